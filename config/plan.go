@@ -1,0 +1,72 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter/collector/scrape"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// Plan is a small graph: what is discovered, how its labels become those that are sent,
+// what is collected and where that goes. A node has a name and the names it takes from or
+// sends to. The environment and an Alloy file are two ways to write it; nothing but this
+// package knows that there are two.
+type Plan struct {
+	Agent Agent
+
+	Docker   []docker.Config
+	Static   []Static
+	Relabels []Relabel // in an order in which each comes after what it takes from
+	Logs     []LogSource
+	Scrapes  []Scrape
+	Loki     []loki.Config        // an endpoint each
+	Remote   []remotewrite.Config // an endpoint each
+}
+
+// Agent is what concerns the process and not what it ships.
+type Agent struct {
+	Listen      string
+	DataDir     string
+	BufferMax   int64  // bytes on disk, for logs and for metrics each
+	SelfMetrics bool   // the agent's own metrics go to the Remote endpoints
+	Host        string // LIGHTER_HOST; empty is the Engine's name of its host
+	LogLevel    slog.Level
+	LogFormat   string // "json" or "logfmt"
+	LogSource   string // "auto", "socket" or "file"
+}
+
+// Static is a list of targets that are written down.
+type Static struct {
+	Name    string
+	Targets []labels.Labels
+}
+
+// Relabel turns the targets of From by its rules.
+type Relabel struct {
+	Name  string
+	From  []string
+	Rules []*relabel.Config
+}
+
+// LogSource reads the logs of the containers among the targets of From.
+type LogSource struct {
+	Name         string
+	From         []string
+	Rules        []*relabel.Config // run once a stream, with lighter.LabelLogStream set
+	To           []string          // names of Loki endpoints
+	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
+	MaxLineBytes int               // a longer line is cut there
+}
+
+// Scrape scrapes the targets of From.
+type Scrape struct {
+	scrape.Config
+	From []string
+	To   []string // names of Remote endpoints
+}

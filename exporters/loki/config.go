@@ -1,0 +1,32 @@
+package loki
+
+import (
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Config is one Loki endpoint.
+type Config struct {
+	Name           string                      // names the endpoint in metrics, status and log; unique in a process
+	URL            string                      // the push URL, used as given
+	HTTP           promconfig.HTTPClientConfig // auth, TLS, proxy
+	Headers        map[string]string
+	Tenant         string        // X-Scope-OrgID; empty sends none
+	ExternalLabels labels.Labels // on every stream; a stream's own label of that name wins
+	BatchBytes     int           // of lines in one request, before compression
+	BatchWait      time.Duration // how long the first line of a request waits for company
+	Timeout        time.Duration // of one request
+}
+
+// DefaultConfig is what a plan starts from: the batch sizes are Alloy's, which Loki's
+// own limits are made for.
+func DefaultConfig() Config {
+	return Config{
+		HTTP:       promconfig.DefaultHTTPClientConfig,
+		BatchBytes: 1 << 20,
+		BatchWait:  time.Second,
+		Timeout:    10 * time.Second,
+	}
+}

@@ -1,0 +1,48 @@
+// Package lighter holds the words that the whole agent is written in: what is
+// collected from (Target, Container), what a log becomes (Stream, Entry, Batch)
+// and what a scrape becomes (Block, Metadata).
+//
+// It is data and pure functions. Discovery makes targets, collectors turn them
+// into batches and blocks, exporters deliver those; the three meet here and
+// nowhere else.
+package lighter
+
+import (
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Target is what is collected from: one address that serves metrics, or one
+// container that writes a log, or both.
+type Target struct {
+	// Labels are those that discovery gives, __meta_ ones included, until relabelling;
+	// afterwards those that are sent, beside the __address__ kind that a scrape reads.
+	Labels labels.Labels
+
+	// Container is nil for a target that is none, such as a static one. It is shared
+	// between targets and not changed once handed on.
+	Container *Container
+}
+
+// Container is what the Engine says of a container, as far as collecting needs it.
+type Container struct {
+	ID        string    // 64 hex digits
+	Name      string    // without the leading slash
+	TTY       bool      // its log is raw: no frames, one stream
+	LogDriver string    // "json-file", "local", "none", …
+	LogPath   string    // the json-file's path on the host; empty for other drivers
+	Running   bool      // paused ones run too
+	Self      bool      // the container that this process runs in
+	Created   time.Time // of the container, not of its last start
+	Started   time.Time // of the last start; zero if it never ran
+	Finished  time.Time // of the last stop; zero while it never stopped
+}
+
+// LabelLogStream is the label that a log source sets to "stdout" or "stderr" before
+// its relabel rules run, as Alloy's loki.source.docker does.
+const LabelLogStream = "__meta_docker_container_log_stream"
+
+// LabelDockerHost is the Engine's own name of its host (docker info's Name). It is
+// lighter's, Prometheus's Docker discovery has no such label.
+const LabelDockerHost = "__meta_docker_host_name"
