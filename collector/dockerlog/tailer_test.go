@@ -1,0 +1,476 @@
+package dockerlog_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/model/labels"
+	"go.uber.org/goleak"
+
+	"lighter"
+	"lighter/collector/dockerlog"
+	"lighter/collector/position"
+	"lighter/discovery/dockersim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	errGone       = errors.New("gone")
+	errUnreadable = errors.New("unreadable")
+)
+
+// client is the least client of an Engine that a Tailer can do with.
+type client struct{ base string }
+
+func (c client) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return resp.Body, nil
+	case http.StatusNotFound, http.StatusConflict:
+		err = errGone
+	case http.StatusNotImplemented:
+		err = errUnreadable
+	default:
+		err = errors.New(resp.Status)
+	}
+	return nil, errors.Join(err, resp.Body.Close())
+}
+
+func (c client) OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error) {
+	q := url.Values{"stdout": {"1"}, "stderr": {"1"}, "timestamps": {"1"}, "since": {fmt.Sprintf("%d.%09d", since/1e9, since%1e9)}}
+	if follow {
+		q.Set("follow", "1")
+	}
+	if tail > 0 {
+		q.Set("tail", strconv.Itoa(tail))
+	}
+	return c.get(ctx, "/containers/"+id+"/logs?"+q.Encode())
+}
+
+func (c client) Inspect(ctx context.Context, id string) (*lighter.Container, error) {
+	body, err := c.get(ctx, "/containers/"+id+"/json")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	var v struct{ State struct{ Running bool } }
+	if err := json.NewDecoder(body).Decode(&v); err != nil {
+		return nil, err
+	}
+	return &lighter.Container{ID: id, Running: v.State.Running}, nil
+}
+
+func (client) Gone(err error) bool       { return errors.Is(err, errGone) }
+func (client) Unreadable(err error) bool { return errors.Is(err, errUnreadable) }
+
+// sink keeps lines, and acknowledges them when it is told to. While full it blocks.
+type sink struct {
+	mu    sync.Mutex
+	lines []string // "out|err: line"
+	acks  []func()
+	full  chan struct{} // closed when there is room
+	asked chan struct{} // gets a value when Append blocks
+}
+
+func newSink() *sink {
+	s := &sink{full: make(chan struct{}), asked: make(chan struct{}, 100)}
+	close(s.full)
+	return s
+}
+
+func (s *sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
+	s.mu.Lock()
+	full := s.full
+	s.mu.Unlock()
+	select {
+	case <-full:
+	default:
+		s.asked <- struct{}{}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range b.Entries {
+		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
+	}
+	s.acks = append(s.acks, acked)
+	return nil
+}
+
+func (s *sink) got() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+func (s *sink) ackAll() {
+	s.mu.Lock()
+	acks := s.acks
+	s.acks = nil
+	s.mu.Unlock()
+	for _, ack := range acks {
+		ack()
+	}
+}
+
+// bench is an Engine with one container, and what a Tailer of it works with.
+type bench struct {
+	t         *testing.T
+	engine    *dockersim.Engine
+	container *dockersim.Container
+	sink      *sink
+	positions *position.Store
+	reg       *prometheus.Registry
+	log       *syncBuffer
+	options   dockerlog.Options
+	tty       bool
+}
+
+func newBench(t *testing.T, spec dockersim.Spec) *bench {
+	t.Helper()
+	e := dockersim.New(dockersim.Options{})
+	if err := e.Listen("tcp://127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &bench{t: t, engine: e, container: e.Create(spec), sink: newSink(), positions: position.InMemory(), reg: prometheus.NewRegistry(), log: &syncBuffer{}, tty: spec.TTY}
+	b.container.Start()
+	b.options = dockerlog.Options{
+		Engine:       client{"http" + strings.TrimPrefix(e.Host(), "tcp")},
+		Positions:    b.positions,
+		Sink:         b.sink,
+		Buffers:      &dockerlog.Buffers{},
+		Metrics:      dockerlog.NewMetrics(b.reg),
+		Logger:       slog.New(slog.NewTextHandler(b.log, nil)),
+		MaxLineBytes: 256 << 10,
+		Patience:     time.Hour,
+	}
+	return b
+}
+
+// tail runs a Tailer until the test ends; stop ends it earlier. Both return what Run returned.
+func (b *bench) tail() (tailer *dockerlog.Tailer, done <-chan error, stop func() error) {
+	c := &lighter.Container{ID: b.container.ID(), Name: b.container.Name(), TTY: b.tty, Running: true}
+	out := lighter.NewStream(labels.FromStrings("stream", "out"))
+	err := lighter.NewStream(labels.FromStrings("stream", "err"))
+	t := dockerlog.New(c, out, err, b.options)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		ended <- t.Run(ctx)
+	}()
+	b.t.Cleanup(func() { cancel(); <-finished })
+	return t, ended, func() error { cancel(); return <-ended }
+}
+
+// wait waits until the sink has got the lines, and fails if it gets others.
+func (b *bench) wait(want ...string) {
+	b.t.Helper()
+	b.until(func() bool { return len(b.sink.got()) >= len(want) }, fmt.Sprintf("%d lines", len(want)))
+	if diff := cmp.Diff(want, b.sink.got()); diff != "" {
+		b.t.Fatalf("lines (-want +got):\n%s", diff)
+	}
+}
+
+func (b *bench) until(ok func() bool, what string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.got(), b.log)
+		}
+	}
+}
+
+func (b *bench) counter(name string) float64 {
+	b.t.Helper()
+	all, err := b.reg.Gather()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	b.t.Fatalf("no metric %s", name)
+	return 0
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func TestFollow(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.container.Write(dockersim.Stdout, "before")
+	_, done, _ := b.tail()
+	b.wait("out: before")
+	b.container.Write(dockersim.Stdout, "")
+	b.container.Write(dockersim.Stderr, "oops")
+	b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
+	b.container.WriteUnfinished(dockersim.Stdout, "bye")
+	b.container.Stop(0)
+	b.wait("out: before", "out: ", "err: oops", "out: "+strings.Repeat("x", 40<<10), "out: bye")
+	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
+		t.Errorf("err = %v, want %v", err, dockerlog.ErrStopped)
+	}
+	if n := b.counter("lighter_log_lines_read_total"); n != 5 {
+		t.Errorf("lines read = %v, want 5", n)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "shell", TTY: true})
+	_, done, _ := b.tail()
+	b.container.Write(dockersim.Stdout, "hello")
+	b.wait("out: hello")
+	b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
+	b.container.WriteUnfinished(dockersim.Stdout, "$ ")
+	b.container.Stop(0)
+	b.wait("out: hello", "out: "+strings.Repeat("x", 40<<10), "out: $ ")
+	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
+		t.Errorf("err = %v, want %v", err, dockerlog.ErrStopped)
+	}
+}
+
+// A position moves on acknowledgement alone: the next process sends again what was not
+// acknowledged, and nothing else.
+func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	_, _, stop := b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	b.container.Write(dockersim.Stderr, "two")
+	b.wait("out: one", "err: two")
+	b.sink.ackAll()
+	b.container.Write(dockersim.Stdout, "three")
+	b.wait("out: one", "err: two", "out: three")
+	if err := stop(); err != nil {
+		t.Fatalf("Run at the end of its context: %v", err)
+	}
+	acked := b.positions.Acked(b.container.ID())
+
+	b.sink = newSink()
+	b.options.Sink = b.sink
+	b.positions = position.InMemory()
+	b.options.Positions = b.positions
+	b.positions.Cursor(b.container.ID()).Start(acked)
+	b.container.Write(dockersim.Stdout, "four")
+	b.tail()
+	b.wait("out: three", "out: four")
+}
+
+// In a process where nothing dies a line is sent once, however often its stream breaks.
+func TestBrokenStreams(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.tail()
+	var want []string
+	for i := range 5 {
+		line := fmt.Sprint("line ", i)
+		b.container.Write(dockersim.Stdout, line)
+		want = append(want, "out: "+line)
+		b.wait(want...)
+		b.engine.KillConnections()
+	}
+	if err := b.engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEngineAway(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	b.wait("out: one")
+	b.engine.Down()
+	b.until(func() bool { return strings.Contains(b.log.String(), "the log stream broke") }, "warning")
+	b.container.Write(dockersim.Stdout, "two")
+	if err := b.engine.Up(); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("out: one", "out: two")
+	b.until(func() bool { return strings.Contains(b.log.String(), "read again") }, "word of the recovery")
+}
+
+func TestRestart(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	_, done, _ := b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	b.container.WriteUnfinished(dockersim.Stdout, "last words")
+	b.container.Stop(1)
+	b.wait("out: one", "out: last words")
+	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
+		t.Fatalf("err = %v, want %v", err, dockerlog.ErrStopped)
+	}
+	b.container.Start()
+	b.container.Write(dockersim.Stdout, "two")
+	b.tail()
+	b.wait("out: one", "out: last words", "out: two")
+}
+
+func TestQuickRestartIsFollowedOn(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	b.wait("out: one")
+	b.container.WriteUnfinished(dockersim.Stderr, "last words")
+	b.container.Restart()
+	b.container.Write(dockersim.Stderr, "two")
+	b.wait("out: one", "err: last words", "err: two")
+}
+
+func TestRemoved(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "job"})
+	_, done, _ := b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	b.wait("out: one")
+	b.container.Stop(0)
+	b.container.Remove()
+	if err := <-done; !errors.Is(err, dockerlog.ErrGone) && !errors.Is(err, dockerlog.ErrStopped) {
+		t.Errorf("err = %v, want %v or %v", err, dockerlog.ErrGone, dockerlog.ErrStopped)
+	}
+	b.wait("out: one")
+}
+
+func TestUnreadableDriver(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "quiet", Driver: "none"})
+	_, done, _ := b.tail()
+	if err := <-done; !errors.Is(err, dockerlog.ErrUnreadable) {
+		t.Errorf("err = %v, want %v", err, dockerlog.ErrUnreadable)
+	}
+}
+
+// An error of the Engine in the middle of its answer is said once, however often it comes.
+func TestErrorInTheStream(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.container.Write(dockersim.Stdout, "one")
+	b.container.FailLogs("unexpected EOF")
+	tailer, _, _ := b.tail()
+	b.wait("out: one")
+	b.until(func() bool { return b.counter("lighter_log_reopens_total") >= 3 }, "third attempt")
+	if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
+		t.Errorf("said %d times, want once:\n%s", n, b.log)
+	}
+	if st := tailer.Status(); st.State != dockerlog.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
+		t.Errorf("status = %+v", st)
+	}
+	b.container.FailLogs("")
+	b.container.Write(dockersim.Stdout, "two")
+	b.wait("out: one", "out: two")
+}
+
+// A stream is not held open while there is no room: the Engine would skip lines that are
+// rotated away meanwhile.
+func TestFullSinkClosesTheStream(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.options.Patience = time.Millisecond
+	b.sink.full = make(chan struct{})
+	tailer, _, _ := b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	<-b.sink.asked
+	b.until(func() bool { return tailer.Status().State == dockerlog.Waiting }, "closed stream")
+	b.container.Write(dockersim.Stdout, "two")
+	close(b.sink.full)
+	b.wait("out: one", "out: two")
+	if got := testutil.CollectAndCount(b.reg); got == 0 {
+		t.Error("no metrics")
+	}
+}
+
+func TestStopWhileFullHandsOnNothing(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.sink.full = make(chan struct{})
+	_, _, stop := b.tail()
+	b.container.Write(dockersim.Stdout, "one")
+	<-b.sink.asked
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if c := b.positions.Cursor(b.container.ID()); c.Waiting() != 0 || c.Read().Lines != 0 {
+		t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
+	}
+	close(b.sink.full)
+	b.tail()
+	b.wait("out: one")
+}
+
+func TestRotationIsSaid(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	b.options.Patience = time.Millisecond
+	now := time.Now().UnixNano()
+	b.sink.full = make(chan struct{})
+	tailer, _, _ := b.tail()
+	b.container.WriteAt(now, dockersim.Stdout, "one")
+	<-b.sink.asked
+	b.until(func() bool { return tailer.Status().State == dockerlog.Waiting }, "closed stream")
+	b.container.WriteAt(now+1e9, dockersim.Stdout, "two")
+	b.container.WriteAt(now+61e9, dockersim.Stdout, "three")
+	b.container.Rotate(2) // one and two are gone
+	close(b.sink.full)
+	b.wait("out: one", "out: three")
+	if n := b.counter("lighter_log_gaps_total"); n != 1 || !strings.Contains(b.log.String(), "gap=1m1s") {
+		t.Errorf("gaps = %v, want 1; log:\n%s", n, b.log)
+	}
+}
+
+// What a first sight does not read must stay unread after a crash too.
+func TestFirstSightBegins(t *testing.T) {
+	b := newBench(t, dockersim.Spec{Name: "api"})
+	now := time.Now().UnixNano()
+	b.container.WriteAt(now-3600e9, dockersim.Stdout, "old")
+	b.container.WriteAt(now, dockersim.Stdout, "new")
+	b.options.Begin = now - 60e9
+	b.tail()
+	b.wait("out: new")
+	if got := b.positions.Acked(b.container.ID()); got.Time != now-60e9 {
+		t.Errorf("acked = %s, want the beginning", got)
+	}
+}

@@ -1,0 +1,69 @@
+package dockerlog
+
+import (
+	"bytes"
+	"errors"
+	"time"
+)
+
+// stampLen is the length of the timestamp before each message: RFC 3339 in UTC with nine
+// digits of the second, always (moby, daemon/logger: timestamps are padded).
+const stampLen = len("2006-01-02T15:04:05.000000000Z")
+
+const secondLen = len("2006-01-02T15:04:05")
+
+var errNoTimestamp = errors.New("a message does not begin with a timestamp")
+
+// stamps parses timestamps. Those of one second share all but the fraction, so it
+// remembers the last second seen and reads nine digits for most lines.
+type stamps struct {
+	second [secondLen]byte
+	unix   int64 // nanoseconds of that second; 0 before the first
+}
+
+// cut returns the time, in Unix nanoseconds, that b begins with, and what follows it and its space.
+func (s *stamps) cut(b []byte) (int64, []byte, error) {
+	if len(b) > stampLen && b[stampLen] == ' ' && b[stampLen-1] == 'Z' && b[secondLen] == '.' {
+		if nanos, ok := nineDigits(b[secondLen+1:]); ok && s.at(b) {
+			return s.unix + nanos, b[stampLen+1:], nil
+		}
+	}
+	return slowCut(b)
+}
+
+// at makes b's second the remembered one.
+func (s *stamps) at(b []byte) bool {
+	if s.unix != 0 && string(s.second[:]) == string(b[:secondLen]) {
+		return true
+	}
+	t, err := time.Parse("2006-01-02T15:04:05", string(b[:secondLen]))
+	if err != nil {
+		return false
+	}
+	copy(s.second[:], b)
+	s.unix = t.UnixNano()
+	return true
+}
+
+func nineDigits(b []byte) (n int64, ok bool) {
+	for _, c := range b[:9] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// slowCut is cut for any RFC 3339 time.
+func slowCut(b []byte) (int64, []byte, error) {
+	i := bytes.IndexByte(b[:min(len(b), 64)], ' ')
+	if i < 0 {
+		return 0, nil, errNoTimestamp
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(b[:i]))
+	if err != nil {
+		return 0, nil, errNoTimestamp
+	}
+	return t.UnixNano(), b[i+1:], nil
+}

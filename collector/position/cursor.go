@@ -1,0 +1,99 @@
+package position
+
+// Cursor is how far one container's log is read and how far it is delivered. Begin and
+// Read belong to the one collector that reads the log; what Begin returns may be called
+// from anywhere.
+type Cursor struct {
+	store *Store
+	id    string
+
+	// all guarded by store.mu
+	acked   Position
+	read    Position
+	pending []*mark // handed on and not acknowledged up to here, in order
+	gone    bool    // the container is no more
+}
+
+type mark struct {
+	first int64 // time of the first of the lines
+	upTo  Position
+	acked bool
+}
+
+// Read returns where reading goes on in this process: after the last line handed on.
+func (c *Cursor) Read() Position {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.read
+}
+
+// Acked returns the end of the longest acknowledged prefix: where the next process goes on.
+func (c *Cursor) Acked() Position {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.acked
+}
+
+// Waiting returns how many batches are handed on and not acknowledged.
+func (c *Cursor) Waiting() int {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return len(c.pending)
+}
+
+// Start sets where a log begins that is seen for the first time; a cursor that has a
+// position keeps it. It is written at once: a crash must not make the beginning later.
+func (c *Cursor) Start(p Position) {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if c.acked.IsZero() && c.read.IsZero() && !p.IsZero() {
+		c.acked, c.read = p, p
+		c.store.writeLocked(record{ID: c.id, Position: p})
+	}
+}
+
+// Begin says that lines up to a position are handed on, the first of time first. Of what it
+// returns one is called, once: acked when they are acknowledged, which moves the
+// acknowledged position if nothing before them still waits; or undo, before the next
+// Begin, if they were not handed on after all.
+func (c *Cursor) Begin(first int64, upTo Position) (acked, undo func()) {
+	m := &mark{first: first, upTo: upTo}
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	before := c.read
+	c.read = upTo
+	c.pending = append(c.pending, m)
+	return func() { c.ack(m) }, func() { c.undo(m, before) }
+}
+
+func (c *Cursor) undo(m *mark, before Position) {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
+		c.pending[n-1] = nil
+		c.pending = c.pending[:n-1]
+		c.read = before
+		c.store.forgetLocked(c)
+	}
+}
+
+func (c *Cursor) ack(m *mark) {
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.acked = true
+	n := 0
+	for n < len(c.pending) && c.pending[n].acked {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	moved := c.acked != c.pending[n-1].upTo
+	c.acked = c.pending[n-1].upTo
+	c.pending = append(c.pending[:0], c.pending[n:]...)
+	if moved {
+		s.writeLocked(record{ID: c.id, Position: c.acked})
+	}
+	s.forgetLocked(c)
+}

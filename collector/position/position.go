@@ -1,0 +1,90 @@
+// Package position remembers how far each container's log is delivered.
+//
+// A Store is a journal in the data directory: a line a change, written before the
+// acknowledgement counts as handled, rewritten from time to time to what is current. It
+// survives kill -9 of the agent, and a journal that was cut short or damaged costs the
+// damaged lines only. A Cursor is one container's part of it. Collectors hand on batches
+// and move their cursors; exporters acknowledge; nobody else writes.
+package position
+
+import "fmt"
+
+// Position is a place in a container's log, after a delivered line.
+//
+// Time is the greatest time of the lines before the place, and Lines is how many lines
+// there are from the first of that time to the place. For a log whose times only grow
+// that is the number of lines at that nanosecond. Two streams of a container are written
+// side by side, so a time may also be a little behind the line before it, and a clock may
+// be set back: counted like this, the place is exact all the same.
+type Position struct {
+	Time  int64 `json:"t"` // Unix nanoseconds
+	Lines int   `json:"n"`
+}
+
+// maxBackward is how far a line's time may be behind the greatest before it counts as a
+// clock that was set back, nanoseconds. It is also how far before a position a log is read
+// again: older Engines leave out every line with a time before the asked one, wherever it stands.
+const maxBackward = 1e9
+
+// After returns the position after one more line of time t.
+func (p Position) After(t int64) Position {
+	if t > p.Time || t < p.Time-maxBackward {
+		return Position{t, 1}
+	}
+	p.Lines++
+	return p
+}
+
+// Replays reports whether a line of time t that is written later is among what is read
+// again from the position.
+func (p Position) Replays(t int64) bool { return t >= p.Since() }
+
+// IsZero reports whether nothing is before the position.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// Since is the time to ask an Engine for, Unix nanoseconds, so that the line after the
+// position is among the answers; those before it are what a Skipper takes out.
+func (p Position) Since() int64 { return max(p.Time-maxBackward, 0) }
+
+func (p Position) String() string { return fmt.Sprintf("%d+%d", p.Time, p.Lines) }
+
+// Skipper tells which lines of a log read again from Position.Since are before the
+// position. It is made by NewSkipper and used once, in the order of the log.
+type Skipper struct {
+	from Position
+	left int  // lines still to leave out once the position's time has come
+	met  bool // a line of that time has come
+	done bool
+}
+
+// NewSkipper returns a Skipper for a log read again from p; a zero p skips nothing.
+func NewSkipper(p Position) Skipper { return Skipper{from: p, left: p.Lines, done: p.IsZero()} }
+
+// Skip reports whether the next line, of time t, is before the position.
+//
+// Lines before the first of the position's time were written before it. Should that one
+// be gone, because the Engine has thrown away what it was in, the first line after its time
+// ends the skipping: what follows was never delivered.
+func (s *Skipper) Skip(t int64) bool {
+	switch {
+	case s.done:
+		return false
+	case t > s.from.Time:
+		s.done = true
+		return false
+	case !s.met && t < s.from.Time:
+		return true
+	}
+	s.met = true
+	if s.left == 0 {
+		s.done = true
+		return false
+	}
+	s.left--
+	return true
+}
+
+// Lost reports whether lines before the position are known to be gone from the log: a
+// later line came without the position's own. It is known only after the first line
+// that was not skipped.
+func (s *Skipper) Lost() bool { return s.done && !s.met && s.from.Lines > 0 }

@@ -1,0 +1,295 @@
+package position_test
+
+import (
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lighter/collector/position"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// replay returns what is left of a log that is read again from p, with the Engine's two
+// ways to filter: a filter that ends with the first match, or one that judges every line.
+func replay(log []int64, p position.Position, everyLine bool) (left []int, lost bool) {
+	skip := position.NewSkipper(p)
+	matched := false
+	for i, t := range log {
+		if t < p.Since() && (everyLine || !matched) {
+			continue
+		}
+		matched = true
+		if !skip.Skip(t) {
+			left = append(left, i)
+		}
+	}
+	return left, skip.Lost()
+}
+
+func indexes(from, to int) (all []int) {
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+func TestReadAgainExactly(t *testing.T) {
+	const s = int64(1e9)
+	for name, log := range map[string][]int64{
+		"growing":                       {10 * s, 10*s + 1, 11 * s, 12 * s},
+		"several at a nanosecond":       {10 * s, 10 * s, 10 * s, 11 * s, 11 * s},
+		"streams a little out of order": {10 * s, 10*s + 9, 10*s + 5, 10*s + 7, 10*s + 8, 11 * s},
+		"a pause of an hour":            {10 * s, 3610 * s, 3610*s + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p position.Position
+			for i, at := range log {
+				p = p.After(at)
+				for _, everyLine := range []bool{false, true} {
+					left, lost := replay(log, p, everyLine)
+					if diff := cmp.Diff(indexes(i+1, len(log)), left); diff != "" || lost {
+						t.Errorf("after line %d (%s, filter on every line %t): lost = %t; lines (-want +got):\n%s", i, p, everyLine, lost, diff)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestReadAgainExactlyAtRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		var log []int64
+		at := int64(1e15)
+		for range 40 {
+			at += int64(r.IntN(5)) * int64(r.IntN(400_000_000))
+			log = append(log, at-int64(r.IntN(2))*int64(r.IntN(1000)))
+		}
+		n := 1 + r.IntN(len(log))
+		var p position.Position
+		for _, at := range log[:n] {
+			p = p.After(at)
+		}
+		for _, everyLine := range []bool{false, true} {
+			if left, _ := replay(log, p, everyLine); !slices.Equal(left, indexes(n, len(log))) {
+				t.Fatalf("log %v, %d read, at %s: left = %v", log, n, p, left)
+			}
+		}
+	}
+}
+
+// A clock that is set back far may have lines sent again, but none may be lost.
+func TestClockSetBackLosesNothing(t *testing.T) {
+	const s = int64(1e9)
+	log := []int64{100 * s, 200 * s, 50 * s, 51 * s, 52 * s}
+	for n := 1; n <= len(log); n++ {
+		var p position.Position
+		for _, at := range log[:n] {
+			p = p.After(at)
+		}
+		for _, everyLine := range []bool{false, true} {
+			left, _ := replay(log, p, everyLine)
+			for _, i := range indexes(n, len(log)) {
+				if !slices.Contains(left, i) && !(everyLine && log[i] < p.Since()) {
+					t.Errorf("%d read, at %s: line %d is lost, left = %v", n, p, i, left)
+				}
+			}
+		}
+	}
+}
+
+func TestRotationPastThePosition(t *testing.T) {
+	const s = int64(1e9)
+	p := position.Position{}.After(10 * s).After(10 * s)
+	left, lost := replay([]int64{20 * s, 21 * s}, p, false)
+	if diff := cmp.Diff([]int{0, 1}, left); diff != "" || !lost {
+		t.Errorf("lost = %t, want true; lines (-want +got):\n%s", lost, diff)
+	}
+}
+
+func TestFirstSightBeginsAtATime(t *testing.T) {
+	const s = int64(1e9)
+	left, lost := replay([]int64{8 * s, 9*s + 1, 10 * s, 11 * s}, position.Position{Time: 10 * s}, false)
+	if diff := cmp.Diff([]int{2, 3}, left); diff != "" || lost {
+		t.Errorf("lost = %t, want false; lines (-want +got):\n%s", lost, diff)
+	}
+}
+
+func open(t *testing.T, dir string) *position.Store {
+	t.Helper()
+	s, err := position.Open(dir, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// onDisk returns what a process that starts now would find, while s goes on.
+func onDisk(t *testing.T, dir, id string) position.Position {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "positions.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "positions.jsonl"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, elsewhere).Acked(id)
+}
+
+func at(n int64) position.Position { return position.Position{Time: n, Lines: 1} }
+
+func TestTheAcknowledgedPrefixCounts(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	c := s.Cursor("a")
+	one, _ := c.Begin(1, at(1))
+	two, _ := c.Begin(2, at(2))
+	three, _ := c.Begin(3, at(3))
+	steps := []struct {
+		ack    func()
+		want   position.Position
+		oldest int64
+	}{{two, position.Position{}, 1}, {one, at(2), 3}, {three, at(3), 0}}
+	for i, step := range steps {
+		step.ack()
+		if got := c.Acked(); got != step.want || s.Oldest() != step.oldest {
+			t.Errorf("step %d: acked = %s, oldest = %d, want %s, %d", i, got, s.Oldest(), step.want, step.oldest)
+		}
+		// No Close: a kill -9 finds what the acknowledgement wrote.
+		if got := onDisk(t, dir, "a"); got != step.want {
+			t.Errorf("step %d: on disk = %s, want %s", i, got, step.want)
+		}
+	}
+}
+
+func TestUndoneIsReadAgain(t *testing.T) {
+	s := position.InMemory()
+	c := s.Cursor("a")
+	acked, _ := c.Begin(1, at(1))
+	_, undo := c.Begin(2, at(2))
+	undo()
+	if got := c.Read(); got != at(1) {
+		t.Errorf("read = %s, want %s", got, at(1))
+	}
+	acked()
+	if got := c.Acked(); got != at(1) || c.Waiting() != 0 {
+		t.Errorf("acked = %s, waiting = %d, want %s, 0", got, c.Waiting(), at(1))
+	}
+}
+
+func TestGoneContainersAreForgottenOnceAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	ackA, _ := s.Cursor("a").Begin(1, at(1))
+	ackB, _ := s.Cursor("b").Begin(1, at(1))
+	ackB()
+	s.Keep(func(id string) bool { return false })
+	if got := s.Acked("b"); !got.IsZero() {
+		t.Errorf("b: acked = %s, want it forgotten", got)
+	}
+	if onDisk(t, dir, "b") != (position.Position{}) {
+		t.Error("b is still on disk")
+	}
+	again := s.Cursor("a").Waiting()
+	if again != 1 {
+		t.Errorf("a: waiting = %d, want 1: it must not be forgotten before its lines are acknowledged", again)
+	}
+	s.Keep(func(id string) bool { return false })
+	ackA()
+	if got := onDisk(t, dir, "a"); !got.IsZero() {
+		t.Errorf("a: acked = %s, want it forgotten", got)
+	}
+}
+
+func TestStartIsKept(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir).Cursor("a").Start(position.Position{Time: 5})
+	s := open(t, dir)
+	s.Cursor("a").Start(position.Position{Time: 9})
+	if got := s.Cursor("a").Read(); got != (position.Position{Time: 5}) {
+		t.Errorf("read = %s, want the first start, 5+0", got)
+	}
+}
+
+func TestDamagedJournal(t *testing.T) {
+	const whole = `{"id":"a","t":7,"n":2}` + "\n"
+	for name, tc := range map[string]struct {
+		journal string
+		want    position.Position
+	}{
+		"cut short":        {whole + `{"id":"a","t":9`, position.Position{Time: 7, Lines: 2}},
+		"garbage between":  {whole + "\x00\x00\n" + `{"id":"a","t":8,"n":1}` + "\n", at(8)},
+		"empty":            {"", position.Position{}},
+		"only garbage":     {strings.Repeat("x", 5000), position.Position{}},
+		"negative count":   {whole + `{"id":"a","t":8,"n":-1}` + "\n", position.Position{Time: 7, Lines: 2}},
+		"forgotten at end": {whole + `{"id":"a","forget":true,"t":0,"n":0}` + "\n", position.Position{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "positions.jsonl"), []byte(tc.journal), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, dir)
+			if got := s.Acked("a"); got != tc.want {
+				t.Errorf("acked = %s, want %s", got, tc.want)
+			}
+			ack, _ := s.Cursor("a").Begin(20, at(20))
+			ack()
+			if got := onDisk(t, dir, "a"); got != at(20) {
+				t.Errorf("after a write: acked = %s, want %s", got, at(20))
+			}
+		})
+	}
+}
+
+func TestJournalDoesNotGrow(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	c := s.Cursor(strings.Repeat("a", 64))
+	for i := range int64(40_000) {
+		ack, _ := c.Begin(i, at(i+1))
+		ack()
+	}
+	st, err := os.Stat(filepath.Join(dir, "positions.jsonl"))
+	if err != nil || st.Size() > 2<<20 {
+		t.Errorf("size = %d, err = %v, want at most 2 MiB", st.Size(), err)
+	}
+	if got := onDisk(t, dir, strings.Repeat("a", 64)); got != at(40_000) {
+		t.Errorf("acked = %s", got)
+	}
+}
+
+func TestFailingDiskIsSurvived(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	c := s.Cursor("a")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("Close on a removed directory: no error")
+	}
+	ack, _ := c.Begin(1, at(1))
+	ack() // cannot be written
+	if got := c.Acked(); got != at(1) {
+		t.Errorf("acked = %s, want %s", got, at(1))
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ack, _ = c.Begin(2, at(2))
+	ack()
+	if got := onDisk(t, dir, "a"); got != at(2) {
+		t.Errorf("after the disk came back: acked = %s, want %s", got, at(2))
+	}
+}

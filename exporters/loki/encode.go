@@ -1,0 +1,180 @@
+package loki
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"lighter"
+)
+
+// Fields of logproto.PushRequest (grafana/loki, pkg/push/push.proto): the request holds
+// streams; a stream labels and entries; an entry a timestamp and a line; a timestamp
+// seconds and nanoseconds.
+const (
+	tagStreams     = 1<<3 | 2
+	tagLabels      = 1<<3 | 2
+	tagEntries     = 2<<3 | 2
+	tagTimestamp   = 1<<3 | 2
+	tagLine        = 2<<3 | 2
+	tagSeconds     = 1 << 3
+	tagNanoseconds = 2 << 3
+)
+
+// encoder appends push requests. It is held to push.PushRequest by a test and a fuzz
+// target; it exists because that one allocates for each entry. It keeps its own memory
+// between requests and is not safe for concurrent use.
+type encoder struct {
+	streams []encodedStream
+	index   map[string]int // labels' text to streams; of the request being encoded
+	local   []int32        // of the batch at hand: its streams to ours
+}
+
+type encodedStream struct {
+	labels string
+	size   int // of its message
+	refs   []ref
+}
+
+// ref is an entry of a batch: where it is, rather than a copy.
+type ref struct {
+	time int64
+	line []byte
+}
+
+// encode appends to dst the push request that carries the entries of batches: a stream for
+// each label set, in the order of their first entries, with its entries in the order of
+// the batches. text renders a stream's labels.
+func (e *encoder) encode(dst []byte, batches []*lighter.Batch, text func(*lighter.Stream) string) []byte {
+	e.gather(batches, text)
+	for i := range e.streams {
+		s := &e.streams[i]
+		dst = append(dst, tagStreams)
+		dst = binary.AppendUvarint(dst, uint64(s.size))
+		dst = append(dst, tagLabels)
+		dst = binary.AppendUvarint(dst, uint64(len(s.labels)))
+		dst = append(dst, s.labels...)
+		for _, r := range s.refs {
+			dst = appendEntry(dst, r)
+		}
+	}
+	e.reset()
+	return dst
+}
+
+// gather sorts the entries by stream and sums up the sizes, which come before the data.
+func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) string) {
+	if e.index == nil {
+		e.index = map[string]int{}
+	}
+	for _, b := range batches {
+		e.local = e.local[:0]
+		for range b.Streams {
+			e.local = append(e.local, -1)
+		}
+		for _, entry := range b.Entries {
+			i := e.local[entry.Stream]
+			if i < 0 {
+				i = e.stream(text(b.Streams[entry.Stream]))
+				e.local[entry.Stream] = i
+			}
+			s := &e.streams[i]
+			r := ref{entry.Time, entry.Line}
+			s.refs = append(s.refs, r)
+			n := entrySize(r)
+			s.size += 1 + sizeUvarint(n) + n
+		}
+	}
+}
+
+// stream returns the index of the request's stream of these labels, a new one if need be.
+func (e *encoder) stream(labels string) int32 {
+	if i, ok := e.index[labels]; ok {
+		return int32(i)
+	}
+	i := len(e.streams)
+	if i < cap(e.streams) {
+		e.streams = e.streams[:i+1] // with the refs that an earlier request grew
+	} else {
+		e.streams = append(e.streams, encodedStream{})
+	}
+	e.streams[i].labels = labels
+	e.streams[i].size = 1 + sizeUvarint(len(labels)) + len(labels)
+	e.index[labels] = i
+	return int32(i)
+}
+
+// keepRefs is how many entries' places are kept from one request to the next, over all
+// streams: those of a request of 1 MiB in lines of 100 bytes, 320 KiB of memory.
+const keepRefs = 10_000
+
+// reset forgets the request, so that no line's memory is kept, but not the memory it took.
+func (e *encoder) reset() {
+	kept := 0
+	for i := range e.streams {
+		s := &e.streams[i]
+		clear(s.refs)
+		if kept += cap(s.refs); kept > keepRefs {
+			s.refs = nil
+		}
+		*s = encodedStream{refs: s.refs[:0]}
+	}
+	e.streams = e.streams[:0]
+	clear(e.index)
+}
+
+func appendEntry(dst []byte, r ref) []byte {
+	seconds, nanos := split(r.time)
+	stamp := stampSize(seconds, nanos)
+	dst = append(dst, tagEntries)
+	dst = binary.AppendUvarint(dst, uint64(1+sizeUvarint(stamp)+stamp+lineSize(r.line)))
+	dst = append(dst, tagTimestamp)
+	dst = binary.AppendUvarint(dst, uint64(stamp))
+	if seconds != 0 {
+		dst = append(dst, tagSeconds)
+		dst = binary.AppendUvarint(dst, uint64(seconds))
+	}
+	if nanos != 0 {
+		dst = append(dst, tagNanoseconds)
+		dst = binary.AppendUvarint(dst, uint64(nanos))
+	}
+	if len(r.line) > 0 {
+		dst = append(dst, tagLine)
+		dst = binary.AppendUvarint(dst, uint64(len(r.line)))
+		dst = append(dst, r.line...)
+	}
+	return dst
+}
+
+func entrySize(r ref) int {
+	stamp := stampSize(split(r.time))
+	return 1 + sizeUvarint(stamp) + stamp + lineSize(r.line)
+}
+
+func lineSize(line []byte) int {
+	if len(line) == 0 {
+		return 0
+	}
+	return 1 + sizeUvarint(len(line)) + len(line)
+}
+
+func stampSize(seconds, nanos int64) int {
+	n := 0
+	if seconds != 0 {
+		n += 1 + sizeUvarint(int(seconds))
+	}
+	if nanos != 0 {
+		n += 1 + sizeUvarint(int(nanos))
+	}
+	return n
+}
+
+// split gives seconds and nanoseconds as protobuf wants them: the latter never negative.
+func split(t int64) (seconds, nanos int64) {
+	seconds, nanos = t/1e9, t%1e9
+	if nanos < 0 {
+		seconds, nanos = seconds-1, nanos+1e9
+	}
+	return seconds, nanos
+}
+
+func sizeUvarint(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }

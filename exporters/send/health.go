@@ -1,0 +1,149 @@
+package send
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"lighter/exporters/internal/redacted"
+)
+
+// Status is an endpoint's state as the status page shows it.
+type Status struct {
+	Up          bool      // the last attempt was answered as it should be
+	LastTaken   time.Time // when the endpoint last took something; zero if never
+	LastError   string    // the last failure or refusal; kept after recovery
+	LastErrorAt time.Time
+	Since       time.Time        // when the present failure began; zero while up
+	Attempts    int              // failed ones since then
+	Delivered   int64            // items taken since the start
+	Dropped     map[string]int64 // items refused for good since the start, by reason
+}
+
+// health follows one endpoint and logs what changes.
+type health struct {
+	o   Options
+	url string
+
+	mu           sync.Mutex
+	st           Status
+	waitingSince time.Time // since when something waits with nothing taken; zero while nothing does
+	held         string    // why the endpoint is held; empty while it is not
+	logged       string    // the failure last logged, of the present ones
+}
+
+func newHealth(o Options) *health {
+	return &health{o: o, url: redacted.URL(o.URL), st: Status{Up: true, Dropped: map[string]int64{}}}
+}
+
+// readyPatience is how long an endpoint may take nothing before it counts as not ready
+// (the contract of /ready).
+const readyPatience = time.Minute
+
+func (h *health) waiting() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waitingSince.IsZero() {
+		h.waitingSince = time.Now()
+	}
+}
+
+func (h *health) taken(items int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if !h.st.Up {
+		h.o.Logger.Info("endpoint works again", "endpoint", h.o.Endpoint, "after", now.Sub(h.st.Since).Round(time.Millisecond), "failed_attempts", h.st.Attempts)
+		h.o.Metrics.up.WithLabelValues(h.o.Endpoint).Set(1)
+	}
+	h.st.Up, h.st.LastTaken, h.st.Since, h.st.Attempts = true, now, time.Time{}, 0
+	h.st.Delivered += int64(items)
+	h.waitingSince, h.held, h.logged = time.Time{}, "", ""
+}
+
+func (h *health) failed(a answer, pause time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	what := a.text
+	if a.status != 0 {
+		what = fmt.Sprintf("status %d: %s", a.status, a.text)
+	}
+	if a.verdict == hold {
+		h.held = fmt.Sprintf("%s (%s)", what, advice(a.status))
+		what = h.held
+	} else {
+		h.held = ""
+	}
+	if h.st.Up {
+		h.st.Up, h.st.Since = false, now
+		h.o.Metrics.up.WithLabelValues(h.o.Endpoint).Set(0)
+	}
+	h.st.Attempts++
+	h.st.LastError, h.st.LastErrorAt = what, now
+	if what != h.logged {
+		h.logged = what
+		h.o.Logger.Warn("endpoint does not take data, trying again until it does", "endpoint", h.o.Endpoint, "url", h.url, "error", what, "next_attempt_in", pause.Round(time.Millisecond))
+	}
+}
+
+func (h *health) dropped(reason string, items int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.st.Dropped[reason] += int64(items)
+}
+
+func (h *health) refused(a answer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.st.LastError, h.st.LastErrorAt = fmt.Sprintf("status %d: %s", a.status, a.text), time.Now()
+}
+
+func (h *health) status() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	st := h.st
+	st.Dropped = maps.Clone(st.Dropped)
+	return st
+}
+
+func (h *health) err(now time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held != "" {
+		return fmt.Errorf("%s refuses what is sent: %s", h.o.Endpoint, h.held)
+	}
+	if h.waitingSince.IsZero() {
+		return nil
+	}
+	if d := now.Sub(h.waitingSince); d >= readyPatience {
+		return fmt.Errorf("%s has taken nothing for %s: %s", h.o.Endpoint, d.Round(time.Second), orUnknown(h.st.LastError))
+	}
+	return nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "no answer yet"
+	}
+	return s
+}
+
+// throttle lets a message through at most once a minute. The zero value is ready.
+type throttle struct {
+	mu      sync.Mutex
+	last    time.Time
+	skipped int
+}
+
+func (t *throttle) allow(now time.Time) (skipped int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.last.IsZero() && now.Sub(t.last) < time.Minute {
+		t.skipped++
+		return 0, false
+	}
+	skipped, t.skipped, t.last = t.skipped, 0, now
+	return skipped, true
+}

@@ -1,0 +1,118 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// verdict is what an answer means for the request.
+type verdict int
+
+const (
+	taken    verdict = iota // the endpoint has it
+	retry                   // it may have it later: try again
+	hold                    // the configuration is wrong: try again, and say so at once
+	refused                 // some or all of it will never be taken; the rest is stored
+	tooLarge                // it would be taken in smaller requests
+)
+
+// statusBlocked is Loki's answer to a tenant whose ingestion is blocked: a 2xx that
+// means discarded (Loki, limits: blocked_ingestion_status_code).
+const statusBlocked = 260
+
+// judge is the whole table of statuses. Anything that it does not know is held, not
+// dropped: an answer that no backend of these protocols gives comes from something else.
+func judge(status int) verdict {
+	switch status {
+	case statusBlocked:
+		return hold
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity:
+		return refused
+	case http.StatusRequestEntityTooLarge:
+		return tooLarge
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
+		return retry
+	}
+	switch {
+	case status >= 200 && status < 300:
+		return taken
+	case status >= 500 && status < 600:
+		return retry
+	}
+	return hold
+}
+
+// advice says what to do about a status that holds an endpoint.
+func advice(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "check the user and the token"
+	case http.StatusForbidden:
+		return "check that the token may write"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return "check the URL's path"
+	case http.StatusProxyAuthRequired:
+		return "check the proxy's credentials"
+	case statusBlocked:
+		return "the backend blocks this tenant: ask whoever runs it"
+	}
+	return "check the URL: this is not what a backend of this protocol answers"
+}
+
+// retryAfter reads the header's seconds or date (RFC 9110, 10.2.3); 0 if there is none
+// or it is past.
+func retryAfter(v string, now time.Time) time.Duration {
+	if v == "" {
+		return 0
+	}
+	var d time.Duration
+	if s, err := strconv.ParseUint(v, 10, 32); err == nil {
+		d = time.Duration(s) * time.Second
+	} else if t, err := http.ParseTime(v); err == nil {
+		d = t.Sub(now)
+	}
+	return min(max(d, 0), maxRetryAfter)
+}
+
+// networkError returns why a request had no answer, without the URL and without what
+// changes from one attempt to the next, such as our own port.
+func networkError(err error, timeout time.Duration) string {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %s", timeout)
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		to := ""
+		if op.Addr != nil {
+			to = " " + op.Addr.String()
+		}
+		return fmt.Sprintf("%s %s%s: %s", op.Op, op.Net, to, op.Err)
+	}
+	return err.Error()
+}
+
+// cleanText makes an endpoint's words fit for a log line: one line, printable.
+func cleanText(b []byte) string {
+	s := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(string(b), "\uFFFD"))
+	return strings.TrimSpace(s)
+}
