@@ -35,6 +35,7 @@ type Agent struct {
 	DataDir     string
 	BufferMax   int64  // bytes on disk, for logs and for metrics each
 	SelfMetrics bool   // the agent's own metrics go to the Remote endpoints
+	Environment string // empty is not said
 	Host        string // LIGHTER_HOST; empty is the Engine's name of its host
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"

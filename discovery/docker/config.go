@@ -11,7 +11,7 @@ type Config struct {
 	APIVersion string              // empty negotiates at every connect
 	CertPath   string              // directory of ca.pem, cert.pem, key.pem; empty is no TLS
 	TLSVerify  bool                // whether the Engine's certificate is checked, when CertPath is set
-	Refresh    time.Duration       // between two full lists, beside the events
+	Refresh    time.Duration       // between two full lists, beside the events; 0 is 30 s
 	Filters    map[string][]string // of the container list, as docker ps --filter
 	Stopped    bool                // containers that do not run are targets too: their logs are read, they are not scraped
 	Port       int                 // of a container that exposes none

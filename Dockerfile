@@ -1,0 +1,45 @@
+# lighter in an image of its own: one static binary, the public CA bundle, one data directory; no shell, no root.
+#
+#   docker build -t lighter --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse --short HEAD) .
+#   docker run lighter                                 configured by environment variables
+#   docker run lighter run /etc/alloy/config.alloy     by an Alloy file: what follows the image name is lighter's arguments
+
+FROM golang:1.26-bookworm AS build
+ENV CGO_ENABLED=0
+WORKDIR /src
+
+# The modules first: they change less often than the code, and this layer is kept until they do.
+COPY go.mod go.sum ./
+RUN go mod download
+
+COPY . .
+ARG VERSION=devel
+ARG COMMIT=unknown
+RUN go build -trimpath -buildvcs=false \
+      -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
+      -o /out/lighter ./cmd/lighter \
+ && mkdir -p /out/data
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/lighter /lighter
+# An empty directory that belongs to the user below, so that a new volume on it does too.
+COPY --from=build --chown=65532:65532 /out/data /var/lib/lighter
+
+# Whoever mounts the Docker socket adds its group: docker run --group-add "$(stat -c %g /var/run/docker.sock)"
+USER 65532:65532
+VOLUME /var/lib/lighter
+EXPOSE 12345
+
+# There is no shell to ask with; the binary asks its own /ready.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 CMD ["/lighter", "healthcheck"]
+ENTRYPOINT ["/lighter"]
+CMD ["run"]
+
+ARG VERSION=devel
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="lighter" \
+      org.opencontainers.image.description="Ships the logs of Docker containers to Loki and their metrics to a remote-write backend." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}"

@@ -1,0 +1,46 @@
+# What everybody runs. .ci/run runs the same.
+
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT       ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+FUZZTIME     ?= 1m
+
+.PHONY: help demo build test lint e2e bench fuzz golden image
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## the whole agent against simulated containers and embedded receivers
+	go run ./cmd/lighter demo
+
+build: ## bin/lighter, static
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/lighter ./cmd/lighter
+
+test: ## all tests but e2e, with the race detector
+	go test -race ./...
+
+lint: ## golangci-lint, whose first build takes a few minutes
+	go run $(GOLANGCI_LINT) run ./...
+
+e2e: ## containers of this machine's Engine, a real Loki, a real Prometheus, the image
+	cd deploy/e2e && go test -count=1 -timeout 45m -v ./...
+
+bench: ## benchmarks of the hot paths, with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+# go test -fuzz takes one target at a time.
+fuzz: ## each fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | grep -v '^./deploy/e2e/' | sort | while read -r file; do \
+		grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | cut -c6- | while read -r target; do \
+			echo "== $$target ($$file)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+golden: ## rewrite golden files and README's tables; read the diff
+	@grep -rlE 'flag\.Bool\("update"' --include='*_test.go' . | grep -v '^./deploy/e2e/' | xargs -n1 dirname | sort -u | while read -r dir; do \
+		go test "$$dir" -update </dev/null || exit 1; \
+	done
+
+image: ## the image lighter:VERSION, also as lighter:latest
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t lighter:$(VERSION) -t lighter:latest .

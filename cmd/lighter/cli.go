@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // an unknown command, flag or argument
+)
+
+// cli is what a command has of the process: a test gives it buffers and an environment.
+type cli struct {
+	stdout, stderr io.Writer
+	environ        []string // as os.Environ gives it
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, c *cli) int {
+	root := c.rootCommand()
+	root.SetArgs(args)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.stderr, "lighter: %v; see %s --help\n", usage, cmd.CommandPath())
+		return exitUsage
+	case errors.Is(err, errSaid):
+		return exitFailed
+	default:
+		fmt.Fprintf(c.stderr, "lighter: %s\n", oneLine(err.Error()))
+		return exitFailed
+	}
+}
+
+// errSaid fails a command that has already told the user why.
+var errSaid = errors.New("failed")
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+// usageArgs makes a failed check of arguments a usageError.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{errors.New(oneLine(err.Error()))}
+		}
+		return nil
+	}
+}
+
+// noArgs is cobra.NoArgs in words that fit a command without subcommands.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.Name(), args[0])}
+}
+
+// rootCommand returns the tree of commands. lighter alone is lighter run.
+func (c *cli) rootCommand() *cobra.Command {
+	agent := c.runCommand()
+	root := &cobra.Command{
+		Use:   "lighter",
+		Short: "Ships the logs of Docker containers to Loki and their metrics to a remote-write backend",
+		Long: `lighter discovers the containers of a Docker host, ships their logs to Loki and
+their Prometheus metrics to a remote-write backend. It is configured by environment
+variables; lighter alone is lighter run.`,
+		Args:              usageArgs(knownCommand),
+		RunE:              agent.RunE,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.healthcheckCommand(), c.versionCommand())
+	return root
+}
+
+// knownCommand refuses whatever stands where a command should, with the nearest one.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	text := fmt.Sprintf("there is no command %q", args[0])
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf(", did you mean %s?", strings.Join(near, " or "))
+	}
+	return errors.New(text)
+}
+
+// oneLine joins the lines of a text, because an error is said in one.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// env returns a variable, the last of that name, or nothing.
+func (c *cli) env(name string) (value string) {
+	for _, kv := range c.environ {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}

@@ -1,0 +1,110 @@
+package demo
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/exporters/receiver"
+)
+
+// series is one of the simulated API's: at scrape n its value is n times step.
+type series struct {
+	comment            string // the line before it
+	name, label, value string
+	step               int
+}
+
+// The first series is the number of the scrape. By it the samples of a scrape are found
+// again where they arrived, and so is a scrape that is missing.
+var pageSeries = []series{
+	{"# TYPE shop_scrapes_total counter\n", "shop_scrapes_total", "", "", 1},
+	{"# TYPE shop_orders_total counter\n", "shop_orders_total", "", "", 33},
+	{"# TYPE http_requests_total counter\n", "http_requests_total", "status", "200", 97},
+	{"", "http_requests_total", "status", "404", 2},
+	{"", "http_requests_total", "status", "500", 1},
+	{"# TYPE http_request_duration_seconds histogram\n", "http_request_duration_seconds_bucket", "le", "0.01", 40},
+	{"", "http_request_duration_seconds_bucket", "le", "0.1", 90},
+	{"", "http_request_duration_seconds_bucket", "le", "2.5", 99},
+	{"", "http_request_duration_seconds_bucket", "le", "+Inf", 100},
+	{"", "http_request_duration_seconds_sum", "", "", 7},
+	{"", "http_request_duration_seconds_count", "", "", 100},
+}
+
+func (s series) String() string {
+	if s.label == "" {
+		return s.name
+	}
+	return fmt.Sprintf("%s{%s=%q}", s.name, s.label, s.value)
+}
+
+// samples returns what has arrived of the series, by time: Unix milliseconds.
+func (s series) samples(arrived *receiver.Server, container string) []receiver.Sample {
+	matchers := []*labels.Matcher{matcher(labels.MetricName, s.name), matcher("container", container)}
+	if s.label != "" {
+		matchers = append(matchers, matcher(s.label, s.value))
+	}
+	var all []receiver.Sample
+	for _, found := range arrived.Series(matchers...) {
+		all = append(all, found.Samples...)
+	}
+	return all
+}
+
+// page is the /metrics of the simulated API. It counts how often it was asked for.
+type page struct {
+	mu      sync.Mutex
+	scrapes int
+	counted int  // of scrapes: those before close
+	closed  bool // later ones are answered, and not counted
+}
+
+// ServeHTTP implements http.Handler.
+func (p *page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	p.scrapes++
+	n := p.scrapes
+	if !p.closed {
+		p.counted = n
+	}
+	p.mu.Unlock()
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	for _, s := range pageSeries {
+		fmt.Fprintf(w, "%s%s %d\n", s.comment, s, n*s.step)
+	}
+}
+
+// close ends the counting: what is asked for from now on need not arrive.
+func (p *page) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+func (p *page) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counted
+}
+
+// compare counts the samples of all counted scrapes that have arrived with their value.
+func (p *page) compare(arrived *receiver.Server, container string) Count {
+	n := p.count()
+	c := Count{Name: "samples", Produced: n * len(pageSeries)}
+	scrapeAt := map[int64]int{} // number of the scrape by its time
+	for _, s := range pageSeries[0].samples(arrived, container) {
+		if number := int(s.Value); !s.Stale() && number <= n {
+			scrapeAt[s.Time] = number
+		}
+	}
+	for _, one := range pageSeries {
+		for _, s := range one.samples(arrived, container) {
+			if number, ok := scrapeAt[s.Time]; ok && s.Value == float64(number*one.step) {
+				c.Delivered++
+			}
+		}
+	}
+	return c
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// print writes what was discovered for people: a block a container.
+func (d discovered) print(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	if len(d.Containers) == 0 {
+		fmt.Fprintln(out, "The Engine has no containers.")
+	}
+	for _, c := range d.Containers {
+		state := "running"
+		if !c.Running {
+			state = "not running"
+		}
+		fmt.Fprintf(out, "%s  %.12s  %s\n", c.Name, c.ID, state)
+		for _, set := range c.Streams {
+			fmt.Fprintf(out, "  logs     %s\n", labels.FromMap(set))
+		}
+		if c.LogsSkipped != "" {
+			fmt.Fprintf(out, "  logs     skipped: %s\n", c.LogsSkipped)
+		}
+		printTargets(out, c.Targets)
+		if c.MetricsSkipped != "" {
+			fmt.Fprintf(out, "  metrics  skipped: %s\n", c.MetricsSkipped)
+		}
+	}
+	if len(d.Static) > 0 {
+		fmt.Fprintln(out, "named by settings")
+		printTargets(out, d.Static)
+	}
+	return out.Flush()
+}
+
+func printTargets(w io.Writer, targets []discoveredTarget) {
+	for _, t := range targets {
+		if t.Error != "" {
+			fmt.Fprintf(w, "  metrics  skipped: %s\n", t.Error)
+			continue
+		}
+		fmt.Fprintf(w, "  metrics  %s every %s  %s\n", t.URL, t.Interval, labels.FromMap(t.Labels))
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
+	"lighter/config"
+)
+
+// arrive follows targets from their discovery through the plan's relabel nodes to any of
+// the nodes in to. It returns them as they arrive there and, where none does, the rule
+// that turned the last one away.
+func arrive(p *config.Plan, to []string, from string, targets []lighter.Target) (arrived []lighter.Target, why string) {
+	for _, node := range to {
+		if node == from {
+			arrived = append(arrived, targets...)
+			continue
+		}
+		i := slices.IndexFunc(p.Relabels, func(r config.Relabel) bool { return r.Name == node })
+		if i < 0 {
+			continue // another discovery
+		}
+		before, left := arrive(p, p.Relabels[i].From, from, targets)
+		if left != "" {
+			why = left
+		}
+		for _, t := range before {
+			l, rule := relabelUntilDropped(t.Labels, p.Relabels[i].Rules)
+			if rule != nil {
+				why = whyDropped(rule, l)
+				continue
+			}
+			arrived = append(arrived, lighter.Target{Labels: l, Container: t.Container})
+		}
+	}
+	if len(arrived) > 0 {
+		return arrived, ""
+	}
+	return nil, why
+}
+
+// relabelUntilDropped returns the labels after all rules or, with the rule that drops
+// them, before it.
+func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Labels, *relabel.Config) {
+	for _, r := range rules {
+		b := labels.NewBuilder(l)
+		if !relabel.ProcessBuilder(b, r) {
+			return l, r
+		}
+		l = b.Labels()
+	}
+	return l, nil
+}
+
+// whyDropped says in words that a container's owner knows what a rule found.
+func whyDropped(r *relabel.Config, l labels.Labels) string {
+	var names, values []string
+	var empty = true
+	for _, source := range r.SourceLabels {
+		value := l.Get(string(source))
+		names = append(names, ownName(source))
+		values = append(values, fmt.Sprintf("%s is %q", ownName(source), value))
+		empty = empty && value == ""
+	}
+	switch {
+	case r.Action == relabel.Keep && empty:
+		return "it has no " + strings.Join(names, " and no ")
+	case r.Action == relabel.Keep:
+		return fmt.Sprintf("%s, which does not match %s", strings.Join(values, ", "), pattern(r))
+	case r.Action == relabel.Drop && len(values) == 1:
+		return values[0]
+	default:
+		return fmt.Sprintf("%s, which rule %q of %s leaves out", strings.Join(values, ", "), r.Action, pattern(r))
+	}
+}
+
+// pattern is a rule's regular expression as it was written.
+func pattern(r *relabel.Config) string { return fmt.Sprintf("%q", r.Regex.String()) }
+
+// Labels of containers that the contract names; discovery writes their dots and slashes
+// as underscores.
+var containerLabels = strings.NewReplacer(
+	"__meta_docker_container_label_lighter_", "label lighter.",
+	"__meta_docker_container_label_prometheus_io_", "label prometheus.io/",
+	"__meta_docker_container_label_", "label ",
+	"__meta_docker_container_", "container ",
+	model.AddressLabel, "network address",
+)
+
+// ownName writes a label of discovery as the container's owner knows it.
+func ownName(name model.LabelName) string { return containerLabels.Replace(string(name)) }
+
+// unreadable says why nothing of a container's log is shipped though its labels are wanted.
+func unreadable(c *lighter.Container, since time.Duration, now time.Time) string {
+	switch {
+	case c.Self:
+		return "it is lighter's own container: what it says of shipping is not shipped in turn"
+	case c.LogDriver == "none":
+		return "log driver none keeps nothing that could be read"
+	case c.Running || c.Finished.IsZero():
+		return ""
+	case since == 0:
+		return "it has ended, and LIGHTER_LOGS_SINCE=0 is from now on"
+	case now.Sub(c.Finished) > since:
+		return fmt.Sprintf("it ended %s ago, and LIGHTER_LOGS_SINCE is %s", ago(now.Sub(c.Finished)), since)
+	default:
+		return ""
+	}
+}
+
+// ago rounds a time span to what a reader takes in at a glance.
+func ago(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	default:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	}
+}

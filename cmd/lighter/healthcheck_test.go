@@ -1,0 +1,73 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestHealthcheck(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+		code   int
+		says   string
+	}{
+		"well":         {200, `{"status":"ok","checks":{"docker":"ok"}}`, exitOK, "ok\n"},
+		"degraded":     {503, `{"status":"degraded","checks":{"metrics":"fail: 401","docker":"fail: no socket","logs":"ok"}}`, exitFailed, "lighter: the agent is not ready: docker: no socket; metrics: 401\n"},
+		"not ours":     {404, "<html>", exitFailed, "lighter: the agent is not ready: it answered 404 Not Found\n"},
+		"503, no why":  {503, `{}`, exitFailed, "lighter: the agent is not ready: it answered 503 Service Unavailable\n"},
+		"many lines":   {503, `{"checks":{"docker":"fail: a\nb"}}`, exitFailed, "lighter: the agent is not ready: docker: a; b\n"},
+		"a long story": {503, strings.Repeat("x", 1<<20), exitFailed, "lighter: the agent is not ready: it answered 503 Service Unavailable\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/ready" {
+					t.Errorf("it asks for %s, want /ready", r.URL.Path)
+				}
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+			defer server.Close()
+			code, stdout, stderr := command(t, []string{"LIGHTER_LISTEN=" + server.Listener.Addr().String(), "LIGHTER_NONSENSE=1", "LIGHTER_LOGS_SINCE=never"}, "healthcheck")
+			if code != tc.code || stdout+stderr != tc.says {
+				t.Errorf("healthcheck = %d %q %q, want %d %q", code, stdout, stderr, tc.code, tc.says)
+			}
+		})
+	}
+}
+
+func TestHealthcheckOfNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	code, stdout, stderr := command(t, []string{"LIGHTER_LISTEN=" + addr}, "healthcheck")
+	if code != exitFailed || stdout != "" || !strings.HasPrefix(stderr, "lighter: the agent does not answer: ") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("healthcheck = %d %q %q", code, stdout, stderr)
+	}
+	code, _, stderr = command(t, []string{"LIGHTER_LISTEN=nonsense"}, "healthcheck")
+	if code != exitFailed || !strings.Contains(stderr, "LIGHTER_LISTEN") {
+		t.Errorf("healthcheck = %d %q, want the setting named", code, stderr)
+	}
+}
+
+func TestReadyURL(t *testing.T) {
+	for addr, want := range map[string]string{
+		"127.0.0.1:12345": "http://127.0.0.1:12345/ready",
+		"0.0.0.0:80":      "http://127.0.0.1:80/ready",
+		":80":             "http://127.0.0.1:80/ready",
+		"[::]:80":         "http://[::1]:80/ready",
+		"[::1]:80":        "http://[::1]:80/ready",
+		"localhost:80":    "http://localhost:80/ready",
+		"10.0.0.7:1":      "http://10.0.0.7:1/ready",
+	} {
+		if got, err := readyURL(addr); got != want || err != nil {
+			t.Errorf("readyURL(%q) = %q, %v, want %q", addr, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// levelFatal is of the one line that says why the process ends by itself.
+const levelFatal = slog.Level(12)
+
+// timeFormat is RFC 3339 in UTC, to the millisecond, always as wide.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// newLogger returns the agent's own log: one line an event, beginning with ts, level and
+// msg, as JSON or, for format "logfmt", as key=value. Durations are written as 1.5s, not
+// as a number whose unit a reader has to know.
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: replaceAttr}
+	if format == "logfmt" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+func replaceAttr(groups []string, a slog.Attr) slog.Attr {
+	switch {
+	case a.Value.Kind() == slog.KindDuration:
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	case len(groups) > 0:
+	case a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime:
+		return slog.String("ts", a.Value.Time().UTC().Format(timeFormat))
+	case a.Key == slog.LevelKey:
+		if level, ok := a.Value.Any().(slog.Level); ok {
+			return slog.String(slog.LevelKey, levelName(level))
+		}
+	}
+	if a.Value.Kind() == slog.KindTime {
+		a.Value = slog.StringValue(a.Value.Time().UTC().Format(time.RFC3339Nano))
+	}
+	return a
+}
+
+func levelName(l slog.Level) string {
+	if l >= levelFatal {
+		return "fatal"
+	}
+	return strings.ToLower(l.String())
+}

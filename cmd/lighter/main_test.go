@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// output is a buffer that a running command writes and a test reads.
+type output struct {
+	mu    sync.Mutex
+	b     bytes.Buffer
+	lines chan string // every line, where somebody wants them
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lines != nil {
+		for line := range strings.Lines(string(p)) {
+			o.lines <- line
+		}
+	}
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// command runs a command line to its end.
+func command(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err output
+	code = run(t.Context(), args, &cli{stdout: &out, stderr: &err, environ: environ})
+	return code, out.String(), err.String()
+}
+
+func checkGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string // of the one line on stderr
+	}{
+		{[]string{"helthcheck"}, `lighter: there is no command "helthcheck", did you mean healthcheck?; see lighter --help`},
+		{[]string{"xyz"}, `lighter: there is no command "xyz"; see lighter --help`},
+		{[]string{"--bogus"}, `lighter: unknown flag: --bogus; see lighter --help`},
+		{[]string{"run", "--bogus"}, `lighter: unknown flag: --bogus; see lighter run --help`},
+		{[]string{"run", "a", "b"}, `lighter: accepts at most 1 arg(s), received 2; see lighter run --help`},
+		{[]string{"version", "x"}, `lighter: version takes no arguments, got "x"; see lighter version --help`},
+		{[]string{"healthcheck", "x"}, `lighter: healthcheck takes no arguments, got "x"; see lighter healthcheck --help`},
+		{[]string{"discover", "--json=maybe"}, `lighter: invalid argument "maybe" for "--json" flag: strconv.ParseBool: parsing "maybe": invalid syntax; see lighter discover --help`},
+		{[]string{"demo", "x"}, `lighter: demo takes no arguments, got "x"; see lighter demo --help`},
+	} {
+		code, stdout, stderr := command(t, nil, tc.args...)
+		if code != exitUsage || stdout != "" || stderr != tc.want+"\n" {
+			t.Errorf("lighter %s = %d\nstdout %q\nstderr %q\nwant 2 and %q", strings.Join(tc.args, " "), code, stdout, stderr, tc.want)
+		}
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"run", "-h"}, {"help", "demo"}} {
+		code, stdout, stderr := command(t, nil, args...)
+		if code != exitOK || stderr != "" || !strings.Contains(stdout, "Usage:") {
+			t.Errorf("lighter %v = %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{"a": "a", "a\nb": "a; b", "a\r\n\nb\n": "a; b", "": ""} {
+		if got := oneLine(in); got != want {
+			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The first signal ends the context and says which it was.
+func TestSignals(t *testing.T) {
+	for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"} {
+		ctx, stop := withSignals(t.Context())
+		if err := syscall.Kill(syscall.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s did not end the context", want)
+		}
+		if by, ok := cause(ctx); !ok || by != want {
+			t.Errorf("cause = %q %t, want %s", by, ok, want)
+		}
+		stop()
+	}
+	ctx, stop := withSignals(t.Context())
+	stop()
+	if by, ok := cause(ctx); ok {
+		t.Errorf("without a signal the cause is %s", by)
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Set at build time: -ldflags "-X main.version=v1.2.3 -X main.commit=0a1b2c3". Without,
+// the module's own build information answers.
+var version, commit string
+
+// build is what a binary knows of itself.
+type build struct {
+	Version string // "devel" where nobody said
+	Commit  string // "unknown" where nobody said
+}
+
+func currentBuild() build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	return buildFrom(version, commit, info)
+}
+
+// buildFrom prefers what the linker was told over what the toolchain recorded.
+func buildFrom(version, commit string, info *debug.BuildInfo) build {
+	b := build{version, commit}
+	if b.Version == "" && info.Main.Version != "(devel)" {
+		b.Version = info.Main.Version
+	}
+	dirty := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && b.Commit == "":
+			b.Commit = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true" && commit == "":
+			dirty = "-dirty"
+		}
+	}
+	if b.Version == "" {
+		b.Version = "devel"
+	}
+	if b.Commit == "" {
+		return build{b.Version, "unknown"}
+	}
+	b.Commit += dirty
+	return b
+}
+
+func (c *cli) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the commit and the Go version",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			b := currentBuild()
+			_, err := fmt.Fprintf(c.stdout, "lighter %s (commit %s, %s)\n", b.Version, b.Commit, runtime.Version())
+			return err
+		},
+	}
+}

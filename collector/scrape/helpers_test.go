@@ -1,0 +1,247 @@
+package scrape_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gogo/protobuf/proto"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/prompb"
+	"go.uber.org/goleak"
+
+	"lighter"
+	"lighter/collector/scrape"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sample is what a sink received, with the value as text: NaN equals NaN, a marker is "stale".
+type sample struct {
+	Series string
+	Time   int64
+	Value  string
+}
+
+func sampleOf(series string, t int64, v float64) sample {
+	if value.IsStaleNaN(v) {
+		return sample{series, t, "stale"}
+	}
+	return sample{series, t, fmt.Sprint(v)}
+}
+
+// recorder is a Sink that decodes what it is given with the library.
+type recorder struct {
+	drop func(labels.Labels) bool
+	fail error
+
+	mu       sync.Mutex
+	asked    int // calls of AppendLabels
+	samples  []sample
+	blocks   []lighter.Block // without bodies
+	shards   map[uint64]bool
+	metadata []lighter.Metadata
+}
+
+func (r *recorder) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	if r.drop != nil && r.drop(l) {
+		return dst, false
+	}
+	b, err := (&prompb.TimeSeries{Labels: prompb.FromLabels(l, nil)}).Marshal()
+	if err != nil {
+		panic(err)
+	}
+	return append(dst, b...), true
+}
+
+func (r *recorder) Append(_ context.Context, shard uint64, blocks []lighter.Block) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	if r.shards == nil {
+		r.shards = map[uint64]bool{}
+	}
+	r.shards[shard] = true
+	for _, b := range blocks {
+		var req prompb.WriteRequest
+		if err := proto.Unmarshal(b.Body, &req); err != nil {
+			return err
+		}
+		n := 0
+		var sb labels.ScratchBuilder
+		for _, ts := range req.Timeseries {
+			for _, s := range ts.Samples {
+				r.samples = append(r.samples, sampleOf(ts.ToLabels(&sb, nil).String(), s.Timestamp, s.Value))
+				n++
+			}
+		}
+		if n != b.Samples {
+			return fmt.Errorf("a block says %d samples and has %d", b.Samples, n)
+		}
+		b.Body = nil
+		r.blocks = append(r.blocks, b)
+	}
+	return nil
+}
+
+func (r *recorder) Metadata(m []lighter.Metadata) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.metadata = append(r.metadata, m...)
+}
+
+// take returns what came since the last call.
+func (r *recorder) take() []sample {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.samples
+	r.samples = nil
+	return s
+}
+
+// site answers requests without a network.
+type site func(*http.Request) (*http.Response, error)
+
+func (s site) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
+
+func response(status int, contentType, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status,
+		Status:     fmt.Sprintf("%d %s", status, http.StatusText(status)),
+		Header:     http.Header{"Content-Type": {contentType}},
+		Body:       io.NopCloser(bytes.NewBufferString(body)),
+	}
+}
+
+// pages answers with one page after another, then with the last one.
+func pages(contentType string, bodies ...string) site {
+	var mu sync.Mutex
+	next := 0
+	return func(*http.Request) (*http.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		body := bodies[min(next, len(bodies)-1)]
+		next++
+		if body == refused {
+			return nil, errors.New("connection refused")
+		}
+		return response(http.StatusOK, contentType, body), nil
+	}
+}
+
+const (
+	text    = "text/plain; version=0.0.4"
+	refused = "\x00refused"
+)
+
+// syncBuffer is a log that a test reads while a Loop writes.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+func testConfig() scrape.Config {
+	cfg := scrape.DefaultConfig()
+	cfg.Name = "api"
+	return cfg
+}
+
+func target(pairs ...string) lighter.Target {
+	b := labels.NewBuilder(labels.FromStrings(pairs...))
+	if b.Get("__address__") == "" {
+		b.Set("__address__", "api:3000")
+	}
+	return lighter.Target{Labels: b.Labels()}
+}
+
+// loop is a Loop under test and what it is given.
+type loop struct {
+	*scrape.Loop
+	sink     *recorder
+	log      *syncBuffer
+	registry *prometheus.Registry
+}
+
+func mustNew(tb testing.TB, t lighter.Target, cfg scrape.Config, transport http.RoundTripper, sinks ...scrape.Sink) *loop {
+	tb.Helper()
+	l := &loop{sink: &recorder{}, log: &syncBuffer{}, registry: prometheus.NewRegistry()}
+	if len(sinks) == 0 {
+		sinks = []scrape.Sink{l.sink}
+	}
+	var err error
+	l.Loop, err = scrape.New(t, cfg, scrape.Options{
+		Client:    &http.Client{Transport: transport},
+		Sinks:     sinks,
+		Buffers:   &scrape.Buffers{},
+		UserAgent: "lighter/test",
+		Metrics:   scrape.NewMetrics(l.registry),
+		Logger:    logTo(l.log),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+// run starts the Loop; stop ends it with a cause and waits.
+func (l *loop) run(tb testing.TB) (stop func(cause error)) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	done := make(chan error)
+	go func() { done <- l.Run(ctx) }()
+	return func(cause error) {
+		cancel(cause)
+		if err := <-done; err != nil {
+			tb.Errorf("Run: %v", err)
+		}
+	}
+}
+
+// once runs the Loop for one scrape on a fake clock (call it in a synctest bubble) and
+// returns what the sink received, without the scrape's own series unless withReport.
+func (l *loop) once(tb testing.TB, withReport bool) []sample {
+	stop := l.run(tb)
+	time.Sleep(5 * time.Second)
+	stop(nil)
+	return strip(l.sink.take(), withReport)
+}
+
+func strip(samples []sample, withReport bool) []sample {
+	if withReport {
+		return samples
+	}
+	var kept []sample
+	for _, s := range samples {
+		if !isReport(s.Series) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,503 @@
+package scrape_test
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/scrape"
+)
+
+var reportSeries = regexp.MustCompile(`__name__="(up|scrape_\w+)"`)
+
+func isReport(series string) bool { return reportSeries.MatchString(series) }
+
+var unordered = cmpopts.SortSlices(func(a, b sample) bool {
+	return a.Series < b.Series || a.Series == b.Series && a.Time < b.Time
+})
+
+// anyTime hides times where a test is not about them.
+var anyTime = cmpopts.IgnoreFields(sample{}, "Time")
+
+func rules(tb testing.TB, configs ...relabel.Config) []*relabel.Config {
+	tb.Helper()
+	var all []*relabel.Config
+	for _, c := range configs {
+		withDefaults := relabel.DefaultRelabelConfig
+		withDefaults.SourceLabels, withDefaults.TargetLabel = c.SourceLabels, c.TargetLabel
+		if c.Action != "" {
+			withDefaults.Action = c.Action
+		}
+		if c.Regex.Regexp != nil {
+			withDefaults.Regex = c.Regex
+		}
+		if c.Replacement != "" {
+			withDefaults.Replacement = c.Replacement
+		}
+		withDefaults.NameValidationScheme = model.LegacyValidation
+		if err := withDefaults.Validate(model.LegacyValidation); err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, &withDefaults)
+	}
+	return all
+}
+
+func TestPage(t *testing.T) {
+	const own = `instance="api:3000", job="api"`
+	for name, tc := range map[string]struct {
+		contentType string
+		body        string
+		target      []string
+		config      func(*scrape.Config)
+		want        []sample
+	}{
+		"text": {
+			body: "# TYPE a counter\na 1\nb{x=\"1\"} 2.5\nc NaN\nd -0\n",
+			want: []sample{
+				{Series: `{__name__="a", ` + own + `}`, Value: "1"},
+				{Series: `{__name__="b", ` + own + `, x="1"}`, Value: "2.5"},
+				{Series: `{__name__="c", ` + own + `}`, Value: "NaN"},
+				{Series: `{__name__="d", ` + own + `}`, Value: "-0"},
+			},
+		},
+		"OpenMetrics": {
+			contentType: "application/openmetrics-text; version=1.0.0",
+			body:        "# TYPE a counter\na_total 1 # {trace_id=\"x\"} 0.5\n# EOF\n",
+			want:        []sample{{Series: `{__name__="a_total", ` + own + `}`, Value: "1"}},
+		},
+		"no content type is text":      {contentType: " ", body: "a 1\n", want: []sample{{Series: `{__name__="a", ` + own + `}`, Value: "1"}}},
+		"unknown content type is text": {contentType: "application/octet-stream", body: "a 1\n", want: []sample{{Series: `{__name__="a", ` + own + `}`, Value: "1"}}},
+		"no final newline":             {body: "a 1", want: []sample{{Series: `{__name__="a", ` + own + `}`, Value: "1"}}},
+		"nothing":                      {body: ""},
+		"target's labels": {
+			body: "a 1\n", target: []string{"service", "shop", "__meta_docker_x", "y", "__tmp", "z", "job", "j", "instance", "i"},
+			want: []sample{{Series: `{__name__="a", instance="i", job="j", service="shop"}`, Value: "1"}},
+		},
+		"a label that the target has too": {
+			body: "a{job=\"mine\",exported_job=\"other\",instance=\"\"} 1\n",
+			want: []sample{{Series: `{__name__="a", exported_exported_job="mine", exported_job="other", ` + own + `}`, Value: "1"}},
+		},
+		"a label that the target has too, honoured": {
+			body:   "a{job=\"mine\",instance=\"\"} 1\n",
+			config: func(c *scrape.Config) { c.HonorLabels = true },
+			want:   []sample{{Series: `{__name__="a", job="mine"}`, Value: "1"}},
+		},
+		"metric relabelling": {
+			body: "go_x 1\na{path=\"/x\"} 2\nb 3\n",
+			config: func(c *scrape.Config) {
+				c.MetricRelabel = rules(t,
+					relabel.Config{SourceLabels: model.LabelNames{"__name__"}, Regex: relabel.MustNewRegexp("go_.*"), Action: relabel.Drop},
+					relabel.Config{SourceLabels: model.LabelNames{"path"}, Regex: relabel.MustNewRegexp("(.+)"), TargetLabel: "route"},
+					relabel.Config{Regex: relabel.MustNewRegexp("path"), Action: relabel.LabelDrop})
+			},
+			want: []sample{
+				{Series: `{__name__="a", ` + own + `, route="/x"}`, Value: "2"},
+				{Series: `{__name__="b", ` + own + `}`, Value: "3"},
+			},
+		},
+		"the first of duplicates counts": {
+			body: "a{x=\"1\",y=\"2\"} 1\na{y=\"2\", x=\"1\"} 2\na{x=\"1\",y=\"2\"} 3\n",
+			want: []sample{{Series: `{__name__="a", ` + own + `, x="1", y="2"}`, Value: "1"}},
+		},
+		"one more sample than allowed": {
+			body: "a 1\nb 2\nc 3\n", config: func(c *scrape.Config) { c.SampleLimit = 2 },
+		},
+		"as many samples as allowed, dropped ones aside": {
+			body: "a 1\nb 2\nc 3\n", config: func(c *scrape.Config) {
+				c.SampleLimit = 2
+				c.MetricRelabel = rules(t, relabel.Config{SourceLabels: model.LabelNames{"__name__"}, Regex: relabel.MustNewRegexp("b"), Action: relabel.Drop})
+			},
+			want: []sample{{Series: `{__name__="a", ` + own + `}`, Value: "1"}, {Series: `{__name__="c", ` + own + `}`, Value: "3"}},
+		},
+		"broken at the end":           {body: "a 1\nb 2\nc{x= 3\n"},
+		"OpenMetrics without its end": {contentType: "application/openmetrics-text", body: "a 1\n"},
+		"HTML":                        {contentType: "text/html; charset=utf-8", body: "<!DOCTYPE html><html></html>"},
+		"protobuf":                    {contentType: "application/vnd.google.protobuf; encoding=delimited", body: "\x08"},
+		"JSON":                        {contentType: "application/json", body: `{"a": 1}`},
+		"a label twice":               {body: "a 1\nb{x=\"1\",x=\"2\"} 1\n"},
+		"a name that is not legacy":   {body: "a 1\n{\"b.c\"} 1\n"},
+		"a series of megabytes":       {body: "a 1\nb{x=\"" + strings.Repeat("x", 17<<20) + "\"} 1\n"},
+		"control bytes":               {body: "a 1\n\x00\x01\x02 3\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig()
+				if tc.config != nil {
+					tc.config(&cfg)
+				}
+				if tc.contentType == "" {
+					tc.contentType = text
+				}
+				l := mustNew(t, target(tc.target...), cfg, pages(tc.contentType, tc.body))
+				if diff := cmp.Diff(tc.want, l.once(t, false), unordered, anyTime); diff != "" {
+					t.Errorf("samples (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestReport(t *testing.T) {
+	metric := func(name, v string) sample {
+		return sample{Series: `{__name__="` + name + `", instance="api:3000", job="api", service="shop"}`, Value: v}
+	}
+	for name, tc := range map[string]struct {
+		body string
+		want []sample
+	}{
+		"up": {"a 1\nb 2\nc 3\n", []sample{
+			metric("scrape_duration_seconds", "0"), metric("scrape_samples_post_metric_relabeling", "2"),
+			metric("scrape_samples_scraped", "3"), metric("scrape_series_added", "2"), metric("up", "1")}},
+		"down": {refused, []sample{
+			metric("scrape_duration_seconds", "0"), metric("scrape_samples_post_metric_relabeling", "0"),
+			metric("scrape_samples_scraped", "0"), metric("scrape_series_added", "0"), metric("up", "0")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig()
+				cfg.MetricRelabel = rules(t, relabel.Config{SourceLabels: model.LabelNames{"__name__"}, Regex: relabel.MustNewRegexp("up|b"), Action: relabel.Drop})
+				l := mustNew(t, target("service", "shop"), cfg, pages(text, tc.body))
+				var got []sample
+				for _, s := range l.once(t, true) {
+					if isReport(s.Series) {
+						got = append(got, s)
+					}
+				}
+				if diff := cmp.Diff(tc.want, got, unordered, anyTime); diff != "" {
+					t.Errorf("samples (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestRounds scrapes one page after another and looks at what each one sends.
+func TestRounds(t *testing.T) {
+	a := func(v string) sample {
+		return sample{Series: `{__name__="a", instance="api:3000", job="api"}`, Value: v}
+	}
+	b := func(v string) sample {
+		return sample{Series: `{__name__="b", instance="api:3000", job="api"}`, Value: v}
+	}
+	for name, tc := range map[string]struct {
+		config func(*scrape.Config)
+		pages  []string
+		want   [][]sample
+		gone   []sample // after the target has vanished
+	}{
+		"a series vanishes and returns": {
+			pages: []string{"a 1\nb 2\n", "a 3\n", "a 4\n", "a 5\nb 6\n"},
+			want:  [][]sample{{a("1"), b("2")}, {a("3"), b("stale")}, {a("4")}, {a("5"), b("6")}},
+			gone:  []sample{a("stale"), b("stale")},
+		},
+		"the target fails and returns": {
+			pages: []string{"a 1\nb 2\n", refused, refused, "a 3\nb 4\n"},
+			want:  [][]sample{{a("1"), b("2")}, {a("stale"), b("stale")}, nil, {a("3"), b("4")}},
+			gone:  []sample{a("stale"), b("stale")},
+		},
+		"a broken page is a failure, whatever it showed first": {
+			pages: []string{"a 1\n", "a 2\nb 3\nc{", "a 4\n"},
+			want:  [][]sample{{a("1")}, {a("stale")}, {a("4")}},
+			gone:  []sample{a("stale")},
+		},
+		"gone while it fails": {
+			pages: []string{"a 1\n", refused},
+			want:  [][]sample{{a("1")}, {a("stale")}},
+		},
+		"another order of labels is the same series": {
+			pages: []string{"a{} 1\n", "a 2\n"},
+			want:  [][]sample{{a("1")}, {a("2")}},
+			gone:  []sample{a("stale")},
+		},
+		"what relabelling drops may change": {
+			config: func(c *scrape.Config) {
+				c.MetricRelabel = rules(t, relabel.Config{Regex: relabel.MustNewRegexp("id"), Action: relabel.LabelDrop})
+			},
+			pages: []string{"a{id=\"1\"} 1\n", "a{id=\"2\"} 2\n", "a{id=\"3\"} 3\n"},
+			want:  [][]sample{{a("1")}, {a("2")}, {a("3")}},
+			gone:  []sample{a("stale")},
+		},
+		"the target's own times get no markers": {
+			pages: []string{"a 1 946684800000\nb 1\n", "a 1 946684800000\nb 2\n", "a 2 946684860000\nb 3\n", "b 4\n"},
+			want:  [][]sample{{a("1"), b("1")}, {b("2")}, {a("2"), b("3")}, {b("4")}},
+			gone:  []sample{b("stale")},
+		},
+		"the target's own times, not honoured": {
+			config: func(c *scrape.Config) { c.HonorTimestamps = false },
+			pages:  []string{"a 1 946684800000\n", "b 2\n"},
+			want:   [][]sample{{a("1")}, {a("stale"), b("2")}},
+			gone:   []sample{b("stale")},
+		},
+		"a time before the last one, and one far ahead": {
+			pages: []string{"a 1 946684800000\n", "a 2 946684799000\nb 1 4102444800000\n", "a 3\nb 2\n"},
+			want:  [][]sample{{a("1")}, nil, {a("3"), b("2")}},
+			gone:  []sample{a("stale"), b("stale")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig()
+				if tc.config != nil {
+					tc.config(&cfg)
+				}
+				l := mustNew(t, target(), cfg, pages(text, tc.pages...))
+				stop := l.run(t)
+				time.Sleep(5 * time.Second)
+				for i, want := range tc.want {
+					if diff := cmp.Diff(want, strip(l.sink.take(), false), unordered, anyTime); diff != "" {
+						t.Errorf("scrape %d (-want +got):\n%s", i, diff)
+					}
+					if i < len(tc.want)-1 {
+						time.Sleep(cfg.Interval)
+					}
+				}
+				stop(collector.ErrGone)
+				got := l.sink.take()
+				if diff := cmp.Diff(tc.gone, strip(got, false), unordered, anyTime); diff != "" {
+					t.Errorf("after the target has gone (-want +got):\n%s", diff)
+				}
+				for _, s := range got {
+					if s.Value != "stale" {
+						t.Errorf("after the target has gone came %v", s)
+					}
+				}
+				if n := len(got) - len(strip(got, false)); n != 5 {
+					t.Errorf("%d of the scrape's own series are marked, want 5", n)
+				}
+			})
+		})
+	}
+}
+
+func TestNoMarkersWhenTheAgentStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text, "a 1\n"))
+		stop := l.run(t)
+		time.Sleep(5 * time.Second)
+		l.sink.take()
+		stop(nil)
+		if got := l.sink.take(); len(got) > 0 {
+			t.Errorf("the stop sent %v", got)
+		}
+	})
+}
+
+// TestAScrapeUnderWayAtTheEnd is no failure of the target: no up 0 and, when the target has
+// gone, markers.
+func TestAScrapeUnderWayAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		l := mustNew(t, target(), testConfig(), site(func(r *http.Request) (*http.Response, error) {
+			if calls++; calls == 1 {
+				return response(http.StatusOK, text, "a 1\n"), nil
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		stop := l.run(t)
+		time.Sleep(36 * time.Second)
+		l.sink.take()
+		stop(collector.ErrGone)
+		for _, s := range l.sink.take() {
+			if s.Value != "stale" {
+				t.Errorf("got %v, want markers only", s)
+			}
+		}
+	})
+}
+
+func TestSamplesAreInTimeOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.Interval = 10 * time.Second
+		l := mustNew(t, target(), cfg, pages(text, "a 1\nb 1\n", "a 1\n", refused, "a 1\nb 1\n"))
+		stop := l.run(t)
+		start := time.Now()
+		time.Sleep(time.Minute)
+		stop(collector.ErrGone)
+		last := map[string]int64{}
+		for _, s := range l.sink.take() {
+			if s.Time <= last[s.Series] {
+				t.Errorf("%v comes after one at %d", s, last[s.Series])
+			}
+			if s.Value != "stale" && last[s.Series] != 0 && (s.Time-last[s.Series])%cfg.Interval.Milliseconds() != 0 {
+				t.Errorf("%v is not an interval after the one at %d", s, last[s.Series])
+			}
+			last[s.Series] = s.Time
+		}
+		if first := last[`{__name__="up", instance="api:3000", job="api"}`]; first < start.UnixMilli() {
+			t.Errorf("the last up is at %d, before the start", first)
+		}
+		if len(l.sink.shards) != 1 {
+			t.Errorf("shards %v, want one", l.sink.shards)
+		}
+	})
+}
+
+// TestOffset: within five seconds of the start, the same for the same target, not the
+// same for all.
+func TestOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		firstScrape := func(address string) time.Duration {
+			start := time.Now()
+			l := mustNew(t, target("__address__", address), testConfig(), pages(text, "a 1\n"))
+			stop := l.run(t)
+			defer stop(nil)
+			time.Sleep(5 * time.Second)
+			if l.Status().Health != scrape.Up {
+				t.Fatalf("%s was not scraped within five seconds", address)
+			}
+			return l.Status().LastScrape.Sub(start)
+		}
+		seen := map[time.Duration]bool{}
+		for _, address := range []string{"a:1", "b:1", "c:1", "a:2"} {
+			offset := firstScrape(address)
+			if again := firstScrape(address); again != offset {
+				t.Errorf("%s: offsets %s and %s", address, offset, again)
+			}
+			seen[offset] = true
+		}
+		if len(seen) < 3 {
+			t.Errorf("four targets have %d offsets", len(seen))
+		}
+	})
+}
+
+func TestKnownSeriesAreNotAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text, "a 1\nb 2\n"))
+		stop := l.run(t)
+		time.Sleep(10 * time.Minute)
+		stop(nil)
+		if want := 2 + 5; l.sink.asked != want {
+			t.Errorf("the sink was asked for %d label sets, want %d", l.sink.asked, want)
+		}
+	})
+}
+
+func TestSinksAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		picky := &recorder{drop: func(l labels.Labels) bool { return l.Get("__name__") == "a" }}
+		closed := &recorder{fail: errors.New("closed")}
+		all := &recorder{}
+		l := mustNew(t, target(), testConfig(), pages(text, "a 1\nb 2\n"), picky, closed, all)
+		stop := l.run(t)
+		time.Sleep(40 * time.Second)
+		stop(nil)
+		a := sample{Series: `{__name__="a", instance="api:3000", job="api"}`, Value: "1"}
+		b := sample{Series: `{__name__="b", instance="api:3000", job="api"}`, Value: "2"}
+		if diff := cmp.Diff([]sample{b, b}, strip(picky.take(), false), anyTime); diff != "" {
+			t.Errorf("the sink that drops a (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]sample{a, a, b, b}, strip(all.take(), false), anyTime, unordered); diff != "" {
+			t.Errorf("the sink that takes all (-want +got):\n%s", diff)
+		}
+		if n := strings.Count(l.log.String(), "samples were not taken"); n != 1 {
+			t.Errorf("the closed sink is logged %d times, want once:\n%s", n, l.log)
+		}
+	})
+}
+
+func TestMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text,
+			"# HELP a what \\\\ it is\n# TYPE a counter\na 1\n# TYPE b gauge\nb 2\n",
+			"# HELP a what \\\\ it is\n# TYPE a counter\na 1\n# TYPE b gauge\nb 2\n",
+			"# HELP a else\n# TYPE a counter\na 1\nb{",
+			"# HELP a else\n# TYPE a counter\na 1\n",
+			"# HELP a else\n# TYPE a counter\na 1\n# TYPE b gauge\nb 2\n"))
+		stop := l.run(t)
+		time.Sleep(3 * time.Minute)
+		stop(nil)
+		want := []lighter.Metadata{
+			{Family: "a", Type: "counter", Help: `what \ it is`},
+			{Family: "b", Type: "gauge"},
+			{Family: "a", Type: "counter", Help: "else"},
+			{Family: "b", Type: "gauge"},
+		}
+		got := l.sink.metadata
+		if len(got) > 1 && got[0].Family > got[1].Family { // of one scrape they come in any order
+			got[0], got[1] = got[1], got[0]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("metadata (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestBlocksAreCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text, page(4500, 0)))
+		l.once(t, true)
+		var sizes []int
+		for _, b := range l.sink.blocks {
+			sizes = append(sizes, b.Samples)
+		}
+		if diff := cmp.Diff([]int{2000, 2000, 505}, sizes); diff != "" {
+			t.Errorf("samples of the blocks (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text, refused, refused, "a{ 1", "b{ 2", refused, "a 1\n", "a 1\n"))
+		stop := l.run(t)
+		time.Sleep(4 * time.Minute)
+		stop(nil)
+		var got []string
+		for line := range strings.Lines(l.log.String()) {
+			_, msg, _ := strings.Cut(line, "msg=")
+			got = append(got, strings.TrimSpace(msg))
+		}
+		want := []string{
+			`"scrape failed" target=http://api:3000/metrics job=api error="connection refused"`,
+			`"scrape failed" target=http://api:3000/metrics job=api error="its page is broken: expected label name, got \"1\" (\"INVALID\") while parsing: \"a{ 1\""`,
+			`"scrape failed" target=http://api:3000/metrics job=api error="connection refused"`,
+			`"target works again" target=http://api:3000/metrics after=2m30s failures=5`,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("log (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustNew(t, target(), testConfig(), pages(text, "a 1\na 2\nb 3 4102444800000\n", refused))
+		stop := l.run(t)
+		time.Sleep(40 * time.Second)
+		stop(nil)
+		const want = `
+# HELP lighter_samples_rejected_total Samples that were scraped and not handed on: duplicate (the page has the series twice, the first counts), out_of_order (a time before the series' last), too_far_ahead (a time more than ten minutes ahead), not_taken (an endpoint that is closed).
+# TYPE lighter_samples_rejected_total counter
+lighter_samples_rejected_total{reason="duplicate"} 1
+lighter_samples_rejected_total{reason="not_taken"} 0
+lighter_samples_rejected_total{reason="out_of_order"} 0
+lighter_samples_rejected_total{reason="too_far_ahead"} 1
+# HELP lighter_samples_scraped_total Samples on the pages of targets, before metric relabelling, of scrapes that count.
+# TYPE lighter_samples_scraped_total counter
+lighter_samples_scraped_total 3
+`
+		if err := testutil.GatherAndCompare(l.registry, strings.NewReader(want), "lighter_samples_rejected_total", "lighter_samples_scraped_total"); err != nil {
+			t.Error(err)
+		}
+		if problems, err := testutil.GatherAndLint(l.registry); err != nil || len(problems) > 0 {
+			t.Errorf("lint: %v %v", problems, err)
+		}
+	})
+}

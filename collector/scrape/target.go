@@ -1,0 +1,127 @@
+package scrape
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// target is what a scrape needs to know of a relabelled lighter.Target.
+type target struct {
+	labels   labels.Labels // those that every sample gets: job, instance and what discovery left, nothing with __
+	url      *url.URL
+	shown    string // url without its parameters, which may hold a token
+	interval time.Duration
+	timeout  time.Duration
+	hash     uint64 // of labels and URL: the same in every run
+}
+
+// newTarget reads the labels that speak to the scraper (__address__, __scheme__,
+// __metrics_path__, __param_*, __scrape_interval__, __scrape_timeout__), sets job and
+// instance where they are missing, and drops all that start with __.
+func newTarget(l labels.Labels, cfg Config) (*target, error) {
+	or := func(name, otherwise string) string {
+		if v := l.Get(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	address := l.Get(model.AddressLabel)
+	if err := checkAddress(address); err != nil {
+		return nil, fmt.Errorf("target of scrape %s: %w", cfg.Name, err)
+	}
+	scheme := or(model.SchemeLabel, cfg.Scheme)
+	if scheme != "http" && scheme != "https" {
+		return nil, fmt.Errorf("target %s: scheme %q, use http or https", address, scheme)
+	}
+	interval, timeout, err := timing(l, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", address, err)
+	}
+	path := or(model.MetricsPathLabel, cfg.Path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	own := labels.NewBuilder(labels.EmptyLabels())
+	own.Set(model.JobLabel, cfg.Name)
+	own.Set(model.InstanceLabel, address)
+	params := url.Values{}
+	var bad error
+	l.Range(func(one labels.Label) {
+		if name, ok := strings.CutPrefix(one.Name, model.ParamLabelPrefix); ok {
+			params.Set(name, one.Value)
+		}
+		switch {
+		case strings.HasPrefix(one.Name, model.ReservedLabelPrefix) || one.Value == "":
+		case !model.LegacyValidation.IsValidLabelName(one.Name):
+			bad = fmt.Errorf("target %s: label name %q is not valid", address, one.Name)
+		case !model.LabelValue(one.Value).IsValid():
+			bad = fmt.Errorf("target %s: value of label %s is not UTF-8", address, one.Name)
+		default:
+			own.Set(one.Name, one.Value)
+		}
+	})
+	if bad != nil {
+		return nil, bad
+	}
+	shown := (&url.URL{Scheme: scheme, Host: address, Path: path}).String()
+	t := &target{
+		labels:   own.Labels(),
+		url:      &url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: params.Encode()},
+		shown:    shown,
+		interval: interval,
+		timeout:  timeout,
+	}
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%016x%s", t.labels.Hash(), t.url)
+	t.hash = h.Sum64()
+	return t, nil
+}
+
+// checkAddress refuses what is no host and port. It does not print an address that may
+// hold a password.
+func checkAddress(address string) error {
+	switch {
+	case address == "":
+		return fmt.Errorf("it has no %s", model.AddressLabel)
+	case strings.Contains(address, "@"):
+		return fmt.Errorf("%s holds an @: user and password belong in the scrape's authentication", model.AddressLabel)
+	case strings.ContainsAny(address, "/?# "):
+		return fmt.Errorf("%s is %q, host:port is expected", model.AddressLabel, address)
+	}
+	if _, err := url.Parse("http://" + address); err != nil {
+		return fmt.Errorf("%s is %q, host:port is expected", model.AddressLabel, address)
+	}
+	return nil
+}
+
+// timing returns how often and how long. A target that sets only an interval below the
+// common timeout means both.
+func timing(l labels.Labels, cfg Config) (interval, timeout time.Duration, err error) {
+	read := func(name string, otherwise time.Duration) (time.Duration, error) {
+		v := l.Get(name)
+		if v == "" {
+			return otherwise, nil
+		}
+		d, err := model.ParseDuration(v)
+		if err != nil || d == 0 {
+			return 0, fmt.Errorf("%s is %q, a duration such as 30s is expected", name, v)
+		}
+		return time.Duration(d), nil
+	}
+	if interval, err = read(model.ScrapeIntervalLabel, cfg.Interval); err != nil {
+		return 0, 0, err
+	}
+	if timeout, err = read(model.ScrapeTimeoutLabel, min(cfg.Timeout, interval)); err != nil {
+		return 0, 0, err
+	}
+	if interval <= 0 || timeout <= 0 || timeout > interval {
+		return 0, 0, fmt.Errorf("timeout %s must be above zero and not above the interval %s", timeout, interval)
+	}
+	return interval, timeout, nil
+}

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"lighter"
+)
+
+const lokiPushPath = "/loki/api/v1/push"
+
+// parseLokiURL is parseBackendURL for a Loki, whose push path may be left out.
+func parseLokiURL(v string) (Backend, error) {
+	b, err := parseBackendURL(v)
+	if err != nil {
+		return Backend{}, err
+	}
+	u, err := url.Parse(b.URL)
+	if err != nil {
+		return Backend{}, err
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = lokiPushPath
+	}
+	b.URL = u.String()
+	return b, nil
+}
+
+// parseBackendURL takes an http or https URL. A user and password inside it become those of
+// the backend, and leave the URL.
+func parseBackendURL(v string) (Backend, error) {
+	u, err := parseHTTP(v)
+	if err != nil {
+		return Backend{}, err
+	}
+	var b Backend
+	if user := u.User; user != nil {
+		password, _ := user.Password()
+		if user.Username() == "" || password == "" {
+			return Backend{}, errors.New("want a user and a password before the @, or neither")
+		}
+		if err := b.setUser(user.Username()); err != nil {
+			return Backend{}, err
+		}
+		b.Token, u.User = lighter.Secret(password), nil
+	}
+	b.URL = u.String()
+	return b, nil
+}
+
+// setUser is called after the URL is set.
+func (b *Backend) setUser(user string) error {
+	switch {
+	case b.User != "":
+		return errors.New("want one user, the URL has one too")
+	case strings.Contains(user, ":"):
+		return errors.New("want a user without a colon, basic auth has no way to send one")
+	}
+	user, err := parseHeader(user)
+	b.User = user
+	return err
+}
+
+// setToken is called after the URL is set.
+func (b *Backend) setToken(token lighter.Secret) error {
+	if b.Token != "" {
+		return errors.New("want one password, the URL has one too")
+	}
+	b.Token = token
+	return nil
+}
+
+// parseHTTP parses an http or https URL that names a host. Its errors, unlike those of
+// package url, hold nothing of the URL.
+func parseHTTP(v string) (*url.URL, error) {
+	wrong := errors.New("want a URL such as https://host or http://host:port/path")
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, wrong
+	}
+	if port := u.Port(); port != "" && !isPort(port) || strings.HasSuffix(u.Host, ":") {
+		return nil, wrong
+	}
+	if strings.Contains(u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@") {
+		return nil, wrong // the end of a password that has an unescaped / or ? or # in it
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// shown quotes a value for an error or a warning, without what may be a password in it: all
+// that could be user information of a URL, and a URL's query.
+func shown(v string) string {
+	start := 0
+	if i := strings.Index(v, "://"); i >= 0 {
+		start = i + len("://")
+		if q := strings.Index(v[start:], "?"); q >= 0 && !strings.Contains(v[start+q:], "@") {
+			v = v[:start+q]
+		}
+	}
+	if at := strings.LastIndex(v, "@"); at >= start {
+		v = v[:start] + v[at+1:]
+	}
+	return strconv.Quote(v)
+}

@@ -1,0 +1,394 @@
+package docker_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/google/go-cmp/cmp"
+
+	"lighter"
+	"lighter/discovery/docker"
+	"lighter/discovery/dockersim"
+)
+
+func readLog(t *testing.T, c *docker.Client, id string, o docker.LogOptions) (stdout, stderr string) {
+	t.Helper()
+	body, err := c.OpenLogs(t.Context(), id, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	var out, errs bytes.Buffer
+	if _, err := stdcopy.StdCopy(&out, &errs, body); err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String()
+}
+
+func TestOpenLogs(t *testing.T) {
+	e, c := socketEngine(t, dockersim.Options{})
+	api := e.Create(dockersim.Spec{Name: "api"})
+	api.WriteAt(1_000_000_001, dockersim.Stdout, "a")
+	api.WriteAt(1_000_000_002, dockersim.Stderr, "b")
+	api.WriteAt(3_000_000_000, dockersim.Stdout, "c")
+	const a, b, last = "1970-01-01T00:00:01.000000001Z a\n", "1970-01-01T00:00:01.000000002Z b\n", "1970-01-01T00:00:03.000000000Z c\n"
+	for name, tc := range map[string]struct {
+		o           docker.LogOptions
+		out, errOut string
+	}{
+		"all":                       {docker.LogOptions{}, a + last, b},
+		"since a nanosecond":        {docker.LogOptions{Since: 1_000_000_002}, last, b},
+		"since a whole second":      {docker.LogOptions{Since: 3_000_000_000}, last, ""},
+		"tail":                      {docker.LogOptions{Tail: 2}, last, b},
+		"follow one that is over":   {docker.LogOptions{Follow: true}, a + last, b},
+		"since after its last line": {docker.LogOptions{Since: 3_000_000_001}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, errOut := readLog(t, c, api.ID(), tc.o); out != tc.out || errOut != tc.errOut {
+				t.Errorf("stdout %q, stderr %q; want %q, %q", out, errOut, tc.out, tc.errOut)
+			}
+		})
+	}
+}
+
+func TestKindsOfErrors(t *testing.T) {
+	e, c := socketEngine(t, dockersim.Options{})
+	dead := e.Create(dockersim.Spec{Name: "dead"})
+	dead.MarkDead()
+	none := e.Create(dockersim.Spec{Name: "none", Driver: "none"})
+	gone := strings.Repeat("f", 64)
+	for name, tc := range map[string]struct {
+		id   string
+		want error
+	}{
+		"gone": {gone, docker.ErrGone}, "dead": {dead.ID(), docker.ErrGone}, "driver none": {none.ID(), docker.ErrUnreadable},
+	} {
+		_, err := c.OpenLogs(t.Context(), tc.id, docker.LogOptions{})
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want one that wraps %q", name, err, tc.want)
+		}
+	}
+	if _, err := c.Inspect(t.Context(), gone); !errors.Is(err, docker.ErrGone) {
+		t.Errorf("inspect: %v", err)
+	}
+	e.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "404 page not found", http.StatusNotFound)
+		return true
+	})
+	if _, err := c.Inspect(t.Context(), gone); err == nil || errors.Is(err, docker.ErrGone) {
+		t.Errorf("a proxy that knows no such path: %v, which is no word on the container", err)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	recorded, err := os.ReadFile("testdata/inspect.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.41"})
+	c.SetOwn("8bee23b29a83")
+	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/v1.41/containers/") {
+			return false
+		}
+		_, _ = w.Write(recorded)
+		return true
+	})
+	got, err := c.Inspect(t.Context(), "nonet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &lighter.Container{
+		ID:        got.ID, // see the prefix below
+		Name:      "nonet",
+		TTY:       true,
+		LogDriver: "local",
+		Running:   true,
+		Self:      true,
+		Created:   time.Date(2026, 11, 22, 3, 56, 54, 747555690, time.UTC),
+		Started:   time.Date(2026, 11, 22, 3, 56, 55, 580220340, time.UTC),
+	}
+	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(got.ID, "8bee23b29a83") {
+		t.Errorf("container (-want +got):\n%s", diff)
+	}
+
+	for _, answer := range []string{"", "null", "{}", `{"Id":""}`, "[]", `{"Id":`, "<html>"} {
+		e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = w.Write([]byte(answer))
+			return true
+		})
+		if _, err := c.Inspect(t.Context(), "nonet"); err == nil || errors.Is(err, docker.ErrGone) {
+			t.Errorf("answer %q: %v, want an error that is not that it is gone", answer, err)
+		}
+	}
+}
+
+func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
+	e := dockersim.New(dockersim.Options{APIVersion: "1.44", MinAPIVersion: "1.24"})
+	if err := e.Listen("tcp://127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c := newClient(t, config(e.Host()))
+	id := e.Create(dockersim.Spec{Name: "api"}).ID()
+	inspect := func() (version string) {
+		t.Helper()
+		for range 2 { // the first may find that the Engine is not the one it was
+			if _, err := c.Inspect(t.Context(), id); err == nil {
+				requests := e.Requests()
+				version, _, _ = strings.Cut(strings.TrimPrefix(requests[len(requests)-1].Path, "/v"), "/")
+				return version
+			}
+		}
+		t.Fatal("the client does not get over another Engine")
+		return ""
+	}
+	var spoken []string
+	for _, version := range []string{"1.44", "1.51", "1.24", "1.99"} {
+		e.Down()
+		e.SetAPIVersion(version, min(version, "1.44"))
+		if err := e.Up(); err != nil {
+			t.Fatal(err)
+		}
+		spoken = append(spoken, inspect())
+	}
+	if want := []string{"1.44", "1.51", "1.24", "1.51"}; !slices.Equal(spoken, want) { // 1.51 is the library's newest
+		t.Errorf("spoke %v, want %v", spoken, want)
+	}
+
+	fixed := config(e.Host())
+	fixed.APIVersion = "1.45"
+	c = newClient(t, fixed)
+	if v := inspect(); v != "1.45" {
+		t.Errorf("spoke %s, want the version that is set", v)
+	}
+}
+
+func TestHostName(t *testing.T) {
+	e, c := socketEngine(t, dockersim.Options{Name: "box"})
+	if got := c.HostName(t.Context()); got != "box" {
+		t.Errorf("host name = %q", got)
+	}
+	refused := newClient(t, config(e.Host()))
+	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	})
+	if got := refused.HostName(t.Context()); got != "" {
+		t.Errorf("host name = %q, want none", got)
+	}
+}
+
+func TestAHungEngineIsNotWaitedForForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, config("unix:///run/docker.sock"))
+		defer b.close()
+		b.network.up(b.engine)
+		id := b.engine.Create(dockersim.Spec{Name: "api"}).ID()
+		if _, err := b.client.Inspect(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		b.engine.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			<-r.Context().Done()
+			return true
+		})
+		for name, call := range map[string]func() error{
+			"inspect":  func() error { _, err := b.client.Inspect(t.Context(), id); return err },
+			"open log": func() error { _, err := b.client.OpenLogs(t.Context(), id, docker.LogOptions{Follow: true}); return err },
+		} {
+			start := time.Now()
+			if err := call(); err == nil || time.Since(start) > 30*time.Second {
+				t.Errorf("%s: %v after %s", name, err, time.Since(start))
+			}
+		}
+		if name := b.client.HostName(t.Context()); name != "" {
+			t.Errorf("host name = %q", name)
+		}
+	})
+}
+
+func TestAQuietLogStaysOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, config("unix:///run/docker.sock"))
+		defer b.close()
+		b.network.up(b.engine)
+		c := b.engine.Create(dockersim.Spec{Name: "api"})
+		c.Start()
+		body, err := b.client.OpenLogs(t.Context(), c.ID(), docker.LogOptions{Follow: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		time.Sleep(72 * time.Hour)
+		c.Write(dockersim.Stdout, "at last")
+		c.Stop(0)
+		if got, err := io.ReadAll(body); err != nil || !bytes.HasSuffix(got, []byte("at last\n")) {
+			t.Errorf("read %q, %v", got, err)
+		}
+	})
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := tcp.Addr().String()
+	_ = tcp.Close()
+	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
+	tlsServer.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	defer tlsServer.Close()
+
+	for host, want := range map[string]string{
+		"unix://" + stale:      "mount its directory",
+		"unix://" + dir + "/x": "there is no such socket",
+		"tcp://" + closed:      "nobody listens there",
+		"http://" + tlsServer.Listener.Addr().String():  "",
+		"https://" + tlsServer.Listener.Addr().String(): "certificate",
+	} {
+		_, err := newClient(t, config(host)).Inspect(t.Context(), "x")
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want one line with %q", host, err, want)
+		}
+	}
+
+	e, c := socketEngine(t, dockersim.Options{})
+	e.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	if _, err := c.Inspect(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "must let GET /_ping through") {
+		t.Errorf("forbidden: %v", err)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for host, ok := range map[string]bool{
+		"unix:///var/run/docker.sock": true, "tcp://10.0.0.1:2375": true, "tcp://box": true, "http://proxy:2375/docker": true, "https://box:2376": true, "tcp://[::1]:2375": true,
+		"": false, "unix://": false, "unix://relative.sock": false, "ssh://me@box": false, "npipe:////./pipe/docker_engine": false, "box:2375": false, "tcp://": false,
+		"tcp://me:hunter2@box:2375": false, "http://box:2375/?x=y": false,
+	} {
+		_, err := docker.NewClient(config(host), slog.New(slog.DiscardHandler))
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", host, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("a password is shown: %v", err)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	e := dockersim.New(dockersim.Options{Name: "box"})
+	defer e.Close()
+	server := httptest.NewTLSServer(e)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	defer server.Close()
+	certs := t.TempDir()
+	writePEM(t, filepath.Join(certs, "ca.pem"), "CERTIFICATE", server.Certificate().Raw)
+	writeKeyPair(t, certs)
+
+	cfg := config("tcp://" + server.Listener.Addr().String())
+	cfg.CertPath, cfg.TLSVerify = certs, true
+	if got := newClient(t, cfg).HostName(t.Context()); got != "box" {
+		t.Errorf("with its certificate: host name = %q", got)
+	}
+	writePEM(t, filepath.Join(certs, "ca.pem"), "CERTIFICATE", readPEM(t, filepath.Join(certs, "cert.pem")))
+	if _, err := newClient(t, cfg).Inspect(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "ca.pem") {
+		t.Errorf("with another's certificate: %v", err)
+	}
+	cfg.TLSVerify = false
+	if got := newClient(t, cfg).HostName(t.Context()); got != "box" {
+		t.Errorf("not verified: host name = %q", got)
+	}
+	cfg.CertPath = filepath.Join(certs, "nothing")
+	if _, err := docker.NewClient(cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "DOCKER_CERT_PATH") {
+		t.Errorf("no certificates: %v", err)
+	}
+}
+
+func writeKeyPair(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writePEM(t, filepath.Join(dir, "cert.pem"), "CERTIFICATE", der)
+	writePEM(t, filepath.Join(dir, "key.pem"), "PRIVATE KEY", keyDER)
+}
+
+func writePEM(t *testing.T, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readPEM(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	return block.Bytes
+}
+
+func TestOwnContainer(t *testing.T) {
+	const id, other = "8bee23b29a83fd5b8bee23b29a83fd5b8bee23b29a83fd5b8bee23b29a83fd5b", "1111111111111111111111111111111111111111111111111111111111111111"
+	for name, tc := range map[string]struct {
+		hostname, mounts, groups string
+		want                     []string
+	}{
+		"host name":        {"8bee23b29a83", "", "", []string{"8bee23b29a83"}},
+		"given host name":  {"box", "621 599 254:1 /var/lib/docker/containers/" + id + "/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n", "0::/\n", []string{id}},
+		"podman-like root": {"box", "621 599 0:25 /containers/overlay-containers/x/userdata/hostname /etc/hostname rw - tmpfs tmpfs rw\n", "", nil},
+		"cgroup v1":        {"box", "", "5:cpu:/docker/" + id + "\n4:memory:/docker/" + id + "\n", []string{id}},
+		"systemd":          {"box", "", "0::/system.slice/docker-" + id + ".scope\n", []string{id}},
+		"not in one":       {"box", "40 24 0:40 / /var/lib/docker/containers/" + other + "/mounts/shm rw - tmpfs shm rw\n", "0::/user.slice\n", nil},
+	} {
+		if diff := cmp.Diff(tc.want, docker.FindIDs(tc.hostname, tc.mounts, tc.groups)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+

@@ -1,0 +1,94 @@
+package docker
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lighter"
+)
+
+// describe takes from the Engine's answer what collecting needs.
+func (c *Client) describe(a container.InspectResponse) (*lighter.Container, error) {
+	if a.ContainerJSONBase == nil || a.ID == "" {
+		return nil, fmt.Errorf("inspect the container: the Engine at %s answered without an id", c.cfg.Host)
+	}
+	d := &lighter.Container{
+		ID:      a.ID,
+		Name:    strings.TrimPrefix(a.Name, "/"),
+		LogPath: a.LogPath,
+		Self:    c.isSelf(a.ID),
+		Created: parseTime(a.Created),
+	}
+	if a.Config != nil {
+		d.TTY = a.Config.Tty
+	}
+	if a.HostConfig != nil {
+		d.LogDriver = a.HostConfig.LogConfig.Type
+	}
+	if a.State != nil {
+		d.Running = a.State.Running
+		d.Started = parseTime(a.State.StartedAt)
+		d.Finished = parseTime(a.State.FinishedAt)
+	}
+	return d, nil
+}
+
+// parseTime reads a time of the Engine's. It writes the year 1 for what never happened,
+// which is the zero time.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// summarise makes the best of a list's row, for a container that cannot be inspected.
+func (c *Client) summarise(s container.Summary) *lighter.Container {
+	return &lighter.Container{
+		ID:      s.ID,
+		Name:    strings.TrimPrefix(nameOf(s), "/"),
+		Running: isRunning(s),
+		Self:    c.isSelf(s.ID),
+		Created: time.Unix(s.Created, 0).UTC(),
+	}
+}
+
+func (c *Client) isSelf(id string) bool {
+	return slices.ContainsFunc(c.own, func(own string) bool { return strings.HasPrefix(id, own) })
+}
+
+// ownIDs returns what this process can find out about the id of its own container.
+func ownIDs() []string {
+	hostname, _ := os.Hostname()
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	groups, _ := os.ReadFile("/proc/self/cgroup")
+	return findIDs(hostname, string(mounts), string(groups))
+}
+
+var (
+	// A container's host name is the beginning of its id unless it was given another.
+	shortID = regexp.MustCompile(`^[0-9a-f]{12}$`)
+	// The Engine mounts three files of its own into each container, from the container's folder.
+	mountedID = regexp.MustCompile(`(?m)/containers/([0-9a-f]{64})/\S+ /etc/(?:hostname|hosts|resolv\.conf) `)
+	// With cgroup v1, or the host's namespace of v2, the cgroup is named after the container.
+	groupID = regexp.MustCompile(`(?m)[/-]([0-9a-f]{64})(?:\.scope)?$`)
+)
+
+func findIDs(hostname, mounts, groups string) []string {
+	var ids []string
+	if shortID.MatchString(hostname) {
+		ids = append(ids, hostname)
+	}
+	for _, m := range append(mountedID.FindAllStringSubmatch(mounts, -1), groupID.FindAllStringSubmatch(groups, -1)...) {
+		ids = append(ids, m[1])
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

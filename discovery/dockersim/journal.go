@@ -1,0 +1,137 @@
+package dockersim
+
+import "encoding/binary"
+
+// Stream is where a container wrote a line.
+type Stream byte
+
+// The streams of a container. With a TTY all is Stdout.
+const (
+	Stdout Stream = 1
+	Stderr Stream = 2
+)
+
+// pieceBytes is how much of a line the Engine takes into one message.
+const pieceBytes = 16 << 10
+
+// Write logs a line, without its newline, at the Engine's present time.
+func (c *Container) Write(s Stream, line string) { c.write(c.engine.Now().UnixNano(), s, line, "\n") }
+
+// WriteAt logs a line, without its newline, at a time in Unix nanoseconds. Times need not rise.
+func (c *Container) WriteAt(unixNano int64, s Stream, line string) { c.write(unixNano, s, line, "\n") }
+
+// WriteUnfinished logs text that no newline follows, as the last output before an exit.
+func (c *Container) WriteUnfinished(s Stream, text string) {
+	c.write(c.engine.Now().UnixNano(), s, text, "")
+}
+
+func (c *Container) write(unixNano int64, s Stream, line, end string) {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	if c.spec.Driver == "none" {
+		return
+	}
+	if c.spec.TTY {
+		s = Stdout
+		if end != "" {
+			end = "\r\n"
+		}
+	}
+	rest := line + end
+	for len(rest) > pieceBytes { // a newline right after a full piece is a piece of its own
+		c.log.append(unixNano, s, rest[:pieceBytes])
+		rest = rest[pieceBytes:]
+	}
+	if rest != "" {
+		c.log.append(unixNano, s, rest)
+	}
+	c.changed.wake()
+}
+
+// Rotate throws away the oldest n messages of the log (a line, or a 16 KiB piece of one).
+// A reader that has not come so far goes on after them without a word.
+func (c *Container) Rotate(n int) {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	c.log.drop(n)
+}
+
+// FailLogs spoils the log at its present end: a reader that comes there gets the error in
+// its stream, after a 200, and the stream ends. An empty text heals it.
+func (c *Container) FailLogs(text string) {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	c.log.fault, c.log.faultAt = text, c.log.end()
+	c.changed.wake()
+}
+
+// journal is a log: messages one after the other in one slice, each as time, stream,
+// length and text. An offset counts from the beginning of the log and stays valid when the
+// log is rotated.
+type journal struct {
+	data    []byte
+	base    int64  // offset of data[0]
+	fault   string // empty: none
+	faultAt int64
+}
+
+// message is one of a journal's; its text is a slice of the journal.
+type message struct {
+	time   int64 // Unix nanoseconds
+	stream Stream
+	text   []byte
+}
+
+const messageHeader = 8 + 1 + 4
+
+func (j *journal) end() int64 { return j.base + int64(len(j.data)) }
+
+func (j *journal) append(unixNano int64, s Stream, text string) {
+	j.data = binary.BigEndian.AppendUint64(j.data, uint64(unixNano))
+	j.data = append(j.data, byte(s))
+	j.data = binary.BigEndian.AppendUint32(j.data, uint32(len(text)))
+	j.data = append(j.data, text...)
+}
+
+// next returns the message at offset or, when that is rotated away, the oldest, and the
+// offset after it. At the end it returns false.
+func (j *journal) next(offset int64) (message, int64, bool) {
+	at := max(offset-j.base, 0)
+	if at >= int64(len(j.data)) {
+		return message{}, offset, false
+	}
+	d := j.data[at:]
+	n := int64(binary.BigEndian.Uint32(d[9:]))
+	m := message{int64(binary.BigEndian.Uint64(d)), Stream(d[8]), d[messageHeader : messageHeader+n]}
+	return m, j.base + at + messageHeader + n, true
+}
+
+// tail returns the offset of the n-th message before the end.
+func (j *journal) tail(n int) int64 {
+	var starts []int64
+	for at := j.base; ; {
+		_, next, ok := j.next(at)
+		if !ok {
+			break
+		}
+		starts = append(starts, at)
+		at = next
+	}
+	if n >= len(starts) {
+		return j.base
+	}
+	return append(starts, j.end())[len(starts)-n]
+}
+
+func (j *journal) drop(n int) {
+	at := j.base
+	for range n {
+		_, next, ok := j.next(at)
+		if !ok {
+			break
+		}
+		at = next
+	}
+	j.data = append([]byte(nil), j.data[at-j.base:]...)
+	j.base = at
+}

@@ -1,0 +1,226 @@
+package loki
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gogo/protobuf/proto"
+	"github.com/golang/snappy"
+	"github.com/google/go-cmp/cmp"
+	"github.com/grafana/loki/pkg/push"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/exporters/send"
+)
+
+var (
+	streamA = lighter.NewStream(labels.FromStrings("service", "api", "stream", "stdout"))
+	streamB = lighter.NewStream(labels.FromStrings("service", "api", "stream", "stderr"))
+)
+
+func text(s *lighter.Stream) string { return s.Text("test", labels.EmptyLabels()) }
+
+func batchOf(entries ...lighter.Entry) *lighter.Batch {
+	return &lighter.Batch{Streams: []*lighter.Stream{streamA, streamB}, Entries: entries}
+}
+
+// slowEncode is the library's encoder, on the same entries.
+func slowEncode(t testing.TB, batches []*lighter.Batch) []byte {
+	t.Helper()
+	var req push.PushRequest
+	index := map[string]int{}
+	for _, b := range batches {
+		for _, e := range b.Entries {
+			l := text(b.Streams[e.Stream])
+			i, ok := index[l]
+			if !ok {
+				i = len(req.Streams)
+				index[l] = i
+				req.Streams = append(req.Streams, push.Stream{Labels: l})
+			}
+			req.Streams[i].Entries = append(req.Streams[i].Entries, push.Entry{Timestamp: time.Unix(0, e.Time).UTC(), Line: string(e.Line)})
+		}
+	}
+	b, err := proto.Marshal(&req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestEncodeAsTheLibraryDoes(t *testing.T) {
+	var e encoder
+	for name, batches := range map[string][]*lighter.Batch{
+		"nothing":       nil,
+		"one":           {batchOf(lighter.Entry{Time: 1767323045000000006, Line: []byte("hello")})},
+		"empty line":    {batchOf(lighter.Entry{Time: 1767323045000000006})},
+		"whole second":  {batchOf(lighter.Entry{Time: 1767323045000000000, Line: []byte("x")})},
+		"epoch":         {batchOf(lighter.Entry{Line: []byte("x")})},
+		"before 1970":   {batchOf(lighter.Entry{Time: -1, Line: []byte("x")})},
+		"largest time":  {batchOf(lighter.Entry{Time: math.MaxInt64, Line: []byte("x")})},
+		"long":          {batchOf(lighter.Entry{Time: 1, Line: bytes.Repeat([]byte("x"), 300<<10)})},
+		"streams mixed": {batchOf(lighter.Entry{Time: 1, Line: []byte("a")}, lighter.Entry{Time: 2, Line: []byte("b"), Stream: 1}, lighter.Entry{Time: 3, Line: []byte("c")}), batchOf(lighter.Entry{Time: 4, Line: []byte("d"), Stream: 1})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 2 { // the second time with what the first has left behind
+				if got, want := e.encode(nil, batches, text), slowEncode(t, batches); !bytes.Equal(got, want) {
+					t.Errorf("encode = %.200q, want %.200q", got, want)
+				}
+			}
+		})
+	}
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add([]byte("hello"), int64(1767323045000000006), uint8(3), uint8(2))
+	f.Add([]byte(nil), int64(-5), uint8(0), uint8(1))
+	f.Fuzz(func(t *testing.T, line []byte, at int64, n, split uint8) {
+		one, two := batchOf(), batchOf()
+		for i := range int64(n) {
+			entry := lighter.Entry{Time: at/2 + i*i*977, Line: line[:int(i)*len(line)/256], Stream: int32(i*int64(split)>>1) & 1}
+			if uint8(i) < split {
+				one.Entries = append(one.Entries, entry)
+			} else {
+				two.Entries = append(two.Entries, entry)
+			}
+		}
+		batches := []*lighter.Batch{one, two}
+		var e encoder
+		if got, want := e.encode(nil, batches, text), slowEncode(t, batches); !bytes.Equal(got, want) {
+			t.Errorf("encode = %q, want %q", got, want)
+		}
+	})
+}
+
+func TestEncodeDoesNotAllocate(t *testing.T) {
+	batches := manyLines(1000)
+	var e encoder
+	buf := e.encode(nil, batches, text)
+	if n := testing.AllocsPerRun(20, func() { buf = e.encode(buf[:0], batches, text) }); n > 0 {
+		t.Errorf("%v allocations for 1,000 lines, want 0", n)
+	}
+}
+
+func manyLines(n int) []*lighter.Batch {
+	b := batchOf()
+	for i := range n {
+		b.Entries = append(b.Entries, lighter.Entry{Time: 1767323045000000006 + int64(i), Line: []byte(strings.Repeat("x", 190) + fmt.Sprintf("%010d", i)), Stream: int32(i % 7 / 6)})
+	}
+	return []*lighter.Batch{b}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for _, n := range []int{1, 100, 5000} {
+		batches := manyLines(n)
+		size := int64(len(slowEncode(b, batches)))
+		b.Run(fmt.Sprintf("ours/entries=%d", n), func(b *testing.B) {
+			var e encoder
+			var raw, body []byte
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				raw = e.encode(raw[:0], batches, text)
+				body = snappy.Encode(body[:cap(body)], raw)
+			}
+		})
+		b.Run(fmt.Sprintf("library/entries=%d", n), func(b *testing.B) {
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = snappy.Encode(nil, slowEncode(b, batches))
+			}
+		})
+	}
+}
+
+func TestSplitKeepsOrderAndLosesNothing(t *testing.T) {
+	var e encoder
+	batches := manyLines(21)
+	r := send.Request{Body: snappy.Encode(nil, e.encode(nil, batches, text)), Items: 21}
+	var lines []string
+	var walk func(send.Request)
+	walk = func(r send.Request) {
+		a, b, err := protocol{}.Split(r)
+		if err == nil {
+			if a.Items+b.Items != r.Items || a.Items == 0 || b.Items == 0 {
+				t.Fatalf("%d items split into %d and %d", r.Items, a.Items, b.Items)
+			}
+			walk(a)
+			walk(b)
+			return
+		}
+		req, err := decode(r.Body)
+		if err != nil || r.Items != 1 {
+			t.Fatalf("%d items, err = %v", r.Items, err)
+		}
+		lines = append(lines, req.Streams[0].Labels+req.Streams[0].Entries[0].Line)
+	}
+	walk(r)
+	whole, err := decode(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, s := range whole.Streams {
+		for _, e := range s.Entries {
+			want = append(want, s.Labels+e.Line)
+		}
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("entries one by one (-want +got):\n%s", diff)
+	}
+}
+
+// Loki's own words, from its sources (pkg/validation/validate.go, pkg/ingester/stream.go).
+func TestRefused(t *testing.T) {
+	var e encoder
+	r := send.Request{Body: snappy.Encode(nil, e.encode(nil, manyLines(21), text)), Items: 21}
+	const stream = `{service="api", stream="stderr"}`
+	for name, tc := range map[string]struct {
+		text string
+		want []send.Refusal
+	}{
+		"too old": {
+			`1 errors like: entry for stream '` + stream + `' has timestamp too old: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-08T00:00:00Z`,
+			[]send.Refusal{{Reason: "too_old", Items: 1}},
+		},
+		"two kinds": {
+			`12 errors like: entry for stream '` + stream + `' has timestamp too old: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-08T00:00:00Z; 3 errors like: max entry size '10' bytes exceeded for stream '` + stream + `' while adding an entry with length '20' bytes`,
+			[]send.Refusal{{Reason: "too_old", Items: 12}, {Reason: "line_too_long", Items: 3}},
+		},
+		"a whole stream": {
+			`1 errors like: stream '` + stream + `' has label value too long: 'x'`,
+			[]send.Refusal{{Reason: "label_value_too_long", Items: 3}},
+		},
+		"ingester": {
+			"entry with timestamp 2026-01-01 00:00:00 +0000 UTC ignored, reason: 'entry too far behind, entry timestamp is: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-01T01:00:00Z',\nuser 'fake', total ignored: 2 out of 5 for stream: " + stream,
+			[]send.Refusal{{Reason: "too_far_behind", Items: 2}},
+		},
+		"no labels": {`error at least one label pair is required per stream`, []send.Refusal{{Reason: "no_labels", Items: 21}}},
+		"anything":  {`what is this?`, []send.Refusal{{Reason: "rejected", Items: 21}}},
+		"nothing":   {``, []send.Refusal{{Reason: "rejected", Items: 21}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, protocol{}.Refused(r, tc.text)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzRefused(f *testing.F) {
+	f.Add(`12 errors like: entry for stream '{a="b"}' has timestamp too old; 99999999999999999999 errors like: x`)
+	f.Add("total ignored: 2 out of 5 for stream: {}")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, r := range (protocol{}).Refused(send.Request{Body: []byte(text), Items: 7}, text) {
+			if r.Items < 0 || r.Reason == "" {
+				t.Errorf("refusal = %+v", r)
+			}
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package remotewrite
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+)
+
+// AppendLabels appends the Label fields of a TimeSeries as this endpoint sends them; false:
+// write relabelling drops the series.
+func (e *Endpoint) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	l, keep := e.labels.apply(l)
+	if !keep {
+		return dst, false
+	}
+	return appendLabels(dst, l), true
+}
+
+// labeller turns a series' labels into those that are sent.
+type labeller struct {
+	external labels.Labels
+	rules    []*relabel.Config
+	logger   *slog.Logger
+
+	builders sync.Pool // of *labels.Builder
+	invalid  sync.Once
+}
+
+func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
+	if r.external.IsEmpty() && len(r.rules) == 0 {
+		return l, true
+	}
+	b, _ := r.builders.Get().(*labels.Builder)
+	if b == nil {
+		b = labels.NewBuilder(labels.EmptyLabels())
+	}
+	defer r.builders.Put(b)
+	b.Reset(l)
+	r.external.Range(func(x labels.Label) {
+		if !l.Has(x.Name) {
+			b.Set(x.Name, x.Value)
+		}
+	})
+	if !relabel.ProcessBuilder(b, r.rules...) {
+		return l, false
+	}
+	sent := b.Labels()
+	if !sent.Has(model.MetricNameLabel) || !sent.IsValid(model.LegacyValidation) {
+		r.invalid.Do(func() {
+			r.logger.Error("write relabelling makes a series that no backend takes: it is dropped, and so are others like it", "series", sent.String(), "was", l.String())
+		})
+		return l, false
+	}
+	return sent, true
+}
+
+// appendLabels is prompb's encoding of TimeSeries.labels.
+func appendLabels(dst []byte, l labels.Labels) []byte {
+	l.Range(func(one labels.Label) {
+		dst = append(dst, 1<<3|2)
+		dst = binary.AppendUvarint(dst, uint64(stringSize(one.Name)+stringSize(one.Value)))
+		dst = appendString(dst, 1<<3|2, one.Name)
+		dst = appendString(dst, 2<<3|2, one.Value)
+	})
+	return dst
+}
+
+// appendString appends a string field whose tag is one byte. proto3 leaves out empty ones.
+func appendString(dst []byte, tag byte, s string) []byte {
+	if s == "" {
+		return dst
+	}
+	dst = append(dst, tag)
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+func stringSize(s string) int {
+	if s == "" {
+		return 0
+	}
+	n := 2 + len(s)
+	for rest := len(s) >> 7; rest > 0; rest >>= 7 {
+		n++
+	}
+	return n
+}

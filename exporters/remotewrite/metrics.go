@@ -1,0 +1,28 @@
+package remotewrite
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics is what all remote-write endpoints of a process count.
+type Metrics struct {
+	delivered  *prometheus.CounterVec
+	dropped    *prometheus.CounterVec
+	queueBytes *prometheus.GaugeVec
+}
+
+// NewMetrics registers them on reg. queueBytes is lighter_queue_bytes{endpoint, in}, which
+// endpoints of all protocols share.
+func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Metrics {
+	f := promauto.With(reg)
+	return &Metrics{
+		delivered: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "lighter_samples_delivered_total", Help: "Samples that the endpoint has taken."}, []string{"endpoint"}),
+		dropped: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "lighter_samples_dropped_total",
+			Help: "Samples that are lost to an endpoint: it refused them (the reason is read from its words), the buffer was full (buffer_full), or the agent stopped (shutdown)."},
+			[]string{"endpoint", "reason"}),
+		queueBytes: queueBytes,
+	}
+}

@@ -1,0 +1,367 @@
+package send_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"lighter/exporters/send"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// letters is a protocol whose requests are letters, an item each.
+type letters struct{}
+
+func (letters) Header() http.Header { return http.Header{"Content-Type": {"text/letters"}} }
+
+func (letters) Split(r send.Request) (send.Request, send.Request, error) {
+	if r.Items < 2 {
+		return send.Request{}, send.Request{}, send.ErrOneItem
+	}
+	n := r.Items / 2
+	return send.Request{Body: r.Body[:n], Items: n}, send.Request{Body: r.Body[n:], Items: r.Items - n}, nil
+}
+
+func (letters) Refused(r send.Request, text string) []send.Refusal {
+	if text == "" {
+		return []send.Refusal{{Reason: "rejected", Items: r.Items}}
+	}
+	return []send.Refusal{{Reason: text, Items: 1}}
+}
+
+// backend answers requests without a network. It is an http.RoundTripper.
+type backend struct {
+	answers func(attempt int, body string) (*http.Response, error)
+	bodies  []string
+	times   []time.Time
+	headers []http.Header
+}
+
+func (b *backend) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	b.bodies = append(b.bodies, string(body))
+	b.times = append(b.times, time.Now())
+	b.headers = append(b.headers, r.Header)
+	return b.answers(len(b.bodies), string(body))
+}
+
+func status(code int, text string, header ...string) (*http.Response, error) {
+	h := http.Header{}
+	for i := 0; i+1 < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return &http.Response{StatusCode: code, Header: h, Body: io.NopCloser(strings.NewReader(text))}, nil
+}
+
+type bench struct {
+	*send.Sender
+	backend   *backend
+	delivered prometheus.Counter
+	dropped   *prometheus.CounterVec
+	reg       *prometheus.Registry
+	log       *bytes.Buffer
+}
+
+func newBench(answers func(attempt int, body string) (*http.Response, error)) *bench {
+	b := &bench{
+		backend:   &backend{answers: answers},
+		delivered: prometheus.NewCounter(prometheus.CounterOpts{Name: "delivered"}),
+		dropped:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dropped"}, []string{"endpoint", "reason"}),
+		reg:       prometheus.NewRegistry(),
+		log:       &bytes.Buffer{},
+	}
+	b.Sender = send.New(send.Options{
+		Endpoint: "letters", URL: "http://user:hunter2@backend.test/push", Client: &http.Client{Transport: b.backend},
+		Protocol: letters{}, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
+		Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(b.reg), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+	})
+	return b
+}
+
+func (b *bench) up(t *testing.T) float64 {
+	t.Helper()
+	all, err := b.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == "lighter_endpoint_up" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("no lighter_endpoint_up")
+	return 0
+}
+
+func six() send.Request { return send.Request{Body: []byte("abcdef"), Items: 6} }
+
+// Every status, and what becomes of six items when the first answer is that and all
+// further ones are 204.
+func TestVerdicts(t *testing.T) {
+	type result struct {
+		Attempts  int
+		Delivered float64
+		Dropped   float64
+	}
+	delivered, again := result{1, 6, 0}, result{2, 6, 0}
+	want := map[int]result{
+		200: delivered, 202: delivered, 204: delivered, 299: delivered,
+		260: again, // Loki: ingestion is blocked; what was sent is discarded
+		301: again, 304: again,
+		400: {1, 0, 6}, 409: {1, 0, 6}, 422: {1, 0, 6},
+		401: again, 403: again, 404: again, 405: again, 407: again, 410: again, 411: again, 415: again, 431: again, 451: again,
+		408: again, 425: again, 429: again,
+		413: {3, 6, 0}, // halves
+		500: again, 501: again, 502: again, 503: again, 504: again, 599: again,
+		600: again, 199: again,
+	}
+	for code, want := range want {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(func(attempt int, _ string) (*http.Response, error) {
+					if attempt == 1 {
+						return status(code, "")
+					}
+					return status(204, "")
+				})
+				if err := b.Deliver(t.Context(), six()); err != nil {
+					t.Fatal(err)
+				}
+				dropped := 0.0
+				if testutil.CollectAndCount(b.dropped) > 0 {
+					dropped = testutil.ToFloat64(b.dropped)
+				}
+				got := result{len(b.backend.bodies), testutil.ToFloat64(b.delivered), dropped}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if b.up(t) != 1 || b.Err() != nil {
+					t.Errorf("afterwards: up = %v, err = %v", b.up(t), b.Err())
+				}
+			})
+		})
+	}
+}
+
+func TestPartOfARequestIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(int, string) (*http.Response, error) { return status(400, "too_old") })
+		for range 3 {
+			if err := b.Deliver(t.Context(), six()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d, r := testutil.ToFloat64(b.delivered), testutil.ToFloat64(b.dropped.WithLabelValues("letters", "too_old")); d != 15 || r != 3 {
+			t.Errorf("delivered = %v, refused = %v, want 15, 3", d, r)
+		}
+		if n := strings.Count(b.log.String(), "refused data"); n != 1 || !strings.Contains(b.log.String(), "answer=too_old") {
+			t.Errorf("said %d times within a minute, want once, in the endpoint's words:\n%s", n, b.log)
+		}
+		time.Sleep(time.Minute)
+		_ = b.Deliver(t.Context(), six())
+		if n := strings.Count(b.log.String(), "refused data"); n != 2 || !strings.Contains(b.log.String(), "unlogged_refusals=2") {
+			t.Errorf("said %d times after a minute, want twice, with the number unsaid:\n%s", n, b.log)
+		}
+	})
+}
+
+func TestTooLargeSplitsDownToOneItemInOrder(t *testing.T) {
+	b := newBench(func(_ int, body string) (*http.Response, error) {
+		if len(body) > 2 || strings.Contains(body, "d") {
+			return status(413, "too much")
+		}
+		return status(204, "")
+	})
+	if err := b.Deliver(t.Context(), six()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"abcdef", "abc", "a", "bc", "def", "d", "ef"}, b.backend.bodies); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	if d, r := testutil.ToFloat64(b.delivered), testutil.ToFloat64(b.dropped.WithLabelValues("letters", "too_large")); d != 5 || r != 1 {
+		t.Errorf("delivered = %v, too large = %v, want 5, 1", d, r)
+	}
+}
+
+func TestNetworkErrors(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3100}, Source: &net.TCPAddr{Port: 40001}, Err: errors.New("connection refused")}
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"refused":      {refused, "dial tcp 127.0.0.1:3100: connection refused"},
+		"cut":          {io.ErrUnexpectedEOF, "unexpected EOF"},
+		"no such host": {&net.DNSError{Err: "no such host", Name: "backend.test", IsNotFound: true}, "lookup backend.test: no such host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(func(attempt int, _ string) (*http.Response, error) {
+					if attempt < 4 {
+						return nil, tc.err
+					}
+					return status(204, "")
+				})
+				if err := b.Deliver(t.Context(), six()); err != nil {
+					t.Fatal(err)
+				}
+				if d := testutil.ToFloat64(b.delivered); d != 6 || len(b.backend.bodies) != 4 {
+					t.Errorf("delivered = %v after %d attempts", d, len(b.backend.bodies))
+				}
+				if n := strings.Count(b.log.String(), tc.want); n != 1 {
+					t.Errorf("%q is said %d times, want once:\n%s", tc.want, n, b.log)
+				}
+				if n := strings.Count(b.log.String(), "works again"); n != 1 || !strings.Contains(b.log.String(), "failed_attempts=3") {
+					t.Errorf("the recovery is said %d times:\n%s", n, b.log)
+				}
+				if strings.Contains(b.log.String(), "hunter2") {
+					t.Errorf("the log has the password:\n%s", b.log)
+				}
+			})
+		})
+	}
+}
+
+// blackHole takes requests and never answers.
+type blackHole struct{}
+
+func (blackHole) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestBlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(nil)
+		b.Sender = send.New(send.Options{Endpoint: "hole", URL: "http://hole.test/", Client: &http.Client{Transport: blackHole{}}, Protocol: letters{}, Timeout: 10 * time.Second,
+			Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.NewTextHandler(b.log, nil))})
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		if err := b.Deliver(ctx, six()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want that ctx has ended", err)
+		}
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), "no answer within 10s") {
+			t.Errorf("ready after 90 s of silence: err = %v", err)
+		}
+	})
+}
+
+func TestNotReadyAfterAMinuteAndAtOnceWhenHeld(t *testing.T) {
+	for code, wantAfter := range map[int]time.Duration{503: time.Minute, 429: time.Minute, 401: 0, 403: 0, 404: 0, 407: 0, 260: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			var fixed atomic.Bool
+			b := newBench(func(int, string) (*http.Response, error) {
+				if fixed.Load() {
+					return status(204, "")
+				}
+				return status(code, "no")
+			})
+			done := make(chan error)
+			start := time.Now()
+			go func() { done <- b.Deliver(t.Context(), six()) }()
+			synctest.Wait()
+			for b.Err() == nil {
+				time.Sleep(time.Second)
+			}
+			if after := time.Since(start); after != wantAfter {
+				t.Errorf("%d: not ready after %s, want %s", code, after, wantAfter)
+			}
+			if !strings.Contains(b.Err().Error(), "letters") || b.up(t) != 0 {
+				t.Errorf("%d: err = %v, up = %v: the endpoint is not named or up", code, b.Err(), b.up(t))
+			}
+			fixed.Store(true)
+			if err := <-done; err != nil || b.Err() != nil || b.up(t) != 1 {
+				t.Errorf("%d, fixed: err = %v, ready = %v, up = %v", code, err, b.Err(), b.up(t))
+			}
+			if d := testutil.ToFloat64(b.delivered); d != 6 {
+				t.Errorf("%d, fixed: delivered = %v, want 6", code, d)
+			}
+		})
+	}
+}
+
+func TestPausesGrowAndObeyRetryAfter(t *testing.T) {
+	for name, tc := range map[string]struct {
+		header   func() string
+		min, max time.Duration // of the first pause
+	}{
+		"none":     {func() string { return "" }, 250 * time.Millisecond, 500 * time.Millisecond},
+		"seconds":  {func() string { return "7" }, 7 * time.Second, 7 * time.Second},
+		"date":     {func() string { return time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat) }, 8 * time.Second, 9 * time.Second},
+		"past":     {func() string { return time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat) }, 250 * time.Millisecond, 500 * time.Millisecond},
+		"nonsense": {func() string { return "soon" }, 250 * time.Millisecond, 500 * time.Millisecond},
+		"a day":    {func() string { return "86400" }, 10 * time.Minute, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(func(attempt int, _ string) (*http.Response, error) {
+					switch {
+					case attempt == 1:
+						return status(429, "slow down", "Retry-After", tc.header())
+					case attempt < 12:
+						return status(503, "")
+					}
+					return status(204, "")
+				})
+				if err := b.Deliver(t.Context(), six()); err != nil {
+					t.Fatal(err)
+				}
+				at := b.backend.times
+				if first := at[1].Sub(at[0]); first < tc.min || first > tc.max {
+					t.Errorf("first pause = %s, want %s to %s", first, tc.min, tc.max)
+				}
+				if last := at[11].Sub(at[10]); last < 7500*time.Millisecond || last > 15*time.Second {
+					t.Errorf("a late pause = %s, want 7.5s to 15s", last)
+				}
+			})
+		})
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	b := newBench(func(attempt int, _ string) (*http.Response, error) { return status(204, "") })
+	if err := b.Deliver(t.Context(), six()); err != nil {
+		t.Fatal(err)
+	}
+	h := b.backend.headers[0]
+	for name, want := range map[string]string{"X-Scope-OrgID": "me", "X-More": "1", "Content-Type": "text/letters", "Retry-Attempt": ""} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestEndlessErrorTextIsReadInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(attempt int, _ string) (*http.Response, error) {
+			if attempt == 1 {
+				return status(500, strings.Repeat("x\n\x00", 1<<20))
+			}
+			return status(204, "")
+		})
+		if err := b.Deliver(t.Context(), six()); err != nil {
+			t.Fatal(err)
+		}
+		if b.log.Len() > 20<<10 || strings.ContainsRune(b.log.String(), 0) {
+			t.Errorf("the log has %d bytes", b.log.Len())
+		}
+	})
+}
