@@ -7,7 +7,7 @@ import "github.com/prometheus/common/model"
 // one after another are a request. It is encoded once, by the scrape, and is what waits,
 // is sent and is sent again.
 type Block struct {
-	Body    []byte // not compressed; owned by whoever took the block
+	Body    []byte // not compressed; of whoever made the block, and valid until the Append that it is given to returns
 	Samples int    // samples, histograms and staleness markers in Body
 	Time    int64  // of the scrape, Unix milliseconds
 }

@@ -194,9 +194,9 @@ func externalLabels(p *config.Plan, names []string) []labels.Labels {
 func previewScrapes(p *config.Plan, from string, of []lighter.Target) (targets []discoveredTarget, why string) {
 	targets = []discoveredTarget{}
 	for _, s := range p.Scrapes {
-		arrived, left := arrive(p, s.From, from, of)
-		why = left
-		if c := of[0].Container; len(arrived) > 0 && c != nil && !c.Running {
+		var arrived []lighter.Target
+		arrived, why = arrive(p, s.From, from, of)
+		if c := of[0].Container; c != nil && !c.Running {
 			why = "it does not run"
 		}
 		for _, t := range scrapeTargets(arrived) {

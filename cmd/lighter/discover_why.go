@@ -62,27 +62,25 @@ func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Label
 // whyDropped says in words that a container's owner knows what a rule found.
 func whyDropped(r *relabel.Config, l labels.Labels) string {
 	var names, values []string
-	var empty = true
 	for _, source := range r.SourceLabels {
-		value := l.Get(string(source))
-		names = append(names, ownName(source))
-		values = append(values, fmt.Sprintf("%s is %q", ownName(source), value))
-		empty = empty && value == ""
+		name := ownName(source)
+		names = append(names, name)
+		if value := l.Get(string(source)); value != "" {
+			values = append(values, fmt.Sprintf("%s is %q", name, value))
+		}
 	}
+	found := strings.Join(values, ", ")
 	switch {
-	case r.Action == relabel.Keep && empty:
+	case values == nil:
 		return "it has no " + strings.Join(names, " and no ")
+	case len(values) == 1:
+		return found
 	case r.Action == relabel.Keep:
-		return fmt.Sprintf("%s, which does not match %s", strings.Join(values, ", "), pattern(r))
-	case r.Action == relabel.Drop && len(values) == 1:
-		return values[0]
+		return fmt.Sprintf("%s: kept is what matches %q", found, r.Regex.String())
 	default:
-		return fmt.Sprintf("%s, which rule %q of %s leaves out", strings.Join(values, ", "), r.Action, pattern(r))
+		return fmt.Sprintf("%s: left out is what matches %q", found, r.Regex.String())
 	}
 }
-
-// pattern is a rule's regular expression as it was written.
-func pattern(r *relabel.Config) string { return fmt.Sprintf("%q", r.Regex.String()) }
 
 // Labels of containers that the contract names; discovery writes their dots and slashes
 // as underscores.
@@ -109,7 +107,7 @@ func unreadable(c *lighter.Container, since time.Duration, now time.Time) string
 	case since == 0:
 		return "it has ended, and LIGHTER_LOGS_SINCE=0 is from now on"
 	case now.Sub(c.Finished) > since:
-		return fmt.Sprintf("it ended %s ago, and LIGHTER_LOGS_SINCE is %s", ago(now.Sub(c.Finished)), since)
+		return fmt.Sprintf("it ended %s ago, and LIGHTER_LOGS_SINCE is %s", ago(now.Sub(c.Finished)), model.Duration(since))
 	default:
 		return ""
 	}

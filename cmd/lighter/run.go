@@ -51,6 +51,7 @@ type agentOptions struct {
 // runAgent puts the agent together and runs it until ctx ends. It returns nil after a
 // clean stop, and an error if it could not start.
 func runAgent(ctx context.Context, p *config.Plan, o agentOptions) error {
+	limitMemory(o.logger)
 	a, err := newAgent(p, o)
 	if err != nil {
 		return err

@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"lighter/collector/scrape"
 )
 
@@ -85,31 +83,5 @@ func TestBadTargets(t *testing.T) {
 		if _, err := scrape.New(none, testConfig(), scrape.Options{}); err == nil {
 			t.Error("a target without address is taken")
 		}
-	})
-}
-
-func TestStatus(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := mustNew(t, target("__param_token", "hidden"), testConfig(), pages(text, "a 1\nb 2\n", refused))
-		check := func(want scrape.Status) {
-			t.Helper()
-			got := l.Status()
-			if (want.Health == scrape.Unknown) != got.LastScrape.IsZero() {
-				t.Errorf("last scrape at %v", got.LastScrape)
-			}
-			if diff := cmp.Diff("http://api:3000/metrics", got.URL); diff != "" {
-				t.Error(diff)
-			}
-			if got.Health != want.Health || got.Samples != want.Samples || got.Err != want.Err {
-				t.Errorf("status %+v, want %+v", got, want)
-			}
-		}
-		check(scrape.Status{Health: scrape.Unknown})
-		stop := l.run(t)
-		time.Sleep(5 * time.Second)
-		check(scrape.Status{Health: scrape.Up, Samples: 2})
-		time.Sleep(30 * time.Second)
-		check(scrape.Status{Health: scrape.Down, Err: "connection refused"})
-		stop(nil)
 	})
 }

@@ -163,7 +163,7 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 		return ""
 	}
 	var spoken []string
-	for _, version := range []string{"1.44", "1.51", "1.24", "1.99"} {
+	for _, version := range []string{"1.44", "1.24", "1.99"} { // the second knows the first's no more, nor the third the second's
 		e.Down()
 		e.SetAPIVersion(version, min(version, "1.44"))
 		if err := e.Up(); err != nil {
@@ -171,14 +171,24 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 		}
 		spoken = append(spoken, inspect())
 	}
-	if want := []string{"1.44", "1.51", "1.24", "1.51"}; !slices.Equal(spoken, want) { // 1.51 is the library's newest
+	if want := []string{"1.44", "1.24", "1.51"}; !slices.Equal(spoken, want) { // 1.51 is the library's newest
 		t.Errorf("spoke %v, want %v", spoken, want)
 	}
 
+	for _, version := range []string{"1.44", "1.45"} { // which would do with 1.44, too
+		e.SetAPIVersion(version, "1.24")
+		if _, err := docker.New(config(e.Host()), c, slog.New(slog.DiscardHandler)).List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v := inspect(); v != version {
+			t.Errorf("a Discoverer that connected to %s left the client at %s", version, v)
+		}
+	}
+
 	fixed := config(e.Host())
-	fixed.APIVersion = "1.45"
+	fixed.APIVersion = "1.40"
 	c = newClient(t, fixed)
-	if v := inspect(); v != "1.45" {
+	if v := inspect(); v != "1.40" {
 		t.Errorf("spoke %s, want the version that is set", v)
 	}
 }
@@ -215,8 +225,11 @@ func TestAHungEngineIsNotWaitedForForEver(t *testing.T) {
 			return true
 		})
 		for name, call := range map[string]func() error{
-			"inspect":  func() error { _, err := b.client.Inspect(t.Context(), id); return err },
-			"open log": func() error { _, err := b.client.OpenLogs(t.Context(), id, docker.LogOptions{Follow: true}); return err },
+			"inspect": func() error { _, err := b.client.Inspect(t.Context(), id); return err },
+			"open log": func() error {
+				_, err := b.client.OpenLogs(t.Context(), id, docker.LogOptions{Follow: true})
+				return err
+			},
 		} {
 			start := time.Now()
 			if err := call(); err == nil || time.Since(start) > 30*time.Second {
@@ -270,9 +283,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	defer tlsServer.Close()
 
 	for host, want := range map[string]string{
-		"unix://" + stale:      "mount its directory",
-		"unix://" + dir + "/x": "there is no such socket",
-		"tcp://" + closed:      "nobody listens there",
+		"unix://" + stale:                               "mount its directory",
+		"unix://" + dir + "/x":                          "there is no such socket",
+		"tcp://" + closed:                               "nobody listens there",
 		"http://" + tlsServer.Listener.Addr().String():  "",
 		"https://" + tlsServer.Listener.Addr().String(): "certificate",
 	} {
@@ -391,4 +404,3 @@ func TestOwnContainer(t *testing.T) {
 		}
 	}
 }
-

@@ -88,7 +88,7 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		Timeout:   cfg.Timeout,
 		Tenant:    cfg.Tenant,
 		Headers:   cfg.Headers,
-		Delivered: m.delivered.WithLabelValues(cfg.Name),
+		Delivered: m.delivered,
 		Dropped:   m.dropped,
 		Metrics:   o.SendMetrics,
 		Logger:    o.Logger,

@@ -7,7 +7,7 @@ import (
 
 // Metrics is what all remote-write endpoints of a process count.
 type Metrics struct {
-	delivered  *prometheus.CounterVec
+	delivered  prometheus.Counter
 	dropped    *prometheus.CounterVec
 	queueBytes *prometheus.GaugeVec
 }
@@ -17,8 +17,8 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Metrics {
 	f := promauto.With(reg)
 	return &Metrics{
-		delivered: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_samples_delivered_total", Help: "Samples that the endpoint has taken."}, []string{"endpoint"}),
+		delivered: f.NewCounter(prometheus.CounterOpts{
+			Name: "lighter_samples_delivered_total", Help: "Samples that an endpoint has taken; with several endpoints a sample counts for each."}),
 		dropped: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "lighter_samples_dropped_total",
 			Help: "Samples that are lost to an endpoint: it refused them (the reason is read from its words), the buffer was full (buffer_full), or the agent stopped (shutdown)."},
