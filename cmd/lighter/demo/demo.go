@@ -171,7 +171,7 @@ func unavailable(*http.Request, []byte) (status int, header http.Header, text st
 
 // drain waits until all has arrived, or for as long as that may take.
 func (d *demo) drain(ctx context.Context) {
-	d.say("The containers are quiet. What is under way arrives.")
+	d.say("From here on nothing more is counted. What is under way arrives.")
 	ctx, cancel := context.WithTimeout(ctx, drainFor)
 	defer cancel()
 	var compared time.Time
