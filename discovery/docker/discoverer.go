@@ -23,6 +23,8 @@ const (
 	minBackoff = 100 * time.Millisecond
 	// maxBackoff keeps a container within seconds of the Engine's return.
 	maxBackoff = 2 * time.Second
+	// steady is how long a connection lasts that was none of a row of failures.
+	steady = 10 * time.Second
 )
 
 // Discoverer turns the containers of an Engine into targets.
@@ -56,12 +58,13 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		}
 	}
 	for tries := 0; ; tries++ {
-		connected, err := d.session(ctx, changed)
+		start := time.Now()
+		err := d.session(ctx, changed)
 		if ctx.Err() != nil {
 			return nil
 		}
 		d.client.health.down(err)
-		if connected {
+		if time.Since(start) > steady {
 			tries = 0
 		}
 		delay := backoff(tries)
@@ -85,12 +88,11 @@ func (d *Discoverer) List(ctx context.Context) ([]lighter.Target, error) {
 	return d.list(ctx, api, host)
 }
 
-// session connects, lists, and follows events until something breaks; connected tells
-// whether it had come so far as to list.
-func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)) (connected bool, err error) {
+// session connects, lists, and follows events until something breaks, and says what.
+func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)) error {
 	api, host, err := d.connect(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	events := d.watch(ctx, api) // before the list, so that nothing falls between the two
 	defer func() { d.lastEvent = max(d.lastEvent, events.close()) }()
@@ -101,13 +103,12 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 	for {
 		targets, err := d.list(ctx, api, host)
 		if err != nil {
-			return connected, err
+			return err
 		}
-		connected = true
 		changed(targets)
 		select {
 		case <-events.broken: // or never opened
-			return connected, events.err
+			return events.err
 		default:
 			d.client.health.up()
 		}
@@ -117,14 +118,14 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 			select {
 			case <-time.After(settle):
 			case <-ctx.Done():
-				return connected, ctx.Err()
+				return ctx.Err()
 			}
 		case <-refresh.C:
 			d.facts.doubtFailed()
 		case <-events.broken:
-			return connected, events.err
+			return events.err
 		case <-ctx.Done():
-			return connected, ctx.Err()
+			return ctx.Err()
 		}
 		for id := range events.take() {
 			d.facts.doubt(id)

@@ -2,214 +2,22 @@ package docker_test
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
 	"lighter"
 	"lighter/discovery/docker"
 	"lighter/discovery/dockersim"
 )
-
-var updateGolden = flag.Bool("update", false, "rewrite the golden files")
-
-// recorded answers what a real Engine of an API version answered.
-func recorded(t testing.TB, dir string) func(http.ResponseWriter, *http.Request) bool {
-	t.Helper()
-	read := func(name string) []byte {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	containers, networks := read("containers.json"), read("networks.json")
-	var list []container.Summary
-	if err := json.Unmarshal(containers, &list); err != nil {
-		t.Fatal(err)
-	}
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/containers/json"):
-			_, _ = w.Write(containers)
-			return true
-		case strings.HasSuffix(r.URL.Path, "/networks"):
-			_, _ = w.Write(networks)
-			return true
-		}
-		for _, c := range list {
-			if strings.HasSuffix(r.URL.Path, "/containers/"+c.ID+"/json") {
-				_ = json.NewEncoder(w).Encode(map[string]any{"Id": c.ID, "Name": c.Names[0], "State": map[string]any{"Running": c.State == "running" || c.State == "paused"}})
-				return true
-			}
-		}
-		return false
-	}
-}
-
-func TestLabelsOfRecordedAnswers(t *testing.T) {
-	for _, version := range []string{"1.24", "1.41", "1.51"} {
-		t.Run(version, func(t *testing.T) {
-			e, c := socketEngine(t, dockersim.Options{APIVersion: version, Name: "box"})
-			dir := "testdata/engine-" + version
-			e.Intercept(recorded(t, dir))
-			var got strings.Builder
-			for _, choice := range []struct {
-				name string
-				docker.NetworkChoice
-			}{
-				{"the first network", docker.FirstNetwork},
-				{"all networks", docker.AllNetworks},
-			} {
-				cfg := config(e.Host())
-				cfg.Networks = choice.NetworkChoice
-				targets, err := docker.New(cfg, c, slog.New(slog.DiscardHandler)).List(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				fmt.Fprintf(&got, "# %s\n", choice.name)
-				for _, target := range targets {
-					fmt.Fprintln(&got, target.Labels)
-				}
-			}
-			golden := dir + "/labels.golden"
-			if *updateGolden {
-				if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
-				t.Errorf("labels (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// show is every container and address of a set, as text.
-func show(targets []lighter.Target) []string {
-	all := []string{}
-	for _, t := range targets {
-		all = append(all, strings.TrimSpace(t.Container.Name+" "+t.Labels.Get("__address__")))
-	}
-	return all
-}
-
-func TestFilters(t *testing.T) {
-	e, c := socketEngine(t, dockersim.Options{})
-	base := e.Create(dockersim.Spec{Name: "base", Ports: []dockersim.Port{{Private: 53, Type: "udp"}}})
-	base.Start()
-	rider := e.Create(dockersim.Spec{Name: "rider", NetworkMode: "container:" + base.ID(), Labels: map[string]string{"ship": "yes", "tier": "web"}})
-	rider.Start()
-	e.Create(dockersim.Spec{Name: "idle", Labels: map[string]string{"ship": "yes"}})
-	for name, tc := range map[string]struct {
-		change func(*docker.Config)
-		want   []string
-	}{
-		"none":              {func(*docker.Config) {}, []string{"base 172.17.0.2:80", "idle", "rider 172.17.0.2:80"}},
-		"running":           {func(c *docker.Config) { c.Stopped = false }, []string{"base 172.17.0.2:80", "rider 172.17.0.2:80"}},
-		"label, parent out": {func(c *docker.Config) { c.Filters = map[string][]string{"label": {"ship=yes"}} }, []string{"idle", "rider 172.17.0.2:80"}},
-		"two of a kind":     {func(c *docker.Config) { c.Filters = map[string][]string{"name": {"idle", "base"}} }, []string{"base 172.17.0.2:80", "idle"}},
-		"two kinds": {func(c *docker.Config) {
-			c.Filters = map[string][]string{"label": {"ship=yes", "tier=web"}, "name": {"r"}}
-		},
-			[]string{"rider 172.17.0.2:80"}},
-		"state of stopped ones": {func(c *docker.Config) {
-			c.Stopped, c.Filters = false, map[string][]string{"status": {"created"}}
-		}, []string{"idle"}},
-		"another port": {func(c *docker.Config) { c.Port, c.Stopped = 9, false }, []string{"base 172.17.0.2:9", "rider 172.17.0.2:9"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := config(e.Host())
-			tc.change(&cfg)
-			got, err := docker.New(cfg, c, slog.New(slog.DiscardHandler)).List(t.Context())
-			if diff := cmp.Diff(tc.want, show(got)); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
-			}
-		})
-	}
-}
-
-func TestSharedNetwork(t *testing.T) {
-	e, c := socketEngine(t, dockersim.Options{})
-	on := func(name string, networks ...string) *dockersim.Container {
-		var endpoints []dockersim.Endpoint
-		for _, n := range networks {
-			endpoints = append(endpoints, dockersim.Endpoint{Network: n, IP: "ip-on-" + n})
-		}
-		c := e.Create(dockersim.Spec{Name: name, Networks: endpoints})
-		c.Start()
-		return c
-	}
-	on("1-none", "a")
-	on("2-one", "a", "c", "d")
-	on("3-two", "d", "c", "b")
-	agent := on("agent", "b", "c", "d")
-	rider := e.Create(dockersim.Spec{Name: "rider", NetworkMode: "container:" + agent.ID()})
-	rider.Start()
-	lone := on("lone", "z")
-	for name, tc := range map[string]struct {
-		own  []string
-		want []string
-	}{
-		"an agent on three":     {[]string{agent.ID()[:12]}, []string{"1-none ip-on-a:80", "2-one ip-on-c:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
-		"one that rides":        {[]string{rider.ID()}, []string{"1-none ip-on-a:80", "2-one ip-on-c:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
-		"one with another":      {[]string{lone.ID()}, []string{"1-none ip-on-a:80", "2-one ip-on-a:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
-		"one of another Engine": {[]string{strings.Repeat("f", 64)}, []string{"1-none ip-on-a:80", "2-one ip-on-a:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
-		"one that is in none":   {nil, []string{"1-none ip-on-a:80", "2-one ip-on-a:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := config(e.Host())
-			cfg.Networks = docker.SharedNetwork
-			c.SetOwn(tc.own...)
-			got, err := docker.New(cfg, c, slog.New(slog.DiscardHandler)).List(t.Context())
-			if diff := cmp.Diff(tc.want, show(got)); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
-			}
-			for _, target := range got {
-				self := slices.ContainsFunc(tc.own, func(id string) bool { return strings.HasPrefix(target.Container.ID, id) })
-				if target.Container.Self != self {
-					t.Errorf("%s: Self = %t", target.Container.Name, target.Container.Self)
-				}
-			}
-		})
-	}
-}
-
-func TestAProxyThatHidesNetworksAndInfo(t *testing.T) {
-	e, c := socketEngine(t, dockersim.Options{Name: "box"})
-	e.Create(dockersim.Spec{Name: "api"}).Start()
-	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "/networks") || strings.HasSuffix(r.URL.Path, "/info") || strings.HasSuffix(r.URL.Path, "/version") {
-			w.WriteHeader(http.StatusForbidden)
-			return true
-		}
-		return false
-	})
-	got, err := docker.New(config(e.Host()), c, slog.New(slog.DiscardHandler)).List(t.Context())
-	if err != nil || len(got) != 1 {
-		t.Fatalf("%v, %v; want the container", got, err)
-	}
-	l := got[0].Labels
-	if l.Get("__address__") != "172.17.0.2:80" || l.Get("__meta_docker_network_name") != "bridge" || l.Has(lighter.LabelDockerHost) {
-		t.Errorf("labels = %s", l)
-	}
-}
 
 func TestTargetsFollowEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -376,8 +184,9 @@ func TestBackoffIsQuickAtFirst(t *testing.T) {
 		cfg := config("unix:///run/docker.sock")
 		b := newBubble(t, cfg)
 		defer b.close()
-		b.network.up(b.engine)
 		b.run(t, cfg)
+		time.Sleep(time.Minute) // of failures, which are another matter than the next one
+		b.network.up(b.engine)
 		time.Sleep(time.Minute)
 		b.network.down(b.engine)
 		b.network.up(b.engine)
@@ -471,6 +280,59 @@ func TestAContainerThatCannotBeInspected(t *testing.T) {
 	})
 }
 
+func TestAnEngineThatDiesWhileItIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config("unix:///run/docker.sock")
+		b := newBubble(t, cfg)
+		defer b.close()
+		b.network.up(b.engine)
+		b.engine.Create(dockersim.Spec{Name: "api", TTY: true}).Start()
+		b.engine.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, "/containers/") && !strings.HasSuffix(r.URL.Path, "/containers/json") {
+				b.engine.KillConnections()
+				return true
+			}
+			return false
+		})
+		b.run(t, cfg)
+		time.Sleep(time.Minute)
+		if n := len(b.calls()); n != 0 {
+			t.Errorf("%d calls, want none before it has said everything", n)
+		}
+		b.engine.Intercept(nil)
+		time.Sleep(3 * time.Second)
+		if all := b.calls(); len(all) != 1 || !all[0].targets[0].Container.TTY {
+			t.Errorf("calls = %+v", all)
+		}
+	})
+}
+
+func TestEventsThatAreMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config("unix:///run/docker.sock")
+		b := newBubble(t, cfg)
+		defer b.close()
+		b.network.up(b.engine)
+		api := b.engine.Create(dockersim.Spec{Name: "api"})
+		api.Start()
+		b.engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/events") {
+				return false
+			}
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return true
+		})
+		b.run(t, cfg)
+		time.Sleep(time.Second)
+		api.Stop(0)
+		time.Sleep(cfg.Refresh)
+		if diff := cmp.Diff([]string{"(api)"}, b.names()); diff != "" {
+			t.Errorf("after a full list (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestEventsThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("unix:///run/docker.sock")
@@ -536,95 +398,50 @@ func TestARecreatedSocket(t *testing.T) {
 	}
 }
 
-// FuzzLabels: whatever an Engine answers, it becomes targets or an error.
-func FuzzLabels(f *testing.F) {
-	for _, version := range []string{"1.24", "1.51"} {
-		containers, err := os.ReadFile("testdata/engine-" + version + "/containers.json")
-		if err != nil {
-			f.Fatal(err)
-		}
-		networks, err := os.ReadFile("testdata/engine-" + version + "/networks.json")
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(containers, networks, []byte("{}"))
-	}
-	f.Add([]byte(`[{"Id":"a","HostConfig":{"NetworkMode":"container:b"}},{"Id":"b","HostConfig":{"NetworkMode":"container:a"}},{}]`), []byte("[{}]"), []byte(`{"Id":"a"}`))
-	f.Add([]byte(`[{"Id":"a","State":"running","NetworkSettings":{"Networks":{"n":null,"m":{"IPAddress":"x"}}},"Ports":[{"Type":"tcp"}]}]`), []byte("[]"), []byte(`{"Id":"a","State":{"StartedAt":"x"}}`))
-	engine := dockersim.New(dockersim.Options{})
-	network := &memory{}
-	network.up(engine)
-	f.Cleanup(func() { _ = engine.Close() })
-	f.Fuzz(func(t *testing.T, containers, networks, inspect []byte) {
-		engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-			switch {
-			case strings.HasSuffix(r.URL.Path, "/containers/json"):
-				_, _ = w.Write(containers)
-			case strings.HasSuffix(r.URL.Path, "/networks"):
-				_, _ = w.Write(networks)
-			case strings.Contains(r.URL.Path, "/containers/"):
-				_, _ = w.Write(inspect)
-			default:
-				return false
-			}
-			return true
-		})
-		cfg := config("unix:///run/docker.sock")
-		cfg.Networks = docker.AllNetworks
-		c := newClient(t, cfg)
-		c.SetDial(network.dial)
-		targets, err := docker.New(cfg, c, slog.New(slog.DiscardHandler)).List(t.Context())
-		if err != nil {
-			return
-		}
-		for _, target := range targets {
-			if target.Container == nil {
-				t.Errorf("no container with %s", target.Labels)
-			}
-			for name := range target.Labels.Map() {
-				if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-					t.Errorf("label name %q", name)
-				}
-			}
-		}
-	})
-}
-
-// FuzzEvents: whatever comes over the stream of events, the set is that of the list.
-func FuzzEvents(f *testing.F) {
+func TestWhateverComesAsEvents(t *testing.T) {
 	recorded, err := os.ReadFile("testdata/events.jsonl")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(recorded)) {
-		f.Add([]byte(line))
+	for name, stream := range map[string]string{
+		"nothing": "", "recorded": string(recorded), "not JSON": "<html>", "cut": string(recorded[:100]), "null": "null null",
+		"empty": "{}{}", "no attributes": `{"Type":"network","Actor":{"Attributes":null}}`, "strange times": `{"timeNano":-1}{"timeNano":9223372036854775807}`,
+		"wrong kinds": `{"Type":1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config("unix:///run/docker.sock")
+				b := newBubble(t, cfg)
+				defer b.close()
+				b.network.up(b.engine)
+				b.engine.Create(dockersim.Spec{Name: "api"}).Start()
+				b.engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+					if strings.HasSuffix(r.URL.Path, "/events") {
+						_, _ = w.Write([]byte(stream))
+						return true
+					}
+					return false
+				})
+				b.run(t, cfg)
+				time.Sleep(10 * time.Second)
+				streams := 0
+				for _, r := range b.engine.Requests() {
+					if strings.HasSuffix(r.Path, "/events") {
+						streams++
+					}
+				}
+				if streams > 12 {
+					t.Errorf("%d streams in 10 s that end at once, want fewer and fewer", streams)
+				}
+				b.engine.Intercept(nil)
+				b.engine.Create(dockersim.Spec{Name: "web"}).Start()
+				time.Sleep(10 * time.Second)
+				b.engine.Create(dockersim.Spec{Name: "www"}).Start()
+				time.Sleep(50 * time.Millisecond)
+				if diff := cmp.Diff([]string{"api", "web", "www"}, b.names()); diff != "" || len(b.calls()) != 3 {
+					t.Errorf("%d calls (-want +got):\n%s", len(b.calls()), diff)
+				}
+			})
+		})
 	}
-	f.Add([]byte(`{"Type":"network","Actor":{"Attributes":null}}{"timeNano":-1}{`))
-	engine := dockersim.New(dockersim.Options{})
-	engine.Create(dockersim.Spec{Name: "api"}).Start()
-	network := &memory{}
-	network.up(engine)
-	f.Cleanup(func() { _ = engine.Close() })
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-			if strings.HasSuffix(r.URL.Path, "/events") {
-				_, _ = w.Write(stream)
-				return true
-			}
-			return false
-		})
-		cfg := config("unix:///run/docker.sock")
-		c := newClient(t, cfg)
-		c.SetDial(network.dial)
-		ctx, cancel := context.WithCancel(t.Context())
-		err := docker.New(cfg, c, slog.New(slog.DiscardHandler)).Run(ctx, func(targets []lighter.Target) {
-			if got := show(targets); !slices.Equal(got, []string{"api 172.17.0.2:80"}) {
-				t.Errorf("targets = %v", got)
-			}
-			cancel()
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
 }

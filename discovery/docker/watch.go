@@ -76,18 +76,16 @@ func broke(err error) error {
 	return fmt.Errorf("follow the Engine's events: %w", explain(err, "/events"))
 }
 
-// add notes an event. Those of networks name the container in an attribute.
+// add notes an event. One of a network makes a new list worthwhile, and no inspection.
 func (w *watcher) add(m events.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	id := m.Actor.ID
-	if m.Type == events.NetworkEventType {
-		id = m.Actor.Attributes["container"]
+	if m.Type == events.ContainerEventType {
+		if w.ids == nil {
+			w.ids = map[string]bool{}
+		}
+		w.ids[m.Actor.ID] = true
 	}
-	if w.ids == nil {
-		w.ids = map[string]bool{}
-	}
-	w.ids[id] = true
 	w.lastNs = max(w.lastNs, m.TimeNano)
 	select {
 	case w.news <- struct{}{}:

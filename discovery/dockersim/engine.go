@@ -49,6 +49,7 @@ type Engine struct {
 	requests   []Request
 	intercept  func(http.ResponseWriter, *http.Request) bool
 	held       bool // HoldLogs
+	down       bool // between Down and Up: nothing is recorded
 	closed     bool
 	handlers   sync.WaitGroup
 

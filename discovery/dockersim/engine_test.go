@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -73,7 +74,7 @@ func TestListAndInspect(t *testing.T) {
 			if err != nil || !got.Config.Tty || got.HostConfig.LogConfig.Type != "json-file" || !got.State.Running {
 				t.Errorf("inspect = %+v, %v", got, err)
 			}
-			if _, err := cli.ContainerInspect(t.Context(), "ffff"); !client.IsErrNotFound(err) {
+			if _, err := cli.ContainerInspect(t.Context(), "ffff"); !cerrdefs.IsNotFound(err) {
 				t.Errorf("inspect of nothing: %v", err)
 			}
 		})

@@ -25,6 +25,13 @@ func (l *eventLog) forget() {
 	l.kept = nil
 }
 
+// recordLocked adds an event, unless the Engine is down.
+func (e *Engine) recordLocked(m events.Message) {
+	if !e.down {
+		e.events.add(m)
+	}
+}
+
 func (l *eventLog) add(m events.Message) {
 	l.kept = append(l.kept, m)
 	if n := len(l.kept) - eventsKept; n > 0 {
@@ -44,23 +51,28 @@ func (e *Engine) emitLocked(c *Container, action string, attributes ...string) {
 		attrs[attributes[i]] = attributes[i+1]
 	}
 	now := e.Now()
-	e.events.add(events.Message{
-		Status: action, ID: c.id, From: c.spec.Image,
-		Type: events.ContainerEventType, Action: events.Action(action), Actor: events.Actor{ID: c.id, Attributes: attrs},
+	e.recordLocked(events.Message{
+		Type: events.ContainerEventType, Action: events.Action(action),
+		Actor: events.Actor{ID: c.id, Attributes: attrs},
 		Scope: "local", Time: now.Unix(), TimeNano: now.UnixNano(),
 	})
 }
 
 func (e *Engine) emitNetworkLocked(c *Container, name, action string) {
+	n := e.networkLocked(name)
+	if n == nil {
+		return
+	}
 	now := e.Now()
-	e.events.add(events.Message{
+	e.recordLocked(events.Message{
 		Type: events.NetworkEventType, Action: events.Action(action),
-		Actor: events.Actor{ID: e.networkLocked(name).id, Attributes: map[string]string{"container": c.id, "name": name, "type": "bridge"}},
+		Actor: events.Actor{ID: n.id, Attributes: map[string]string{"container": c.id, "name": name, "type": "bridge"}},
 		Scope: "local", Time: now.Unix(), TimeNano: now.UnixNano(),
 	})
 }
 
-// serveEvents sends the past events since a time, if one is given, then each as it comes.
+// serveEvents sends the past events since a time, if one is given, then each as it comes,
+// whatever its time.
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	since, err := parseTime(q.Get("since"))
@@ -83,6 +95,12 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if since == 0 {
 		at += len(e.events.kept)
 	}
+	for _, m := range e.events.kept[at-e.events.first:] {
+		if m.TimeNano >= since {
+			break
+		}
+		at++
+	}
 	e.mu.Unlock()
 	for {
 		e.mu.Lock()
@@ -93,10 +111,7 @@ func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 		e.mu.Unlock()
 
 		for _, m := range news {
-			if m.TimeNano < since || !matches(wanted, m) {
-				continue
-			}
-			if out.Encode(m) != nil {
+			if matches(wanted, m) && out.Encode(m) != nil {
 				return
 			}
 		}

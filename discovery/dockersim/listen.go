@@ -72,6 +72,9 @@ func (e *Engine) serveLocked(l net.Listener) {
 		},
 	}
 	e.ears.server, e.ears.listener, e.ears.conns = server, l, conns
+	e.mu.Lock()
+	e.down = false
+	e.mu.Unlock()
 	e.ears.serving.Go(func() { _ = server.Serve(l) }) // ends by Down or Close
 }
 
@@ -92,7 +95,8 @@ func (e *Engine) KillConnections() {
 }
 
 // Down is an Engine that went away: connections are cut, the socket's file is removed, the
-// port refuses, and past events are forgotten. Containers go on, as with live-restore.
+// port refuses, past events are forgotten, and what happens to containers until Up is no
+// event. Containers go on, as with live-restore.
 func (e *Engine) Down() {
 	e.ears.mu.Lock()
 	server, listener := e.ears.server, e.ears.listener
@@ -105,6 +109,7 @@ func (e *Engine) Down() {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.down = true
 	e.events.forget()
 }
 
