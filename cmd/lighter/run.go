@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -136,6 +137,7 @@ func (a *agent) makeExporters(reg prometheus.Registerer, queue *prometheus.Gauge
 	byName := map[string]exporters.LogEndpoint{}
 	logMetrics := loki.NewMetrics(reg, queue)
 	for _, c := range a.plan.Loki {
+		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, "logs", c.Name), a.plan.Agent.BufferMax
 		e, err := loki.New(c, loki.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: logMetrics, Send: sending, Logger: a.o.logger})
 		if err != nil {
 			return err
@@ -268,6 +270,9 @@ func (a *agent) close() error {
 	}
 	for _, c := range a.engines {
 		errs = append(errs, c.Close())
+	}
+	for _, e := range a.loki {
+		errs = append(errs, e.Close())
 	}
 	if a.data != nil {
 		errs = append(errs, a.data.close())

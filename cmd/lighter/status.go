@@ -62,7 +62,7 @@ func (a *agent) Status() web.Status {
 	})
 	for _, e := range a.loki {
 		s := e.Status()
-		st.Endpoints = append(st.Endpoints, endpoint(s.Name, "loki", s.URL, s.Status, int64(s.WaitingEntries), int64(s.WaitingBytes)))
+		st.Endpoints = append(st.Endpoints, endpoint(s.Name, "loki", s.URL, s.Status, int64(s.WaitingEntries), s.WaitingBytes))
 	}
 	for _, e := range a.remote {
 		s := e.Status()

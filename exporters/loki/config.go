@@ -18,6 +18,8 @@ type Config struct {
 	BatchBytes     int           // of lines in one request, before compression
 	BatchWait      time.Duration // how long the first line of a request waits for company
 	Timeout        time.Duration // of one request
+	Dir            string        // where what waits goes when the endpoint lags; empty keeps it in memory
+	MaxBytes       int64         // of the files in Dir
 }
 
 // DefaultConfig is what a plan starts from: the batch sizes are Alloy's, which Loki's

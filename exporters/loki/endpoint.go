@@ -3,8 +3,13 @@
 // An Endpoint takes batches in Append and sends them in Run: one request at a time, so
 // that the entries of a stream arrive in their order, each with up to BatchBytes of lines
 // or what has come within BatchWait. A batch is released when the endpoint has taken or
-// finally refused all of its entries; until then it is kept, in memory that the caller
-// bounds. What an answer means is package send's to say.
+// finally refused all of its entries, or when they are on disk; until then it is kept, in
+// memory that the caller bounds. What an answer means is package send's to say.
+//
+// Batches are sent from memory. Only when the endpoint lags do they go to a queue on
+// disk first, as the requests that they will be; until that is empty again everything
+// passes through it, so that the order holds. A queue that is full, or a disk that
+// fails, leaves batches in memory, and the caller's bound stops the reading.
 package loki
 
 import (
@@ -16,7 +21,6 @@ import (
 	"time"
 
 	"github.com/golang/snappy"
-	"github.com/prometheus/client_golang/prometheus"
 	promconfig "github.com/prometheus/common/config"
 
 	"lighter"
@@ -24,8 +28,9 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options are what an Endpoint works with beside its Config. All are required.
+// Options are what an Endpoint works with beside its Config. All but Client are required.
 type Options struct {
+	Client    *http.Client // nil: made of Config.HTTP
 	UserAgent string
 	Metrics   *Metrics
 	Send      *send.Metrics
@@ -40,20 +45,18 @@ type Endpoint struct {
 	o      Options
 	client *http.Client
 	sender *send.Sender
+	disk   *disk // nil without Config.Dir
 
 	mu      sync.Mutex
 	queue   []*lighter.Batch // not sent yet, in order
 	first   time.Time        // when the first of them came
 	lines   int              // bytes of their lines
 	last    time.Time        // when the last request was cut
-	waiting waiting          // of queue and of what is being sent
+	waiting waiting          // of queue and of what is being sent from memory
 
 	more chan struct{} // capacity 1: queue has grown
 
-	// owned by Run
-	encoder encoder
-	raw     []byte
-	body    []byte
+	packer packer // owned by Run's sender
 }
 
 type waiting struct {
@@ -61,14 +64,55 @@ type waiting struct {
 	bytes   int
 }
 
-// New returns an Endpoint; nothing is dialled until Run has something to send.
+// packer makes requests of batches, in memory that it keeps for the next one.
+type packer struct {
+	encoder encoder
+	raw     []byte
+	body    []byte
+}
+
+// pack returns the request that carries the batches. Its body is valid until the next call.
+func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) string) send.Request {
+	const kept = 4 << 20 // one huge line must not be paid for ever after
+	if cap(p.raw) > kept {
+		p.raw, p.body = nil, nil
+	}
+	p.raw = p.encoder.encode(p.raw[:0], batches, text)
+	p.body = snappy.Encode(p.body[:cap(p.body)], p.raw)
+	return send.Request{Body: p.body, Items: entriesIn(batches)}
+}
+
+func lineBytes(b *lighter.Batch) (n int) {
+	for i := range b.Entries {
+		n += len(b.Entries[i].Line)
+	}
+	return n
+}
+
+func entriesIn(batches []*lighter.Batch) (n int) {
+	for _, b := range batches {
+		n += len(b.Entries)
+	}
+	return n
+}
+
+// New returns an Endpoint, with what an earlier process has left in Config.Dir; nothing is
+// dialled until Run has something to send. Close it.
 func New(c Config, o Options) (*Endpoint, error) {
-	client, err := promconfig.NewClientFromConfig(c.HTTP, c.Name)
+	client := o.Client
+	if client == nil {
+		var err error
+		if client, err = promconfig.NewClientFromConfig(c.HTTP, c.Name); err != nil {
+			return nil, fmt.Errorf("endpoint %s: HTTP settings: %w", c.Name, err)
+		}
+	}
+	d, err := openDisk(c, o)
 	if err != nil {
-		return nil, fmt.Errorf("endpoint %s: HTTP settings: %w", c.Name, err)
+		return nil, fmt.Errorf("endpoint %s: %w", c.Name, err)
 	}
 	o.Metrics.queue.WithLabelValues(c.Name, "memory").Set(0)
 	return &Endpoint{
+		disk:   d,
 		Config: c,
 		o:      o,
 		client: client,
@@ -92,10 +136,7 @@ func New(c Config, o Options) (*Endpoint, error) {
 // Append takes a batch for delivery and never blocks. The endpoint calls Release on it
 // when it is finished with it.
 func (e *Endpoint) Append(b *lighter.Batch) {
-	lines := 0
-	for i := range b.Entries {
-		lines += len(b.Entries[i].Line)
-	}
+	lines := lineBytes(b)
 	e.mu.Lock()
 	if len(e.queue) == 0 {
 		e.first = time.Now()
@@ -116,8 +157,8 @@ func (e *Endpoint) Append(b *lighter.Batch) {
 	}
 }
 
-// Run sends until ctx ends; then it sends what is left for up to FlushTimeout. It returns
-// nil. What it could not send stays unreleased.
+// Run sends until ctx ends; then it sends what is left for up to FlushTimeout, and what is
+// left then goes to disk, or, without one, stays unreleased. It returns nil.
 func (e *Endpoint) Run(ctx context.Context) error {
 	defer e.client.CloseIdleConnections()
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -127,44 +168,78 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		context.AfterFunc(sending, func() { timer.Stop() })
 	})
 	defer stop()
-	for {
-		batches := e.next(ctx)
-		if batches == nil {
-			return nil // ctx has ended and nothing is left
+	var spilling sync.WaitGroup
+	if e.disk != nil {
+		spilling.Go(func() { e.runSpill(sending) })
+	}
+	e.runSend(ctx, sending)
+	cancel()
+	spilling.Wait()
+	if e.disk != nil {
+		e.spill(true)
+	}
+	return nil
+}
+
+// runSend sends until ctx has ended and nothing is left, or until sending ends.
+func (e *Endpoint) runSend(ctx, sending context.Context) {
+	for sending.Err() == nil {
+		if e.disk != nil && e.sendFromDisk(sending) {
+			continue
 		}
-		if err := e.send(sending, batches); err != nil {
-			return nil // what is left is read again by the next process
+		batches := e.next(ctx, sending)
+		if batches == nil && ctx.Err() != nil {
+			return
+		}
+		if batches != nil {
+			e.send(sending, batches)
 		}
 	}
 }
 
 // next waits until a request is due and returns its batches: as many as make BatchBytes,
-// and at least one. Once ctx has ended it waits no more, and returns nil when there are none.
-func (e *Endpoint) next(ctx context.Context) []*lighter.Batch {
-	var due *time.Timer
+// and at least one. It returns nil when they are to go through the disk, and, once ctx has
+// ended, when there are none.
+func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 	for {
-		e.mu.Lock()
-		wait, ready := e.due(ctx)
-		if ready {
-			batches := e.cut()
-			e.mu.Unlock()
+		batches, wait, wake := e.tryNext(ctx)
+		if batches != nil || wake || sending.Err() != nil {
 			return batches
 		}
-		e.mu.Unlock()
-		var timer <-chan time.Time
+		var after <-chan time.Time
 		if wait > 0 {
-			due = time.NewTimer(wait)
-			timer = due.C
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			after = timer.C
 		}
 		select {
 		case <-e.more:
-		case <-timer:
+		case <-after:
 		case <-ctx.Done():
 		}
-		if due != nil {
-			due.Stop()
+	}
+}
+
+// tryNext is one attempt of next: the batches, if a request is due, or how long to wait
+// (0 is until more come), or that there is nothing to wait for.
+func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait time.Duration, wake bool) {
+	if e.disk != nil {
+		e.disk.order.Lock()
+		defer e.disk.order.Unlock()
+		if e.disk.waits() {
+			return nil, 0, true
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	wait, due := e.due(ctx)
+	if !due {
+		return nil, wait, false
+	}
+	if batches = e.cut(); batches != nil && e.disk != nil {
+		e.disk.inflight = inflight{batches: batches}
+	}
+	return batches, 0, batches == nil
 }
 
 // due reports whether a request is to be cut now, or else how long the lines that wait
@@ -189,9 +264,7 @@ const minWait = 20 * time.Millisecond
 func (e *Endpoint) cut() []*lighter.Batch {
 	n, size := 0, 0
 	for n < len(e.queue) && size < e.BatchBytes {
-		for i := range e.queue[n].Entries {
-			size += len(e.queue[n].Entries[i].Line)
-		}
+		size += lineBytes(e.queue[n])
 		n++
 	}
 	if n == 0 {
@@ -207,31 +280,42 @@ func (e *Endpoint) cut() []*lighter.Batch {
 	return batches
 }
 
-// send delivers one request and releases its batches, unless ctx ends first.
-func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) error {
-	entries, bytes := 0, 0
-	for _, b := range batches {
-		entries += len(b.Entries)
-		bytes += b.Bytes
+// send delivers one request and releases its batches, unless ctx ends first or the disk
+// has them by then.
+func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
+	r := e.packer.pack(batches, e.text)
+	if e.disk != nil {
+		e.disk.begin(r)
 	}
-	e.raw = e.encoder.encode(e.raw[:0], batches, e.text)
-	e.body = snappy.Encode(e.body[:cap(e.body)], e.raw)
-	err := e.sender.Deliver(ctx, send.Request{Body: e.body, Items: entries})
-	if cap(e.raw) > 4*e.BatchBytes { // one huge line must not be paid for ever after
-		e.raw, e.body = nil, nil
+	err := e.sender.Deliver(ctx, r)
+	if e.disk != nil && e.disk.end(err == nil) {
+		return
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		e.release(batches)
 	}
+}
+
+// release says that the endpoint is finished with batches.
+func (e *Endpoint) release(batches []*lighter.Batch) {
 	e.mu.Lock()
-	e.waiting.entries -= entries
-	e.waiting.bytes -= bytes
+	for _, b := range batches {
+		e.waiting.entries -= len(b.Entries)
+		e.waiting.bytes -= b.Bytes
+	}
 	e.o.Metrics.queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.bytes))
 	e.mu.Unlock()
 	for _, b := range batches {
 		b.Release()
 	}
-	return nil
+}
+
+// Close gives back what New took. Run must have returned, or never been called.
+func (e *Endpoint) Close() error {
+	if e.disk == nil {
+		return nil
+	}
+	return e.disk.queue.Close()
 }
 
 func (e *Endpoint) text(s *lighter.Stream) string { return s.Text(e, e.ExternalLabels) }
@@ -244,34 +328,20 @@ type Status struct {
 	send.Status
 	Name           string
 	URL            string // without user info
-	WaitingEntries int
-	WaitingBytes   int
+	WaitingEntries int    // in memory and on disk
+	WaitingBytes   int64  // likewise
 }
 
 // Status returns what the endpoint's state is now.
 func (e *Endpoint) Status() Status {
+	st := Status{Status: e.sender.Status(), Name: e.Name, URL: redacted.URL(e.URL)}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return Status{Status: e.sender.Status(), Name: e.Name, URL: redacted.URL(e.URL), WaitingEntries: e.waiting.entries, WaitingBytes: e.waiting.bytes}
-}
-
-// Metrics is what all Loki endpoints of a process count.
-type Metrics struct {
-	delivered prometheus.Counter
-	dropped   *prometheus.CounterVec
-	queue     *prometheus.GaugeVec
-}
-
-// NewMetrics registers them on reg. queue is the process's lighter_queue_bytes, by
-// endpoint and in.
-func NewMetrics(reg prometheus.Registerer, queue *prometheus.GaugeVec) *Metrics {
-	m := &Metrics{
-		delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "lighter_log_lines_delivered_total", Help: "Log lines that an endpoint has taken; with several endpoints a line counts for each."}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_log_lines_dropped_total", Help: "Log lines that an endpoint has refused for good, by its reason."}, []string{"endpoint", "reason"}),
-		queue: queue,
+	st.WaitingEntries, st.WaitingBytes = e.waiting.entries, int64(e.waiting.bytes)
+	e.mu.Unlock()
+	if e.disk != nil {
+		q := e.disk.queue.Stats()
+		st.WaitingEntries += q.Items
+		st.WaitingBytes += q.Bytes
 	}
-	reg.MustRegister(m.delivered, m.dropped)
-	return m
+	return st
 }

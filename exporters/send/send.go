@@ -27,8 +27,9 @@ import (
 
 // Request is one body as it goes over the wire.
 type Request struct {
-	Body  []byte // compressed; not changed, and not kept after Deliver returns
-	Items int    // entries or samples in it, for counting
+	Body   []byte      // compressed; not changed, and not kept after Deliver returns
+	Items  int         // entries or samples in it, for counting
+	Header http.Header // those that not all of the protocol's requests share; may be nil
 }
 
 // Protocol is what differs between endpoints. Its methods may be called concurrently.
@@ -43,6 +44,15 @@ type Protocol interface {
 	// Refused reads the text of a 400 and tells which of r's items were refused, by
 	// reason; the endpoint has stored the others. The numbers are not more than r.Items.
 	Refused(r Request, text string) []Refusal
+}
+
+// AnswerReader is a Protocol whose answers say more than their status and text.
+type AnswerReader interface {
+	// ReadAnswer sees each answer before it is judged, and returns how many of r's items the
+	// endpoint says that it has stored, for when it refuses the others; 0 if it does not say.
+	// An error means that the endpoint does not know requests like r: Deliver returns it, and
+	// the caller is to make another of the same items.
+	ReadAnswer(r Request, status int, h http.Header) (stored int, err error)
 }
 
 // Refusal is a number of items that an endpoint will never take.
@@ -104,7 +114,8 @@ const (
 
 // Deliver blocks until the endpoint has taken r, or has refused it for good, and
 // returns nil: either way the caller is done with it. When ctx ends first it returns
-// ctx's error, and what the endpoint has of r is not known.
+// ctx's error, and what the endpoint has of r is not known. The error of an AnswerReader
+// means that the endpoint has nothing of r, unless it was split before.
 func (s *Sender) Deliver(ctx context.Context, r Request) error {
 	s.health.waiting()
 	for attempt := 0; ; attempt++ {
@@ -112,13 +123,18 @@ func (s *Sender) Deliver(ctx context.Context, r Request) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if answer.unknown != nil {
+			return answer.unknown
+		}
 		switch answer.verdict {
 		case taken:
 			s.Delivered.Add(float64(r.Items))
 			s.health.taken(r.Items)
 			return nil
 		case refused:
-			lost := s.drop(r, answer, s.Protocol.Refused(r, answer.text))
+			rest := r
+			rest.Items -= answer.stored
+			lost := s.drop(r, answer, s.Protocol.Refused(rest, answer.text))
 			s.health.taken(r.Items - lost) // the endpoint works: it is the data that it does not want
 			return nil
 		case tooLarge:
@@ -147,6 +163,8 @@ type answer struct {
 	status     int    // 0 if there was none
 	text       string // the endpoint's words, or the network's
 	retryAfter time.Duration
+	stored     int   // items that the endpoint says it has
+	unknown    error // it does not know requests like this one
 }
 
 func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
@@ -157,6 +175,9 @@ func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
 		return answer{verdict: hold, text: "the URL is not usable"}
 	}
 	req.Header = s.header.Clone()
+	for k, v := range r.Header {
+		req.Header[k] = v
+	}
 	if attempt > 0 {
 		req.Header.Set("Retry-Attempt", fmt.Sprint(attempt))
 	}
@@ -168,6 +189,10 @@ func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
 	}
 	defer resp.Body.Close()
 	a := answer{verdict: judge(resp.StatusCode), status: resp.StatusCode}
+	if reader, ok := s.Protocol.(AnswerReader); ok {
+		a.stored, a.unknown = reader.ReadAnswer(r, resp.StatusCode, resp.Header)
+		a.stored = min(max(a.stored, 0), r.Items)
+	}
 	if a.verdict != taken {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
 		a.text = cleanText(text)

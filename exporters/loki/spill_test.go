@@ -1,0 +1,231 @@
+package loki_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/exporters/loki"
+	"lighter/exporters/receiver"
+	"lighter/exporters/send"
+)
+
+// direct hands requests to a handler without a network, so that time is the test's.
+type direct struct {
+	http.Handler
+	down *atomic.Bool
+}
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if d.down.Load() {
+		return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody}, nil
+	}
+	w := httptest.NewRecorder()
+	d.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// outage is an endpoint with a disk and a backend that can be away.
+type outage struct {
+	*loki.Endpoint
+	t        *testing.T
+	receiver *receiver.Server
+	down     *atomic.Bool
+	log      *bytes.Buffer
+	released atomic.Int32 // batches
+	appended int          // lines
+	stop     func()
+}
+
+func newOutage(t *testing.T, dir string, maxBytes int64, r *receiver.Server) *outage {
+	t.Helper()
+	o := &outage{t: t, receiver: r, down: &atomic.Bool{}, log: &bytes.Buffer{}}
+	c := loki.DefaultConfig()
+	c.Name, c.URL = "loki", "http://loki.test"+receiver.PushPath
+	c.Dir, c.MaxBytes = dir, maxBytes
+	c.BatchBytes = 10_000
+	reg := prometheus.NewRegistry()
+	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
+	e, err := loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 5 * time.Second, Client: &http.Client{Transport: direct{r, o.down}},
+		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.NewTextHandler(o.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Endpoint = e
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- e.Run(ctx) }()
+	o.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	return o
+}
+
+// append hands on a batch of 10 numbered lines that takes up the given memory.
+func (o *outage) append(from, memory int) {
+	s := lighter.NewStream(labels.FromStrings("service", "api"))
+	b := &lighter.Batch{Streams: []*lighter.Stream{s}, Bytes: memory}
+	for i := range 10 {
+		b.Entries = append(b.Entries, lighter.Entry{Time: int64(from + i + 1), Line: fmt.Appendf(nil, "line %d %s", from+i, strings.Repeat("x", 100))})
+	}
+	b.Retain(1, func() { o.released.Add(1) })
+	o.Append(b)
+	o.appended += 10
+}
+
+// want checks that the receiver has lines 0 to n-1, each once and in order.
+func (o *outage) want(n int) {
+	o.t.Helper()
+	var got []string
+	for _, s := range o.receiver.Streams() {
+		for _, e := range s.Entries {
+			got = append(got, strings.Join(strings.Fields(e.Line)[:2], " "))
+		}
+	}
+	if diff := cmp.Diff(numbered(n), got); diff != "" {
+		o.t.Errorf("lines (-want +got):\n%.3000s", diff)
+	}
+	if st := o.receiver.PushStats(); st.Repeated != 0 {
+		o.t.Errorf("%d lines came twice", st.Repeated)
+	}
+}
+
+func TestLaggingEndpointGoesToDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutage(t, t.TempDir(), 64<<20, receiver.New(receiver.Options{}))
+		o.append(0, 1000)
+		time.Sleep(5 * time.Second)
+		if o.released.Load() != 1 || o.Status().WaitingBytes != 0 {
+			t.Fatalf("released = %d, status = %+v", o.released.Load(), o.Status())
+		}
+		o.down.Store(true)
+		for i := 1; i <= 65; i++ { // a minute and more, at 200 KB of memory a second
+			o.append(10*i, 200_000)
+			time.Sleep(time.Second)
+		}
+		if o.released.Load() < 45 {
+			t.Errorf("released = %d of 66: what waits must go to disk", o.released.Load())
+		}
+		if o.Err() == nil {
+			t.Error("ready, though the endpoint has taken nothing for a minute")
+		}
+		o.down.Store(false)
+		time.Sleep(30 * time.Second)
+		o.append(660, 1000)
+		time.Sleep(5 * time.Second)
+		o.want(670)
+		if st := o.Status(); o.released.Load() != 67 || st.WaitingEntries != 0 || st.Delivered != 670 {
+			t.Errorf("released = %d, status = %+v", o.released.Load(), st)
+		}
+		o.stop()
+	})
+}
+
+func TestCleanStopDuringAnOutageKeepsAllOnDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, r := t.TempDir(), receiver.New(receiver.Options{})
+		o := newOutage(t, dir, 64<<20, r)
+		o.down.Store(true)
+		for i := range 20 {
+			o.append(10*i, 500_000)
+			time.Sleep(300 * time.Millisecond)
+		}
+		o.stop()
+		if o.released.Load() != 20 {
+			t.Errorf("released = %d of 20 after the stop", o.released.Load())
+		}
+		o = newOutage(t, dir, 64<<20, r)
+		o.append(200, 1000) // new lines wait for the old ones
+		time.Sleep(30 * time.Second)
+		o.want(210)
+		o.stop()
+	})
+}
+
+func TestKilledDuringAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, r := t.TempDir(), receiver.New(receiver.Options{})
+		o := newOutage(t, dir, 64<<20, r)
+		o.down.Store(true)
+		for i := range 40 {
+			o.append(10*i, 200_000)
+			time.Sleep(500 * time.Millisecond)
+		}
+		killed := t.TempDir()
+		if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		released := int(o.released.Load()) // what the positions have moved past
+		if released == 0 {
+			t.Fatal("nothing is on disk")
+		}
+		again := newOutage(t, killed, 64<<20, receiver.New(receiver.Options{}))
+		time.Sleep(30 * time.Second)
+		again.want(10 * released)
+		again.stop()
+		o.stop()
+	})
+}
+
+func TestFullDiskStopsReadingAndLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOutage(t, t.TempDir(), 4_000, receiver.New(receiver.Options{})) // a few requests
+		o.down.Store(true)
+		for i := range 200 {
+			o.append(10*i, 100_000)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if o.released.Load() == 0 || o.released.Load() > 100 {
+			t.Errorf("released = %d of 200, want some, and no more than fit", o.released.Load())
+		}
+		if n := strings.Count(o.log.String(), "is full (LIGHTER_BUFFER_MAX)"); n != 1 {
+			t.Errorf("said %d times that the buffer is full, want once:\n%s", n, o.log)
+		}
+		o.down.Store(false)
+		time.Sleep(2 * time.Minute)
+		o.want(2000)
+		if o.released.Load() != 200 {
+			t.Errorf("released = %d of 200", o.released.Load())
+		}
+		o.stop()
+	})
+}
+
+func TestBrokenDiskLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		o := newOutage(t, dir, 64<<20, receiver.New(receiver.Options{}))
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		o.down.Store(true)
+		for i := range 50 {
+			o.append(10*i, 200_000)
+			time.Sleep(200 * time.Millisecond)
+		}
+		o.down.Store(false)
+		time.Sleep(time.Minute)
+		o.want(500)
+		o.stop()
+	})
+}

@@ -1,0 +1,210 @@
+package queue
+
+import (
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"slices"
+	"time"
+)
+
+// Append writes a record to its key's lane and returns when the operating system has it.
+// It does not keep body. With any error nothing was taken: ErrFull, ErrTooLarge, ErrClosed,
+// or that of the disk, with the file and what to do. The next Append may succeed.
+func (q *Queue) Append(key uint64, items int, body []byte) error {
+	size := headerBytes + int64(len(body))
+	if len(body) > maxBodyBytes || segmentHeaderBytes+size > q.MaxBytes {
+		return fmt.Errorf("%w: %d bytes into a queue of %d", ErrTooLarge, size, q.MaxBytes)
+	}
+	if items < 0 || items > math.MaxUint32 {
+		return fmt.Errorf("append to the queue on disk: %d items", items)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	if err := q.makeRoom(size); err != nil {
+		return err
+	}
+	if q.records == 0 {
+		q.memory.rewind()
+		if q.active != nil {
+			q.active.memory = q.memory.head - uint64(q.active.size)
+		}
+	}
+	h := header{
+		length: uint32(len(body)),
+		items:  uint32(items),
+		key:    key,
+		time:   time.Now().UnixMilli(),
+		sum:    crc32.Checksum(body, castagnoli),
+	}
+	s, err := q.put(h, body)
+	if err != nil {
+		return failed("append to the queue on disk", err)
+	}
+	q.memory.append(headerBytes, body)
+	q.add(s, h, s.size)
+	s.size += size
+	q.bytes += size
+	return nil
+}
+
+// add counts a record that waits at an offset of s, and wakes its lane.
+func (q *Queue) add(s *segment, h header, offset int64) {
+	lane := int(h.key % uint64(q.Lanes))
+	s.add(h, offset, lane)
+	q.records++
+	q.items += int(h.items)
+	l := &q.lanes[lane]
+	l.waiting++
+	l.wake()
+}
+
+// put writes a record at the end of the active segment, or of a new one, and returns that.
+func (q *Queue) put(h header, body []byte) (*segment, error) {
+	for {
+		s, err := q.writable(headerBytes + int64(len(body)))
+		if err != nil {
+			return nil, err
+		}
+		if err = q.write(s, h, body); err == nil {
+			return s, nil
+		}
+		if !s.gone || s.size == segmentHeaderBytes {
+			return nil, err
+		}
+		// The disk may have been full of what was acknowledged in that segment.
+	}
+}
+
+// write writes a whole record at the end of s, or leaves s as it was. The body goes first,
+// from where it is: without its header it is nothing.
+func (q *Queue) write(s *segment, h header, body []byte) error {
+	_, err := q.writeAt(s.file, body, s.size+headerBytes)
+	if err == nil {
+		q.buf = h.append(q.buf[:0], s.number, s.size)
+		_, err = q.writeAt(s.file, q.buf, s.size)
+	}
+	if err == nil {
+		return nil
+	}
+	switch {
+	case s.live == 0:
+		_ = q.remove(s) // nothing is lost with it
+	case s.file.Truncate(s.size) != nil:
+		q.seal() // a part stays behind its end, and is cut at the next Open
+	}
+	return err
+}
+
+// writable returns the segment that takes a record of size bytes, its file open: the active
+// one, or a new one if that is full.
+func (q *Queue) writable(size int64) (*segment, error) {
+	if q.active != nil && q.overflows(q.active, size) {
+		if q.active.live > 0 {
+			q.seal()
+		} else if err := q.remove(q.active); err != nil {
+			return nil, err
+		}
+	}
+	if q.active != nil {
+		_, err := q.active.open()
+		return q.active, err
+	}
+	s, err := q.create()
+	if err != nil {
+		return nil, err
+	}
+	q.segments = append(q.segments, s)
+	q.active = s
+	q.bytes += s.size
+	return s, nil
+}
+
+// overflows reports whether a record of size bytes belongs into the segment after s. One
+// that is larger than a segment is alone in one.
+func (q *Queue) overflows(s *segment, size int64) bool {
+	return s.size+size > q.segmentBytes && s.size > segmentHeaderBytes
+}
+
+// seal ends the active segment. Its file is opened again when a record is read back or
+// acknowledged.
+func (q *Queue) seal() {
+	_ = q.active.close()
+	q.active = nil
+}
+
+// create makes the file of the next segment.
+func (q *Queue) create() (*segment, error) {
+	s := &segment{number: q.next, path: segmentPath(q.Dir, q.next), size: segmentHeaderBytes, index: q.spare}
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	q.next++
+	s.file = f
+	q.buf = appendSegmentHeader(q.buf[:0], version)
+	if _, err := q.writeAt(f, q.buf, 0); err != nil {
+		_ = s.delete()
+		return nil, err
+	}
+	s.memory = q.memory.head - uint64(s.size)
+	q.spare = nil
+	return s, nil
+}
+
+// makeRoom returns nil when a record of size bytes fits within the limit, after dropping
+// what the policy lets go.
+func (q *Queue) makeRoom(size int64) error {
+	for {
+		total := q.bytes + size
+		if q.active == nil || q.overflows(q.active, size) {
+			total += segmentHeaderBytes
+		}
+		if total <= q.MaxBytes {
+			return nil
+		}
+		var err error
+		if i := slices.IndexFunc(q.segments, func(s *segment) bool { return s.live == 0 }); i >= 0 {
+			err = q.remove(q.segments[i])
+		} else if q.Full == Refuse {
+			return fmt.Errorf("%w: %d of %d bytes in %s", ErrFull, q.bytes, q.MaxBytes, q.Dir)
+		} else {
+			err = q.dropOldest()
+		}
+		if err != nil {
+			return failed("make room in the queue on disk", err)
+		}
+	}
+}
+
+// dropOldest removes the oldest segment and counts what waited in it. What of it is taken
+// stays with its taker: acknowledged it was delivered, and returned it is dropped then.
+func (q *Queue) dropOldest() error {
+	s := q.segments[0]
+	if err := q.remove(s); err != nil {
+		return err
+	}
+	records, items := 0, 0
+	for i := range s.index {
+		e := &s.index[i]
+		switch e.state {
+		case waiting:
+			q.lanes[e.lane].waiting--
+			e.state = settled
+			records++
+			items += int(e.items)
+			fallthrough
+		case taken, damaged:
+			q.records--
+			q.items -= int(e.items)
+		}
+	}
+	if records > 0 {
+		q.Dropped(ReasonFull, records, items)
+	}
+	return nil
+}

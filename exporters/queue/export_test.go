@@ -1,0 +1,42 @@
+package queue
+
+import (
+	"hash/crc32"
+	"os"
+)
+
+// What tests need to know of the format, and of disks that fail.
+const (
+	HeaderBytes        = headerBytes
+	SegmentHeaderBytes = segmentHeaderBytes
+)
+
+// AppendSegmentHeader makes the first bytes of a segment of some version.
+func AppendSegmentHeader(b []byte, version uint32) []byte { return appendSegmentHeader(b, version) }
+
+// AppendRecord makes a record that says it has length bytes of body, with right checksums
+// for its place at the end of b, which is segment 0 so far.
+func AppendRecord(b []byte, length, items uint32, key uint64, time int64, body []byte) []byte {
+	h := header{length: length, items: items, key: key, time: time, sum: crc32.Checksum(body, castagnoli)}
+	return append(h.append(b, 0, int64(len(b))), body...)
+}
+
+// SegmentPath is the file of a segment.
+func SegmentPath(dir string, number uint64) string { return segmentPath(dir, number) }
+
+// SetWriteAt replaces how q writes to files.
+func (q *Queue) SetWriteAt(write func(f *os.File, b []byte, offset int64) (int, error)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.writeAt = write
+}
+
+// IndexEntries returns how many entries the index has, settled ones too.
+func (q *Queue) IndexEntries() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.segments {
+		n += len(s.index)
+	}
+	return n
+}

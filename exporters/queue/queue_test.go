@@ -1,0 +1,502 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lighter/exporters/queue"
+)
+
+func TestOptionsThatCannotBe(t *testing.T) {
+	for name, change := range map[string]func(*queue.Options){
+		"no bytes":       maxBytes(0),
+		"no lanes":       lanes(0),
+		"too many lanes": lanes(1<<16 + 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if f, err := tryOpen(t.TempDir(), change); err == nil {
+				_ = f.Close()
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestRecordsComeInTheOrderOfTheirLane(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, lanes(2))
+	before := time.Now().Truncate(time.Millisecond)
+	for i := range 6 {
+		if err := f.Append(uint64(i), 10+i, body(i, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for lane := range 2 {
+		for i := lane; i < 6; i += 2 {
+			r, b := f.mustNext(t, lane)
+			if diff := cmp.Diff(string(body(i, i)), string(b)); diff != "" || r.Items != 10+i || r.Bytes != len(b) || r.Time.Before(before) || r.Time.After(time.Now()) {
+				t.Errorf("lane %d: record = %+v, body (-want +got):\n%s", lane, r, diff)
+			}
+			if err := f.Ack(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r, ok := f.poll(t, lane); ok {
+			t.Errorf("lane %d: one more: %+v", lane, r)
+		}
+	}
+	if st := f.Stats(); st.Records != 0 || st.Items != 0 || !st.Oldest.IsZero() {
+		t.Errorf("stats = %+v, want none waiting", st)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := segments(t, dir); len(left) != 0 {
+		t.Errorf("files of an empty queue: %v", left)
+	}
+}
+
+// A key's records stay in order, whatever number of lanes the next process has.
+func TestAKeyKeepsItsOrderWhenLanesChange(t *testing.T) {
+	const keys, each = 7, 20
+	dir := t.TempDir()
+	n := 0
+	for round, count := range []int{4, 3, 1, 16, 5} {
+		f := open(t, dir, lanes(count))
+		last, seen := map[byte]string{}, 0
+		for lane := range count {
+			for _, b := range f.drain(t, lane) {
+				if key := b[0]; b <= last[key] {
+					t.Fatalf("round %d: %q comes after %q", round, b, last[key])
+				}
+				last[b[0]] = b
+				seen++
+			}
+		}
+		if seen != n {
+			t.Fatalf("round %d: %d records, want %d", round, seen, n)
+		}
+		for range each {
+			for key := range keys {
+				f.mustAppend(t, uint64(key), fmt.Appendf(nil, "%d %06d", key, n))
+				n++
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReturnedRecordsComeFirst(t *testing.T) {
+	f := open(t, t.TempDir())
+	for i := range 5 {
+		f.mustAppend(t, 0, body(i, 0))
+	}
+	zero, _ := f.mustNext(t, 0)
+	one, _ := f.mustNext(t, 0)
+	two, _ := f.mustNext(t, 0)
+	f.Return(one)
+	f.Return(two)
+	if err := f.Ack(zero); err != nil {
+		t.Fatal(err)
+	}
+	f.Return(zero) // acknowledged: it must not come again
+	if diff := cmp.Diff([]string{"000001", "000002", "000003", "000004"}, f.drain(t, 0)); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+func TestSettledRecordsAreSettled(t *testing.T) {
+	f := open(t, t.TempDir())
+	f.mustAppend(t, 0, body(0, 0))
+	f.mustAppend(t, 0, body(1, 0))
+	r, _ := f.mustNext(t, 0)
+	for range 2 {
+		if err := f.Ack(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := f.Stats(); st.Records != 1 {
+		t.Errorf("records = %d, want 1", st.Records)
+	}
+	if _, err := r.Body(nil); err == nil {
+		t.Error("an acknowledged record still has a body")
+	}
+}
+
+func TestNextWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, t.TempDir(), lanes(2))
+		got := make(chan string)
+		go func() {
+			for {
+				r, err := f.Next(t.Context(), 1)
+				if err != nil {
+					got <- err.Error()
+					return
+				}
+				b, _ := r.Body(nil)
+				got <- string(b)
+			}
+		}()
+		synctest.Wait()
+		f.mustAppend(t, 0, []byte("other lane"))
+		synctest.Wait()
+		select {
+		case b := <-got:
+			t.Fatalf("got %q from the other lane", b)
+		default:
+		}
+		f.mustAppend(t, 1, []byte("mine"))
+		if b := <-got; b != "mine" {
+			t.Errorf("got %q, want mine", b)
+		}
+		synctest.Wait()
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if b := <-got; b != queue.ErrClosed.Error() {
+			t.Errorf("after Close: %q", b)
+		}
+	})
+}
+
+func TestNextEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, t.TempDir())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := f.Next(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want the context's", err)
+		}
+	})
+}
+
+func TestReturnWakesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, t.TempDir())
+		f.mustAppend(t, 0, []byte("again"))
+		r, _ := f.mustNext(t, 0)
+		got := make(chan error)
+		go func() {
+			_, err := f.Next(t.Context(), 0)
+			got <- err
+		}()
+		synctest.Wait()
+		f.Return(r)
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestClosed(t *testing.T) {
+	f := open(t, t.TempDir())
+	f.mustAppend(t, 0, body(0, 0))
+	r, _ := f.mustNext(t, 0)
+	for range 2 {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, nextErr := f.Next(t.Context(), 0)
+	_, bodyErr := r.Body(nil)
+	for what, err := range map[string]error{"Append": f.Append(0, 1, nil), "Next": nextErr, "Body": bodyErr, "Ack": f.Ack(r)} {
+		if !errors.Is(err, queue.ErrClosed) {
+			t.Errorf("%s: err = %v, want ErrClosed", what, err)
+		}
+	}
+}
+
+func TestRefuseWhenFull(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, maxBytes(64<<10), lanes(2))
+	n := 0
+	var err error
+	for ; err == nil; n++ {
+		err = f.Append(uint64(n), 1, body(n, 1000))
+	}
+	n--
+	if !errors.Is(err, queue.ErrFull) || n < 55 {
+		t.Fatalf("after %d records: %v, want ErrFull after about 60", n, err)
+	}
+	if st := f.Stats(); st.Records != n || st.Bytes > 64<<10 || diskUse(t, dir) != st.Bytes {
+		t.Errorf("stats = %+v, on disk %d, want %d records in 65536 bytes", st, diskUse(t, dir), n)
+	}
+	for range 10 { // one segment's worth
+		for lane := range 2 {
+			r, _ := f.mustNext(t, lane)
+			if err := f.Ack(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := f.Append(0, 1, body(n, 1000)); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+	if n := sum(f.dropped); n != 0 {
+		t.Errorf("%d records dropped", n)
+	}
+}
+
+func diskUse(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	for _, file := range segments(t, dir) {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += info.Size()
+	}
+	return n
+}
+
+func TestTooLarge(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size int
+		want error
+	}{
+		"just fits":   {1000 - queue.HeaderBytes - queue.SegmentHeaderBytes, nil},
+		"a byte more": {1000 - queue.HeaderBytes - queue.SegmentHeaderBytes + 1, queue.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := open(t, t.TempDir(), maxBytes(1000), dropOldest)
+			f.mustAppend(t, 0, []byte("small"))
+			if err := f.Append(0, 1, make([]byte, tc.size)); !errors.Is(err, tc.want) {
+				t.Errorf("err = %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestDropOldestOverAllLanes(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, maxBytes(64<<10), lanes(3), dropOldest)
+	const n = 500
+	for i := range n {
+		if err := f.Append(uint64(i), 2, body(i, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if use := diskUse(t, dir); use > 64<<10 {
+			t.Fatalf("after %d records: %d bytes on disk", i, use)
+		}
+	}
+	st, dropped := f.Stats(), f.dropped[queue.ReasonFull]
+	if st.Records+dropped[0] != n || dropped[1] != 2*dropped[0] || st.Items != 2*st.Records || st.Records < 50 {
+		t.Errorf("%+v and %v dropped of %d records, two items each", st, dropped, n)
+	}
+	for lane := range 3 {
+		first := dropped[0] + (lane-dropped[0]%3+3)%3 // the oldest number of the lane that is not dropped
+		for i, b := range f.drain(t, lane) {
+			if want := fmt.Sprintf("%06d", first+3*i); b[:6] != want {
+				t.Fatalf("lane %d: record %d is %s, want %s", lane, i, b[:6], want)
+			}
+		}
+	}
+}
+
+// A record that is taken when its segment goes is the taker's to deliver; only what is
+// returned is lost, and counted then.
+func TestDropOldestLeavesWhatIsTaken(t *testing.T) {
+	for name, mem := range map[string]int64{"read from disk": 0, "read from memory": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			f := open(t, t.TempDir(), maxBytes(16<<10), dropOldest, memory(mem))
+			for i := range 3 {
+				f.mustAppend(t, 0, body(i, 100))
+			}
+			delivered, _ := f.mustNext(t, 0)
+			returned, _ := f.mustNext(t, 0)
+			for i := 3; f.dropped[queue.ReasonFull][0] == 0; i++ {
+				f.mustAppend(t, 0, body(i, 100))
+			}
+			count := f.dropped[queue.ReasonFull][0]
+			_, err := returned.Body(nil)
+			if fromMemory := err == nil; fromMemory != (mem > 0) {
+				t.Errorf("body of a dropped record: err = %v", err)
+			}
+			if err := f.Ack(delivered); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.dropped[queue.ReasonFull][0]; got != count {
+				t.Errorf("a delivered record is counted as dropped")
+			}
+			for range 2 {
+				f.Return(returned)
+			}
+			if got := f.dropped[queue.ReasonFull][0]; got != count+1 {
+				t.Errorf("dropped = %d, want %d with the returned one", got, count+1)
+			}
+			if first := f.drain(t, 0)[0]; first[:6] != fmt.Sprintf("%06d", 2+count) {
+				t.Errorf("next is %s, want %06d", first[:6], 2+count)
+			}
+		})
+	}
+}
+
+func TestASmallerLimitIsObeyed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		policy  func(*queue.Options)
+		wantErr error
+	}{
+		"drop the oldest": {dropOldest, nil},
+		"refuse":          {func(*queue.Options) {}, queue.ErrFull},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			f := open(t, dir)
+			for i := range 800 {
+				f.mustAppend(t, 0, body(i, 1000))
+			}
+			_ = f.Close()
+			f = open(t, dir, maxBytes(256<<10), tc.policy)
+			if err := f.Append(0, 1, body(800, 1000)); !errors.Is(err, tc.wantErr) {
+				t.Errorf("Append: err = %v, want %v", err, tc.wantErr)
+			}
+			st, dropped := f.Stats(), f.dropped[queue.ReasonFull][0]
+			if tc.wantErr == nil && (st.Bytes > 256<<10 || st.Records+dropped != 801) {
+				t.Errorf("%+v, %d dropped, want 801 together in 262144 bytes", st, dropped)
+			}
+			if tc.wantErr != nil && (st.Records != 800 || dropped != 0) {
+				t.Errorf("%+v, %d dropped, want all 800", st, dropped)
+			}
+		})
+	}
+}
+
+func TestAcknowledgedSegmentsAreDeleted(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	for i := range 700 {
+		f.mustAppend(t, 0, body(i, 1000))
+	}
+	full := len(segments(t, dir))
+	var stuck queue.Record
+	for i := range 700 {
+		r, _ := f.mustNext(t, 0)
+		if i == 0 {
+			stuck = r
+			continue
+		}
+		if err := f.Ack(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := len(segments(t, dir)); full < 8 || left > 2 {
+		t.Errorf("%d segments of %d are left; want the one with the stuck record, and the active one", left, full)
+	}
+	if got := f.Stats().Oldest; !got.Equal(stuck.Time) {
+		t.Errorf("oldest = %s, want %s", got, stuck.Time)
+	}
+	if n := f.IndexEntries(); n > 200 {
+		t.Errorf("the index has %d entries for one record", n)
+	}
+}
+
+// A queue that is empty after each record keeps to a file of modest size.
+func TestSteadyStateStaysSmall(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, maxBytes(1<<20))
+	for i := range 1000 {
+		f.mustAppend(t, 0, body(i, 1000))
+		r, _ := f.mustNext(t, 0)
+		if err := f.Ack(r); err != nil {
+			t.Fatal(err)
+		}
+		if use := diskUse(t, dir); use > 32<<10 {
+			t.Fatalf("after %d records, all acknowledged: %d bytes on disk", i+1, use)
+		}
+	}
+}
+
+// The newest records are not read back: the file is emptied behind the queue's back.
+func TestNewestRecordsComeFromMemory(t *testing.T) {
+	const limit = 64 << 10
+	dir := t.TempDir()
+	f := open(t, dir, memory(limit), maxBytes(64<<20))
+	for round := range 5 {
+		f.mustAppend(t, 0, make([]byte, limit+1)) // never fits
+		n := 0
+		for size := 0; size < 3*limit; n++ {
+			b := body(n, n%3000)
+			f.mustAppend(t, 0, b)
+			size += queue.HeaderBytes + len(b)
+		}
+		for _, file := range segments(t, dir) {
+			if err := os.Truncate(file, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := 0
+		for i := -1; i < n; i++ {
+			r, _ := f.poll(t, 0)
+			b, err := r.Body([]byte("before "))
+			if err == nil {
+				if want := "before " + string(body(i, i%3000)); string(b) != want {
+					t.Fatalf("round %d, record %d: %d bytes, want %d", round, i, len(b), len(want))
+				}
+				kept += queue.HeaderBytes + r.Bytes
+			} else if kept > 0 {
+				t.Fatalf("round %d, record %d is not in memory, and an older one was", round, i)
+			}
+			f.Return(r) // a damaged one goes, the others
+			if err == nil {
+				r, _ = f.poll(t, 0)
+				if err := f.Ack(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if kept < limit-4000 || kept > limit+queue.HeaderBytes {
+			t.Errorf("round %d: the newest %d bytes came from memory, want about %d", round, kept, limit)
+		}
+	}
+}
+
+func TestForeignFilesAreLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"notes.txt", "1.segment", "0000000000000000.segment.old", "ffffffffffffffff.segment", "000000000000000G.segment", "00000000000000AA.segment"}
+	for _, name := range names {
+		mustWrite(t, filepath.Join(dir, name), []byte("mine"))
+	}
+	if err := os.Mkdir(queue.SegmentPath(dir, 7), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, dir)
+	f.mustAppend(t, 0, []byte("x"))
+	r, _ := f.mustNext(t, 0)
+	if err := errors.Join(f.Ack(r), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if got := mustRead(t, filepath.Join(dir, name)); string(got) != "mine" {
+			t.Errorf("%s has become %q", name, got)
+		}
+	}
+	if f.log.Len() > 0 {
+		t.Errorf("log: %s", &f.log)
+	}
+}
+
+func TestAnotherVersionStopsTheStart(t *testing.T) {
+	dir := t.TempDir()
+	path := queue.SegmentPath(dir, 3)
+	newer := append(queue.AppendSegmentHeader(nil, 2), "whatever it may be"...)
+	mustWrite(t, path, newer)
+	_, err := tryOpen(dir)
+	if !errors.Is(err, queue.ErrVersion) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "format 2") {
+		t.Errorf("err = %v, want ErrVersion with the file and its format", err)
+	}
+	if diff := cmp.Diff(newer, mustRead(t, path)); diff != "" {
+		t.Errorf("the file was changed (-want +got):\n%s", diff)
+	}
+}

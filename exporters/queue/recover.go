@@ -1,0 +1,165 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// recover reads the segments of the directory into the index.
+func (q *Queue) recover() error {
+	files, err := os.ReadDir(q.Dir)
+	if err != nil {
+		return failed("open queue", err)
+	}
+	var numbers []uint64
+	for _, f := range files {
+		n, ok := segmentNumber(f.Name())
+		if !ok {
+			continue
+		}
+		q.next = max(q.next, n+1)
+		if f.Type().IsRegular() {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	w := newWindow()
+	for _, n := range numbers {
+		if err := q.recoverSegment(n, w); err != nil {
+			q.closeFiles()
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverSegment reads one segment. It is kept if anything waits in it, and then it is the
+// active one if it is sound and not full; else its file is deleted.
+func (q *Queue) recoverSegment(number uint64, w *window) error {
+	s := &segment{number: number, path: segmentPath(q.Dir, number)}
+	f, err := s.open()
+	if err != nil {
+		return failed("open queue", err)
+	}
+	defer s.close()
+	info, err := f.Stat()
+	if err != nil {
+		return failed("open queue", err)
+	}
+	w.reset(f, min(info.Size(), maxFileBytes))
+	d, err := q.scan(s, w)
+	if err != nil {
+		return err
+	}
+	if d.cut > 0 && s.live > 0 {
+		d.broken = f.Truncate(s.size)
+	}
+	q.report(s, d)
+	s.memory = q.memory.head - uint64(s.size)
+	q.segments = append(q.segments, s)
+	q.bytes += s.size
+	q.active = nil
+	switch {
+	case d.unread != nil: // it may be sound again the next time
+	case s.live == 0:
+		if err := q.remove(s); err != nil {
+			return failed("open queue", err)
+		}
+	case d.broken == nil && s.size < q.segmentBytes:
+		q.active = s
+	}
+	return nil
+}
+
+// maxFileBytes is what a segment can have; the rest of a longer file is not ours.
+const maxFileBytes = segmentHeaderBytes + maxSegmentBytes + headerBytes + maxBodyBytes
+
+// findings is what is wrong with a segment.
+type findings struct {
+	lost    int64 // bytes in the middle that are not whole records
+	lostAt  int64 // offset of the first of them
+	records int   // of those whose header is sound
+	items   int   // of these records
+	cut     int64 // bytes after the last record
+	unread  error // why what follows could not be read
+	broken  error // why it could not be cut
+}
+
+func (d *findings) lose(at, n int64) {
+	if d.lost == 0 {
+		d.lostAt = at
+	}
+	d.lost += n
+}
+
+// scan adds what waits in a segment to the index, and sets the segment's size to where its
+// last record ends.
+func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
+	if w.size < segmentHeaderBytes {
+		return d, w.err // the process died as it made the file
+	}
+	if v, ok := parseSegmentHeader(w.read(0, segmentHeaderBytes)); !ok {
+		d.lose(0, segmentHeaderBytes)
+	} else if v != version {
+		return d, fmt.Errorf("open queue: %s has format %d, this lighter reads %d: %w. Run that version until it has sent what waits, or move the file away", s.path, v, version, ErrVersion)
+	}
+	s.size = segmentHeaderBytes
+	for s.size < w.size && w.err == nil {
+		h, ok := w.header(s.number, s.size)
+		if end := s.size + headerBytes + int64(h.length); ok && end <= w.size {
+			if !h.done {
+				q.recoverRecord(s, h, w, &d)
+			}
+			s.size = end
+			continue
+		}
+		next := int64(-1)
+		if !ok { // a sound header without all of its body is the last thing that was written
+			next = w.find(s.number, s.size+1)
+		}
+		if next < 0 {
+			d.cut = w.size - s.size
+			break
+		}
+		d.lose(s.size, next-s.size)
+		s.size = next
+	}
+	if w.err != nil {
+		d.cut, d.unread = 0, w.err
+	}
+	return d, nil
+}
+
+// recoverRecord adds a record that is not done. If its body is damaged it is marked as done
+// instead, so that the next Open does not count it again.
+func (q *Queue) recoverRecord(s *segment, h header, w *window, d *findings) {
+	sum := w.sum(s.size+headerBytes, int64(h.length))
+	switch {
+	case w.err != nil:
+	case sum == h.sum:
+		q.add(s, h, s.size)
+	default:
+		d.lose(s.size, headerBytes+int64(h.length))
+		d.records++
+		d.items += int(h.items)
+		_ = q.mark(s, s.size)
+	}
+}
+
+// report says and counts what is wrong with a segment.
+func (q *Queue) report(s *segment, d findings) {
+	if d.lost > 0 {
+		q.Logger.Warn("a part of the queue on disk is damaged; what follows it is read", "file", s.path, "offset", d.lostAt, "bytes", d.lost, "records", d.records, "items", d.items)
+	}
+	if d.cut > 0 {
+		q.Logger.Warn("the end of a file of the queue on disk is not a whole record, as after a crash; it is cut", "file", s.path, "offset", s.size, "bytes", d.cut)
+	}
+	if err := errors.Join(d.unread, d.broken); err != nil {
+		q.Logger.Warn("a file of the queue on disk is left from here on as it is", "file", s.path, "offset", s.size, "error", failed("repair it", err))
+	}
+	if d.records > 0 {
+		q.Dropped(ReasonDamaged, d.records, d.items)
+	}
+}
