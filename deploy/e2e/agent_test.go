@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"lighter/deploy/e2e/docker"
+	"lighter/deploy/e2e/gate"
+)
+
+// agent is lighter in its container, between the gates that are its own.
+type agent struct {
+	*docker.Container
+	lab         *lab
+	environment string // names the scenario
+	host        string // the host label
+	logs        *gate.Gate
+	metrics     *gate.Gate
+	pushes      *gate.Pushes
+	writes      *gate.Writes
+	began       time.Time
+	deaths      []time.Time // when it was killed
+}
+
+// agentOptions say how it is run; what they leave out is as in deploy/docker-compose.yml.
+type agentOptions struct {
+	include string         // LIGHTER_INCLUDE
+	env     []string       // further variables, NAME=value
+	docker  []string       // further options of docker run
+	engine  *docker.Engine // that runs it; the lab's if nil
+	socket  string         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
+	network string         // the lab's if empty
+	gateway string         // of that network
+}
+
+// agent starts lighter for a scenario and waits until it is ready.
+func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
+	t.Helper()
+	ctx := t.Context()
+	if o.engine == nil {
+		o.engine = l.engine
+	}
+	if o.socket == "" {
+		o.socket = o.engine.Socket
+	}
+	if o.network == "" {
+		o.network, o.gateway = network, l.gateway
+	}
+	a := &agent{lab: l, environment: environment, host: l.host, began: time.Now(), pushes: new(gate.Pushes), writes: new(gate.Writes)}
+	var err error
+	a.logs, err = gate.New(l.loki.URL, a.pushes, o.gateway)
+	must(t, err)
+	t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it any more
+	a.metrics, err = gate.New(l.prom.URL, a.writes, o.gateway)
+	must(t, err)
+	t.Cleanup(func() { _ = a.metrics.Shut(context.Background()) })
+
+	name := "lighter-" + environment
+	must(t, o.engine.Volume(ctx, name))
+	t.Cleanup(func() { _, _ = o.engine.Do(context.Background(), "volume", "rm", "--force", name) })
+	target, host := "/var/run/docker.sock", ""
+	if !strings.HasSuffix(o.socket, ".sock") {
+		target, host = "/run/engine", "unix:///run/engine/docker.sock"
+	}
+	run := []string{
+		"--network", o.network,
+		"--memory", "128m", "--memory-swap", "128m",
+		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+		"--group-add", l.group,
+		"--volume", o.socket + ":" + target + ":ro",
+		"--volume", name + ":/var/lib/lighter",
+		"--env", "GRAFANA_LOKI_URL=" + a.logs.URL(),
+		"--env", "GRAFANA_PROM_URL=" + a.metrics.URL() + "/api/v1/write",
+		"--env", "ENVIRONMENT=" + environment,
+		"--env", "LIGHTER_INCLUDE=" + o.include,
+		"--env", "LIGHTER_LISTEN=0.0.0.0:12345",
+		// The measure is the Engine's bytes, so nothing may change them on the way.
+		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off",
+	}
+	if host != "" {
+		run = append(run, "--env", "DOCKER_HOST="+host)
+	}
+	for _, e := range o.env {
+		run = append(run, "--env", e)
+	}
+	a.Container, err = o.engine.Run(ctx, name, append(append(run, o.docker...), agentImage)...)
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			if err := a.alive(context.Background()); err != nil {
+				t.Log(err)
+			}
+			t.Logf("the last lines of lighter in %s:\n%s", environment, a.Output(context.Background(), 40))
+		}
+		_ = a.Remove(context.Background()) // a private Engine has gone already
+	})
+	a.waitReady(t)
+	return a
+}
+
+// waitReady waits until /ready answers 200.
+func (a *agent) waitReady(t *testing.T) {
+	t.Helper()
+	eventually(t, 30*time.Second, func(ctx context.Context) error {
+		status, body, err := a.get(ctx, "/ready")
+		if err != nil {
+			return fmt.Errorf("%w; it says: %s", err, a.Output(ctx, 5))
+		}
+		if status != http.StatusOK {
+			return fmt.Errorf("/ready is %d: %s", status, body)
+		}
+		return nil
+	})
+}
+
+// get asks the agent's own server.
+func (a *agent) get(ctx context.Context, path string) (int, string, error) {
+	s, err := a.State(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	if s.IP == "" {
+		return 0, "", fmt.Errorf("%s is not running", a.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.IP+":12345"+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+// alive returns nil while the agent is running, and how it ended after that.
+func (a *agent) alive(ctx context.Context) error {
+	s, err := a.State(ctx)
+	if err == nil && !s.Running {
+		err = fmt.Errorf("lighter in %s has ended: exit code %d, killed for memory: %v", a.environment, s.ExitCode, s.OOMKilled)
+	}
+	return err
+}
+
+// stop ends the agent as docker stop does, and demands a clean end.
+func (a *agent) stop(t *testing.T) {
+	t.Helper()
+	must(t, a.Stop(t.Context()))
+	s, err := a.State(t.Context())
+	must(t, err)
+	if s.ExitCode != 0 || s.OOMKilled {
+		t.Errorf("%s: a clean stop ended with exit code %d, killed for memory: %v", a.environment, s.ExitCode, s.OOMKilled)
+	}
+}
+
+// kill ends the agent with SIGKILL and starts it again.
+func (a *agent) kill(t *testing.T) {
+	t.Helper()
+	must(t, a.Kill(t.Context()))
+	a.deaths = append(a.deaths, time.Now())
+	must(t, a.Start(t.Context()))
+}
+
+// waitDelivered waits until Loki has acknowledged n entries more than it had.
+func (a *agent) waitDelivered(t *testing.T, n int) {
+	t.Helper()
+	had := a.pushes.Acknowledged()
+	eventually(t, time.Minute, func(context.Context) error {
+		if have := a.pushes.Acknowledged(); have < had+n {
+			return fmt.Errorf("%s: %d entries were delivered, not %d", a.environment, have-had, n)
+		}
+		return nil
+	})
+}

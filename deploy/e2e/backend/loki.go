@@ -1,0 +1,154 @@
+package backend
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed loki.yaml
+var lokiConfig string
+
+// Loki is a running Loki, in one process, its limits left as they come.
+type Loki struct{ *process }
+
+// StartLoki builds and starts Loki with its data in dir. It may not be ready yet.
+func StartLoki(ctx context.Context, dir string) (*Loki, error) {
+	binary, err := tool{
+		name: "loki", module: "github.com/grafana/loki/v3",
+		pkg: "github.com/grafana/loki/v3/cmd/loki", tags: "noasm",
+	}.build(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("build Loki: %w", err)
+	}
+	addrs, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	port := func(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
+	config := strings.NewReplacer("{dir}", dir, "{http}", port(addrs[0]), "{grpc}", port(addrs[1])).Replace(lokiConfig)
+	file := filepath.Join(dir, "loki.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := start(dir, "http://"+addrs[0], binary, "-config.file="+file)
+	if err != nil {
+		return nil, fmt.Errorf("start Loki: %w", err)
+	}
+	return &Loki{p}, nil
+}
+
+// Ready waits until Loki takes and answers requests.
+func (l *Loki) Ready(ctx context.Context) error { return l.ready(ctx, "/ready") }
+
+// Entry is an entry of a query's answer.
+type Entry struct {
+	Nanos int64
+	Text  string
+}
+
+// Stream is the entries of one label set, in the order Loki gives them.
+type Stream struct {
+	Labels  map[string]string
+	Entries []Entry
+}
+
+// pageSize is the largest page that Loki gives by default.
+const pageSize = 5000
+
+// Query returns all that a log query finds from since until now, by streams. It reads page by
+// page, forward in time.
+func (l *Loki) Query(ctx context.Context, query string, since time.Time) ([]Stream, error) {
+	var all []Stream
+	from, until := since.UnixNano(), time.Now().Add(time.Minute).UnixNano()
+	for {
+		page, err := l.page(ctx, query, from, until)
+		if err != nil {
+			return nil, err
+		}
+		n, last := 0, int64(0)
+		for _, s := range page {
+			n += len(s.Entries)
+			for _, e := range s.Entries {
+				last = max(last, e.Nanos)
+			}
+		}
+		full := n >= pageSize
+		for _, s := range page {
+			if full { // the last nanosecond may go on in the next page: leave it to that one
+				s.Entries = slices.DeleteFunc(s.Entries, func(e Entry) bool { return e.Nanos == last })
+			}
+			all = merge(all, s)
+		}
+		if !full {
+			return all, nil
+		}
+		if last == from {
+			return nil, fmt.Errorf("query %s: more than %d entries in one nanosecond", query, pageSize)
+		}
+		from = last
+	}
+}
+
+func merge(all []Stream, s Stream) []Stream {
+	if len(s.Entries) == 0 {
+		return all
+	}
+	for i := range all {
+		if fmt.Sprint(all[i].Labels) == fmt.Sprint(s.Labels) {
+			all[i].Entries = append(all[i].Entries, s.Entries...)
+			return all
+		}
+	}
+	return append(all, s)
+}
+
+// page asks for entries in [from, until). Labels are the stream's own: those that the query or
+// Loki itself adds to an entry (detected_level) come apart from them and are left out.
+func (l *Loki) page(ctx context.Context, query string, from, until int64) ([]Stream, error) {
+	v := url.Values{
+		"query": {query}, "direction": {"forward"}, "limit": {strconv.Itoa(pageSize)},
+		"start": {strconv.FormatInt(from, 10)}, "end": {strconv.FormatInt(until, 10)},
+	}
+	body, err := get(ctx, l.URL+"/loki/api/v1/query_range?"+v.Encode(), http.Header{"X-Loki-Response-Encoding-Flags": {"categorize-labels"}})
+	if err != nil {
+		return nil, fmt.Errorf("query %s: %w", query, err)
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Stream map[string]string
+				Values [][]json.RawMessage
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("query %s: %w", query, err)
+	}
+	var out []Stream
+	for _, r := range answer.Data.Result {
+		s := Stream{Labels: r.Stream}
+		for _, v := range r.Values {
+			var nanos, text string
+			if len(v) < 2 || json.Unmarshal(v[0], &nanos) != nil || json.Unmarshal(v[1], &text) != nil {
+				return nil, fmt.Errorf("query %s: an entry that is not [time, line]: %s", query, v)
+			}
+			n, err := strconv.ParseInt(nanos, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("query %s: %w", query, err)
+			}
+			s.Entries = append(s.Entries, Entry{n, text})
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}

@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lighter/deploy/e2e/docker"
+)
+
+// engineKilled kills an Engine with SIGKILL and starts it again. It is a second Engine of the
+// test's own: this machine's has other people's containers. One agent is a container of the
+// Engine that dies, and is started again with it; one is not, and has to find the recreated
+// socket. Neither may lose a line that the Engine kept.
+func (l *lab) engineKilled(t *testing.T) {
+	ctx := t.Context()
+	const bridge = network + "-2"
+	gateway, err := l.engine.Network(ctx, bridge) // for its bridge alone
+	must(t, err)
+	engine, err := docker.NewPrivate(ctx, bridge)
+	if engine != nil {
+		t.Cleanup(func() {
+			if err := engine.Close(); err != nil {
+				t.Errorf("close the private Engine: %v", err)
+			}
+		})
+	}
+	must(t, err)
+	for _, image := range []string{agentImage, generatorImage} {
+		must(t, l.engine.Copy(ctx, &engine.Engine, image))
+	}
+
+	outside := l.agent(t, "engine-killed-outside", agentOptions{include: "engine-*", socket: filepath.Dir(engine.Socket)})
+	inside := l.agent(t, "engine-killed-inside", agentOptions{include: "engine-*", engine: &engine.Engine,
+		network: "bridge", gateway: gateway, docker: []string{"--restart", "always"}})
+	within := generatorOptions{engine: &engine.Engine, network: "none"}
+	once := l.generate(t, "engine-once", within, "-rate", "300", "-stderr", "4")
+	within.docker = []string{"--restart", "always"}
+	again := l.generate(t, "engine-again", within, "-rate", "300", "-stderr", "4", "-format", "mix")
+	outside.waitDelivered(t, 1000)
+	inside.waitDelivered(t, 1000)
+
+	must(t, engine.Kill())
+	inside.deaths = append(inside.deaths, time.Now())
+	must(t, engine.Start(ctx))
+	again.waitRunning(t)
+	outside.waitReady(t)
+	inside.waitReady(t)
+	again.waitWritten(t, len(again.lines(t))+300)
+	outside.waitDelivered(t, 300)
+
+	for _, g := range []*generator{once, again} {
+		must(t, g.Stop(ctx))
+	}
+	outside.verify(t, time.Minute, once, again)
+	inside.verify(t, time.Minute, once, again)
+}

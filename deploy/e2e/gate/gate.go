@@ -1,0 +1,161 @@
+// Package gate stands between the agent and what it talks to, and writes down what passes.
+//
+// A Gate is before a backend: it hands each request on, records it with the answer it got
+// (Pushes for Loki, Writes for remote write), and can answer by itself or be gone for a
+// while. A Socket is before the Docker Engine and records methods and paths. What was
+// recorded is the truth about what was sent, also about what the backend keeps only once.
+package gate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Recorder is told of each request before its answer goes back.
+type Recorder interface {
+	// Record is called from many goroutines. The body is the caller's again after it returns.
+	Record(path string, body []byte, status int)
+}
+
+// Gate passes HTTP requests on to a backend. It is safe for concurrent use.
+type Gate struct {
+	backend  string // base URL
+	address  string // host:port
+	recorder Recorder
+	client   *http.Client
+
+	mu     sync.Mutex
+	answer int           // status that is answered without asking the backend; 0 is none
+	server *http.Server  // nil while the gate is shut
+	held   chan struct{} // closed when answers may go back; nil when they may anyway
+}
+
+// New opens a gate before the backend, on a free port of host.
+func New(backend string, recorder Recorder, host string) (*Gate, error) {
+	g := &Gate{backend: backend, address: net.JoinHostPort(host, "0"), recorder: recorder,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, DisableCompression: true}}}
+	return g, g.Open()
+}
+
+// URL is where the gate is, or was before Shut.
+func (g *Gate) URL() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return "http://" + g.address
+}
+
+// Open listens again after Shut, at the same address.
+func (g *Gate) Open() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l, err := listen(g.address)
+	if err != nil {
+		return fmt.Errorf("gate before %s: %w", g.backend, err)
+	}
+	g.address = l.Addr().String()
+	srv := &http.Server{Handler: g, ReadHeaderTimeout: 10 * time.Second}
+	g.server = srv
+	go func() { _ = srv.Serve(l) }() // ends with Shut
+	return nil
+}
+
+// listen tries for a while: a port that was just left may not be free at once.
+func listen(addr string) (net.Listener, error) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		l, err := net.Listen("tcp", addr)
+		if err == nil || time.Now().After(deadline) {
+			return l, err
+		}
+	}
+}
+
+// Shut lets the requests under way end, and from then on refuses connections.
+func (g *Gate) Shut(ctx context.Context) error {
+	g.mu.Lock()
+	srv := g.server
+	g.server = nil
+	g.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	return srv.Shutdown(ctx)
+}
+
+// Answer makes the gate answer every request with status by itself; 0 asks the backend again.
+func (g *Gate) Answer(status int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.answer = status
+}
+
+// Hold keeps back the answers of the backend until release is called or their client is gone:
+// who dies meanwhile cannot know that its request was taken.
+func (g *Gate) Hold() (release func()) {
+	held := make(chan struct{})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = held
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.held = nil
+		close(held)
+	})
+}
+
+// ServeHTTP passes one request.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client hung up within its own request: nothing was sent
+	}
+	g.mu.Lock()
+	status := g.answer
+	g.mu.Unlock()
+	var answer []byte
+	if status == 0 {
+		status, answer = g.pass(w, r, body)
+	}
+	g.recorder.Record(r.URL.Path, body, status)
+	g.mu.Lock()
+	held := g.held
+	g.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-r.Context().Done():
+		}
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(answer) // who hung up by now has died, which is what some tests are about
+}
+
+// pass asks the backend, even if the client is gone by then, and returns its answer.
+func (g *Gate) pass(w http.ResponseWriter, r *http.Request, body []byte) (int, []byte) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
+	defer cancel()
+	out, err := http.NewRequestWithContext(ctx, r.Method, g.backend+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return http.StatusBadGateway, []byte(err.Error())
+	}
+	out.Header = r.Header.Clone()
+	res, err := g.client.Do(out)
+	if err != nil {
+		return http.StatusBadGateway, []byte(err.Error())
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return http.StatusBadGateway, []byte(err.Error())
+	}
+	for name, values := range res.Header {
+		w.Header()[name] = values
+	}
+	return res.StatusCode, answer
+}

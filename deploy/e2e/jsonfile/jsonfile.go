@@ -1,0 +1,141 @@
+// Package jsonfile reads what the Engine itself holds of a container's output: the
+// json-file logs on its disk, rotated ones included.
+//
+// It is the measure that deliveries are compared with, and so shares nothing with the
+// agent. It wants a container that has stopped writing, and the right to read the
+// Engine's data directory.
+package jsonfile
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+// Line is one line as the container wrote it, without its newline.
+type Line struct {
+	Nanos  int64  // Unix time, as the Engine recorded it
+	Stream string // stdout or stderr
+	Text   string
+}
+
+// Read returns the lines of the log at path in the order they were written, those of
+// rotated files (path.2.gz, path.1, …) first.
+func Read(path string) ([]Line, error) {
+	var j joiner
+	for _, name := range append(rotated(path), path) {
+		if err := readFile(name, &j); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	return j.lines(), nil
+}
+
+// rotated returns the rotated files of the log at path, oldest first.
+func rotated(path string) []string {
+	var names []string
+	for i := 1; ; i++ {
+		name := fmt.Sprintf("%s.%d", path, i)
+		if _, err := os.Stat(name); err != nil {
+			name += ".gz"
+			if _, err := os.Stat(name); err != nil {
+				return names
+			}
+		}
+		names = append([]string{name}, names...)
+	}
+}
+
+func readFile(name string, j *joiner) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(name, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return err
+		}
+	}
+	return decode(r, j)
+}
+
+// record is one line of the file.
+type record struct {
+	Log    string    `json:"log"`
+	Stream string    `json:"stream"`
+	Time   time.Time `json:"time"`
+}
+
+func decode(r io.Reader, j *joiner) error {
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		raw, err := in.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if len(bytes.TrimSpace(raw)) > 0 {
+			var rec record
+			if bad := json.Unmarshal(raw, &rec); bad != nil {
+				return fmt.Errorf("line %d: %w", n, bad)
+			}
+			j.add(rec)
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// joiner puts the pieces of long lines together. A piece that has no newline is continued
+// by the next one of its stream if that has the same time.
+type joiner struct {
+	done []Line
+	open map[string]int // stream to the index in done of a line without its newline yet
+}
+
+func (j *joiner) add(r record) {
+	text, ended := strings.CutSuffix(r.Log, "\n")
+	if j.open == nil {
+		j.open = make(map[string]int)
+	}
+	i, open := j.open[r.Stream]
+	if open && j.done[i].Nanos == r.Time.UnixNano() {
+		j.done[i].Text += text
+	} else {
+		j.done = append(j.done, Line{r.Time.UnixNano(), r.Stream, text})
+		i = len(j.done) - 1
+	}
+	if ended {
+		delete(j.open, r.Stream)
+	} else {
+		j.open[r.Stream] = i
+	}
+}
+
+func (j *joiner) lines() []Line { return j.done }
+
+// Size is the number of bytes of the log at path, rotated files included. It tells, cheaply,
+// whether a container still writes.
+func Size(path string) (int64, error) {
+	var n int64
+	for _, name := range append(rotated(path), path) {
+		info, err := os.Stat(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+		if err == nil {
+			n += info.Size()
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lighter/deploy/e2e/backend"
+	"lighter/deploy/e2e/docker"
+)
+
+// Names of what is made on the machine's Engine, all labelled docker.Label.
+const (
+	agentImage     = "lighter-e2e-agent"
+	generatorImage = "lighter-e2e-generator"
+	network        = "lighter-e2e"
+)
+
+// lab is the stage of all scenarios.
+type lab struct {
+	engine  *docker.Engine
+	host    string // the Engine's name for this machine, the host label
+	gateway string // where containers reach this machine
+	group   string // of the Engine's socket
+	loki    *backend.Loki
+	prom    *backend.Prometheus
+	began   time.Time
+	tallies []tally
+}
+
+// openLab cleans up after a run that died, builds the images and starts the backends. All of
+// it ends with t.
+func openLab(t *testing.T) *lab {
+	ctx := t.Context()
+	onlyRun(t)
+	l := &lab{engine: docker.Default(), began: time.Now()}
+	var err error
+	if l.host, err = l.engine.Name(ctx); err != nil {
+		t.Skipf("there is no Docker Engine here: %v", err)
+	}
+	info, err := os.Stat(l.engine.Socket)
+	must(t, err)
+	l.group = fmt.Sprint(info.Sys().(*syscall.Stat_t).Gid)
+	must(t, l.engine.Clean(ctx, false))
+	t.Cleanup(func() {
+		if err := l.engine.Clean(context.Background(), os.Getenv("LIGHTER_E2E_KEEP") != "images"); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	l.gateway, err = l.engine.Network(ctx, network)
+	must(t, err)
+
+	dirs := []string{t.TempDir(), t.TempDir()}
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() (err error) {
+		defer l.timed("backends ready")()
+		if l.loki, err = backend.StartLoki(ctx, dirs[0]); err != nil {
+			return err
+		}
+		p, err := backend.StartPrometheus(ctx, dirs[1])
+		if err != nil {
+			return err
+		}
+		l.prom = p
+		if err := p.Ready(ctx); err != nil {
+			return err
+		}
+		return l.loki.Ready(ctx)
+	})
+	work.Go(func() error {
+		defer l.timed("images built")()
+		return buildImages(ctx, l.engine)
+	})
+	err = work.Wait()
+	if l.loki != nil {
+		t.Cleanup(func() { l.loki.Close() })
+	}
+	if l.prom != nil {
+		t.Cleanup(func() { l.prom.Close() })
+	}
+	must(t, err)
+	fmt.Printf("e2e: the stage is set after %s\n", time.Since(l.began).Round(time.Second))
+	return l
+}
+
+// timed returns a function that prints how long it took until it was called.
+func (l *lab) timed(what string) func() {
+	began := time.Now()
+	return func() { fmt.Printf("e2e: %s in %s\n", what, time.Since(began).Round(time.Second)) }
+}
+
+// onlyRun makes sure that no other run cleans up what this one makes.
+func onlyRun(t *testing.T) {
+	f, err := os.Create(filepath.Join(os.TempDir(), "lighter-e2e.lock"))
+	must(t, err)
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatalf("another run of these tests is going on here (it holds %s)", f.Name())
+	}
+	t.Cleanup(func() {
+		os.Remove(f.Name())
+		f.Close()
+	})
+}
+
+// buildImages builds the generator, and lighter by the repository's own Dockerfile.
+func buildImages(ctx context.Context, e *docker.Engine) error {
+	if err := buildGenerator(ctx, e); err != nil {
+		return fmt.Errorf("build the generator's image: %w", err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	base, err := firstFrom(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		return err
+	}
+	if err := e.GoImage(ctx, base); err != nil {
+		return fmt.Errorf("make the image %s: %w", base, err)
+	}
+	if err := e.Build(ctx, root, agentImage, "--build-arg", "VERSION=e2e"); err != nil {
+		return fmt.Errorf("build lighter's image: %w", err)
+	}
+	return nil
+}
+
+func buildGenerator(ctx context.Context, e *docker.Engine) error {
+	dir, err := os.MkdirTemp("", "lighter-e2e-generator-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, "generator"), "./generator")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	const file = "FROM scratch\nCOPY generator /generator\nENTRYPOINT [\"/generator\"]\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600); err != nil {
+		return err
+	}
+	return e.Build(ctx, dir, generatorImage)
+}
+
+// firstFrom returns the image that a Dockerfile starts from.
+func firstFrom(dockerfile string) (string, error) {
+	b, err := os.ReadFile(dockerfile)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.EqualFold(f[0], "FROM") {
+			return f[1], nil
+		}
+	}
+	return "", fmt.Errorf("%s has no FROM", dockerfile)
+}
+
+// must ends the test on an error that is not the subject of the test.
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// eventually asks until ok returns nil, and fails the test with its last error at the deadline.
+func eventually(tb testing.TB, within time.Duration, ok func(context.Context) error) {
+	tb.Helper()
+	if err := poll(tb.Context(), within, ok); err != nil {
+		tb.Fatalf("after %s: %v", within, err)
+	}
+}
+
+// poll asks until ok returns nil, and returns its last error at the deadline.
+func poll(ctx context.Context, within time.Duration, ok func(context.Context) error) error {
+	for deadline := time.Now().Add(within); ; {
+		err := ok(ctx)
+		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

@@ -1,0 +1,259 @@
+package e2e
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/deploy/e2e/backend"
+	"lighter/deploy/e2e/gate"
+	"lighter/deploy/e2e/jsonfile"
+)
+
+// The longest line that is shipped, and how a longer one ends.
+const (
+	maxLine = 256 << 10
+	cutMark = "…[cut]"
+)
+
+// tally is the outcome of a scenario, in lines.
+type tally struct {
+	scenario   string
+	written    int // by the Engine's files
+	delivered  int // of them acknowledged by Loki, each counted once
+	lost       int
+	twice      int // acknowledged again
+	disordered int // acknowledged after a later line of its stream
+	seconds    float64
+}
+
+func (c tally) String() string {
+	return fmt.Sprintf("%s\twritten %d\tdelivered %d\tlost %d\tsent twice %d\tout of order %d\t%.0f s",
+		c.scenario, c.written, c.delivered, c.lost, c.twice, c.disordered, c.seconds)
+}
+
+// stream is what one stream must be: its labels, and its lines in the order they were written.
+type stream struct {
+	labels string // as labels.Labels prints them
+	lines  []jsonfile.Line
+}
+
+// streams returns what the agent must deliver of the generators. The label set of the contract
+// is written down here and nowhere else.
+func (a *agent) streams(t *testing.T, generators []*generator) []stream {
+	t.Helper()
+	byLabels := make(map[string]*stream)
+	var order []string
+	for _, g := range generators {
+		for _, line := range g.lines(t) {
+			ls := labels.FromStrings("environment", a.environment, "host", a.host,
+				"service", g.service, "container", g.Name, "stream", line.Stream).String()
+			s := byLabels[ls]
+			if s == nil {
+				s = &stream{labels: ls}
+				byLabels[ls] = s
+				order = append(order, ls)
+			}
+			line.Text = expected(line.Text)
+			s.lines = append(s.lines, line)
+		}
+	}
+	var out []stream
+	for _, ls := range order {
+		out = append(out, *byLabels[ls])
+	}
+	return out
+}
+
+// expected is how a line must arrive.
+func expected(text string) string {
+	if len(text) <= maxLine {
+		return text
+	}
+	return text[:maxLine-len(cutMark)] + cutMark
+}
+
+// sent is one line of one stream.
+type sent struct {
+	labels string
+	nanos  int64
+	text   string
+}
+
+// compare holds what Loki acknowledged against what it must have got. Unexpected are entries
+// that nobody wrote.
+func compare(want []stream, got []gate.Entry) (c tally, unexpected []gate.Entry) {
+	type place struct{ index, copies int } // where the line stands in its stream, and how often
+	places := make(map[sent]*place)
+	for _, s := range want {
+		for i, line := range s.lines {
+			c.written++
+			key := sent{s.labels, line.Nanos, line.Text}
+			if p := places[key]; p != nil {
+				p.copies++
+				continue
+			}
+			places[key] = &place{i, 1}
+		}
+	}
+	seen := make(map[sent]int)
+	latest := make(map[string]int) // by stream, the place of the latest line delivered
+	for _, e := range got {
+		key := sent{e.Labels, e.Nanos, e.Text}
+		p := places[key]
+		if p == nil {
+			unexpected = append(unexpected, e)
+			continue
+		}
+		seen[key]++
+		if seen[key] > p.copies {
+			c.twice++
+			continue
+		}
+		c.delivered++
+		if p.index < latest[e.Labels] {
+			c.disordered++
+		}
+		latest[e.Labels] = max(latest[e.Labels], p.index)
+	}
+	c.lost = c.written - c.delivered
+	return c, unexpected
+}
+
+// verify waits until the agent has delivered what the stopped generators wrote, stops the agent,
+// and demands that the gate and Loki have seen exactly that. Lines sent twice are an error
+// unless the agent died: then those are that were acknowledged well before.
+func (a *agent) verify(t *testing.T, within time.Duration, generators ...*generator) {
+	t.Helper()
+	want := a.streams(t, generators)
+	for deadline := time.Now().Add(within); ; time.Sleep(200 * time.Millisecond) {
+		if c, _ := compare(want, a.pushes.Entries()); c.lost == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	a.stop(t)
+
+	got := a.pushes.Entries()
+	c, unexpected := compare(want, got)
+	c.scenario, c.seconds = a.environment, time.Since(a.began).Seconds()
+	a.lab.report(c)
+	if c.lost > 0 || c.disordered > 0 || (c.twice > 0 && len(a.deaths) == 0) {
+		t.Errorf("%s: lost %d, sent twice %d, out of order %d", a.environment, c.lost, c.twice, c.disordered)
+	}
+	if late := sentAgain(got, a.deaths); late > 0 {
+		t.Errorf("%s: %d lines were sent again though they had been acknowledged for %s when the agent died", a.environment, late, settled)
+	}
+	for i, e := range unexpected {
+		if i == 5 {
+			t.Errorf("and %d more", len(unexpected)-i)
+			break
+		}
+		t.Errorf("%s: an entry that nobody wrote: %s %d %q", a.environment, e.Labels, e.Nanos, short(e.Text))
+	}
+	for _, err := range a.pushes.Errors() {
+		t.Errorf("%s: %v", a.environment, err)
+	}
+	a.inLoki(t, want)
+}
+
+// settled is how long a line may be acknowledged and still be sent again after a kill: the
+// time that an acknowledgement takes to become a position on disk.
+const settled = 2 * time.Second
+
+// sentAgain counts entries that were acknowledged twice though the first time was longer than
+// settled before the death that came between.
+func sentAgain(got []gate.Entry, deaths []time.Time) int {
+	first := make(map[sent]time.Time)
+	n := 0
+	for _, e := range got {
+		key := sent{e.Labels, e.Nanos, e.Text}
+		before, again := first[key]
+		first[key] = e.At
+		if !again {
+			continue
+		}
+		excused := slices.ContainsFunc(deaths, func(death time.Time) bool {
+			return before.After(death.Add(-settled)) && before.Before(death.Add(settled))
+		})
+		if !excused {
+			n++
+		}
+	}
+	return n
+}
+
+// inLoki demands that a query for all of the agent's environment finds the streams as they are.
+func (a *agent) inLoki(t *testing.T, want []stream) {
+	t.Helper()
+	got, err := a.lab.loki.Query(t.Context(), fmt.Sprintf(`{environment=%q}`, a.environment), a.lab.began.Add(-time.Hour))
+	must(t, err)
+	sameStreams(t, want, got)
+}
+
+// sameStreams compares label sets, and line by line the times and bytes. Loki adds the label
+// service_name to every stream, equal to service.
+func sameStreams(t *testing.T, want []stream, got []backend.Stream) {
+	t.Helper()
+	found := make(map[string][]backend.Entry)
+	for _, s := range got {
+		if s.Labels["service_name"] != s.Labels["service"] {
+			t.Errorf("stream %v: service_name is not the service", s.Labels)
+		}
+		delete(s.Labels, "service_name")
+		found[labels.FromMap(s.Labels).String()] = s.Entries
+	}
+	for _, s := range want {
+		entries, ok := found[s.labels]
+		delete(found, s.labels)
+		if !ok {
+			t.Errorf("Loki has no stream %s, of %d lines", s.labels, len(s.lines))
+			continue
+		}
+		lines := slices.Clone(s.lines)
+		slices.SortStableFunc(lines, func(a, b jsonfile.Line) int { return cmp.Compare(a.Nanos, b.Nanos) })
+		if len(entries) != len(lines) {
+			t.Errorf("Loki has %d lines of %s, want %d", len(entries), s.labels, len(lines))
+		}
+		for i := range min(len(entries), len(lines)) {
+			if entries[i].Nanos != lines[i].Nanos || entries[i].Text != lines[i].Text {
+				t.Errorf("Loki's line %d of %s:\ngot  %d %q\nwant %d %q", i+1, s.labels,
+					entries[i].Nanos, short(entries[i].Text), lines[i].Nanos, short(lines[i].Text))
+				break
+			}
+		}
+	}
+	for ls, entries := range found {
+		t.Errorf("Loki has a stream that nobody wrote: %s, of %d lines", ls, len(entries))
+	}
+}
+
+func short(s string) string {
+	if len(s) <= 200 {
+		return s
+	}
+	return fmt.Sprintf("%s … (%d bytes) … %s", s[:80], len(s), s[len(s)-80:])
+}
+
+// report prints a scenario's outcome and keeps it for the summary.
+func (l *lab) report(c tally) {
+	l.tallies = append(l.tallies, c)
+	fmt.Println("e2e:", strings.ReplaceAll(c.String(), "\t", "  "))
+}
+
+// summary prints all outcomes.
+func (l *lab) summary(t *testing.T) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range l.tallies {
+		fmt.Fprintln(w, c)
+	}
+	must(t, w.Flush())
+	fmt.Fprintf(os.Stdout, "\n%s\ne2e: %d deliveries verified in %s\n", &b, len(l.tallies), time.Since(l.began).Round(time.Second))
+}
