@@ -191,16 +191,16 @@ func (q *Queue) dropOldest() error {
 	records, items := 0, 0
 	for i := range s.index {
 		e := &s.index[i]
-		switch e.state {
-		case waiting:
-			q.lanes[e.lane].waiting--
+		if e.state == settled {
+			continue
+		}
+		q.records--
+		q.items -= int(e.items)
+		if e.state == waiting {
 			e.state = settled
+			q.lanes[e.lane].waiting--
 			records++
 			items += int(e.items)
-			fallthrough
-		case taken, damaged:
-			q.records--
-			q.items -= int(e.items)
 		}
 	}
 	if records > 0 {

@@ -144,8 +144,7 @@ func TestWhatFollowsTheDamageIsRead(t *testing.T) {
 	for i := range 40 {
 		bodies = append(bodies, string(body(i, i*500)))
 	}
-	whole, offsets := segmentOf(t, bodies[:12]...)
-	_ = whole
+	_, offsets := segmentOf(t, bodies[:12]...)
 	dir := t.TempDir()
 	f := open(t, dir, maxBytes(64<<20))
 	for _, b := range bodies {
@@ -164,6 +163,25 @@ func TestWhatFollowsTheDamageIsRead(t *testing.T) {
 	}
 	if want := fmt.Sprintf("offset=%d bytes=%d", offsets[3], offsets[12]-offsets[3]); !strings.Contains(f.log.String(), want) {
 		t.Errorf("want %q in the log:\n%s", want, &f.log)
+	}
+}
+
+// The next record is found wherever it lies in the pieces that are read.
+func TestARecordAcrossTheEdgeIsFound(t *testing.T) {
+	for at := queue.WindowBytes - queue.HeaderBytes - 2; at < queue.WindowBytes+3; at++ {
+		// The search begins one byte after the damaged header, and so does the piece.
+		size := at + 1 - queue.HeaderBytes
+		dir := t.TempDir()
+		f := open(t, dir, maxBytes(64<<20))
+		f.mustAppend(t, 0, make([]byte, size))
+		f.mustAppend(t, 0, []byte("found"))
+		_ = f.Close()
+		b := mustRead(t, queue.SegmentPath(dir, 0))
+		b[queue.SegmentHeaderBytes+5] ^= 1
+		mustWrite(t, queue.SegmentPath(dir, 0), b)
+		if got := open(t, dir, maxBytes(64<<20)).drain(t, 0); len(got) != 1 || got[0] != "found" {
+			t.Errorf("a record %d bytes into the piece: %d records came, want it", at, len(got))
+		}
 	}
 }
 
@@ -204,6 +222,21 @@ func TestDamageFoundByBody(t *testing.T) {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A start does not read all of a file that cannot be ours to its end.
+func TestAHugeFileIsCut(t *testing.T) {
+	dir := t.TempDir()
+	path := queue.SegmentPath(dir, 0)
+	whole, _ := segmentOf(t, "x")
+	mustWrite(t, path, whole)
+	if err := os.Truncate(path, 1<<40); err != nil {
+		t.Skipf("the file system has no sparse files: %v", err)
+	}
+	f := open(t, dir)
+	if got := f.drain(t, 0); len(got) != 1 || diskUse(t, dir) != int64(len(whole)) {
+		t.Errorf("records = %q in %d bytes, want one in %d", got, diskUse(t, dir), len(whole))
 	}
 }
 

@@ -57,6 +57,33 @@ func TestDiskThatFails(t *testing.T) {
 	}
 }
 
+// brokenFrom fails to read from an offset on.
+type brokenFrom struct {
+	b  []byte
+	at int64
+}
+
+func (r brokenFrom) ReadAt(p []byte, offset int64) (int, error) {
+	n := copy(p, r.b[min(offset, r.at):r.at])
+	return n, &fs.PathError{Op: "read", Path: "file", Err: syscall.EIO}
+}
+
+// What a broken disk does not give is not cut away, nor taken for damage.
+func TestStartOnABrokenDisk(t *testing.T) {
+	whole, offsets := segmentOf(t, threeBodies...)
+	for at := range len(whole) {
+		f := open(t, t.TempDir())
+		bad, err := f.Scan(brokenFrom{whole, int64(at)}, int64(len(whole)))
+		records := 0
+		for records < len(threeBodies) && offsets[records+1] <= at {
+			records++
+		}
+		if got := f.Stats().Records; got != records || bad != 0 || !errors.Is(err, syscall.EIO) {
+			t.Errorf("broken from %d on: %d records, %d bytes bad, err = %v; want %d, none, EIO", at, got, bad, err, records)
+		}
+	}
+}
+
 // An acknowledgement that cannot be written counts in this process, and says so.
 func TestAckOnABrokenDisk(t *testing.T) {
 	dir := t.TempDir()
@@ -76,46 +103,6 @@ func TestAckOnABrokenDisk(t *testing.T) {
 	if got := open(t, crash(t, dir)).drain(t, 0); len(got) != 1 {
 		t.Errorf("after a crash: %q, want the record again", got)
 	}
-}
-
-// The same on a real file system that is full.
-func TestFullFileSystem(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
-		t.Skipf("a small file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	f := open(t, filepath.Join(dir, "queue"), maxBytes(64<<20))
-	t.Cleanup(func() { _ = f.Close() }) // before the file system goes
-	n, took := 0, 0
-	for failures := 0; failures < 50; n++ {
-		err := f.Append(0, 1, body(n, 3000))
-		switch {
-		case err == nil:
-			took++
-		case errors.Is(err, syscall.ENOSPC) && strings.Contains(err.Error(), "Free space"):
-			failures++
-		default:
-			t.Fatal(err)
-		}
-		if failures > 0 && failures%5 == 0 && err != nil { // room for one comes back
-			r, _ := f.mustNext(t, 0)
-			if err := f.Ack(r); err != nil {
-				t.Fatalf("acknowledge on a full disk: %v", err)
-			}
-			took--
-		}
-	}
-	again := open(t, crash(t, f.opts.Dir), maxBytes(64<<20))
-	if got := again.drain(t, 0); len(got) != took || took < 100 || again.log.Len() > 0 {
-		t.Errorf("%d records after a crash, want %d; log: %s", len(got), took, &again.log)
-	}
-	for r, ok := f.poll(t, 0); ok; r, ok = f.poll(t, 0) {
-		if err := f.Ack(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.mustAppend(t, 0, body(n, 100_000)) // it goes on by itself
 }
 
 func TestDirectoryThatCannotBeUsed(t *testing.T) {

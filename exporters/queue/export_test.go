@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"errors"
 	"hash/crc32"
+	"io"
 	"os"
 )
 
@@ -9,6 +11,7 @@ import (
 const (
 	HeaderBytes        = headerBytes
 	SegmentHeaderBytes = segmentHeaderBytes
+	WindowBytes        = windowBytes
 )
 
 // AppendSegmentHeader makes the first bytes of a segment of some version.
@@ -29,6 +32,15 @@ func (q *Queue) SetWriteAt(write func(f *os.File, b []byte, offset int64) (int, 
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.writeAt = write
+}
+
+// Scan reads a segment from r into the index, and returns how many bytes are damaged or to be
+// cut, and why it could not be read further.
+func (q *Queue) Scan(r io.ReaderAt, size int64) (bad int64, unread error) {
+	w := newWindow()
+	w.reset(r, size)
+	d, err := q.scan(&segment{}, w)
+	return d.cut + d.lost, errors.Join(err, d.unread)
 }
 
 // IndexEntries returns how many entries the index has, settled ones too.

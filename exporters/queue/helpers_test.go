@@ -2,8 +2,6 @@ package queue_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -77,34 +75,14 @@ func (f *fixture) mustAppend(tb testing.TB, key uint64, body []byte) {
 	}
 }
 
-// poll is Next that does not wait; false: nothing waits in the lane.
+// poll is TryNext without an error.
 func (f *fixture) poll(tb testing.TB, lane int) (queue.Record, bool) {
 	tb.Helper()
-	r, err := f.Next(&pollContext{Context: context.Background()}, lane)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	r, ok, err := f.TryNext(lane)
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return r, err == nil
-}
-
-// pollContext ends when it is waited for, and not when it is only asked.
-type pollContext struct {
-	context.Context
-	waited bool
-}
-
-func (c *pollContext) Done() <-chan struct{} {
-	c.waited = true
-	done := make(chan struct{})
-	close(done)
-	return done
-}
-
-func (c *pollContext) Err() error {
-	if c.waited {
-		return context.Canceled
-	}
-	return nil
+	return r, ok
 }
 
 func (f *fixture) mustNext(tb testing.TB, lane int) (queue.Record, []byte) {

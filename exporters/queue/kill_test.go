@@ -26,7 +26,7 @@ func TestKill(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	mayCome := map[int]bool{} // records that wait, true: for certain
 	for round, from := 0, 0; round < 10; round++ {
-		from = max(from, runAndKill(t, dir, from, r.IntN(2000), mayCome)) + 1
+		from = max(from, 1+runAndKill(t, dir, from, r.IntN(2000), mayCome))
 		f := open(t, dir, lanes(killLanes), maxBytes(64<<20))
 		came := map[int]bool{}
 		for lane := range killLanes {

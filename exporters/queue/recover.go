@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -28,7 +27,7 @@ func (q *Queue) recover() error {
 	w := newWindow()
 	for _, n := range numbers {
 		if err := q.recoverSegment(n, w); err != nil {
-			q.closeFiles()
+			_ = q.closeFiles()
 			return err
 		}
 	}
@@ -38,6 +37,7 @@ func (q *Queue) recover() error {
 // recoverSegment reads one segment. It is kept if anything waits in it, and then it is the
 // active one if it is sound and not full; else its file is deleted.
 func (q *Queue) recoverSegment(number uint64, w *window) error {
+	q.active = nil
 	s := &segment{number: number, path: segmentPath(q.Dir, number)}
 	f, err := s.open()
 	if err != nil {
@@ -57,17 +57,18 @@ func (q *Queue) recoverSegment(number uint64, w *window) error {
 		d.broken = f.Truncate(s.size)
 	}
 	q.report(s, d)
+	if d.unread != nil && s.live == 0 {
+		return nil // it may be sound again the next time
+	}
 	s.memory = q.memory.head - uint64(s.size)
 	q.segments = append(q.segments, s)
 	q.bytes += s.size
-	q.active = nil
 	switch {
-	case d.unread != nil: // it may be sound again the next time
 	case s.live == 0:
 		if err := q.remove(s); err != nil {
 			return failed("open queue", err)
 		}
-	case d.broken == nil && s.size < q.segmentBytes:
+	case d.unread == nil && d.broken == nil && s.size < q.segmentBytes:
 		q.active = s
 	}
 	return nil
@@ -98,9 +99,14 @@ func (d *findings) lose(at, n int64) {
 // last record ends.
 func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
 	if w.size < segmentHeaderBytes {
-		return d, w.err // the process died as it made the file
+		return d, nil // the process died as it made the file
 	}
-	if v, ok := parseSegmentHeader(w.read(0, segmentHeaderBytes)); !ok {
+	first := w.read(0, segmentHeaderBytes)
+	if w.err != nil {
+		d.unread = w.err
+		return d, nil
+	}
+	if v, ok := parseSegmentHeader(first); !ok {
 		d.lose(0, segmentHeaderBytes)
 	} else if v != version {
 		return d, fmt.Errorf("open queue: %s has format %d, this lighter reads %d: %w. Run that version until it has sent what waits, or move the file away", s.path, v, version, ErrVersion)
@@ -156,8 +162,11 @@ func (q *Queue) report(s *segment, d findings) {
 	if d.cut > 0 {
 		q.Logger.Warn("the end of a file of the queue on disk is not a whole record, as after a crash; it is cut", "file", s.path, "offset", s.size, "bytes", d.cut)
 	}
-	if err := errors.Join(d.unread, d.broken); err != nil {
-		q.Logger.Warn("a file of the queue on disk is left from here on as it is", "file", s.path, "offset", s.size, "error", failed("repair it", err))
+	if d.unread != nil {
+		q.Logger.Warn("the end of a file of the queue on disk cannot be read; it goes with the file, once what was read is acknowledged", "offset", s.size, "error", failed("open queue", d.unread))
+	}
+	if d.broken != nil {
+		q.Logger.Warn("the end of a file of the queue on disk cannot be cut; the next start will say so again", "offset", s.size, "error", failed("open queue", d.broken))
 	}
 	if d.records > 0 {
 		q.Dropped(ReasonDamaged, d.records, d.items)

@@ -56,7 +56,7 @@ func (q *Queue) Next(ctx context.Context, lane int) (Record, error) {
 		if ctx.Err() != nil {
 			return Record{}, ctx.Err()
 		}
-		r, ok, err := q.take(lane)
+		r, ok, err := q.TryNext(lane)
 		if ok || err != nil {
 			return r, err
 		}
@@ -68,8 +68,9 @@ func (q *Queue) Next(ctx context.Context, lane int) (Record, error) {
 	}
 }
 
-// take is Next without the waiting; false: there is none.
-func (q *Queue) take(lane int) (Record, bool, error) {
+// TryNext is Next without the waiting; false: there is no record now. As with Next, one
+// goroutine a lane may call it at a time.
+func (q *Queue) TryNext(lane int) (Record, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -119,12 +120,27 @@ func (r Record) entry() *entry {
 // When it fails, log that, Return the record, pause, and go on with Next: it comes again,
 // unless it was dropped meanwhile or its bytes are damaged, and then Return counts it.
 func (r Record) Body(dst []byte) ([]byte, error) {
-	q, s := r.queue, r.segment
+	for {
+		body, err := r.queue.readBody(r, dst)
+		switch {
+		case err == nil:
+			return body, nil
+		case errors.Is(err, os.ErrClosed): // as it was read: the segment was sealed
+			continue
+		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
+			r.queue.damage(r)
+		}
+		return dst, failed("read from the queue on disk", err)
+	}
+}
+
+// readBody is Body, once.
+func (q *Queue) readBody(r Record, dst []byte) ([]byte, error) {
 	q.mu.Lock()
-	e := r.entry()
+	e, s := r.entry(), r.segment
 	if e == nil {
 		q.mu.Unlock()
-		return dst, errSettled
+		return nil, errSettled
 	}
 	offset, length, sum := int64(e.offset)+headerBytes, int(e.length), e.sum
 	if body, ok := q.memory.read(dst, s.memory+uint64(offset), length); ok {
@@ -132,33 +148,10 @@ func (r Record) Body(dst []byte) ([]byte, error) {
 		return body, nil
 	}
 	f, err := q.fileOf(s)
-	q.mu.Unlock() // a file may be closed while it is read: the read then fails
-	if err == nil {
-		var body []byte
-		if body, err = readBody(f, dst, offset, length, sum); err == nil {
-			return body, nil
-		}
+	q.mu.Unlock() // the disk may take its time
+	if err != nil {
+		return nil, err
 	}
-	err = failed("read from the queue on disk", err)
-	if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
-		q.damage(r)
-	}
-	return dst, err
-}
-
-// fileOf returns the open file of a segment.
-func (q *Queue) fileOf(s *segment) (*os.File, error) {
-	switch {
-	case q.closed:
-		return nil, ErrClosed
-	case s.gone:
-		return nil, errSettled
-	}
-	return s.open()
-}
-
-// readBody appends the body at an offset of f to dst.
-func readBody(f *os.File, dst []byte, offset int64, length int, sum uint32) ([]byte, error) {
 	all := slices.Grow(dst, length)[:len(dst)+length]
 	body := all[len(dst):]
 	switch _, err := f.ReadAt(body, offset); {
@@ -170,6 +163,17 @@ func readBody(f *os.File, dst []byte, offset int64, length int, sum uint32) ([]b
 		return nil, fmt.Errorf("%s at %d: %w: its checksum is wrong", f.Name(), offset, errDamaged)
 	}
 	return all, nil
+}
+
+// fileOf returns the open file of a segment.
+func (q *Queue) fileOf(s *segment) (*os.File, error) {
+	switch {
+	case q.closed:
+		return nil, ErrClosed
+	case s.gone:
+		return nil, errSettled
+	}
+	return s.open()
 }
 
 // damage marks a record as one whose body will never be read.
