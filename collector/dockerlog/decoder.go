@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"lighter/collector/tail"
 )
 
 // Streams of a container's log, as the Engine numbers them (moby, api/pkg/stdcopy).
 const (
-	stdin  = 0 // as which old Engines wrote stdout
-	stdout = 1
-	stderr = 2
+	stderr = 2 // 1 is stdout, and so is 0, as which old Engines wrote it
 	system = 3 // an error of the Engine, in the middle of an answer that began well
 )
 
@@ -28,20 +28,12 @@ func (e engineError) Error() string { return "the Engine reports: " + string(e) 
 
 var errFrame = errors.New("an answer of the Engine is not made of log frames")
 
-// emit takes a whole line: its time, its stream (stdout or stderr) and its bytes, without
-// the newline; own says that nobody else uses their memory, else they are part of the
-// buffer that was decoded.
-type emit func(time int64, stream int, line []byte, own bool)
-
-// decoder makes lines of the bytes of one answer of the Engine, in the order of the log.
-// It keeps the beginnings of lines that are not whole and nothing else.
+// decoder makes messages of the bytes of one answer of the Engine, in the order of the log,
+// and has its lines made of them. It keeps nothing else.
 type decoder struct {
-	tty      bool
-	maxLine  int
-	emit     emit
-	onCut    func()
-	stamps   stamps
-	partials [stderr + 1]partial // by stream; data is nil where there is none
+	lines  tail.Lines // Terminal where the answer has no frames
+	stamps stamps
+	raw    tail.Partial // a terminal's line that is not whole, its timestamps in it
 
 	skip    int // bytes of an overlong message still to pass over
 	skipFor int // the stream of that message, whose line ends with it if the last byte is a newline
@@ -50,7 +42,7 @@ type decoder struct {
 // decode takes the bytes that are whole messages from the front of b and returns how
 // many it took. Emitted lines may point into b.
 func (d *decoder) decode(b []byte) (int, error) {
-	if d.tty {
+	if d.lines.Terminal {
 		return d.decodeTerminal(b)
 	}
 	return d.decodeFrames(b)
@@ -59,7 +51,7 @@ func (d *decoder) decode(b []byte) (int, error) {
 // need returns how long the message that b begins with is, as far as b tells: so many bytes
 // must be there for decode to get on.
 func (d *decoder) need(b []byte) int {
-	if d.tty {
+	if d.lines.Terminal {
 		return len(b) + minRead
 	}
 	if len(b) < frameHeader {
@@ -80,7 +72,7 @@ func (d *decoder) decodeFrames(b []byte) (taken int, err error) {
 				return taken, nil
 			}
 			if b[taken-1] == '\n' {
-				d.end(d.skipFor)
+				d.lines.End(d.skipFor)
 			}
 		}
 		f := b[taken:]
@@ -97,12 +89,12 @@ func (d *decoder) decodeFrames(b []byte) (taken int, err error) {
 		}
 		taken += frameHeader + held
 		msg := f[frameHeader : frameHeader+held]
-		stream := int(f[0])
-		switch stream {
+		stream := tail.Stdout
+		switch f[0] {
 		case system:
 			return taken, engineError(bytes.TrimSpace(msg))
-		case stdin:
-			stream = stdout
+		case stderr:
+			stream = tail.Stderr
 		}
 		d.skip, d.skipFor = size-held, stream
 		if err := d.message(stream, msg); err != nil {
@@ -120,75 +112,37 @@ func (d *decoder) message(stream int, msg []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w (it has %d bytes)", err, len(msg))
 	}
-	p := &d.partials[stream]
-	if p.data != nil && p.time != t {
-		d.end(stream) // the piece before this was a last line without newline
-	}
-	whole := d.skip == 0 && len(text) > 0 && text[len(text)-1] == '\n'
-	if whole {
+	last := d.skip == 0 && len(text) > 0 && text[len(text)-1] == '\n'
+	if last {
 		text = text[:len(text)-1]
-		if p.data == nil {
-			d.line(t, stream, text, false)
-			return nil
-		}
 	}
-	if p.data == nil {
-		*p = partial{time: t, data: make([]byte, 0, max(len(text)*2, 64))}
-	}
-	p.add(text, d.maxLine)
-	if whole {
-		d.end(stream)
-	}
+	d.lines.Message(t, stream, text, false, last)
 	return nil
-}
-
-// end hands on the line that a stream's pieces are.
-func (d *decoder) end(stream int) {
-	p := &d.partials[stream]
-	if p.data == nil {
-		return
-	}
-	t, data, long := p.time, p.data, p.long
-	*p = partial{}
-	if long {
-		data = append(data, 0) // one byte over the limit, so that it is cut
-	}
-	d.line(t, stream, data, true)
-}
-
-func (d *decoder) line(t int64, stream int, line []byte, own bool) {
-	line = valid(line)
-	if len(line) > d.maxLine {
-		line = cutLine(line, d.maxLine)
-		d.onCut()
-	}
-	d.emit(t, stream, line, own)
 }
 
 // decodeTerminal is decode for a container with a terminal, whose log has no frames: a
 // timestamp, a space, the line, CR, LF, and the timestamp again before each further piece
 // of a long line.
 func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
-	p := &d.partials[stdout]
 	for {
 		rest := b[taken:]
 		nl := bytes.IndexByte(rest, '\n')
 		if nl < 0 {
-			if p.data == nil && len(rest) < maxPiece {
+			if !d.raw.Open() && len(rest) < maxPiece {
 				return taken, nil // may come whole with the next read
 			}
-			if p.data == nil {
-				p.time, _, _ = d.stamps.cut(rest)
+			if !d.raw.Open() {
+				t, _, _ := d.stamps.cut(rest)
+				d.raw.Begin(t, len(rest))
 			}
-			p.add(rest, d.terminalLimit())
+			d.raw.Add(rest, d.terminalLimit())
 			return len(b), nil
 		}
 		taken += nl + 1
 		line, own := rest[:nl], false
-		if p.data != nil {
-			p.add(line, d.terminalLimit())
-			line, own = p.data, true
-			*p = partial{}
+		if d.raw.Open() {
+			d.raw.Add(line, d.terminalLimit())
+			line, own = d.raw.Take(), true
 		}
 		if err := d.terminalLine(line, own); err != nil {
 			return taken, err
@@ -200,55 +154,67 @@ func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
 const maxPiece = 16<<10 + stampLen + 1
 
 // terminalLimit is how much of a terminal's line is kept before the timestamps in it are removed.
-func (d *decoder) terminalLimit() int { return d.maxLine + (d.maxLine/(16<<10)+3)*(stampLen+1) }
+func (d *decoder) terminalLimit() int {
+	return d.lines.MaxBytes + (d.lines.MaxBytes/(16<<10)+3)*(stampLen+1)
+}
 
 func (d *decoder) terminalLine(raw []byte, own bool) error {
 	t, line, err := d.stamps.cut(raw)
 	if err != nil {
 		return fmt.Errorf("%w (it has %d bytes)", err, len(raw))
 	}
-	line = withoutStamps(line, raw[:len(raw)-len(line)])
-	d.line(t, stdout, bytes.TrimSuffix(line, []byte{'\r'}), own)
+	d.lines.Line(t, tail.Stdout, withoutStamps(line, raw[:len(raw)-len(line)]), own)
 	return nil
 }
 
 // finish hands on what the log ends with though no newline came: the container has
 // stopped, and nothing more of the line will come.
 func (d *decoder) finish(rest []byte) error {
-	if d.tty {
-		p := &d.partials[stdout]
-		if p.data != nil {
-			p.add(rest, d.terminalLimit())
-			rest = p.data
-			*p = partial{}
+	if d.lines.Terminal {
+		if d.raw.Open() {
+			d.raw.Add(rest, d.terminalLimit())
+			rest = d.raw.Take()
 		}
 		if len(rest) == 0 {
 			return nil
 		}
 		return d.terminalLine(rest, true)
 	}
-	d.end(stdout)
-	d.end(stderr)
+	d.lines.End(tail.Stdout)
+	d.lines.End(tail.Stderr)
 	return nil
 }
 
 // newest returns the time of the newest line that is not whole, where rest is what decode
 // has left; 0 if there is none.
 func (d *decoder) newest(rest []byte) int64 {
-	t := max(d.partials[stdout].time, d.partials[stderr].time)
-	if d.tty && t == 0 {
+	t := max(d.lines.Newest(), d.raw.Time)
+	if d.lines.Terminal && t == 0 {
 		t, _, _ = d.stamps.cut(rest)
 	}
 	return t
 }
 
-// waiting returns the time of the oldest line that is not whole yet, if there is one.
-func (d *decoder) waiting() (int64, bool) {
-	oldest, ok := int64(0), false
-	for _, p := range d.partials {
-		if p.data != nil && p.time != 0 && (!ok || p.time < oldest) {
-			oldest, ok = p.time, true
-		}
+// waiting returns the time of the oldest line that is not whole yet, 0 if there is none.
+func (d *decoder) waiting() int64 { return max(d.lines.Waiting(), d.raw.Time) }
+
+// withoutStamps removes from a terminal's line what the Engine puts before each piece of
+// it but the first: the same timestamp again, to the nanosecond, and a space.
+func withoutStamps(line, stamp []byte) []byte {
+	const shortestPiece = 1024 // pieces are of 16 KiB unless the log driver says otherwise; none says less
+	if len(line) < shortestPiece {
+		return line
 	}
-	return oldest, ok
+	at := bytes.Index(line, stamp)
+	if at < 0 {
+		return line
+	}
+	kept := line[:at]
+	for {
+		line = line[at+len(stamp):]
+		if at = bytes.Index(line, stamp); at < 0 {
+			return append(kept, line...)
+		}
+		kept = append(kept, line[:at]...)
+	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"lighter/collector/tail"
 )
 
 // got is a line as a decoder emitted it.
@@ -32,9 +34,9 @@ func frames(all ...[]byte) []byte { return bytes.Join(all, nil) }
 // decodeInPieces feeds in to a decoder as reads of n bytes would, keeping what is left
 // over, and finishes as at a container's end.
 func decodeInPieces(in []byte, n int, tty bool, maxLine int) (lines []got, cuts int, err error) {
-	d := decoder{tty: tty, maxLine: maxLine, onCut: func() { cuts++ }, emit: func(t int64, stream int, line []byte, _ bool) {
-		lines = append(lines, got{time.Unix(0, t).UTC().Format(time.RFC3339Nano), stream, string(line)})
-	}}
+	d := decoder{lines: tail.Lines{Terminal: tty, MaxBytes: maxLine, Cut: func() { cuts++ }, Emit: func(t int64, stream int, line []byte, _ bool) {
+		lines = append(lines, got{time.Unix(0, t).UTC().Format(time.RFC3339Nano), stream + 1, string(line)})
+	}}}
 	var held []byte
 	for len(in) > 0 {
 		n := min(n, len(in))
@@ -97,8 +99,8 @@ func TestDecode(t *testing.T) {
 		},
 		"no timestamp":    {in: frame(1, "hello world\n"), err: errNoTimestamp},
 		"no frames":       {in: []byte("<html><body>"), err: errFrame},
-		"cut in a header": {in: frame(1, t1 + " hello\n")[:5]},
-		"cut in a frame":  {in: frame(1, t1 + " hello\n")[:20]},
+		"cut in a header": {in: frame(1, t1+" hello\n")[:5]},
+		"cut in a frame":  {in: frame(1, t1+" hello\n")[:20]},
 
 		"terminal":                    {tty: true, in: []byte(t1 + " hello\r\n" + t2 + " \r\n"), want: []got{{s1, 1, "hello"}, {s2, 1, ""}}},
 		"terminal, CR in the line":    {tty: true, in: []byte(t1 + " 10%\r20%\r\r\n"), want: []got{{s1, 1, "10%\r20%\r"}}},
@@ -224,7 +226,7 @@ func BenchmarkDecode(b *testing.B) {
 		line := frame(1, t1+" "+strings.Repeat("x", n)+"\n")
 		in := bytes.Repeat(line, 16<<10/len(line))
 		b.Run(fmt.Sprintf("bytes=%d", n), func(b *testing.B) {
-			d := decoder{maxLine: 256 << 10, emit: func(int64, int, []byte, bool) {}}
+			d := decoder{lines: tail.Lines{MaxBytes: 256 << 10, Emit: func(int64, int, []byte, bool) {}}}
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -22,6 +22,7 @@ import (
 
 	"lighter"
 	"lighter/collector/position"
+	"lighter/collector/tail"
 )
 
 // Engine opens and describes logs. It is implemented by discovery/docker.
@@ -39,14 +40,6 @@ type Engine interface {
 	Unreadable(err error) bool
 }
 
-// Sink takes batches for delivery.
-type Sink interface {
-	// Append blocks while there is no room, or until ctx ends, whose error it returns then. It
-	// owns b once it has returned nil, and calls acked once, from any goroutine, when
-	// every endpoint is finished with the batch.
-	Append(ctx context.Context, b *lighter.Batch, acked func()) error
-}
-
 // Options are what all tailers of a process share; a Tailer owns none of it.
 type Options struct {
 	Engine       Engine
@@ -60,15 +53,12 @@ type Options struct {
 	Patience     time.Duration // how long a full Sink may block before the stream is closed
 }
 
-// Buffers are the memory that all tailers of a process read into. The zero value is ready.
-type Buffers struct{ chunks }
-
 // Why Run ended by itself.
 var (
 	// ErrStopped says that the container does not run and that its log is read to its end.
-	ErrStopped = errors.New("the container has stopped and its log is read")
+	ErrStopped = tail.ErrStopped
 	// ErrGone says that the container exists no more.
-	ErrGone = errors.New("the container is gone")
+	ErrGone = tail.ErrGone
 	// ErrUnreadable says that the container's log cannot be read, now or later.
 	ErrUnreadable = errors.New("the log driver keeps nothing that could be read")
 )
@@ -77,33 +67,27 @@ var (
 type Tailer struct {
 	Options
 	container *lighter.Container
-	streams   []*lighter.Stream // stdout's and stderr's; nil: its lines are left out
-	cursor    *position.Cursor
-	logger    *slog.Logger
-	state     state
+	feed      *tail.Feed
 
 	// of the stream that is open
 	body    io.Closer
 	decoder decoder
-	skipper position.Skipper
-	pos     position.Position // after the last line decoded
-	chunk   *chunk            // being filled; nil once handed on
-	first   int64             // time of the first line since the last hand-on; 0 if there is none
-	checked bool              // whether a gap has been looked for
 }
 
 // New returns a Tailer that does nothing until Run. The streams are stdout's and
 // stderr's; lines of one that is nil are passed over.
 func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
-	t := &Tailer{
-		Options:   o,
-		container: c,
-		streams:   []*lighter.Stream{out, err},
-		cursor:    o.Positions.Cursor(c.ID),
-		logger:    o.Logger.With("container", c.Name),
-	}
+	t := &Tailer{Options: o, container: c}
+	t.feed = tail.NewFeed(c, out, err, tail.Options{
+		Positions: o.Positions, Sink: o.Sink, Buffers: o.Buffers, Metrics: o.Metrics, Logger: o.Logger,
+		MaxLineBytes: o.MaxLineBytes, Begin: o.Begin, Patience: o.Patience,
+	})
+	t.feed.Full = func() { _ = t.body.Close() }
 	return t
 }
+
+// Status returns what the Tailer does and has done. It may be called at any time.
+func (t *Tailer) Status() Status { return t.feed.State.Status() }
 
 // Pauses before a stream that broke is opened again, doubled each time that it gave
 // nothing. An attempt on an Engine that is away costs nothing, and it shall be read soon
@@ -127,56 +111,52 @@ func longest(err error) time.Duration {
 // read: ErrStopped, ErrGone, ErrUnreadable. A stream that breaks is opened again where it
 // was left.
 func (t *Tailer) Run(ctx context.Context) error {
-	t.cursor.Start(position.Position{Time: t.Begin})
+	t.feed.Start()
 	pause := minReopen
 	for {
-		before := t.cursor.Read()
+		before, _ := t.feed.From()
 		err := t.follow(ctx)
 		if ctx.Err() != nil {
-			t.state.ended(nil)
+			t.feed.State.End(nil)
 			return nil
 		}
 		if errors.Is(err, ErrStopped) || errors.Is(err, ErrGone) || errors.Is(err, ErrUnreadable) {
-			t.state.ended(err)
+			t.feed.State.End(err)
 			return err
 		}
-		if t.cursor.Read() != before {
+		if now, _ := t.feed.From(); now != before {
 			pause = minReopen
 		}
-		t.Metrics.reopens.Inc()
+		t.Metrics.Reopens.Inc()
 		switch {
-		case errors.Is(err, errFull), errors.Is(err, errMore):
-			t.logger.Debug("opening the log again", "because", err)
-		case t.state.broken(err):
-			t.logger.Warn("the log stream broke, opening it again", "error", err, "in", pause)
+		case errors.Is(err, tail.ErrFull), errors.Is(err, errMore):
+			t.feed.Logger.Debug("opening the log again", "because", err)
+		case t.feed.State.Break(err):
+			t.feed.Logger.Warn("the log stream broke, opening it again", "error", err, "in", pause)
 		}
 		if sleep(ctx, pause/2+rand.N(pause)) != nil { // spread, so that a hundred logs do not begin at once
-			t.state.ended(nil)
+			t.feed.State.End(nil)
 			return nil
 		}
 		pause = min(2*pause, longest(err))
 	}
 }
 
-var (
-	// errFull says that the stream was closed because the Sink had no room; it has room again.
-	errFull = errors.New("there was no room for what the log holds")
-	// errMore says that a stream ended though the log goes on.
-	errMore = errors.New("the stream ended before the log")
-)
+// errMore says that a stream ended though the log goes on.
+var errMore = errors.New("the stream ended before the log")
 
 // follow reads one stream to its end and returns why it ended.
 func (t *Tailer) follow(ctx context.Context) error {
-	from := t.cursor.Read()
+	from, _ := t.feed.From()
 	body, err := t.Engine.OpenLogs(ctx, t.container.ID, from.Since(), true, 0)
 	if err != nil {
 		return t.explain("open the log", err)
 	}
 	defer body.Close()
-	t.state.following()
+	t.feed.State.Set(Following)
 	t.body = body
 	t.begin(from)
-	defer t.end()
+	defer t.feed.Drop()
 	if err := t.read(ctx, body); err != io.EOF {
 		return t.explain("read the log", err)
 	}
@@ -185,8 +165,8 @@ func (t *Tailer) follow(ctx context.Context) error {
 	if !errors.Is(ended, ErrStopped) && !errors.Is(ended, ErrGone) {
 		return ended
 	}
-	if err := t.decoder.finish(t.chunk.buf); err != nil {
-		t.logger.Warn("the end of the log is damaged", "error", err)
+	if err := t.decoder.finish(t.feed.Chunk.Buf); err != nil {
+		t.feed.Logger.Warn("the end of the log is damaged", "error", err)
 	}
 	if err := t.handOn(ctx); err != nil {
 		return err
@@ -196,26 +176,25 @@ func (t *Tailer) follow(ctx context.Context) error {
 
 // begin makes ready for a stream that was opened at a position.
 func (t *Tailer) begin(from position.Position) {
-	t.decoder = decoder{tty: t.container.TTY, maxLine: t.MaxLineBytes, emit: t.emit, onCut: t.Metrics.truncated.Inc}
-	t.skipper = position.NewSkipper(from)
-	t.pos, t.first, t.checked = from, 0, false
-	t.chunk = t.Buffers.get(smallChunk)
+	t.decoder = decoder{lines: tail.Lines{MaxBytes: t.MaxLineBytes, Terminal: t.container.TTY, Emit: t.feed.Line, Cut: t.Metrics.Truncated.Inc}}
+	t.feed.Begin(position.NewSkipper(from))
+	t.feed.Chunk = t.Buffers.Get(smallChunk)
 }
 
-func (t *Tailer) end() {
-	if t.chunk != nil {
-		t.Buffers.put(t.chunk)
-		t.chunk = nil
-	}
-}
+// A quiet log is read into small chunks, a flood into larger ones.
+const (
+	smallChunk  = tail.MinChunk
+	mediumChunk = 32 << 10 // holds the longest frame of json-file, 16 KiB, and a read after it
+	minRead     = 512      // less room than this is not worth a read
+)
 
 // read decodes and hands on until the stream ends or breaks. What is left over is in
-// t.chunk.buf then.
+// the chunk then.
 func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	for {
-		buf := t.chunk.buf
+		buf := t.feed.Chunk.Buf
 		n, err := body.Read(buf[len(buf):cap(buf)])
-		t.chunk.buf = buf[:len(buf)+n]
+		t.feed.Chunk.Buf = buf[:len(buf)+n]
 		if n > 0 {
 			if err := t.take(ctx, n); err != nil {
 				return err
@@ -230,109 +209,32 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 // take decodes what is in the chunk, of which n bytes are new, and hands it on. What is
 // not a whole message yet is what the next chunk begins with.
 func (t *Tailer) take(ctx context.Context, n int) error {
-	taken, err := t.decoder.decode(t.chunk.buf)
+	chunk := t.feed.Chunk
+	taken, err := t.decoder.decode(chunk.Buf)
 	if err != nil {
 		return errors.Join(err, t.handOn(ctx))
 	}
-	rest := t.chunk.buf[taken:]
+	rest := chunk.Buf[taken:]
 	size := max(t.decoder.need(rest), len(rest)+minRead)
 	if n >= smallChunk/2 {
 		size = max(size, mediumChunk) // a flood: fewer and larger reads
 	}
-	if t.chunk.empty() && size <= cap(t.chunk.buf) {
-		t.chunk.buf = append(t.chunk.buf[:0], rest...)
+	if chunk.Empty() && size <= cap(chunk.Buf) {
+		chunk.Buf = append(chunk.Buf[:0], rest...)
 		return t.handOn(ctx)
 	}
-	next := t.Buffers.get(size)
-	next.buf = append(next.buf, rest...)
+	next := t.Buffers.Get(size)
+	next.Buf = append(next.Buf, rest...)
 	err = t.handOn(ctx)
-	t.end()
-	t.chunk = next
+	t.feed.Drop()
+	t.feed.Chunk = next
 	return err
 }
 
-// emit takes a line from the decoder into the batch.
-func (t *Tailer) emit(at int64, stream int, line []byte, own bool) {
-	if t.skipper.Skip(at) {
-		return
-	}
-	if !t.checked {
-		t.checked = true
-		if t.skipper.Lost() {
-			t.Metrics.gaps.Inc()
-			t.logger.Error("lines are lost: the log was rotated past the place where reading went on. Give the container's log driver a larger max-size or max-file",
-				"from", time.Unix(0, t.pos.Time).UTC(), "to", time.Unix(0, at).UTC(), "gap", time.Duration(at-t.pos.Time))
-		}
-	}
-	t.pos = t.pos.After(at)
-	if t.first == 0 {
-		t.first = at
-	}
-	s := int32(stream - stdout)
-	if t.streams[s] == nil {
-		return
-	}
-	t.Metrics.read.Inc()
-	t.Metrics.bytes.Add(float64(len(line)))
-	t.chunk.batch.Entries = append(t.chunk.batch.Entries, lighter.Entry{Time: at, Line: line, Stream: s})
-	if own {
-		t.chunk.own += cap(line)
-	}
-}
-
-// handOn gives the batch to the Sink, which owns the chunk from then on, and notes the
-// position. When the Sink has no room it closes the stream, waits for room without it, and
-// returns errFull. When ctx ends first, nothing is handed on or noted.
+// handOn gives the batch to the Sink. When that has no room the stream is closed, room
+// waited for without it, and tail.ErrFull returned.
 func (t *Tailer) handOn(ctx context.Context) error {
-	if t.first == 0 {
-		return nil
-	}
-	upTo := t.pos
-	if at, ok := t.decoder.waiting(); ok && !upTo.Replays(at) {
-		upTo = t.cursor.Read() // else the line that is not whole yet would not be read again
-	}
-	c, first := t.chunk, t.first
-	t.first = 0
-	n := len(c.batch.Entries)
-	acked, undo := t.cursor.Begin(first, upTo)
-	if n == 0 {
-		acked()
-		return nil
-	}
-	c.batch.Streams = t.streams
-	c.batch.Bytes = cap(c.buf) + c.own + n*entryBytes
-	done := func() {
-		acked()
-		t.state.delivered(n)
-		t.Buffers.put(c)
-	}
-	err := t.append(ctx, &c.batch, done)
-	if err != nil && err != errFull {
-		undo()
-		return err
-	}
-	t.chunk = nil
-	if t.state.handedOn(n, t.pos.Time) {
-		t.logger.Info("the log is read again")
-	}
-	return err
-}
-
-// append hands b to the Sink. It returns errFull if b is handed on, but the stream had to
-// be closed in between.
-func (t *Tailer) append(ctx context.Context, b *lighter.Batch, done func()) error {
-	patient, cancel := context.WithTimeout(ctx, t.Patience)
-	defer cancel()
-	err := t.Sink.Append(patient, b, done)
-	if err == nil || patient.Err() == nil || ctx.Err() != nil {
-		return err
-	}
-	_ = t.body.Close()
-	t.state.waiting()
-	if err := t.Sink.Append(ctx, b, done); err != nil {
-		return err
-	}
-	return errFull
+	return t.feed.HandOn(ctx, t.decoder.waiting(), position.Hint{})
 }
 
 // ended returns what the end of a stream means: ErrStopped, ErrGone, or that it has to be
@@ -349,7 +251,7 @@ func (t *Tailer) ended(ctx context.Context) error {
 	if err != nil {
 		return t.explain("compare with the last line of the log", err)
 	}
-	if last > max(t.pos.Time, t.decoder.newest(t.chunk.buf)) {
+	if last > max(t.feed.Last().Time, t.decoder.newest(t.feed.Chunk.Buf)) {
 		return errMore
 	}
 	return ErrStopped

@@ -4,45 +4,29 @@ import (
 	"bytes"
 	"errors"
 	"time"
+
+	"lighter/collector/tail"
 )
 
 // stampLen is the length of the timestamp before each message: RFC 3339 in UTC with nine
 // digits of the second, always (moby, daemon/logger: timestamps are padded).
 const stampLen = len("2006-01-02T15:04:05.000000000Z")
 
-const secondLen = len("2006-01-02T15:04:05")
-
 var errNoTimestamp = errors.New("a message does not begin with a timestamp")
 
-// stamps parses timestamps. Those of one second share all but the fraction, so it
-// remembers the last second seen and reads nine digits for most lines.
-type stamps struct {
-	second [secondLen]byte
-	unix   int64 // nanoseconds of that second; 0 before the first
-}
+// stamps parses timestamps: the second mostly by comparing, the rest by its nine digits.
+type stamps struct{ second tail.Second }
 
 // cut returns the time, in Unix nanoseconds, that b begins with, and what follows it and its space.
 func (s *stamps) cut(b []byte) (int64, []byte, error) {
-	if len(b) > stampLen && b[stampLen] == ' ' && b[stampLen-1] == 'Z' && b[secondLen] == '.' {
-		if nanos, ok := nineDigits(b[secondLen+1:]); ok && s.at(b) {
-			return s.unix + nanos, b[stampLen+1:], nil
+	if len(b) > stampLen && b[stampLen] == ' ' && b[stampLen-1] == 'Z' && b[tail.SecondLen] == '.' {
+		if nanos, ok := nineDigits(b[tail.SecondLen+1:]); ok {
+			if second, ok := s.second.Parse(b); ok {
+				return second + nanos, b[stampLen+1:], nil
+			}
 		}
 	}
 	return slowCut(b)
-}
-
-// at makes b's second the remembered one.
-func (s *stamps) at(b []byte) bool {
-	if s.unix != 0 && string(s.second[:]) == string(b[:secondLen]) {
-		return true
-	}
-	t, err := time.Parse("2006-01-02T15:04:05", string(b[:secondLen]))
-	if err != nil {
-		return false
-	}
-	copy(s.second[:], b)
-	s.unix = t.UnixNano()
-	return true
 }
 
 func nineDigits(b []byte) (n int64, ok bool) {

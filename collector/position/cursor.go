@@ -8,15 +8,21 @@ type Cursor struct {
 	id    string
 
 	// all guarded by store.mu
-	acked   Position
-	read    Position
+	acked   place
+	read    place
 	pending []*mark // handed on and not acknowledged up to here, in order
 	gone    bool    // the container is no more
 }
 
+// place is a position and what is known of where it is in a file.
+type place struct {
+	Position
+	hint Hint
+}
+
 type mark struct {
 	first int64 // time of the first of the lines
-	upTo  Position
+	upTo  place
 	acked bool
 }
 
@@ -24,14 +30,21 @@ type mark struct {
 func (c *Cursor) Read() Position {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	return c.read
+	return c.read.Position
+}
+
+// Hint returns where in a file Read is; it is zero where that is not known.
+func (c *Cursor) Hint() Hint {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.read.hint
 }
 
 // Acked returns the end of the longest acknowledged prefix: where the next process goes on.
 func (c *Cursor) Acked() Position {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	return c.acked
+	return c.acked.Position
 }
 
 // Waiting returns how many batches are handed on and not acknowledged.
@@ -47,8 +60,8 @@ func (c *Cursor) Start(p Position) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	if c.acked.IsZero() && c.read.IsZero() && !p.IsZero() {
-		c.acked, c.read = p, p
-		c.store.writeLocked(record{ID: c.id, Position: p})
+		c.acked, c.read = place{Position: p}, place{Position: p}
+		c.store.writeLocked(c.record())
 	}
 }
 
@@ -57,16 +70,21 @@ func (c *Cursor) Start(p Position) {
 // acknowledged position if nothing before them still waits; or undo, before the next
 // Begin, if they were not handed on after all.
 func (c *Cursor) Begin(first int64, upTo Position) (acked, undo func()) {
-	m := &mark{first: first, upTo: upTo}
+	return c.BeginAt(first, upTo, Hint{})
+}
+
+// BeginAt is Begin for a position of which is known where in a file it is.
+func (c *Cursor) BeginAt(first int64, upTo Position, hint Hint) (acked, undo func()) {
+	m := &mark{first: first, upTo: place{upTo, hint}}
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	before := c.read
-	c.read = upTo
+	c.read = m.upTo
 	c.pending = append(c.pending, m)
 	return func() { c.ack(m) }, func() { c.undo(m, before) }
 }
 
-func (c *Cursor) undo(m *mark, before Position) {
+func (c *Cursor) undo(m *mark, before place) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
@@ -93,7 +111,16 @@ func (c *Cursor) ack(m *mark) {
 	c.acked = c.pending[n-1].upTo
 	c.pending = append(c.pending[:0], c.pending[n:]...)
 	if moved {
-		s.writeLocked(record{ID: c.id, Position: c.acked})
+		s.writeLocked(c.record())
 	}
 	s.forgetLocked(c)
+}
+
+// record is the journal's line that says what is acknowledged.
+func (c *Cursor) record() record {
+	r := record{ID: c.id, Position: c.acked.Position}
+	if hint := c.acked.hint; hint != (Hint{}) {
+		r.File = &hint
+	}
+	return r
 }

@@ -46,6 +46,18 @@ func (p Position) IsZero() bool { return p == Position{} }
 // position is among the answers; those before it are what a Skipper takes out.
 func (p Position) Since() int64 { return max(p.Time-maxBackward, 0) }
 
+// Hint is where in a log file a Position is, for who reads files: with it reading goes on at
+// an offset. It says nothing that the Position does not say, and where the file is another one
+// or the hint is zero the Position alone finds the place.
+type Hint struct {
+	Inode  uint64 `json:"inode"`
+	Offset int64  `json:"offset"`          // bytes from the start of the file, after a whole record
+	Sum    uint32 `json:"sum"`             // of the bytes before Offset, by which the file is known
+	Lines  int    `json:"lines,omitempty"` // how many lines that end after Offset are before the position
+}
+
+func (h Hint) valid() bool { return h.Offset > 0 && h.Lines >= 0 }
+
 func (p Position) String() string { return fmt.Sprintf("%d+%d", p.Time, p.Lines) }
 
 // Skipper tells which lines of a log read again from Position.Since are before the
@@ -53,12 +65,16 @@ func (p Position) String() string { return fmt.Sprintf("%d+%d", p.Time, p.Lines)
 type Skipper struct {
 	from Position
 	left int  // lines still to leave out once the position's time has come
+	only bool // left counts from the first line, whatever the times
 	met  bool // a line of that time has come
 	done bool
 }
 
 // NewSkipper returns a Skipper for a log read again from p; a zero p skips nothing.
 func NewSkipper(p Position) Skipper { return Skipper{from: p, left: p.Lines, done: p.IsZero()} }
+
+// SkipLines returns a Skipper for a log that is read again from n lines before a position.
+func SkipLines(n int) Skipper { return Skipper{left: n, met: true, only: true, done: n == 0} }
 
 // Skip reports whether the next line, of time t, is before the position.
 //
@@ -69,6 +85,10 @@ func (s *Skipper) Skip(t int64) bool {
 	switch {
 	case s.done:
 		return false
+	case s.only:
+		s.left--
+		s.done = s.left == 0
+		return true
 	case t > s.from.Time:
 		s.done = true
 		return false

@@ -38,6 +38,7 @@ type record struct {
 	ID     string `json:"id"`
 	Forget bool   `json:"forget,omitempty"`
 	Position
+	File *Hint `json:"file,omitempty"`
 }
 
 // Open reads the positions below dir, which must exist, and holds their file open until
@@ -74,8 +75,12 @@ func (s *Store) load(b []byte) (bad int) {
 			delete(s.cursors, r.ID)
 			continue
 		}
+		at := place{Position: r.Position}
+		if r.File != nil && r.File.valid() {
+			at.hint = *r.File
+		}
 		c := s.cursor(r.ID)
-		c.acked, c.read = r.Position, r.Position
+		c.acked, c.read = at, at
 	}
 	return bad
 }
@@ -105,7 +110,7 @@ func (s *Store) Acked(id string) Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.cursors[id]; c != nil {
-		return c.acked
+		return c.acked.Position
 	}
 	return Position{}
 }
@@ -167,9 +172,9 @@ func (s *Store) appendLocked(r record) error {
 // rewrite replaces the journal by what is current, atomically.
 func (s *Store) rewrite() error {
 	var b []byte
-	for id, c := range s.cursors {
+	for _, c := range s.cursors {
 		if !c.acked.IsZero() {
-			b = appendRecord(b, record{ID: id, Position: c.acked})
+			b = appendRecord(b, c.record())
 		}
 	}
 	f, err := os.OpenFile(s.path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
