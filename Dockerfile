@@ -1,8 +1,7 @@
 # lighter in an image of its own: one static binary, the public CA bundle, one data directory; no shell, no root.
 #
 #   docker build -t lighter --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse --short HEAD) .
-#   docker run lighter                                 configured by environment variables
-#   docker run lighter run /etc/alloy/config.alloy     by an Alloy file: what follows the image name is lighter's arguments
+#   docker run lighter                                 configured by environment variables, see README.md
 
 FROM golang:1.26-bookworm AS build
 ENV CGO_ENABLED=0

@@ -177,7 +177,7 @@ func (a *agent) makeCollectors(reg prometheus.Registerer) error {
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not acknowledged; 0 if there is none."}, a.lag))
-	metrics, buffers := scrape.NewMetrics(reg), &scrape.Buffers{}
+	metrics, buffers := scrape.NewMetrics(reg), scrape.NewBuffers()
 	for _, s := range a.scrapes() {
 		client, err := scrape.NewClient(s.Config)
 		if err != nil {

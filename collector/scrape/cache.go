@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
-	"github.com/prometheus/prometheus/model/value"
 )
 
 // series is what is remembered of one label set.
 type series struct {
-	encoded []byte // its labels for every sink, see encodeLabels
-	hash    uint64 // of its labels
-	last    int64  // time of its last sample, Unix milliseconds
-	seen    uint32 // the round that last showed it
-	live    bool   // the sinks have a sample of it that asks for a staleness marker when it ends
+	encoded  []byte        // its labels for every sink, see encodeLabels
+	hash     uint64        // of its labels
+	last     int64         // time of its last sample, Unix milliseconds
+	exemplar *exemplarMark // the last one that was sent; nil if none was
+	seen     uint32        // the round that last showed it
+	kind     kind          // of its last sample
+	live     bool          // the sinks have a sample of it that asks for a staleness marker when it ends
 }
 
 const never = math.MinInt64
@@ -26,8 +28,10 @@ const never = math.MinInt64
 // text is a series' name and labels as they stand on the page. Several texts may be one
 // series: order and spaces are free, and relabelling may drop what differs.
 type text struct {
-	series *series // nil if metric relabelling drops it
-	seen   uint32
+	series     *series  // nil if metric relabelling drops it
+	start      startKey // the metric whose start time it shares; 0 if none is told
+	seen       uint32
+	tellsStart bool // it is the series that tells that time
 }
 
 // learned is a text that came in this round, so that a failed one can be forgotten.
@@ -47,8 +51,10 @@ type cache struct {
 	byHash map[uint64]*series
 	shown  int // texts seen in this round
 	fresh  []learned
+	starts map[startKey]int64 // start times that the page tells, Unix milliseconds
 
 	builder *labels.Builder
+	seed    maphash.Seed
 	scratch struct{ one, all []byte }
 }
 
@@ -59,6 +65,8 @@ func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
 		sinks:   sinks,
 		texts:   map[string]*text{},
 		byHash:  map[uint64]*series{},
+		starts:  map[startKey]int64{},
+		seed:    maphash.MakeSeed(),
 		builder: labels.NewBuilder(labels.EmptyLabels()),
 	}
 }
@@ -214,5 +222,7 @@ func (s *series) mark(at int64, out *blocks) {
 		return // the clock went back: backends would refuse it
 	}
 	s.last = at
-	out.add(s.encoded, math.Float64frombits(value.StaleNaN), at)
+	marker := s.kind.stale(at)
+	out.point = marker.append(out.point[:0], 0)
+	out.addPoint(s.encoded, false)
 }

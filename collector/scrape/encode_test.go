@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"testing"
 
@@ -23,9 +24,9 @@ func FuzzEncode(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		var w blockWriter
-		w.add(encoded, v, at)
-		got := w.finish(at)[0].Body
+		out := blocks{sinks: make([]blockWriter, 1)}
+		out.add(append(binary.AppendUvarint(nil, uint64(len(encoded))), encoded...), v, at)
+		got := out.sinks[0].finish(at)[0].Body
 
 		series.Samples = []prompb.Sample{{Value: v, Timestamp: at}}
 		want, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{series}}).Marshal()

@@ -9,18 +9,27 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/klauspost/compress/gzip"
 )
 
 // accept offers what textparse reads, the richer format first, with names escaped to
-// those that every backend takes, and anything else last: it is tried as text.
-const accept = "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6," +
-	"application/openmetrics-text;version=0.0.1;q=0.5," +
-	"text/plain;version=1.0.0;escaping=underscores;q=0.4," +
-	"text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+// those that every backend takes, and anything else last: it is tried as text. Native
+// histograms are in protobuf alone.
+const (
+	accept = "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6," +
+		"application/openmetrics-text;version=0.0.1;q=0.5," +
+		"text/plain;version=1.0.0;escaping=underscores;q=0.4," +
+		"text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+	acceptNative = protobuf + ";proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6," +
+		"application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5," +
+		"application/openmetrics-text;version=0.0.1;q=0.4," +
+		"text/plain;version=1.0.0;escaping=underscores;q=0.3," +
+		"text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+
+	protobuf = "application/vnd.google.protobuf"
+)
 
 // Results of a scrape, as lighter_scrapes_total counts them.
 const (
@@ -42,13 +51,20 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
+// errNoRoom says that a page is larger than all pages together may be.
+var errNoRoom = errors.New("no room for the page")
+
 func failf(result, format string, args ...any) error {
 	return &failure{result, fmt.Errorf(format, args...)}
 }
 
-func newRequest(t *target, userAgent string) *http.Request {
+func newRequest(t *target, cfg Config, userAgent string) *http.Request {
+	formats := accept
+	if cfg.NativeHistograms {
+		formats = acceptNative
+	}
 	return &http.Request{Method: http.MethodGet, URL: t.url, Header: http.Header{
-		"Accept":                              {accept},
+		"Accept":                              {formats},
 		"Accept-Encoding":                     {"gzip"},
 		"User-Agent":                          {userAgent},
 		"X-Prometheus-Scrape-Timeout-Seconds": {strconv.FormatFloat(t.timeout.Seconds(), 'f', -1, 64)},
@@ -71,9 +87,9 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 		return nil, failf(resultStatus, "it answered %s", resp.Status)
 	}
-	p := l.Buffers.getPage(l.bodySize)
+	p := l.Buffers.getPage()
 	p.contentType = resp.Header.Get("Content-Type")
-	if err := l.readPage(p, resp); err != nil {
+	if err := l.readPage(ctx, p, resp); err != nil {
 		return p, err
 	}
 	l.bodySize = len(p.body) + 512 // a page grows a little from one scrape to the next
@@ -82,7 +98,7 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 
 // readPage reads the body into p and stops as soon as it is over the limit, of which the
 // uncompressed bytes count: a gzip bomb costs no more than an honest page.
-func (l *Loop) readPage(p *page, resp *http.Response) error {
+func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error {
 	var body io.Reader = resp.Body
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
@@ -96,7 +112,12 @@ func (l *Loop) readPage(p *page, resp *http.Response) error {
 	}
 	for {
 		if len(p.body) == cap(p.body) {
-			p.body = slices.Grow(p.body, max(4096, len(p.body)))
+			switch err := l.Buffers.grow(ctx, p, l.bodySize); {
+			case errors.Is(err, errNoRoom):
+				return failf(resultTooLarge, "its page does not fit into the %d bytes that this agent's memory leaves for pages. Give the agent more memory, or the target fewer series", l.Buffers.limit)
+			case err != nil:
+				return l.networkFailure(err)
+			}
 		}
 		n, err := body.Read(p.body[len(p.body):cap(p.body)])
 		p.body = p.body[:len(p.body)+n]

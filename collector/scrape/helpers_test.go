@@ -3,6 +3,7 @@ package scrape_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,17 +40,50 @@ func sampleOf(series string, t int64, v float64) sample {
 	return sample{series, t, fmt.Sprint(v)}
 }
 
+// histogramOf shows a native histogram as a sample's value.
+func histogramOf(series string, h prompb.Histogram) sample {
+	kind, shown := "int", ""
+	if i := h.ToIntHistogram(); i != nil {
+		shown = i.String()
+	} else {
+		kind, shown = "float", h.ToFloatHistogram().String()
+	}
+	switch {
+	case value.IsStaleNaN(h.Sum):
+		return sample{series, h.Timestamp, kind + " stale"}
+	case h.ResetHint == prompb.Histogram_GAUGE:
+		kind = "gauge " + kind
+	}
+	return sample{series, h.Timestamp, kind + " histogram " + shown}
+}
+
+// exemplarSeen is an exemplar that a sink received.
+type exemplarSeen struct {
+	Trace string
+	Value float64
+	Time  int64
+}
+
+// startOf returns the start timestamp among the fields that remote write 1.0 does not know.
+func startOf(unknown []byte) int64 {
+	_, k := binary.Uvarint(unknown)
+	start, _ := binary.Uvarint(unknown[max(k, 0):])
+	return int64(start)
+}
+
 // recorder is a Sink that decodes what it is given with the library.
 type recorder struct {
 	drop func(labels.Labels) bool
 	fail error
 
-	mu       sync.Mutex
-	asked    int // calls of AppendLabels
-	samples  []sample
-	blocks   []lighter.Block // without bodies
-	shards   map[uint64]bool
-	metadata []lighter.Metadata
+	mu        sync.Mutex
+	asked     int // calls of AppendLabels
+	samples   []sample
+	starts    map[string]int64 // the last start timestamp of each series that had one
+	exemplars []exemplarSeen
+	blocks    []lighter.Block // without bodies
+	shards    map[uint64]bool
+	metadata  []lighter.Metadata
 }
 
 func (r *recorder) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
@@ -84,9 +118,19 @@ func (r *recorder) Append(_ context.Context, shard uint64, blocks []lighter.Bloc
 		n := 0
 		var sb labels.ScratchBuilder
 		for _, ts := range req.Timeseries {
+			series := ts.ToLabels(&sb, nil).String()
 			for _, s := range ts.Samples {
-				r.samples = append(r.samples, sampleOf(ts.ToLabels(&sb, nil).String(), s.Timestamp, s.Value))
+				r.samples = append(r.samples, sampleOf(series, s.Timestamp, s.Value))
+				r.started(series, s.XXX_unrecognized, b)
 				n++
+			}
+			for _, h := range ts.Histograms {
+				r.samples = append(r.samples, histogramOf(series, h))
+				r.started(series, h.XXX_unrecognized, b)
+				n++
+			}
+			for _, e := range ts.Exemplars {
+				r.exemplars = append(r.exemplars, exemplarSeen{e.ToExemplar(&sb, nil).Labels.Get("trace_id"), e.Value, e.Timestamp})
 			}
 		}
 		if n != b.Samples {
@@ -96,6 +140,20 @@ func (r *recorder) Append(_ context.Context, shard uint64, blocks []lighter.Bloc
 		r.blocks = append(r.blocks, b)
 	}
 	return nil
+}
+
+// started keeps a start timestamp. A block that has one must say so.
+func (r *recorder) started(series string, unknown []byte, b lighter.Block) {
+	if len(unknown) == 0 {
+		return
+	}
+	if !b.StartTimes {
+		panic("a block has start timestamps and does not say so")
+	}
+	if r.starts == nil {
+		r.starts = map[string]int64{}
+	}
+	r.starts[series] = startOf(unknown)
 }
 
 func (r *recorder) Metadata(m []lighter.Metadata) {
@@ -200,7 +258,7 @@ func mustNew(tb testing.TB, t lighter.Target, cfg scrape.Config, transport http.
 	l.Loop, err = scrape.New(t, cfg, scrape.Options{
 		Client:    &http.Client{Transport: transport},
 		Sinks:     sinks,
-		Buffers:   &scrape.Buffers{},
+		Buffers:   scrape.NewBuffers(),
 		UserAgent: "lighter/test",
 		Metrics:   scrape.NewMetrics(l.registry),
 		Logger:    logTo(l.log),

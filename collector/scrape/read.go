@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -32,104 +33,165 @@ const (
 	maxAhead = 10 * time.Minute
 )
 
+// reading is the reading of one page.
+type reading struct {
+	cache    *cache
+	parser   textparse.Parser
+	protobuf bool
+	at       int64 // the time of samples that have none of their own
+	out      *blocks
+	family   currentFamily
+	counts
+
+	exemplar  exemplar.Exemplar // scratch memory, as is the next
+	exemplars []exemplar.Exemplar
+}
+
 // read parses a page and appends its samples to out. at is the time of samples that have
 // none of their own. begin comes before; after an error what is in out is to be thrown away
 // and markAll called, else markVanished.
 func (c *cache) read(p *page, at int64, out *blocks, fams families) (counts, error) {
-	var n counts
-	parser, err := newParser(p)
+	parser, err := c.newParser(p)
 	if err != nil {
-		return n, err
+		return counts{}, err
+	}
+	r := reading{cache: c, parser: parser, protobuf: p.isProtobuf(), at: at, out: out}
+	if c.cfg.StartTimes && !r.protobuf {
+		first, err := c.newParser(p)
+		if err != nil {
+			return counts{}, err
+		}
+		c.readStarts(p, first)
 	}
 	for {
 		entry, err := parser.Next()
 		if errors.Is(err, io.EOF) {
-			return n, nil
+			return r.counts, nil
 		}
 		if err != nil {
-			return n, notMetrics(p, err)
+			return r.counts, notMetrics(p, err)
 		}
-		if entry != textparse.EntrySeries {
+		switch entry {
+		case textparse.EntrySeries, textparse.EntryHistogram:
+			if err := r.takeEntry(entry == textparse.EntryHistogram); err != nil {
+				return r.counts, err
+			}
+		default:
 			fams.read(parser, entry, c.round)
-			continue
-		}
-		raw, ownTime, v := parser.Series()
-		n.scraped++
-		t := c.texts[string(raw)]
-		if t == nil {
-			var isNew bool
-			if t, isNew, err = c.learnFrom(parser, raw); err != nil {
-				return n, err
-			}
-			if isNew {
-				n.added++
+			if entry == textparse.EntryType {
+				r.family.read(parser)
 			}
 		}
-		if t.seen != c.round {
-			t.seen = c.round
-			c.shown++
-		}
-		if t.series == nil {
-			continue
-		}
-		n.kept++
-		if limit := c.cfg.SampleLimit; limit > 0 && n.kept > limit {
-			return n, failf(resultSampleLimit, "its page has more than %d samples, the limit", limit)
-		}
-		sampleTime, timed := at, false
-		if ownTime != nil && c.cfg.HonorTimestamps {
-			sampleTime, timed = *ownTime, true
-		}
-		if timed && sampleTime > at+maxAhead.Milliseconds() {
-			n.ahead++
-			continue
-		}
-		c.take(t.series, sampleTime, timed, v, out, &n)
 	}
 }
 
-// take appends a sample unless its series already has that time or a later one.
-func (c *cache) take(s *series, sampleTime int64, timed bool, v float64, out *blocks, n *counts) {
-	again := s.seen == c.round
-	s.seen = c.round
-	if sampleTime > s.last {
-		s.last = sampleTime
-		s.live = !timed // a target that says when does not say how long: no marker, as in Prometheus
-		out.add(s.encoded, v, sampleTime)
+// takeEntry appends the parser's sample or native histogram.
+func (r *reading) takeEntry(native bool) error {
+	var one point
+	var raw []byte
+	var ownTime *int64
+	if native {
+		raw, ownTime, one.histogram, one.float = r.parser.Histogram()
+	} else {
+		raw, ownTime, one.value = r.parser.Series()
+	}
+	r.scraped++
+	c := r.cache
+	t := c.texts[string(raw)]
+	if t == nil {
+		var err error
+		if t, err = r.learn(raw); err != nil {
+			return err
+		}
+	}
+	if t.seen != c.round {
+		t.seen = c.round
+		c.shown++
+	}
+	if t.series == nil {
+		return nil
+	}
+	r.kept++
+	if limit := c.cfg.SampleLimit; limit > 0 && r.kept > limit {
+		return failf(resultSampleLimit, "its page has more than %d samples, the limit", limit)
+	}
+	one.time = r.at
+	if ownTime != nil && c.cfg.HonorTimestamps {
+		one.time, one.timed = *ownTime, true
+	}
+	if one.timed && one.time > r.at+maxAhead.Milliseconds() {
+		r.ahead++
+		return nil
+	}
+	if native {
+		if err := one.check(); err != nil {
+			return failf(resultBadContent, "its page is broken: histogram %s: %w", printable(raw), err)
+		}
+	}
+	r.take(t, &one)
+	return nil
+}
+
+// take appends a point unless its series already has that time or a later one.
+func (r *reading) take(t *text, one *point) {
+	s := t.series
+	again := s.seen == r.cache.round
+	s.seen = r.cache.round
+	if one.time > s.last {
+		s.last = one.time
+		s.live = !one.timed // a target that says when does not say how long: no marker, as in Prometheus
+		s.kind = one.kind()
+		start := r.startOf(t, one.time)
+		r.out.point = one.append(r.out.point[:0], start)
+		r.addExemplars(s, s.kind != floatSample, one.time)
+		r.out.addPoint(s.encoded, start != 0)
 		return
 	}
 	switch {
 	case again:
-		n.duplicate++
-	case sampleTime < s.last:
-		n.outOfOrder++
-	case !timed:
-		n.duplicate++
+		r.duplicate++
+	case one.time < s.last:
+		r.outOfOrder++
+	case !one.timed:
+		r.duplicate++
 	} // else the target still shows the sample that was sent
 }
 
-func (c *cache) learnFrom(parser textparse.Parser, raw []byte) (*text, bool, error) {
+// learn remembers the parser's series.
+func (r *reading) learn(raw []byte) (*text, error) {
 	if len(raw) > maxSeriesText {
-		return nil, false, failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
+		return nil, failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
 	}
 	var l labels.Labels
-	parser.Labels(&l)
-	t, isNew, err := c.learn(raw, l)
+	r.parser.Labels(&l)
+	t, isNew, err := r.cache.learn(raw, l)
 	if err != nil {
-		return nil, false, &failure{resultBadContent, err}
+		return nil, &failure{resultBadContent, err}
 	}
-	return t, isNew, nil
+	if isNew {
+		r.added++
+	}
+	if r.cache.cfg.StartTimes && !r.protobuf {
+		t.start, t.tellsStart = r.cache.startKeyOf(&r.family, l)
+	}
+	return t, nil
 }
 
+// isProtobuf says whether the page is protobuf, by what it was said to be.
+func (p *page) isProtobuf() bool { return strings.HasPrefix(p.contentType, protobuf) }
+
 // newParser returns the parser for the page's type; a type that none is for is tried as text.
-func newParser(p *page) (textparse.Parser, error) {
-	if strings.HasPrefix(p.contentType, "application/vnd.google.protobuf") {
-		return nil, failf(resultBadContent, "it answered with protobuf, which was not asked for")
+func (c *cache) newParser(p *page) (textparse.Parser, error) {
+	if p.isProtobuf() {
+		if !c.cfg.NativeHistograms {
+			return nil, failf(resultBadContent, "it answered with protobuf, which was not asked for")
+		}
+	} else {
+		if bytes.IndexByte(p.body, 0) >= 0 {
+			return nil, failf(resultBadContent, "its page is broken: it holds a zero byte") // where the parser would end it in silence
+		}
+		p.body = slices.Grow(p.body, 1) // the text parser ends the page with a newline, here without copying it
 	}
-	if bytes.IndexByte(p.body, 0) >= 0 {
-		return nil, failf(resultBadContent, "its page is broken: it holds a zero byte") // where the parser would end it in silence
-	}
-	p.body = slices.Grow(p.body, 1) // the text parser ends the page with a newline, here without copying it
 	parser, err := textparse.New(p.body, p.contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
 	if parser == nil {
 		return nil, &failure{resultBadContent, err}
@@ -144,9 +206,13 @@ func notMetrics(p *page, err error) error {
 	if kind := mediaType(p.contentType); kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(p.body), []byte("<")) {
 		return failf(resultBadContent, "it answered with %s, which is no metrics page: check port and path", kind)
 	}
-	said := err.Error()
-	if len(said) > maxParseError {
-		said = strings.ToValidUTF8(said[:maxParseError], "") + "…"
+	return failf(resultBadContent, "its page is broken: %s", printable([]byte(err.Error())))
+}
+
+// printable shortens foreign text for an error.
+func printable(b []byte) string {
+	if len(b) > maxParseError {
+		return strings.ToValidUTF8(string(b[:maxParseError]), "") + "…"
 	}
-	return failf(resultBadContent, "its page is broken: %s", said)
+	return strings.ToValidUTF8(string(b), "\uFFFD")
 }

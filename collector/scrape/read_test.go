@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/prompb"
+	dto "github.com/prometheus/prometheus/prompb/io/prometheus/client"
 
 	"lighter"
 )
@@ -32,7 +34,7 @@ func (plainSink) Metadata([]lighter.Metadata)                           {}
 
 var testTarget = labels.FromStrings("instance", "api:3000", "job", "api")
 
-type point struct {
+type datum struct {
 	Series string
 	Time   int64
 	Bits   uint64
@@ -40,7 +42,7 @@ type point struct {
 
 // reference reads a page the slow way: every series parsed and relabelled anew. ok is
 // false when the page must be refused.
-func reference(body []byte, contentType string, at int64) (points []point, ok bool) {
+func reference(body []byte, contentType string, at int64) (points []datum, ok bool) {
 	p, _ := textparse.New(append([]byte(nil), body...), contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
 	if p == nil {
 		return nil, false
@@ -73,11 +75,11 @@ func reference(body []byte, contentType string, at int64) (points []point, ok bo
 			continue
 		}
 		last[l.String()] = t
-		points = append(points, point{l.String(), t, math.Float64bits(v)})
+		points = append(points, datum{l.String(), t, math.Float64bits(v)})
 	}
 }
 
-func pointsOf(tb testing.TB, blocks []lighter.Block) (points []point) {
+func pointsOf(tb testing.TB, blocks []lighter.Block) (points []datum) {
 	tb.Helper()
 	var b labels.ScratchBuilder
 	for _, block := range blocks {
@@ -87,7 +89,7 @@ func pointsOf(tb testing.TB, blocks []lighter.Block) (points []point) {
 		}
 		for _, ts := range req.Timeseries {
 			for _, s := range ts.Samples {
-				points = append(points, point{ts.ToLabels(&b, nil).String(), s.Timestamp, math.Float64bits(s.Value)})
+				points = append(points, datum{ts.ToLabels(&b, nil).String(), s.Timestamp, math.Float64bits(s.Value)})
 			}
 		}
 	}
@@ -108,7 +110,9 @@ func FuzzRead(f *testing.F) {
 		if strings.Contains(contentType, "protobuf") || strings.Contains(body, "\x00") {
 			t.Skip("refused before it is parsed")
 		}
-		c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
+		cfg := DefaultConfig()
+		cfg.StartTimes = true // which changes nothing of the samples
+		c := newCache(testTarget, cfg, []Sink{plainSink{}})
 		fams := families{}
 		var out blocks
 		for round := range int64(3) {
@@ -141,13 +145,54 @@ func FuzzRead(f *testing.F) {
 
 // after leaves out the samples that a second look at a page has sent already: those with
 // times of their own, and what comes before a later one of the same series.
-func after(points []point, at int64) (left []point) {
+func after(points []datum, at int64) (left []datum) {
 	for _, p := range points {
 		if p.Time == at {
 			left = append(left, p)
 		}
 	}
 	return left
+}
+
+// FuzzProtobuf: whatever a page in protobuf holds, nothing panics, what is good once is
+// good again, and the blocks can be read.
+func FuzzProtobuf(f *testing.F) {
+	add := func(h dto.Histogram) {
+		one := dto.MetricFamily{Name: "h", Type: dto.MetricType_HISTOGRAM, Metric: []dto.Metric{{Histogram: &h}}}
+		raw, err := one.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(append(binary.AppendUvarint(nil, uint64(len(raw))), raw...))
+	}
+	span := []dto.BucketSpan{{Offset: -1, Length: 2}}
+	example := []*dto.Exemplar{{Value: 1, Label: []dto.LabelPair{{Name: "a", Value: "b"}}}}
+	add(dto.Histogram{SampleCount: 3, SampleSum: 4, PositiveSpan: span, PositiveDelta: []int64{1, 1}, Exemplars: example})
+	add(dto.Histogram{SampleCountFloat: 3, Schema: 9, NegativeSpan: span, NegativeCount: []float64{1, 2}, Bucket: []dto.Bucket{{UpperBound: 1, Exemplar: example[0]}}})
+	add(dto.Histogram{SampleCount: 3, Bucket: []dto.Bucket{{CumulativeCount: 1, UpperBound: 1, Exemplar: example[0]}}})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		cfg := DefaultConfig()
+		cfg.NativeHistograms, cfg.StartTimes = true, true
+		c := newCache(testTarget, cfg, []Sink{plainSink{}})
+		fams, good := families{}, false
+		for round := range int64(3) {
+			at := 1_700_000_000_000 + round*1000
+			out := blocks{sinks: make([]blockWriter, 1)}
+			c.begin()
+			_, err := c.read(&page{body: body, contentType: protobuf}, at, &out, fams)
+			if round > 0 && (err == nil) != good {
+				t.Fatalf("round %d: err = %v", round, err)
+			}
+			good = err == nil
+			if good {
+				c.markVanished(at, &out)
+			} else {
+				out.reset()
+				c.markAll(at, &out)
+			}
+			pointsOf(t, out.sinks[0].finish(at))
+		}
+	})
 }
 
 func benchPage(n int) []byte {
@@ -163,7 +208,7 @@ func benchPage(n int) []byte {
 func steady(tb testing.TB, n int) (again func(), size int) {
 	body := benchPage(n)
 	c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
-	buffers, fams := &Buffers{}, families{}
+	buffers, fams := NewBuffers(), families{}
 	p := &page{body: body, contentType: "text/plain"}
 	at := int64(1_700_000_000_000)
 	return func() {

@@ -100,7 +100,7 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 		Options:  o,
 		cfg:      cfg,
 		target:   parsed,
-		request:  newRequest(parsed, o.UserAgent),
+		request:  newRequest(parsed, cfg, o.UserAgent),
 		cache:    newCache(parsed.labels, cfg, o.Sinks),
 		families: families{},
 		report:   newReport(parsed.labels),

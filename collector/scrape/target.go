@@ -18,7 +18,7 @@ type target struct {
 	shown    string // url without its parameters, which may hold a token
 	interval time.Duration
 	timeout  time.Duration
-	hash     uint64 // of labels and URL: the same in every run
+	hash     uint64 // of labels and URL: the same in every run and build, because the blocks that wait on disk are sorted by it
 }
 
 // newTarget reads the labels that speak to the scraper (__address__, __scheme__,
@@ -78,7 +78,7 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 		timeout:  timeout,
 	}
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%016x%s", t.labels.Hash(), t.url)
+	_, _ = fmt.Fprintf(h, "%016x%s", labels.StableHash(t.labels), t.url)
 	t.hash = h.Sum64()
 	return t, nil
 }

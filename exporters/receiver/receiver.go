@@ -1,10 +1,10 @@
-// Package receiver is a server of both push protocols, Prometheus remote write 1.0 and
+// Package receiver is a server of both push protocols, Prometheus remote write (1.0, 2.0) and
 // Loki, that keeps what it is sent and can be asked for it.
 //
 // It is what `lighter demo` sends to and what tests stand before an exporter. It is
 // stricter than a real backend: what the protocols forbid is refused and remembered
 // (Violations), where Prometheus and Loki let some of it pass. All it takes stays in
-// memory until the Server is dropped, samples at 16 bytes each and lines at their length:
+// memory until the Server is dropped, samples at 24 bytes each and lines at their length:
 // it is no database.
 //
 // A Server is an http.Handler; Listen, URL and Close make it a server of its own. All

@@ -40,6 +40,13 @@ func writeBody(tb testing.TB, req *prompb.WriteRequest) []byte {
 	return snappy.Encode(nil, b)
 }
 
+// startInV1 is a request of 1.0 whose sample has a field that only 2.0 knows.
+func startInV1(tb testing.TB) []byte {
+	ts := series([]string{"__name__", "up"}, 1)
+	ts.Samples[0].XXX_unrecognized = []byte{3 << 3, 1}
+	return writeBody(tb, &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{ts}})
+}
+
 // write posts a body with the headers of the protocol, changed by change.
 func write(s *receiver.Server, body []byte, change func(http.Header)) (status int, text string) {
 	r := httptest.NewRequest("POST", receiver.WritePath, bytes.NewReader(body))
@@ -66,24 +73,25 @@ func TestWriteRefuses(t *testing.T) {
 	}{
 		"encoding": {of(), func(h http.Header) { h.Del("Content-Encoding") }, 415, `Content-Encoding is "", snappy is expected`},
 		"type":     {of(), func(h http.Header) { h.Set("Content-Type", "text/plain") }, 415, `Content-Type is "text/plain", application/x-protobuf is expected`},
-		"type of 2.0": {of(), func(h http.Header) {
-			h.Set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request")
-		}, 415, `Content-Type is "application/x-protobuf;proto=io.prometheus.write.v2.Request", application/x-protobuf is expected`},
-		"version":         {of(), func(h http.Header) { h.Set("X-Prometheus-Remote-Write-Version", "2.0.0") }, 400, `X-Prometheus-Remote-Write-Version is "2.0.0", 0.1.0 is expected`},
-		"no user agent":   {of(), func(h http.Header) { h.Del("User-Agent") }, 400, "there is no User-Agent"},
-		"no snappy":       {[]byte("\x05hello"), nil, 400, "snappy: snappy: corrupt input"},
-		"a bomb":          {[]byte("\xff\xff\xff\xff\x0f"), nil, 400, "snappy: 4294967295 bytes uncompressed, at most 268435456 are taken"},
-		"no protobuf":     {snappy.Encode(nil, []byte("hello")), nil, 400, "protobuf: "},
-		"no labels":       {of(series(nil, 1)), nil, 400, "series 1 of 1: it has no labels"},
-		"no name":         {of(series([]string{"a", "b"}, 1)), nil, 400, "series 1 of 1: it has no __name__"},
-		"empty value":     {of(series(up, 1), series([]string{"__name__", "up", "a", ""}, 1)), nil, 400, "series 2 of 2: label a is empty"},
-		"bad metric name": {of(series([]string{"__name__", "a.b"}, 1)), nil, 400, `series 1 of 1: metric name "a.b" is not valid`},
-		"bad label name":  {of(series([]string{"__name__", "up", "a.b", "c"}, 1)), nil, 400, `series 1 of 1: label name "a.b" is not valid`},
-		"bad value":       {of(series([]string{"__name__", "up", "a", "\xff"}, 1)), nil, 400, "series 1 of 1: value of label a is not UTF-8"},
-		"not sorted":      {of(series([]string{"a", "b", "__name__", "up"}, 1)), nil, 400, "series 1 of 1: label __name__ comes after a: not sorted"},
-		"twice":           {of(series([]string{"__name__", "up", "a", "b", "a", "b"}, 1)), nil, 400, "series 1 of 1: label a is there twice"},
-		"no sample":       {of(series(up)), nil, 400, "series 1 of 1: up has no sample"},
-		"time order":      {of(series(up, 2, 1)), nil, 400, "series 1 of 1: up has samples that are not in time order"},
+		"type of 3.0": {of(), func(h http.Header) {
+			h.Set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v3.Request")
+		}, 415, `Content-Type is "application/x-protobuf;proto=io.prometheus.write.v3.Request", application/x-protobuf is expected`},
+		"version":          {of(), func(h http.Header) { h.Set("X-Prometheus-Remote-Write-Version", "2.0.0") }, 400, `X-Prometheus-Remote-Write-Version is "2.0.0", 0.1.0 is expected`},
+		"no user agent":    {of(), func(h http.Header) { h.Del("User-Agent") }, 400, "there is no User-Agent"},
+		"no snappy":        {[]byte("\x05hello"), nil, 400, "snappy: snappy: corrupt input"},
+		"a bomb":           {[]byte("\xff\xff\xff\xff\x0f"), nil, 400, "snappy: 4294967295 bytes uncompressed, at most 268435456 are taken"},
+		"no protobuf":      {snappy.Encode(nil, []byte("hello")), nil, 400, "protobuf: "},
+		"no labels":        {of(series(nil, 1)), nil, 400, "series 1 of 1: it has no labels"},
+		"no name":          {of(series([]string{"a", "b"}, 1)), nil, 400, "series 1 of 1: it has no __name__"},
+		"empty value":      {of(series(up, 1), series([]string{"__name__", "up", "a", ""}, 1)), nil, 400, "series 2 of 2: label a is empty"},
+		"bad metric name":  {of(series([]string{"__name__", "a.b"}, 1)), nil, 400, `series 1 of 1: metric name "a.b" is not valid`},
+		"bad label name":   {of(series([]string{"__name__", "up", "a.b", "c"}, 1)), nil, 400, `series 1 of 1: label name "a.b" is not valid`},
+		"bad value":        {of(series([]string{"__name__", "up", "a", "\xff"}, 1)), nil, 400, "series 1 of 1: value of label a is not UTF-8"},
+		"not sorted":       {of(series([]string{"a", "b", "__name__", "up"}, 1)), nil, 400, "series 1 of 1: label __name__ comes after a: not sorted"},
+		"twice":            {of(series([]string{"__name__", "up", "a", "b", "a", "b"}, 1)), nil, 400, "series 1 of 1: label a is there twice"},
+		"start timestamps": {startInV1(t), nil, 400, "series 1 of 1: it has fields that 1.0 does not know"},
+		"no sample":        {of(series(up)), nil, 400, "series 1 of 1: up has no sample"},
+		"time order":       {of(series(up, 2, 1)), nil, 400, "series 1 of 1: up has samples that are not in time order"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := receiver.New(receiver.Options{})

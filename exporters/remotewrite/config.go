@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"fmt"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -12,6 +13,7 @@ import (
 type Config struct {
 	Name             string                      // names the endpoint in metrics, status and log; unique in a process
 	URL              string                      // used as given
+	Version          int                         // of remote write: 1, or 2, which becomes 1 for an endpoint that does not know it
 	HTTP             promconfig.HTTPClientConfig // auth, TLS, proxy
 	Headers          map[string]string           // the protocol's own cannot be set
 	Tenant           string                      // X-Scope-OrgID; empty sends none
@@ -20,9 +22,11 @@ type Config struct {
 	Shards           int                         // senders side by side; a target's samples always go to the same one
 	SamplesPerSend   int                         // at most, in one request
 	Timeout          time.Duration               // of one request
-	BufferBytes      int64                       // of blocks that wait; beyond it the oldest go, counted
-	SendMetadata     bool                        // TYPE and HELP, in requests of their own
-	MetadataInterval time.Duration               // between two of those
+	Dir              string                      // where blocks wait, its own; empty: in memory alone, and what waits at the end is lost
+	MaxBytes         int64                       // of the files in Dir; beyond it the oldest samples go, counted
+	BufferBytes      int64                       // of blocks that wait in memory: without a Dir, or while the disk fails; likewise
+	SendMetadata     bool                        // TYPE and HELP: in requests of their own, or with the samples in 2.0
+	MetadataInterval time.Duration               // between two of those requests
 }
 
 // DefaultConfig is what a plan starts from. Shards: one request in flight carries
@@ -30,6 +34,7 @@ type Config struct {
 // eight times what Grafana Cloud takes by default; metadata goes as often as Prometheus sends it.
 func DefaultConfig() Config {
 	c := Config{
+		Version:          1,
 		HTTP:             promconfig.DefaultHTTPClientConfig,
 		Shards:           4,
 		SamplesPerSend:   2000,
@@ -40,4 +45,14 @@ func DefaultConfig() Config {
 	}
 	c.HTTP.EnableHTTP2 = false // as Prometheus: one connection must not be the bottleneck of all shards
 	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Shards < 1 || c.SamplesPerSend < 1 || c.BufferBytes < 1:
+		return fmt.Errorf("shards (%d), samples per send (%d) and buffer bytes (%d) must be above zero", c.Shards, c.SamplesPerSend, c.BufferBytes)
+	case c.Version != 1 && c.Version != 2:
+		return fmt.Errorf("version %d of the protocol is not known, use 1 or 2", c.Version)
+	}
+	return nil
 }

@@ -1,12 +1,22 @@
-// Package remotewrite delivers the blocks of scrapes to one Prometheus remote-write 1.0
-// endpoint.
+// Package remotewrite delivers the blocks of scrapes to one Prometheus remote-write
+// endpoint, in version 1.0 or 2.0 of the protocol.
 //
 // An Endpoint is what package scrape calls a Sink: it says how a series' labels are sent
 // (external labels, write relabelling), takes blocks, and sends them. Blocks wait
-// compressed, in a queue for each shard; a target's blocks are always in the same one and
-// leave it in order, so samples of a series are never out of order. What waits is bounded
-// in bytes: when that is full the oldest samples go, counted. Nothing here waits on disk:
-// what is not sent FlushTimeout after the end is lost, and counted too.
+// compressed, in a line for each shard; a target's blocks are always in the same one and
+// leave it in order, so samples of a series are never out of order.
+//
+// With Config.Dir they wait on disk: a block is there when Append returns, and stays until
+// the endpoint has taken or refused it. A process that is killed loses none; the next one
+// sends what is left first, and again only what was not acknowledged. While the disk fails
+// blocks wait in memory. Both are bounded in bytes: when one is full the oldest samples go,
+// counted. Without a Dir blocks wait in memory alone, and what is not sent FlushTimeout
+// after the end is lost, and counted too.
+//
+// What waits is in the form of 1.0 with what 2.0 has beyond it. A request of 1.0 is blocks
+// joined as they are; for 2.0 they are transcoded, series by series, into the request's
+// symbols. An endpoint that shows that it does not know 2.0 gets 1.0 from then on, what
+// waits already included.
 //
 // What an answer of the endpoint means is judged by package send. Endpoints are made and
 // run by cmd/lighter; all methods may be called from any goroutine.
@@ -27,6 +37,7 @@ import (
 
 	"lighter"
 	"lighter/exporters/internal/redacted"
+	"lighter/exporters/queue"
 	"lighter/exporters/send"
 )
 
@@ -45,23 +56,33 @@ type Options struct {
 
 // Endpoint delivers to one backend. Run may be called once; Append works before it, too.
 type Endpoint struct {
-	cfg    Config
-	opts   Options
-	sender *send.Sender
-	labels labeller
-	queue  *queue
-	meta   metadata
+	cfg      Config
+	opts     Options
+	logger   *slog.Logger
+	sender   *send.Sender
+	protocol *protocol
+	requests requests
+	labels   labeller
+	meta     metadata
+	events   events
+	buffer   *buffer
 
-	compressing sync.Pool    // of *[]byte, for Append
-	overflown   atomic.Int64 // samples dropped because the buffer was full
-	abandoned   atomic.Int64 // samples dropped because the end came
+	knowsNoV2   atomic.Bool // as its answers showed
+	compressing sync.Pool   // of *compressor
+}
+
+// compressor is memory for the records of one Append.
+type compressor struct {
+	buf     []byte
+	records []record
 }
 
 // New returns an Endpoint; nothing is dialled. It fails when the HTTP configuration does
-// not make a client, such as when a certificate cannot be read.
+// not make a client, such as when a certificate cannot be read, and when Dir cannot be used.
+// What waits in Dir from an earlier process is sent by Run.
 func New(cfg Config, o Options) (*Endpoint, error) {
-	if cfg.Shards < 1 || cfg.SamplesPerSend < 1 || cfg.BufferBytes < 1 {
-		return nil, fmt.Errorf("remote write %s: shards (%d), samples per send (%d) and buffer bytes (%d) must be above zero", cfg.Name, cfg.Shards, cfg.SamplesPerSend, cfg.BufferBytes)
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
 	}
 	if o.Client == nil {
 		if err := cfg.HTTP.Validate(); err != nil {
@@ -73,18 +94,21 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		}
 		o.Client = client
 	}
-	m := o.Metrics
+	m, logger := o.Metrics, o.Logger.With("endpoint", cfg.Name)
 	e := &Endpoint{
-		cfg:    cfg,
-		opts:   o,
-		labels: labeller{external: cfg.ExternalLabels, rules: cfg.WriteRelabel, logger: o.Logger.With("endpoint", cfg.Name)},
+		cfg:      cfg,
+		opts:     o,
+		logger:   logger,
+		labels:   labeller{external: cfg.ExternalLabels, rules: cfg.WriteRelabel, logger: logger},
+		protocol: newProtocol(cfg.Name, o.UserAgent, m.written),
+		events:   events{endpoint: cfg.Name, metrics: m, logger: logger, lost: map[string]int64{}},
 	}
-	e.queue = newQueue(cfg.Shards, cfg.BufferBytes, m.queueBytes.WithLabelValues(cfg.Name, "memory"), e.overflowed)
+	e.requests = requests{protocol: e.protocol, metadata: &e.meta}
 	e.sender = send.New(send.Options{
 		Endpoint:  cfg.Name,
 		URL:       cfg.URL,
 		Client:    o.Client,
-		Protocol:  protocol{userAgent: o.UserAgent},
+		Protocol:  e.protocol,
 		Timeout:   cfg.Timeout,
 		Tenant:    cfg.Tenant,
 		Headers:   cfg.Headers,
@@ -93,13 +117,45 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		Metrics:   o.SendMetrics,
 		Logger:    o.Logger,
 	})
+	disk, err := e.openDisk()
+	if err != nil {
+		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
+	}
+	e.buffer = newBuffer(cfg.Shards, cfg.BufferBytes, disk, &e.events)
+	e.showContents()
 	return e, nil
 }
 
-// Append takes the blocks of one scrape, or with ErrClosed none of them. It compresses
-// them, keeps no Body, and never waits: when the buffer is full the oldest samples go.
+// recentBytes is how much of the newest blocks the queue on disk also keeps in memory:
+// enough for the second or two that a block waits when nothing is wrong, so that the disk
+// is written and never read.
+const recentBytes = 4 << 20
+
+func (e *Endpoint) openDisk() (disk, error) {
+	if e.cfg.Dir == "" {
+		return nil, nil
+	}
+	return queue.Open(queue.Options{
+		Dir:         e.cfg.Dir,
+		MaxBytes:    e.cfg.MaxBytes,
+		Lanes:       e.cfg.Shards,
+		Full:        queue.DropOldest,
+		MemoryBytes: recentBytes,
+		Dropped:     func(reason string, _, samples int) { e.events.dropped(reason, samples) },
+		Logger:      e.logger,
+	})
+}
+
+// Append takes the blocks of one scrape, or with an error none of them: ErrClosed, or what
+// is wrong with them. With a Dir they are on disk when it returns. It keeps no Body, and
+// waits for the disk at most: when there is no room the oldest samples go.
 func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Block) error {
-	var items []item
+	c, _ := e.compressing.Get().(*compressor)
+	if c == nil {
+		c = &compressor{}
+	}
+	defer e.compressing.Put(c)
+	c.buf, c.records = c.buf[:0], c.records[:0]
 	for _, b := range blocks {
 		for b.Samples > e.cfg.SamplesPerSend {
 			var head lighter.Block
@@ -107,28 +163,25 @@ func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Bloc
 			if head, b, err = cutBlock(b, e.cfg.SamplesPerSend); err != nil {
 				return fmt.Errorf("cut a block of %d samples: %w", b.Samples, err)
 			}
-			items = append(items, e.compress(head))
+			c.add(head)
 		}
-		items = append(items, e.compress(b))
+		c.add(b)
 	}
-	if !e.queue.push(int(shard%uint64(e.cfg.Shards)), items) {
+	if !e.buffer.push(shard, c.records) {
 		return ErrClosed
 	}
+	e.showContents()
 	return nil
 }
 
-// compress uses one large buffer again and again, and keeps exactly what it needs.
-func (e *Endpoint) compress(b lighter.Block) item {
-	buf, _ := e.compressing.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	defer e.compressing.Put(buf)
-	return newItem(b, buf)
+func (c *compressor) add(b lighter.Block) {
+	from := len(c.buf)
+	c.buf = appendRecord(c.buf, b)
+	c.records = append(c.records, record{body: c.buf[from:], samples: b.Samples})
 }
 
 // Run sends until ctx ends, then for FlushTimeout at most what still waits, and returns
-// nil. What is left then is lost, and logged.
+// nil. What is left then stays on disk; without a disk it is lost, and logged.
 func (e *Endpoint) Run(ctx context.Context) error {
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -140,48 +193,79 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		g.Go(func() error { return e.runMetadata(ctx) })
 	}
 	<-ctx.Done()
-	e.queue.close()
+	e.buffer.close()
 	deadline := time.AfterFunc(e.opts.FlushTimeout, stop)
 	defer deadline.Stop()
 	err := g.Wait()
-	if n := e.queue.discard(); n > 0 {
-		e.drop(&e.abandoned, reasonShutdown, n)
-		e.opts.Logger.Error("samples are lost: the endpoint did not take them before the end", "endpoint", e.cfg.Name, "samples", n, "waited", e.opts.FlushTimeout)
+	lost, closeErr := e.buffer.finish()
+	if closeErr != nil {
+		e.logger.Error("what waits on disk was not closed as it should be", "error", closeErr)
 	}
+	if lost > 0 {
+		e.events.count(reasonShutdown, lost)
+		e.logger.Error("samples are lost: the endpoint did not take them before the end", "samples", lost, "waited", e.opts.FlushTimeout)
+	}
+	e.showContents()
 	return err
 }
 
-// runShard sends what one shard's queue holds, in order, until it is closed and empty or
+// readPause is how long a shard waits before it reads again from a disk that cannot be read.
+const readPause = time.Second
+
+// runShard sends what one shard's line holds, in order, until it is closed and empty or
 // ctx ends.
 func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 	for {
-		items, ok := e.queue.take(ctx, shard, e.cfg.SamplesPerSend)
+		items, ok, err := e.buffer.take(ctx, shard, e.cfg.SamplesPerSend)
 		if !ok {
 			return nil
 		}
-		if err := e.sender.Deliver(ctx, join(items)); err != nil {
-			return nil // the flush is over; what was taken still counts as waiting
+		if e.events.reading(err); err != nil {
+			if !sleep(ctx, readPause) {
+				return nil
+			}
+			continue
 		}
-		e.queue.done(items)
+		if err := e.deliver(ctx, items); err != nil {
+			e.buffer.putBack(shard, items) // the flush is over
+			return nil
+		}
+		e.events.acknowledged(e.buffer.done(shard, items))
+		e.showContents()
 	}
 }
 
-func (e *Endpoint) overflowed(samples int, first bool) {
-	e.drop(&e.overflown, reasonBufferFull, samples)
-	if first {
-		e.opts.Logger.Error("the buffer is full, the oldest samples are dropped", "endpoint", e.cfg.Name, "buffer_bytes", e.cfg.BufferBytes)
+// deliver returns when items are taken, or refused for good, or, with its error, ctx ends.
+func (e *Endpoint) deliver(ctx context.Context, items []item) error {
+	for {
+		r, err := e.requests.make(items, e.speaksV2())
+		if err != nil {
+			e.events.undecodable(items, err)
+			return nil
+		}
+		err = e.sender.Deliver(ctx, r)
+		unknown := (*unknownVersionError)(nil)
+		if !errors.As(err, &unknown) {
+			return err
+		}
+		if e.knowsNoV2.CompareAndSwap(false, true) {
+			e.logger.Warn("remote write 1.0 is sent from now on, also what waits", "because", unknown)
+		}
 	}
 }
 
-// Reasons for which this package drops samples; others are read from refusals.
-const (
-	reasonBufferFull = "buffer_full"
-	reasonShutdown   = "shutdown"
-)
+func (e *Endpoint) speaksV2() bool { return e.cfg.Version == 2 && !e.knowsNoV2.Load() }
 
-func (e *Endpoint) drop(tally *atomic.Int64, reason string, samples int) {
-	tally.Add(int64(samples))
-	e.opts.Metrics.dropped.WithLabelValues(e.cfg.Name, reason).Add(float64(samples))
+// showContents sets what metrics say of the buffer, and notices that it has room again.
+func (e *Endpoint) showContents() {
+	c := e.buffer.contents()
+	e.opts.Metrics.queueBytes.WithLabelValues(e.cfg.Name, "memory").Set(float64(c.memoryBytes))
+	if e.cfg.Dir != "" {
+		e.opts.Metrics.queueBytes.WithLabelValues(e.cfg.Name, "disk").Set(float64(c.onDisk))
+	}
+	if c.memoryBytes <= e.cfg.BufferBytes/2 && (e.cfg.Dir == "" || c.onDisk <= e.cfg.MaxBytes/2) {
+		e.events.roomAgain()
+	}
 }
 
 // Err returns why the endpoint is not ready, or nil (see send.Sender).
@@ -189,28 +273,41 @@ func (e *Endpoint) Err() error { return e.sender.Err() }
 
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
-	send.Status // its Dropped holds the reasons buffer_full and shutdown too
+	send.Status // its Dropped holds this package's reasons, such as buffer_full, too
 
 	Name           string
 	URL            string // without user info and parameters
+	Version        int    // of remote write, that is sent now
 	WaitingSamples int
-	WaitingBytes   int64 // compressed
+	WaitingBytes   int64 // compressed, in memory and on disk; there with what is not tidied up yet
 }
 
 // Status returns what the endpoint's state is now.
 func (e *Endpoint) Status() Status {
-	samples, bytes := e.queue.waiting()
-	st := e.sender.Status()
-	for reason, n := range map[string]int64{reasonBufferFull: e.overflown.Load(), reasonShutdown: e.abandoned.Load()} {
-		if n > 0 {
-			st.Dropped[reason] = n
-		}
-	}
-	return Status{
-		Status:         st,
+	c := e.buffer.contents()
+	st := Status{
+		Status:         e.sender.Status(),
 		Name:           e.cfg.Name,
 		URL:            redacted.URL(e.cfg.URL),
-		WaitingSamples: samples,
-		WaitingBytes:   bytes,
+		Version:        1,
+		WaitingSamples: c.samples,
+		WaitingBytes:   c.memoryBytes + c.onDisk,
+	}
+	if e.speaksV2() {
+		st.Version = 2
+	}
+	e.events.addLost(st.Dropped)
+	return st
+}
+
+// sleep returns false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	"go.uber.org/goleak"
@@ -69,6 +70,7 @@ type endpoint struct {
 	receiver *receiver.Server
 	log      *syncBuffer
 	registry *prometheus.Registry
+	options  remotewrite.Options
 }
 
 func testConfig() remotewrite.Config {
@@ -79,24 +81,31 @@ func testConfig() remotewrite.Config {
 
 func mustNew(tb testing.TB, cfg remotewrite.Config) *endpoint {
 	tb.Helper()
-	e := &endpoint{receiver: receiver.New(receiver.Options{}), log: &syncBuffer{}, registry: prometheus.NewRegistry()}
-	var err error
-	e.Endpoint, err = remotewrite.New(cfg, remotewrite.Options{
-		Client:       &http.Client{Transport: direct{e.receiver}},
-		UserAgent:    "lighter/test",
-		FlushTimeout: 5 * time.Second,
-		Metrics:      remotewrite.NewMetrics(e.registry, queueGauge()),
-		SendMetrics:  send.NewMetrics(e.registry),
-		Logger:       slog.New(slog.NewTextHandler(e.log, nil)),
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	r := receiver.New(receiver.Options{})
+	e := mustNewWith(tb, cfg, direct{r})
+	e.receiver = r
 	return e
 }
 
-func queueGauge() *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
+// mustNewWith returns an Endpoint whose network is not just its own receiver.
+func mustNewWith(tb testing.TB, cfg remotewrite.Config, network http.RoundTripper) *endpoint {
+	tb.Helper()
+	e := &endpoint{log: &syncBuffer{}, registry: prometheus.NewRegistry()}
+	waiting := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
+	e.registry.MustRegister(waiting)
+	e.options = remotewrite.Options{
+		Client:       &http.Client{Transport: network},
+		UserAgent:    "lighter/test",
+		FlushTimeout: 5 * time.Second,
+		Metrics:      remotewrite.NewMetrics(e.registry, waiting),
+		SendMetrics:  send.NewMetrics(e.registry),
+		Logger:       slog.New(slog.NewTextHandler(e.log, nil)),
+	}
+	var err error
+	if e.Endpoint, err = remotewrite.New(cfg, e.options); err != nil {
+		tb.Fatal(err)
+	}
+	return e
 }
 
 // run starts the Endpoint; stop ends it and waits.
@@ -165,21 +174,39 @@ func always(status int, text string) receiver.Respond {
 // dropped returns how many samples are counted as dropped for a reason.
 func (e *endpoint) dropped(tb testing.TB, reason string) int64 {
 	tb.Helper()
+	return int64(e.counter(tb, "lighter_samples_dropped_total", "reason", reason))
+}
+
+// counter returns the value of a counter of the endpoint with a label.
+func (e *endpoint) counter(tb testing.TB, name, label, value string) float64 {
+	tb.Helper()
+	return e.metric(tb, name, label, value).GetCounter().GetValue()
+}
+
+// gauge returns how many bytes wait, in memory or on disk.
+func (e *endpoint) gauge(tb testing.TB, in string) float64 {
+	tb.Helper()
+	return e.metric(tb, "lighter_queue_bytes", "in", in).GetGauge().GetValue()
+}
+
+// metric returns one of a name with a label; nil, which has the value 0, if there is none.
+func (e *endpoint) metric(tb testing.TB, name, label, value string) *dto.Metric {
+	tb.Helper()
 	families, err := e.registry.Gather()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "lighter_samples_dropped_total" {
+		if f.GetName() != name {
 			continue
 		}
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if l.GetName() == "reason" && l.GetValue() == reason {
-					return int64(m.GetCounter().GetValue())
+				if l.GetName() == label && l.GetValue() == value {
+					return m
 				}
 			}
 		}
 	}
-	return 0
+	return nil
 }

@@ -2,65 +2,73 @@ package remotewrite
 
 import (
 	"encoding/binary"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/golang/snappy"
 
 	"lighter"
-	"lighter/exporters/send"
+	"lighter/exporters/queue"
 )
 
-// item is a block that waits, compressed.
+// record is a block as it waits in memory and on disk: a byte of flags, and the block's
+// body as a snappy block.
+type record struct {
+	body    []byte
+	samples int
+}
+
+// The flags of a record. What a later version adds is not known here.
+const (
+	flagStartTimes = 1 << iota // samples have start timestamps
+	flagsEnd
+)
+
+// item is a record that waits, or is taken.
+type item struct {
+	record
+	key     uint64
+	number  uint64 // of the push, over all lines
+	arrived time.Time
+
+	onDisk bool
+	stored queue.Record // if onDisk
+}
+
+// itemOverhead is what an item in memory costs beside its body.
+const itemOverhead = 160
+
+// appendRecord appends the body of a block's record.
+func appendRecord(dst []byte, b lighter.Block) []byte {
+	flags := byte(0)
+	if b.StartTimes {
+		flags |= flagStartTimes
+	}
+	dst = slices.Grow(append(dst, flags), snappy.MaxEncodedLen(len(b.Body)))
+	free := dst[len(dst):cap(dst)]
+	return dst[:len(dst)+len(snappy.Encode(free, b.Body))]
+}
+
+// known says whether the record is one of ours: what is on disk may be of a later version.
+func (r record) known() bool { return len(r.body) >= 2 && r.body[0] < flagsEnd }
+
+// startTimes says whether the block has start timestamps.
+func (r record) startTimes() bool { return r.body[0]&flagStartTimes != 0 }
+
+// block appends the block's body to dst[:0].
+func (r record) block(dst []byte) ([]byte, error) { return snappy.Decode(dst[:cap(dst)], r.body[1:]) }
+
+// elements returns the block, compressed, without the length that a snappy block begins
+// with, and that length.
 //
 // A snappy block is the length of the data and then elements, which are literals and
 // copies from what they themselves gave before. Elements of several blocks, one after
 // another, are thus the elements of the joined data: blocks are compressed once, when they
 // come, and a request of several needs only a new length in front.
-type item struct {
-	elements []byte // snappy, without the length
-	length   int    // uncompressed
-	samples  int
-	number   uint64 // of the push, over all shards
-	arrived  time.Time
+func (r record) elements() (elements []byte, length int) {
+	n, k := binary.Uvarint(r.body[1:])
+	return r.body[1+max(k, 0):], int(n)
 }
-
-// itemOverhead is what an item costs beside its elements.
-const itemOverhead = 80
-
-func (it item) size() int { return len(it.elements) + itemOverhead }
-
-// newItem compresses a block. buf is scratch memory, which grows.
-func newItem(b lighter.Block, buf *[]byte) item {
-	if n := snappy.MaxEncodedLen(len(b.Body)); len(*buf) < n {
-		*buf = make([]byte, n)
-	}
-	encoded := snappy.Encode(*buf, b.Body)
-	_, n := binary.Uvarint(encoded)
-	return item{
-		elements: append([]byte(nil), encoded[n:]...),
-		length:   len(b.Body),
-		samples:  b.Samples,
-	}
-}
-
-// join makes one request of items. Its body is new memory: the HTTP client may read it
-// still when an answer came early.
-func join(items []item) send.Request {
-	length, samples, size := 0, 0, binary.MaxVarintLen64
-	for _, it := range items {
-		length += it.length
-		samples += it.samples
-		size += len(it.elements)
-	}
-	body := binary.AppendUvarint(make([]byte, 0, size), uint64(length))
-	for _, it := range items {
-		body = append(body, it.elements...)
-	}
-	return send.Request{Body: body, Items: samples}
-}
-
-var errNoFields = errors.New("it is not made of protobuf fields")
 
 // cutBlock splits off the first n samples of a block.
 func cutBlock(b lighter.Block, n int) (head, rest lighter.Block, err error) {
@@ -68,34 +76,23 @@ func cutBlock(b lighter.Block, n int) (head, rest lighter.Block, err error) {
 	if err != nil {
 		return b, b, err
 	}
-	head = lighter.Block{Body: b.Body[:at], Samples: n, Time: b.Time}
-	rest = lighter.Block{Body: b.Body[at:], Samples: b.Samples - n, Time: b.Time}
+	head, rest = b, b
+	head.Body, head.Samples = b.Body[:at], n
+	rest.Body, rest.Samples = b.Body[at:], b.Samples-n
 	return head, rest, nil
 }
 
-// fieldEnd returns where the first n fields of a WriteRequest end. Its fields are all
-// messages, and each TimeSeries holds one sample.
+// fieldEnd returns where the first n fields of a message end.
 func fieldEnd(body []byte, n int) (int, error) {
-	at := 0
+	rest := body
 	for range n {
-		next, err := skipField(body[at:])
-		if err != nil {
+		if len(rest) == 0 {
+			return 0, errNoFields
+		}
+		var err error
+		if _, rest, err = nextField(rest); err != nil {
 			return 0, err
 		}
-		at += next
 	}
-	return at, nil
-}
-
-// skipField returns the length of the field at the start of b.
-func skipField(b []byte) (int, error) {
-	tag, k := binary.Uvarint(b)
-	if k <= 0 || tag&7 != 2 {
-		return 0, errNoFields
-	}
-	size, n := binary.Uvarint(b[k:])
-	if n <= 0 || size > uint64(len(b)-k-n) {
-		return 0, errNoFields
-	}
-	return k + n + int(size), nil
+	return len(body) - len(rest), nil
 }

@@ -12,17 +12,24 @@ import (
 	"lighter/exporters/send"
 )
 
+func itemOf(b lighter.Block) item {
+	return item{record: record{body: appendRecord(nil, b), samples: b.Samples}}
+}
+
 // FuzzJoin: elements of several snappy blocks, one after another, are a snappy block.
 func FuzzJoin(f *testing.F) {
 	f.Add([]byte("a"), []byte("b"), []byte("c"))
 	f.Add([]byte(""), bytes.Repeat([]byte("abcd"), 100_000), bytes.Repeat([]byte("x"), 65_536))
 	f.Fuzz(func(t *testing.T, a, b, c []byte) {
-		var buf []byte
 		var items []item
 		for i, body := range [][]byte{a, b, c} {
-			items = append(items, newItem(lighter.Block{Body: body, Samples: i}, &buf))
+			items = append(items, itemOf(lighter.Block{Body: body, Samples: i}))
 		}
-		r := join(items)
+		q := requests{protocol: newProtocol("", "", nil)}
+		r, err := q.make(items, false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		got, err := snappy.Decode(nil, r.Body)
 		if err != nil || !bytes.Equal(got, bytes.Join([][]byte{a, b, c}, nil)) {
 			t.Errorf("err = %v, %d bytes, want %d", err, len(got), len(a)+len(b)+len(c))
@@ -40,7 +47,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 1)
 	f.Add([]byte("\x08\x01"), 1)
 	f.Fuzz(func(t *testing.T, body []byte, samples int) {
-		a, b, err := protocol{}.Split(send.Request{Body: snappy.Encode(nil, body), Items: samples})
+		a, b, err := (&protocol{}).Split(send.Request{Body: snappy.Encode(nil, body), Items: samples})
 		if err != nil {
 			return
 		}
@@ -64,11 +71,15 @@ func BenchmarkCompress(b *testing.B) {
 				body = append(append(body, 0x0a, byte(len(field))), field...)
 			}
 			block := lighter.Block{Body: body, Samples: n}
+			q := requests{protocol: newProtocol("", "", nil)}
 			var buf []byte
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				join([]item{newItem(block, &buf)})
+				buf = appendRecord(buf[:0], block)
+				if _, err := q.make([]item{{record: record{body: buf, samples: n}}}, false); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gogo/protobuf/proto"
 	"github.com/golang/snappy"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/prompb"
 
 	"lighter"
@@ -26,7 +28,7 @@ const (
 	maxFamilies = 20_000
 )
 
-// metadata is the last that was said of each metric family.
+// metadata is the last that was said of each metric family. Its zero value has nothing.
 type metadata struct {
 	mu       sync.Mutex
 	families map[string]lighter.Metadata
@@ -53,6 +55,40 @@ func (md *metadata) remember(m []lighter.Metadata) {
 	}
 }
 
+// of returns what is remembered of the family that a metric belongs to, by its name.
+func (md *metadata) of(name []byte) (lighter.Metadata, bool) {
+	md.mu.Lock()
+	defer md.mu.Unlock()
+	if m, ok := md.families[string(name)]; ok {
+		return m, true
+	}
+	if i := bytes.LastIndexByte(name, '_'); i > 0 {
+		if m, ok := md.families[string(name[:i])]; ok && hasSuffix(m.Type, string(name[i:])) {
+			return m, true
+		}
+	}
+	return lighter.Metadata{}, false
+}
+
+// hasSuffix says whether metrics of a kind have series of their family's name and a suffix.
+func hasSuffix(kind model.MetricType, suffix string) bool {
+	switch suffix {
+	case "_total":
+		return kind == model.MetricTypeCounter
+	case "_info":
+		return kind == model.MetricTypeInfo
+	case "_created":
+		return kind == model.MetricTypeCounter || kind == model.MetricTypeHistogram || kind == model.MetricTypeSummary
+	case "_count", "_sum":
+		return kind == model.MetricTypeHistogram || kind == model.MetricTypeSummary
+	case "_bucket":
+		return kind == model.MetricTypeHistogram || kind == model.MetricTypeGaugeHistogram
+	case "_gcount", "_gsum":
+		return kind == model.MetricTypeGaugeHistogram
+	}
+	return false
+}
+
 // all returns what is remembered, sorted by name.
 func (md *metadata) all() []prompb.MetricMetadata {
 	md.mu.Lock()
@@ -72,7 +108,8 @@ func (md *metadata) all() []prompb.MetricMetadata {
 	return list
 }
 
-// runMetadata sends all of it at each interval, beside the shards. A sending that is not
+// runMetadata sends all of it at each interval, beside the shards, while 1.0 is spoken: in
+// 2.0 it goes with the samples. A sending that is not
 // over when the next is due is given up: the next says the same.
 func (e *Endpoint) runMetadata(ctx context.Context) error {
 	ticks := time.NewTicker(e.cfg.MetadataInterval)
@@ -83,8 +120,11 @@ func (e *Endpoint) runMetadata(ctx context.Context) error {
 			return nil
 		case <-ticks.C:
 		}
+		if e.speaksV2() {
+			continue
+		}
 		if err := e.sendMetadata(ctx); err != nil && ctx.Err() == nil {
-			e.opts.Logger.Debug("metadata was not sent, the next interval tries again", "endpoint", e.cfg.Name, "error", err)
+			e.logger.Debug("metadata was not sent, the next interval tries again", "error", err)
 		}
 	}
 }
@@ -97,7 +137,7 @@ func (e *Endpoint) sendMetadata(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode metadata of %d families: %w", len(part), err)
 		}
-		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body)}); err != nil { // no samples: Items is 0
+		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body), Header: e.protocol.v1}); err != nil { // no samples: Items is 0
 			return fmt.Errorf("send metadata of %d families: %w", len(part), err)
 		}
 	}

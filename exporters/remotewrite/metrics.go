@@ -9,6 +9,7 @@ import (
 type Metrics struct {
 	delivered  prometheus.Counter
 	dropped    *prometheus.CounterVec
+	written    *prometheus.CounterVec
 	queueBytes *prometheus.GaugeVec
 }
 
@@ -21,8 +22,11 @@ func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Met
 			Name: "lighter_samples_delivered_total", Help: "Samples that an endpoint has taken; with several endpoints a sample counts for each."}),
 		dropped: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "lighter_samples_dropped_total",
-			Help: "Samples that are lost to an endpoint: it refused them (the reason is read from its words), the buffer was full (buffer_full), or the agent stopped (shutdown)."},
+			Help: "Samples that are lost to an endpoint: it refused them (the reason is read from its words), the buffer was full (buffer_full), its file was damaged (buffer_damaged) or of an unknown format (buffer_format), or the agent stopped and there was no disk to keep them (shutdown)."},
 			[]string{"endpoint", "reason"}),
+		written: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "lighter_endpoint_written_total", Help: "What an endpoint of remote write 2.0 says to have written: kind is samples, histograms or exemplars."},
+			[]string{"endpoint", "kind"}),
 		queueBytes: queueBytes,
 	}
 }

@@ -3,30 +3,100 @@ package remotewrite
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/golang/snappy"
+	"github.com/prometheus/client_golang/prometheus"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"lighter/exporters/send"
 )
 
-// protocol is what package send needs to know of remote write 1.0.
+// protocol is what package send needs to know of remote write: a send.Protocol and
+// send.AnswerReader. Which version a request is of, its Header says.
 type protocol struct {
 	userAgent string
+	v1, v2    http.Header // that only requests of the version have; not changed
+	written   *prometheus.CounterVec
+	endpoint  string
+
+	knowsV2 atomic.Bool // the endpoint has answered as only a receiver of 2.0 does
 }
 
-// Header returns the headers that the specification wants, and that no setting overrides.
-func (p protocol) Header() http.Header {
-	return http.Header{
-		"User-Agent":                        {p.userAgent},
-		"Content-Type":                      {"application/x-protobuf"},
-		"Content-Encoding":                  {"snappy"},
-		"X-Prometheus-Remote-Write-Version": {"0.1.0"},
+// The header in which a receiver of 2.0 says what it has written, by kind.
+const (
+	writtenSamples    = "X-Prometheus-Remote-Write-Samples-Written"
+	writtenHistograms = "X-Prometheus-Remote-Write-Histograms-Written"
+	writtenExemplars  = "X-Prometheus-Remote-Write-Exemplars-Written"
+)
+
+func newProtocol(endpoint, userAgent string, written *prometheus.CounterVec) *protocol {
+	version := func(number, contentType string) http.Header {
+		return http.Header{"Content-Type": {contentType}, "X-Prometheus-Remote-Write-Version": {number}}
+	}
+	return &protocol{
+		userAgent: userAgent,
+		v1:        version("0.1.0", "application/x-protobuf"),
+		v2:        version("2.0.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+		written:   written,
+		endpoint:  endpoint,
 	}
 }
 
-// Split halves a request between two of its fields.
-func (protocol) Split(r send.Request) (a, b send.Request, err error) {
+func isV2(r send.Request) bool { return r.Header.Get("X-Prometheus-Remote-Write-Version") == "2.0.0" }
+
+// Header returns the headers that both versions want. With those of a request they are
+// what no setting overrides.
+func (p *protocol) Header() http.Header {
+	return http.Header{"User-Agent": {p.userAgent}, "Content-Encoding": {"snappy"}}
+}
+
+// unknownVersionError says that the endpoint does not know remote write 2.0.
+type unknownVersionError struct{ sign string }
+
+func (e *unknownVersionError) Error() string {
+	return "the endpoint does not know remote write 2.0: it answered " + e.sign
+}
+
+// ReadAnswer counts what a receiver of 2.0 says to have written. One that takes 2.0 for
+// something else answers 415; or with success and nothing said, having read 1.0 where there
+// was none; or, before the specification asked for 415, 400.
+func (p *protocol) ReadAnswer(r send.Request, status int, h http.Header) (stored int, err error) {
+	if !isV2(r) {
+		return 0, nil
+	}
+	says := false
+	for _, w := range []struct {
+		header, kind string
+		items        bool
+	}{{writtenSamples, "samples", true}, {writtenHistograms, "histograms", true}, {writtenExemplars, "exemplars", false}} {
+		n, err := strconv.Atoi(strings.TrimSpace(h.Get(w.header)))
+		if err != nil || n < 0 {
+			continue
+		}
+		says = true
+		p.written.WithLabelValues(p.endpoint, w.kind).Add(float64(n))
+		if w.items {
+			stored += min(n, r.Items)
+		}
+	}
+	switch {
+	case status == http.StatusUnsupportedMediaType:
+		return 0, &unknownVersionError{"415"}
+	case says:
+		p.knowsV2.Store(true)
+	case status >= 200 && status < 300:
+		return 0, &unknownVersionError{fmt.Sprintf("%d without saying what it has written", status)}
+	case status == http.StatusBadRequest && !p.knowsV2.Load():
+		return 0, &unknownVersionError{"400 without saying what it has written"}
+	}
+	return stored, nil
+}
+
+// Split halves a request between two of its series.
+func (p *protocol) Split(r send.Request) (a, b send.Request, err error) {
 	fail := func(err error) (send.Request, send.Request, error) {
 		return r, r, fmt.Errorf("split a request of %d samples: %w", r.Items, err)
 	}
@@ -34,56 +104,74 @@ func (protocol) Split(r send.Request) (a, b send.Request, err error) {
 	if err != nil {
 		return fail(err)
 	}
-	fields := 0
-	for rest := body; len(rest) > 0; fields++ {
-		n, err := skipField(rest)
-		if err != nil {
-			return fail(err)
-		}
-		rest = rest[n:]
+	split := splitV1
+	if isV2(r) {
+		split = splitV2
+	}
+	first, second, fields, err := split(body)
+	if err != nil {
+		return fail(err)
 	}
 	if fields < 2 {
 		return r, r, send.ErrOneItem
 	}
-	at, err := fieldEnd(body, fields/2)
-	if err != nil {
-		return fail(err)
-	}
-	first := min(fields/2, r.Items) // a field is a sample; metadata has fields and no items
-	a = send.Request{Body: snappy.Encode(nil, body[:at]), Items: first}
-	b = send.Request{Body: snappy.Encode(nil, body[at:]), Items: r.Items - first}
+	items := min(fields/2, r.Items) // a field is a sample; metadata has fields and no items
+	a = send.Request{Body: snappy.Encode(nil, first), Items: items, Header: r.Header}
+	b = send.Request{Body: snappy.Encode(nil, second), Items: r.Items - items, Header: r.Header}
 	return a, b, nil
 }
 
-// Refused counts the whole request: remote write 1.0 does not say which samples of a 400
-// were stored, and what was must not be sent again.
-func (protocol) Refused(r send.Request, text string) []send.Refusal {
-	return []send.Refusal{{Reason: reasonOf(text), Items: r.Items}}
-}
-
-// reasonOf reads why from the words of Prometheus, Mimir, Cortex and Thanos. The order
-// matters: a text that says more than one thing counts for the first.
-func reasonOf(text string) string {
-	text = strings.ToLower(text)
-	for _, r := range []struct{ reason, says string }{
-		{"out_of_order", "out of order"},
-		{"out_of_order", "out-of-order"},
-		{"duplicate", "duplicate sample"},
-		{"duplicate", "duplicate-timestamp"},
-		{"too_new", "too far in the future"},
-		{"too_new", "far-in-future"},
-		{"too_old", "too old"},
-		{"too_old", "too-old"},
-		{"too_old", "out of bounds"},
-		{"limit", "limit"},
-		{"limit", "max-"},
-		{"limit", "exceed"},
-		{"labels", "label"},
-		{"labels", "metric name"},
-	} {
-		if strings.Contains(text, r.says) {
-			return r.reason
+// splitV1 returns the first half of a WriteRequest's fields, the others, and how many there are.
+func splitV1(body []byte) (first, second []byte, fields int, err error) {
+	for rest := body; len(rest) > 0; fields++ {
+		if _, rest, err = nextField(rest); err != nil {
+			return nil, nil, 0, err
 		}
 	}
-	return "other"
+	at, err := fieldEnd(body, fields/2)
+	return body[:at], body[at:], fields, err
+}
+
+// splitV2 does so with the series of a Request; each half gets the symbols that it needs.
+func splitV2(body []byte) (first, second []byte, fields int, err error) {
+	var whole writev2.Request
+	if err := whole.Unmarshal(body); err != nil {
+		return nil, nil, 0, err
+	}
+	fields = len(whole.Timeseries)
+	if first, err = resymbolize(whole.Symbols, whole.Timeseries[:fields/2]).Marshal(); err != nil {
+		return nil, nil, 0, err
+	}
+	if second, err = resymbolize(whole.Symbols, whole.Timeseries[fields/2:]).Marshal(); err != nil {
+		return nil, nil, 0, err
+	}
+	return first, second, fields, nil
+}
+
+func resymbolize(symbols []string, series []writev2.TimeSeries) *writev2.Request {
+	table := writev2.NewSymbolTable()
+	ref := func(old *uint32) {
+		if int(*old) < len(symbols) {
+			*old = table.Symbolize(symbols[*old])
+		}
+	}
+	for i := range series {
+		for j := range series[i].LabelsRefs {
+			ref(&series[i].LabelsRefs[j])
+		}
+		for _, e := range series[i].Exemplars {
+			for j := range e.LabelsRefs {
+				ref(&e.LabelsRefs[j])
+			}
+		}
+		ref(&series[i].Metadata.HelpRef)
+		ref(&series[i].Metadata.UnitRef)
+	}
+	return &writev2.Request{Symbols: table.Symbols(), Timeseries: series}
+}
+
+// Refused counts the whole request, or what the endpoint does not say to have stored: an
+// answer does not tell which samples that are, and what was stored must not be sent again.
+func (p *protocol) Refused(r send.Request, text string) []send.Refusal {
+	return []send.Refusal{{Reason: reasonOf(text), Items: r.Items}}
 }

@@ -1,0 +1,73 @@
+package scrape
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// exemplarMark is the exemplar of a series that was sent last. Pages show the same ones
+// again and again; each is sent once, in the order of time, value and labels.
+type exemplarMark struct {
+	time  int64
+	value float64
+	hash  uint64 // of its labels
+}
+
+// addExemplars appends to the point those exemplars of the parser's sample that the series
+// has not sent. What is not valid is left out: it is no reason to lose the sample.
+func (r *reading) addExemplars(s *series, native bool, sampleTime int64) {
+	found := r.exemplars[:0]
+	for r.exemplar = (exemplar.Exemplar{}); r.parser.Exemplar(&r.exemplar); r.exemplar = (exemplar.Exemplar{}) {
+		if r.exemplar.HasTs || !native { // those of native histograms have a time, by specification
+			found = append(found, r.exemplar)
+		}
+	}
+	r.exemplars = found
+	slices.SortFunc(found, exemplar.Compare)
+	for _, e := range found {
+		if !validExemplar(e.Labels) {
+			continue
+		}
+		mark := exemplarMark{e.Ts, e.Value, e.Labels.Hash()}
+		if !e.HasTs {
+			mark.time = sampleTime
+			if s.exemplar != nil && s.exemplar.value == mark.value && s.exemplar.hash == mark.hash {
+				continue
+			}
+		}
+		if mark.time <= 0 || mark.time > r.at+maxAhead.Milliseconds() || s.exemplar != nil && !s.exemplar.before(mark) {
+			continue
+		}
+		e.Ts = mark.time
+		s.exemplar = &mark
+		r.out.point = appendExemplar(r.out.point, e)
+	}
+}
+
+func (m *exemplarMark) before(n exemplarMark) bool {
+	switch {
+	case m.time != n.time:
+		return m.time < n.time
+	case m.value != n.value:
+		return m.value < n.value
+	}
+	return m.hash < n.hash
+}
+
+// validExemplar says whether backends take these labels. Their names and values have 128
+// characters together at most (OpenMetrics 1.0.0, exemplars).
+func validExemplar(l labels.Labels) bool {
+	if _, twice := l.HasDuplicateLabelNames(); twice {
+		return false
+	}
+	length, valid := 0, true
+	l.Range(func(one labels.Label) {
+		length += utf8.RuneCountInString(one.Name) + utf8.RuneCountInString(one.Value)
+		valid = valid && one.Value != "" && utf8.ValidString(one.Value) && model.LegacyValidation.IsValidLabelName(one.Name)
+	})
+	return valid && length <= exemplar.ExemplarMaxLabelSetLength
+}

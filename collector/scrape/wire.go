@@ -1,0 +1,68 @@
+package scrape
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
+)
+
+// The functions here append fields of a prompb TimeSeries. Samples are the hot path and
+// encoded by hand; exemplars and histograms, whose parsing costs far more, by the library.
+
+// appendSample appends field samples. start is 0 if it is not known; then the message is
+// that of remote write 1.0, else that of 2.0, which is 1.0's with start in a field of its own.
+func appendSample(dst []byte, v float64, t, start int64) []byte {
+	head := len(dst)
+	dst = append(dst, 2<<3|2, 0)
+	if bits := math.Float64bits(v); bits != 0 { // proto3 leaves out zero, but not its negative
+		dst = append(dst, 1<<3|1)
+		dst = binary.LittleEndian.AppendUint64(dst, bits)
+	}
+	if t != 0 {
+		dst = append(dst, 2<<3|0)
+		dst = binary.AppendUvarint(dst, uint64(t))
+	}
+	if start != 0 {
+		dst = append(dst, 3<<3|0)
+		dst = binary.AppendUvarint(dst, uint64(start))
+	}
+	dst[head+1] = byte(len(dst) - head - 2) // 31 at most
+	return dst
+}
+
+// appendHistogram appends field histograms, of an integer histogram or else of a float one.
+// The messages of remote write 1.0 and 2.0 are the same but for start, which only 2.0 has.
+func appendHistogram(dst []byte, h *histogram.Histogram, fh *histogram.FloatHistogram, t, start int64) []byte {
+	var m writev2.Histogram
+	if h != nil {
+		m = writev2.FromIntHistogram(start, t, h)
+	} else {
+		m = writev2.FromFloatHistogram(start, t, fh)
+	}
+	return appendMessage(dst, 4<<3|2, &m)
+}
+
+// appendExemplar appends field exemplars.
+func appendExemplar(dst []byte, e exemplar.Exemplar) []byte {
+	return appendMessage(dst, 3<<3|2, &prompb.Exemplar{Labels: prompb.FromLabels(e.Labels, nil), Value: e.Value, Timestamp: e.Ts})
+}
+
+type message interface {
+	Size() int
+	MarshalToSizedBuffer([]byte) (int, error)
+}
+
+func appendMessage(dst []byte, tag byte, m message) []byte {
+	size := m.Size()
+	dst = append(dst, tag)
+	dst = binary.AppendUvarint(dst, uint64(size))
+	head := len(dst)
+	dst = slices.Grow(dst, size)[:head+size]
+	_, _ = m.MarshalToSizedBuffer(dst[head:]) // messages without interfaces of their own have no error
+	return dst
+}

@@ -1,0 +1,480 @@
+package remotewrite_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+
+	"lighter"
+	"lighter/exporters/queue"
+	"lighter/exporters/receiver"
+	"lighter/exporters/remotewrite"
+)
+
+// network is between an Endpoint and a receiver: it takes its time, and ends with the
+// process that it belongs to.
+type network struct {
+	to   http.Handler
+	away *atomic.Bool // the backend answers 503
+
+	mu        sync.Mutex
+	dead      bool
+	unproven  int // samples that the backend has and whose answer is under way
+	abandoned int // those whose answer was not waited for
+}
+
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.mu.Lock()
+	dead := n.dead
+	n.mu.Unlock()
+	if dead {
+		return nil, errors.New("the process is dead")
+	}
+	if n.away.Load() {
+		time.Sleep(20 * time.Millisecond)
+		return response(http.StatusServiceUnavailable), nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	resp, err := direct{n.to}.RoundTrip(r)
+	samples := samplesOf(r, body)
+	n.add(samples)
+	defer n.add(-samples)
+	select {
+	case <-time.After(rand.N(300 * time.Millisecond)):
+		return resp, err
+	case <-r.Context().Done():
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.abandoned += samples
+		return nil, r.Context().Err()
+	}
+}
+
+func response(status int) *http.Response {
+	w := httptest.NewRecorder()
+	w.WriteHeader(status)
+	return w.Result()
+}
+
+// samplesOf returns how many samples a request has, of blocks that have one a series.
+func samplesOf(r *http.Request, body []byte) int {
+	if r.Header.Get("X-Prometheus-Remote-Write-Version") == "2.0.0" {
+		req, err := receiver.DecodeWriteV2(body)
+		if err != nil {
+			panic(err)
+		}
+		return len(req.Timeseries)
+	}
+	req, err := receiver.DecodeWrite(body)
+	if err != nil {
+		panic(err)
+	}
+	return len(req.Timeseries)
+}
+
+func (n *network) add(samples int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.dead {
+		n.unproven += samples
+	}
+}
+
+// kill ends the network, and returns how many samples the backend has whose answer was
+// under way or not waited for.
+func (n *network) kill() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dead = true
+	return n.unproven + n.abandoned
+}
+
+// gauges is the block of one scrape of a target: each of its series says the number of the
+// scrape.
+func gauges(tb testing.TB, target, series int, scrape int64) lighter.Block {
+	tb.Helper()
+	var req prompb.WriteRequest
+	for i := range series {
+		l := labels.FromStrings("__name__", "scrape", "i", fmt.Sprint(i), "target", fmt.Sprint(target))
+		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
+			Labels: prompb.FromLabels(l, nil), Samples: []prompb.Sample{{Value: float64(scrape), Timestamp: scrape}}})
+	}
+	body, err := req.Marshal()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return lighter.Block{Body: body, Samples: series, Time: scrape}
+}
+
+// checkSequence checks that each series has every scrape once and in order.
+func checkSequence(tb testing.TB, s *receiver.Server, targets, series int, scrapes int64) {
+	tb.Helper()
+	all := s.Series(labels.MustNewMatcher(labels.MatchEqual, "__name__", "scrape"))
+	if len(all) != targets*series {
+		tb.Errorf("%d series arrived, want %d", len(all), targets*series)
+	}
+	for _, one := range all {
+		for i, sample := range one.Samples {
+			if sample.Value != float64(i+1) || sample.Time != int64(i+1) {
+				tb.Fatalf("%s: after %d comes %v at %d", one.Labels, i, sample.Value, sample.Time)
+			}
+		}
+		if len(one.Samples) != int(scrapes) {
+			tb.Fatalf("%s has %d samples, want %d", one.Labels, len(one.Samples), scrapes)
+		}
+	}
+	if v := s.Violations(); len(v) > 0 {
+		tb.Errorf("violations: %q", v)
+	}
+	if n := s.WriteStats().OutOfOrder; n > 0 {
+		tb.Errorf("%d samples are out of order", n)
+	}
+}
+
+func copyDir(tb testing.TB, from, to string) {
+	tb.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func onDisk(dir string) remotewrite.Config {
+	cfg := testConfig()
+	cfg.Dir, cfg.MaxBytes = dir, 64<<20
+	return cfg
+}
+
+// TestKill kills the process again and again at any moment, while the backend comes and
+// goes: every scrape that was appended arrives once, in order, and again only what was not
+// acknowledged. A copy of the directory is what a killed process leaves.
+func TestKill(t *testing.T) {
+	for seed := range 5 {
+		for version := 1; version <= 2; version++ {
+			t.Run(fmt.Sprintf("seed=%d/version=%d", seed, version), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testKill(t, seed, version) })
+			})
+		}
+	}
+}
+
+func testKill(t *testing.T, seed, version int) {
+	const targets, series, lives = 7, 30, 12
+	random := rand.New(rand.NewPCG(uint64(seed), uint64(version)))
+	root := t.TempDir()
+	backend := receiver.New(receiver.Options{})
+	var away atomic.Bool
+	scrape, repeatable := int64(0), 0
+	dir := filepath.Join(root, "0")
+	var last func()
+	for life := range lives {
+		net := &network{to: backend, away: &away}
+		cfg := onDisk(dir)
+		cfg.Version = version
+		cfg.SamplesPerSend = 100 + random.IntN(500)
+		cfg.Shards = 1 + random.IntN(4) // another number than in the life before
+		e := mustNewWith(t, cfg, net)
+		stop := e.run(t)
+		for range random.IntN(40) {
+			scrape++
+			for target := range targets {
+				e.mustAppend(t, uint64(target)*7919, gauges(t, target, series, scrape))
+			}
+			away.Store(random.IntN(3) == 0)
+			time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+		}
+		if life == lives-1 {
+			away.Store(false)
+			time.Sleep(2 * time.Minute)
+			stop()
+			break
+		}
+		synctest.Wait()
+		repeatable += net.kill()
+		next := filepath.Join(root, fmt.Sprint(life+1))
+		copyDir(t, dir, next)
+		dir = next
+		if last != nil {
+			last()
+		}
+		last = stop
+	}
+	last()
+	checkSequence(t, backend, targets, series, scrape)
+	if n := backend.WriteStats().Repeated; n > repeatable {
+		t.Errorf("%d samples came twice, and only %d were not acknowledged", n, repeatable)
+	}
+}
+
+// TestCleanStop: what cannot be flushed stays on disk, in order, and is not lost.
+func TestCleanStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var scrape int64
+		backend := receiver.New(receiver.Options{})
+		for life := range 3 {
+			var away atomic.Bool
+			away.Store(life < 2)
+			e := mustNewWith(t, onDisk(dir), &network{to: backend, away: &away})
+			stop := e.run(t)
+			for range 10 {
+				scrape++
+				for target := range 5 {
+					e.mustAppend(t, uint64(target), gauges(t, target, 20, scrape))
+				}
+				time.Sleep(time.Second)
+			}
+			stop()
+			st := e.Status()
+			if len(st.Dropped) > 0 || strings.Contains(e.log.String(), "lost") {
+				t.Errorf("life %d: status %+v, log:\n%s", life, st, e.log)
+			}
+		}
+		checkSequence(t, backend, 5, 20, scrape)
+		if n := backend.WriteStats().Repeated; n > 0 {
+			t.Errorf("%d samples came twice", n)
+		}
+	})
+}
+
+// TestDiskIsBounded: the oldest samples go, counted, and the newest stay.
+func TestDiskIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := onDisk(t.TempDir())
+		cfg.MaxBytes = 200_000
+		var away atomic.Bool
+		away.Store(true)
+		backend := receiver.New(receiver.Options{})
+		e := mustNewWith(t, cfg, &network{to: backend, away: &away})
+		stop := e.run(t)
+		const scrapes, targets, series = 500, 3, 100
+		for scrape := range int64(scrapes) {
+			for target := range targets {
+				e.mustAppend(t, uint64(target), gauges(t, target, series, scrape+1))
+			}
+			if b := e.Status().WaitingBytes; b > cfg.MaxBytes {
+				t.Fatalf("%d bytes wait, over the limit of %d", b, cfg.MaxBytes)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		away.Store(false)
+		time.Sleep(5 * time.Minute)
+		stop()
+		st := e.Status()
+		lost := st.Dropped["buffer_full"]
+		if lost == 0 || lost != e.dropped(t, "buffer_full") || st.Delivered+lost != scrapes*targets*series || backend.WriteStats().OutOfOrder > 0 {
+			t.Errorf("status %+v, %d counted as dropped, %d out of order: sent and lost must be %d together", st, e.dropped(t, "buffer_full"), backend.WriteStats().OutOfOrder, scrapes*targets*series)
+		}
+		for _, one := range backend.Series() {
+			if last := one.Samples[len(one.Samples)-1]; last.Value != scrapes {
+				t.Errorf("the last sample is of %v: the newest must stay", last.Value)
+			}
+		}
+		if n := strings.Count(e.log.String(), "the buffer is full"); n != 1 {
+			t.Errorf("the full buffer is logged %d times, want once", n)
+		}
+	})
+}
+
+// TestDiskFails: while the disk takes nothing samples go on through memory, in order, and
+// when it works again they are on it.
+func TestDiskFails(t *testing.T) {
+	for seed := range 20 {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testDiskFails(t, seed) })
+		})
+	}
+}
+
+func testDiskFails(t *testing.T, seed int) {
+	const targets, series = 5, 40
+	random := rand.New(rand.NewPCG(uint64(seed), 1))
+	backend := receiver.New(receiver.Options{})
+	dir, scrape := t.TempDir(), int64(0)
+	var away, failing atomic.Bool
+	lost, repeatable := int64(0), 0
+	for life := range 3 {
+		cfg := onDisk(dir)
+		cfg.Shards = 2
+		cfg.SamplesPerSend = 300
+		net := &network{to: backend, away: &away}
+		e := mustNewWith(t, cfg, net)
+		e.BreakDisk(func() error {
+			if failing.Load() {
+				return errors.New("no space left on device")
+			}
+			return nil
+		})
+		stop := e.run(t)
+		for range 60 {
+			if random.IntN(5) == 0 {
+				failing.Store(!failing.Load())
+			}
+			if random.IntN(5) == 0 {
+				away.Store(!away.Load())
+			}
+			scrape++
+			for target := range targets {
+				e.mustAppend(t, uint64(target), gauges(t, target, series, scrape))
+			}
+			time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
+		}
+		if life == 2 {
+			away.Store(false)
+			time.Sleep(5 * time.Minute)
+		}
+		failing.Store(false)
+		stop()
+		repeatable += net.kill()
+		st := e.Status()
+		for reason, n := range st.Dropped {
+			if reason != "shutdown" {
+				t.Errorf("%d samples are dropped: %s", n, reason)
+			}
+			lost += n
+		}
+		if st.WaitingSamples > 0 && life == 2 {
+			t.Errorf("%d samples wait at the end", st.WaitingSamples)
+		}
+	}
+	// What was taken from memory, not sent at a stop, and overtaken by the disk is the one
+	// thing that is lost, and counted (also when the backend had it and its answer was not
+	// waited for); all else is there, in order.
+	st := backend.WriteStats()
+	all := int64(st.Samples) + lost
+	if all < scrape*targets*series || all > scrape*targets*series+int64(repeatable) || st.OutOfOrder > 0 || st.Repeated > repeatable {
+		t.Errorf("%d samples arrived and %d are lost of %d; %d out of order, %d twice", st.Samples, lost, scrape*targets*series, st.OutOfOrder, st.Repeated)
+	}
+	for _, one := range backend.Series() {
+		for i := 1; i < len(one.Samples); i++ {
+			if one.Samples[i].Value <= one.Samples[i-1].Value {
+				t.Fatalf("%s: after %v comes %v", one.Labels, one.Samples[i-1].Value, one.Samples[i].Value)
+			}
+		}
+	}
+}
+
+// TestDiskFailsAndSays: it is said once, memory is bounded, and the gauge tells where what waits is.
+func TestDiskFailsAndSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := onDisk(t.TempDir())
+		cfg.BufferBytes = 20_000
+		cfg.SamplesPerSend = 100 // one block is taken, and one more is on its way
+		var away, failing atomic.Bool
+		away.Store(true)
+		failing.Store(true)
+		backend := receiver.New(receiver.Options{})
+		e := mustNewWith(t, cfg, &network{to: backend, away: &away})
+		e.BreakDisk(func() error {
+			if failing.Load() {
+				return errors.New("read-only file system")
+			}
+			return nil
+		})
+		stop := e.run(t)
+		scrape := int64(0)
+		some := func(n int) {
+			for range n {
+				scrape++
+				e.mustAppend(t, 0, gauges(t, 0, 100, scrape))
+			}
+		}
+		some(200)
+		if m, d := e.gauge(t, "memory"), e.gauge(t, "disk"); m == 0 || m > float64(cfg.BufferBytes) || d > 100 {
+			t.Errorf("%v bytes in memory, %v on disk; want some, and nearly none", m, d)
+		}
+		lost := e.dropped(t, "buffer_full")
+		if lost == 0 {
+			t.Error("nothing is counted as dropped")
+		}
+		failing.Store(false)
+		some(1)
+		if m, d := e.gauge(t, "memory"), e.gauge(t, "disk"); m > 2000 || d < 10_000 {
+			t.Errorf("%v bytes in memory, %v on disk; want what is taken, and the rest", m, d)
+		}
+		away.Store(false)
+		time.Sleep(5 * time.Minute)
+		if m := e.gauge(t, "memory"); m != 0 {
+			t.Errorf("%v bytes in memory after all is sent", m)
+		}
+		stop()
+		if n := int64(backend.WriteStats().Samples); n+lost != scrape*100 {
+			t.Errorf("%d samples arrived and %d are lost of %d", n, lost, scrape*100)
+		}
+		for text, want := range map[string]int{"the disk does not take them": 1, "the disk takes samples again": 1, "the buffer is full": 1, "the buffer has room again": 1} {
+			if n := strings.Count(e.log.String(), text); n != want {
+				t.Errorf("%q is logged %d times, want %d:\n%s", text, n, want, e.log)
+			}
+		}
+	})
+}
+
+// TestForeignRecords: what another version left in a form that this one does not know is
+// dropped and counted, and the rest is sent.
+func TestForeignRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := onDisk(t.TempDir())
+		q, err := queue.Open(queue.Options{Dir: cfg.Dir, MaxBytes: cfg.MaxBytes, Lanes: 1, Full: queue.DropOldest, Dropped: func(string, int, int) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range [][]byte{{0x80, 1, 2, 3}, {}, {0}, {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {1, 5, 1, 2, 3}} {
+			if err := q.Append(0, 7, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		backend := receiver.New(receiver.Options{})
+		var away atomic.Bool
+		cfg.Version = 2
+		e := mustNewWith(t, cfg, &network{to: backend, away: &away})
+		stop := e.run(t)
+		time.Sleep(10 * time.Second)
+		e.mustAppend(t, 0, gauges(t, 0, 10, 1))
+		time.Sleep(10 * time.Second)
+		stop()
+		checkSequence(t, backend, 1, 10, 1)
+		if n := e.dropped(t, "buffer_format"); n != 5*7 {
+			t.Errorf("%d samples are dropped, want 35; log:\n%s", n, e.log)
+		}
+		if st := e.Status(); st.WaitingSamples != 0 {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+func TestNewRefusesADirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := mustNew(t, testConfig()).options
+	for name, cfg := range map[string]remotewrite.Config{
+		"that is a file": onDisk(filepath.Join(file, "metrics")),
+		"without room":   func() remotewrite.Config { c := onDisk(t.TempDir()); c.MaxBytes = 0; return c }(),
+	} {
+		if _, err := remotewrite.New(cfg, o); err == nil || !strings.HasPrefix(err.Error(), "remote write cloud: ") {
+			t.Errorf("a directory %s: err = %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package remotewrite
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/golang/snappy"
+
+	"lighter/exporters/send"
+)
+
+// requests makes requests of items, in either version of the protocol: what waits can be
+// sent as both, because an endpoint may turn out not to know 2.0 while things wait for it.
+type requests struct {
+	protocol *protocol
+	metadata *metadata
+	encoders sync.Pool // of *encoder
+}
+
+// encoder is memory for making one request.
+type encoder struct {
+	transcoder transcoder
+	body       []byte // of the request, uncompressed
+	block      []byte // likewise of one block
+	packed     []byte
+}
+
+func (q *requests) make(items []item, v2 bool) (send.Request, error) {
+	e, _ := q.encoders.Get().(*encoder)
+	if e == nil {
+		e = &encoder{transcoder: transcoder{lookup: q.metadata.of}}
+	}
+	defer q.encoders.Put(e)
+	r := send.Request{Header: q.protocol.v1}
+	for _, it := range items {
+		r.Items += it.samples
+	}
+	var err error
+	if v2 {
+		r.Header = q.protocol.v2
+		r.Body, err = e.encodeV2(items)
+	} else {
+		r.Body, err = e.encodeV1(items)
+	}
+	if err != nil {
+		return send.Request{}, fmt.Errorf("make a request of %d samples: %w", r.Items, err)
+	}
+	return r, nil
+}
+
+// encodeV1 joins blocks as they are, but for the start timestamps that 1.0 does not know.
+// The body is new memory: the HTTP client may read it still when an answer came early.
+func (e *encoder) encodeV1(items []item) ([]byte, error) {
+	length, size := 0, binary.MaxVarintLen64
+	for _, it := range items {
+		if it.startTimes() {
+			return e.encodeV1Anew(items)
+		}
+		elements, n := it.elements()
+		length += n
+		size += len(elements)
+	}
+	body := binary.AppendUvarint(make([]byte, 0, size), uint64(length))
+	for _, it := range items {
+		elements, _ := it.elements()
+		body = append(body, elements...)
+	}
+	return body, nil
+}
+
+func (e *encoder) encodeV1Anew(items []item) ([]byte, error) {
+	e.body = e.body[:0]
+	for _, it := range items {
+		block, err := e.decode(it)
+		if err == nil {
+			e.body, err = withoutStarts(e.body, block)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return e.pack(), nil
+}
+
+func (e *encoder) encodeV2(items []item) ([]byte, error) {
+	e.transcoder.reset()
+	for _, it := range items {
+		block, err := e.decode(it)
+		if err == nil {
+			err = e.transcoder.add(block)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	e.body = e.transcoder.appendRequest(e.body[:0])
+	return e.pack(), nil
+}
+
+// decode returns an item's block, which is valid until the next call.
+func (e *encoder) decode(it item) ([]byte, error) {
+	block, err := it.block(e.block)
+	if err == nil {
+		e.block = block
+	}
+	return block, err
+}
+
+func (e *encoder) pack() []byte {
+	if n := snappy.MaxEncodedLen(len(e.body)); cap(e.packed) < n {
+		e.packed = make([]byte, n)
+	}
+	return bytes.Clone(snappy.Encode(e.packed[:cap(e.packed)], e.body))
+}
