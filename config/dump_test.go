@@ -35,13 +35,13 @@ func dump(p *config.Plan) string {
 		dumpRules(line, l.Rules)
 	}
 	for _, s := range p.Scrapes {
-		line("scrape %s from %s to %s: interval=%s timeout=%s path=%s samples=%d body=%d", s.Name, s.From, s.To, s.Interval, s.Timeout, s.Path, s.SampleLimit, s.BodyLimit)
+		line("scrape %s from %s to %s: interval=%s timeout=%s path=%s samples=%d body=%d native=%t starts=%t", s.Name, s.From, s.To, s.Interval, s.Timeout, s.Path, s.SampleLimit, s.BodyLimit, s.NativeHistograms, s.StartTimes)
 	}
 	for _, l := range p.Loki {
 		line("loki %s: %s tenant=%q external=%s auth=%s", l.Name, l.URL, l.Tenant, l.ExternalLabels, auth(l.HTTP))
 	}
 	for _, r := range p.Remote {
-		line("remote %s: %s tenant=%q external=%s auth=%s", r.Name, r.URL, r.Tenant, r.ExternalLabels, auth(r.HTTP))
+		line("remote %s: %s version=%d tenant=%q external=%s auth=%s", r.Name, r.URL, r.Version, r.Tenant, r.ExternalLabels, auth(r.HTTP))
 	}
 	return b.String()
 }

@@ -110,6 +110,8 @@ func (s *Settings) addMetrics(p *Plan) {
 	c.Path = s.MetricsPath
 	c.SampleLimit = s.SampleLimit
 	c.BodyLimit = s.BodyLimitBytes
+	c.NativeHistograms = s.NativeHistograms
+	c.StartTimes = s.RemoteWrite == 2 && s.Prom.URL != ""
 	if len(s.ScrapeTargets) > 0 {
 		p.Static = append(p.Static, Static{Name: nodeStatic, Targets: s.ScrapeTargets})
 		c.From = append(c.From, nodeStatic)
@@ -118,6 +120,7 @@ func (s *Settings) addMetrics(p *Plan) {
 		r := remotewrite.DefaultConfig()
 		r.Name = nodeProm
 		r.URL = s.Prom.URL
+		r.Version = s.RemoteWrite
 		r.Tenant = s.Prom.Tenant
 		r.ExternalLabels = labels.FromMap(s.external())
 		s.Prom.authorize(&r.HTTP)

@@ -58,6 +58,16 @@ func oneOf(accepted ...string) func(string) (string, error) {
 	}
 }
 
+func parseRemoteWrite(v string) (int, error) {
+	switch v {
+	case "1":
+		return 1, nil
+	case "2":
+		return 2, nil
+	}
+	return 0, errors.New("want 1 or 2")
+}
+
 func parseLevel(v string) (slog.Level, error) {
 	switch v {
 	case "debug":

@@ -37,6 +37,9 @@ type Settings struct {
 	SampleLimit    int   // 0 is none
 	BodyLimitBytes int64 // 0 is none
 
+	RemoteWrite      int // version of the protocol, 1 or 2
+	NativeHistograms bool
+
 	DataDir        string
 	BufferMaxBytes int64
 	Listen         string

@@ -73,8 +73,8 @@ func backendTable() []setting {
 			meaning: "sent as `X-Scope-OrgID`",
 			keep:    in(func(s *Settings) *string { return &s.Prom.Tenant }, parseHeader)},
 		{section: toProm, name: "LIGHTER_REMOTE_WRITE", value: "1",
-			meaning: "`2` will be remote write 2.0",
-			toCome:  "remote write 2.0 is", nothing: []string{"1"}},
+			meaning: "`2`: remote write 2.0, back to 1.0 by itself where the receiver does not know it",
+			keep:    in(func(s *Settings) *int { return &s.RemoteWrite }, parseRemoteWrite)},
 	}
 }
 
@@ -166,8 +166,8 @@ func metricTable() []setting {
 			meaning: "uncompressed bytes of one scrape, likewise; `0` is none",
 			keep:    in(func(s *Settings) *int64 { return &s.BodyLimitBytes }, sizeBetween(0, maxSizeBytes))},
 		{section: ofMetrics, name: "LIGHTER_NATIVE_HISTOGRAMS", value: "off",
-			meaning: "`on` will scrape protobuf where offered and send native histograms",
-			toCome:  "native histograms are", nothing: []string{"off"}},
+			meaning: "`on`: scrape protobuf where offered and send native histograms, in place of their classic series",
+			keep:    in(func(s *Settings) *bool { return &s.NativeHistograms }, parseSwitch)},
 		{section: ofMetrics, name: "LIGHTER_BUDGET_SERIES",
 			meaning: "such as `10000`: the agent will report the projected use and warn ahead",
 			toCome:  "the series budget is"},
@@ -177,10 +177,10 @@ func metricTable() []setting {
 func agentTable() []setting {
 	return []setting{
 		{section: ofTheAgent, name: "LIGHTER_DATA_DIR", value: "/var/lib/lighter",
-			meaning: "positions, and later buffers",
+			meaning: "positions and buffers",
 			keep:    in(func(s *Settings) *string { return &s.DataDir }, parseText)},
 		{section: ofTheAgent, name: "LIGHTER_BUFFER_MAX", value: "512MiB",
-			meaning: "the most disk that buffers may take, for logs and for metrics each. Today they take none: what waits is in memory",
+			meaning: "disk for what a backend could not take yet, for logs and for metrics each. Full, the oldest samples go first, counted; for logs reading stops, and Docker keeps the lines",
 			keep:    in(func(s *Settings) *int64 { return &s.BufferMaxBytes }, sizeBetween(minBufferBytes, maxSizeBytes))},
 		{section: ofTheAgent, name: "LIGHTER_LISTEN", value: "127.0.0.1:12345",
 			meaning: "the agent's own HTTP server. The page shows log lines: whoever opens it to a network decides that",

@@ -147,6 +147,7 @@ func (a *agent) makeExporters(reg prometheus.Registerer, queue *prometheus.Gauge
 	}
 	metrics := remotewrite.NewMetrics(reg, queue)
 	for _, c := range a.plan.Remote {
+		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, "metrics", c.Name), a.plan.Agent.BufferMax
 		e, err := remotewrite.New(c, remotewrite.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: metrics, SendMetrics: sending, Logger: a.o.logger})
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ type Emit func(time int64, stream int, line []byte, own bool)
 type Lines struct {
 	MaxBytes int    // a longer line is cut
 	Terminal bool   // lines end in a CR, which is taken off
+	Valid    bool   // messages are known to be UTF-8
 	Emit     Emit   // takes each line
 	Cut      func() // is told of each line that is cut
 
@@ -59,13 +60,18 @@ func (l *Lines) Line(time int64, stream int, line []byte, own bool) {
 	if l.Terminal {
 		line = bytes.TrimSuffix(line, []byte{'\r'})
 	}
-	line = valid(line)
+	if !l.Valid {
+		line = valid(line)
+	}
 	if len(line) > l.MaxBytes {
 		line = cutLine(line, l.MaxBytes)
 		l.Cut()
 	}
 	l.Emit(time, stream, line, own)
 }
+
+// Forget forgets what is not whole: the log is read again from before it.
+func (l *Lines) Forget() { l.partials = [2]Partial{} }
 
 // Open returns the time of the stream's line that is not whole yet, 0 if there is none.
 func (l *Lines) Open(stream int) int64 { return l.partials[stream].Time }

@@ -199,7 +199,9 @@ func (b *buffer) contents() contents {
 	if b.disk != nil {
 		st := b.disk.Stats()
 		c.samples += st.Items
-		c.onDisk = st.Bytes
+		if st.Records > 0 { // else it is only what is not tidied up yet
+			c.onDisk = st.Bytes
+		}
 	}
 	return c
 }

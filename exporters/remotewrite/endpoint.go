@@ -239,8 +239,11 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 	for {
 		r, err := e.requests.make(items, e.speaksV2())
-		if err != nil {
-			e.events.undecodable(items, err)
+		switch {
+		case err != nil && len(items) > 1:
+			return e.deliverEach(ctx, items)
+		case err != nil:
+			e.events.undecodable(items[0], err)
 			return nil
 		}
 		err = e.sender.Deliver(ctx, r)
@@ -252,6 +255,16 @@ func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 			e.logger.Warn("remote write 1.0 is sent from now on, also what waits", "because", unknown)
 		}
 	}
+}
+
+// deliverEach finds out which of the items it is that no request can be made of.
+func (e *Endpoint) deliverEach(ctx context.Context, items []item) error {
+	for i := range items {
+		if err := e.deliver(ctx, items[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *Endpoint) speaksV2() bool { return e.cfg.Version == 2 && !e.knowsNoV2.Load() }

@@ -104,14 +104,10 @@ func (v *events) acknowledged(err error) {
 	}
 }
 
-// undecodable drops items of which no request can be made.
-func (v *events) undecodable(items []item, err error) {
-	samples := 0
-	for _, it := range items {
-		samples += it.samples
-	}
-	v.count(reasonFormat, samples)
-	v.logger.Error("samples that waited are dropped", "samples", samples, "error", err)
+// undecodable drops an item of which no request can be made.
+func (v *events) undecodable(it item, err error) {
+	v.count(reasonFormat, it.samples)
+	v.logger.Error("samples that waited are dropped", "samples", it.samples, "error", err)
 }
 
 // addLost adds the samples lost so far, by reason.

@@ -50,7 +50,13 @@ func appendRecord(dst []byte, b lighter.Block) []byte {
 }
 
 // known says whether the record is one of ours: what is on disk may be of a later version.
-func (r record) known() bool { return len(r.body) >= 2 && r.body[0] < flagsEnd }
+func (r record) known() bool {
+	if len(r.body) == 0 || r.body[0] >= flagsEnd {
+		return false
+	}
+	_, err := snappy.DecodedLen(r.body[1:])
+	return err == nil
+}
 
 // startTimes says whether the block has start timestamps.
 func (r record) startTimes() bool { return r.body[0]&flagStartTimes != 0 }

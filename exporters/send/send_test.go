@@ -82,6 +82,10 @@ type bench struct {
 }
 
 func newBench(answers func(attempt int, body string) (*http.Response, error)) *bench {
+	return newBenchOf(letters{}, answers)
+}
+
+func newBenchOf(protocol send.Protocol, answers func(attempt int, body string) (*http.Response, error)) *bench {
 	b := &bench{
 		backend:   &backend{answers: answers},
 		delivered: prometheus.NewCounter(prometheus.CounterOpts{Name: "delivered"}),
@@ -91,7 +95,7 @@ func newBench(answers func(attempt int, body string) (*http.Response, error)) *b
 	}
 	b.Sender = send.New(send.Options{
 		Endpoint: "letters", URL: "http://user:hunter2@backend.test/push", Client: &http.Client{Transport: b.backend},
-		Protocol: letters{}, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
+		Protocol: protocol, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
 		Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(b.reg), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	return b

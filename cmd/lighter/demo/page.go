@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter/exporters/receiver"
@@ -42,7 +43,7 @@ func (s series) String() string {
 
 // samples returns what has arrived of the series, by time: Unix milliseconds.
 func (s series) samples(arrived *receiver.Server, container string) []receiver.Sample {
-	matchers := []*labels.Matcher{matcher(labels.MetricName, s.name), matcher("container", container)}
+	matchers := []*labels.Matcher{matcher(model.MetricNameLabel, s.name), matcher("container", container)}
 	if s.label != "" {
 		matchers = append(matchers, matcher(s.label, s.value))
 	}

@@ -70,7 +70,7 @@ func (h *Simulated) create(service string, s dockersim.Spec) *writer {
 // Close ends the Engine and its containers.
 func (h *Simulated) Close() error {
 	err := errors.Join(h.engine.Close(), h.pages.Close())
-	<-h.served
+	_ = <-h.served
 	return err
 }
 

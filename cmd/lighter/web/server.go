@@ -95,10 +95,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	if err := s.http.Shutdown(grace); err != nil {
 		err = s.http.Close()
-		<-served
+		_ = <-served
 		return err
 	}
-	<-served
+	_ = <-served
 	return nil
 }
 
