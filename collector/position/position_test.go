@@ -221,6 +221,42 @@ func TestStartIsKept(t *testing.T) {
 	}
 }
 
+// A hint is kept with the position that it describes, and no longer than that.
+func TestHint(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir).Cursor("a")
+	place := position.Hint{Inode: 7, Offset: 4096, Sum: 1 << 31, Lines: 2}
+	acked, _ := c.BeginAt(1, at(1), place)
+	_, undo := c.BeginAt(2, at(2), position.Hint{Inode: 7, Offset: 5000})
+	undo()
+	if got := c.Hint(); got != place {
+		t.Errorf("after undo: %+v, want %+v", got, place)
+	}
+	acked()
+	again := open(t, dir).Cursor("a")
+	if again.Read() != at(1) || again.Hint() != place {
+		t.Errorf("in the next process: %s, %+v, want %s, %+v", again.Read(), again.Hint(), at(1), place)
+	}
+	acked, _ = again.Begin(2, at(2)) // by who knows of no file
+	acked()
+	again = open(t, dir).Cursor("a")
+	if got := again.Hint(); again.Read() != at(2) || got != (position.Hint{}) {
+		t.Errorf("then: %s, %+v, want %s and no hint", again.Read(), got, at(2))
+	}
+}
+
+func TestSkipLines(t *testing.T) {
+	s := position.SkipLines(2)
+	for i, want := range []bool{true, true, false, false} {
+		if got := s.Skip(int64(10 - i)); got != want || s.Lost() {
+			t.Errorf("line %d: skip = %t, want %t; lost = %t", i, got, want, s.Lost())
+		}
+	}
+	if s := position.SkipLines(0); s.Skip(1) {
+		t.Error("none to skip: skipped one")
+	}
+}
+
 func TestDamagedJournal(t *testing.T) {
 	const whole = `{"id":"a","t":7,"n":2}` + "\n"
 	for name, tc := range map[string]struct {
@@ -232,6 +268,7 @@ func TestDamagedJournal(t *testing.T) {
 		"empty":            {"", position.Position{}},
 		"only garbage":     {strings.Repeat("x", 5000), position.Position{}},
 		"negative count":   {whole + `{"id":"a","t":8,"n":-1}` + "\n", position.Position{Time: 7, Lines: 2}},
+		"damaged hint":     {`{"id":"a","t":7,"n":2,"file":{"inode":1,"offset":-5,"sum":1}}` + "\n", position.Position{Time: 7, Lines: 2}},
 		"forgotten at end": {whole + `{"id":"a","forget":true,"t":0,"n":0}` + "\n", position.Position{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,6 +279,9 @@ func TestDamagedJournal(t *testing.T) {
 			s := open(t, dir)
 			if got := s.Acked("a"); got != tc.want {
 				t.Errorf("acked = %s, want %s", got, tc.want)
+			}
+			if got := s.Cursor("a").Hint(); got != (position.Hint{}) {
+				t.Errorf("hint = %+v, want none", got)
 			}
 			ack, _ := s.Cursor("a").Begin(20, at(20))
 			ack()

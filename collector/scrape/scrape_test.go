@@ -185,7 +185,10 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestRounds scrapes one page after another and looks at what each one sends.
+// TestRounds scrapes one page after another and looks at what each one sends. It is also the
+// test of two sentences of the remote-write specifications: "Stale markers MUST be sent when
+// a series vanishes, a scrape fails or the target vanishes", and "unless the series has
+// explicit timestamps". exporters/remotewrite has the others.
 func TestRounds(t *testing.T) {
 	a := func(v string) sample {
 		return sample{Series: `{__name__="a", instance="api:3000", job="api"}`, Value: v}
@@ -320,6 +323,7 @@ func TestAScrapeUnderWayAtTheEnd(t *testing.T) {
 	})
 }
 
+// TestSamplesAreInTimeOrder: "Samples of a series MUST be sent in time order".
 func TestSamplesAreInTimeOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig()

@@ -92,7 +92,7 @@ func TestDiskIsBounded(t *testing.T) {
 // TestDiskFails: while the disk takes nothing samples go on through memory, in order, and
 // when it works again they are on it.
 func TestDiskFails(t *testing.T) {
-	for seed := range 20 {
+	for seed := range 8 {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { testDiskFails(t, seed) })
 		})
@@ -100,7 +100,7 @@ func TestDiskFails(t *testing.T) {
 }
 
 func testDiskFails(t *testing.T, seed int) {
-	const targets, series = 5, 40
+	const targets, series = 5, 20
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
 	backend := receiver.New(receiver.Options{})
 	dir, scrape := t.TempDir(), int64(0)
@@ -109,7 +109,7 @@ func testDiskFails(t *testing.T, seed int) {
 	for life := range 3 {
 		cfg := onDisk(dir)
 		cfg.Shards = 2
-		cfg.SamplesPerSend = 300
+		cfg.SamplesPerSend = 150
 		net := &network{to: backend, away: &away}
 		e := mustNewWith(t, cfg, net)
 		e.BreakDisk(func() error {

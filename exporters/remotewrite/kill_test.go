@@ -165,7 +165,7 @@ func onDisk(dir string) remotewrite.Config {
 // goes: every scrape that was appended arrives once, in order, and again only what was not
 // acknowledged. A copy of the directory is what a killed process leaves.
 func TestKill(t *testing.T) {
-	for seed := range 5 {
+	for seed := range 3 {
 		for version := 1; version <= 2; version++ {
 			t.Run(fmt.Sprintf("seed=%d/version=%d", seed, version), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { testKill(t, seed, version) })
@@ -175,7 +175,7 @@ func TestKill(t *testing.T) {
 }
 
 func testKill(t *testing.T, seed, version int) {
-	const targets, series, lives = 7, 30, 12
+	const targets, series, lives = 7, 20, 10
 	random := rand.New(rand.NewPCG(uint64(seed), uint64(version)))
 	root := t.TempDir()
 	backend := receiver.New(receiver.Options{})

@@ -16,7 +16,8 @@ import (
 )
 
 // TestSpecification and TestSpecification2 have a test for each sentence of the two
-// specifications that says what a sender MUST or SHOULD do. These concern both versions.
+// specifications that says what a sender MUST or SHOULD do; when staleness markers are due
+// is tested in collector/scrape. These concern both versions.
 func TestSpecification(t *testing.T) {
 	both := map[string]func(t *testing.T, version int){
 		"MUST send HTTP POST, snappy block, with the reserved headers, which users MUST NOT be able to override": func(t *testing.T, version int) {

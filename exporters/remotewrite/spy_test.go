@@ -147,12 +147,6 @@ func versioned(v int) remotewrite.Config {
 	return cfg
 }
 
-// always answers every request the same.
-func (s *spy) always(status int, text string) *spy {
-	s.answer = func(int, request) (int, http.Header, string) { return status, nil, text }
-	return s
-}
-
 // targetsOf returns the job labels in a request.
 func targetsOf(tb testing.TB, r *http.Request, body []byte) (jobs []string) {
 	tb.Helper()
