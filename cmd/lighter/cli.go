@@ -84,6 +84,7 @@ variables; lighter alone is lighter run.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.Flags().AddFlagSet(agent.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.healthcheckCommand(), c.versionCommand())
 	return root

@@ -33,7 +33,11 @@ func openData(dir string, logger *slog.Logger) (*dataDir, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = lock.Close()
-		return nil, fail(fmt.Errorf("lock it: %w", err), "Another agent uses it: give each one a directory of its own")
+		advice := "Put it on a file system that has locks"
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			advice = "Another agent uses it: give each one a directory of its own"
+		}
+		return nil, fail(fmt.Errorf("lock it: %w", err), advice)
 	}
 	positions, err := position.Open(dir, logger)
 	if err != nil {

@@ -177,7 +177,7 @@ func (a *agent) makeCollectors(reg prometheus.Registerer) error {
 		Patience:  patience,
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not acknowledged; 0 if there is none."}, a.lag))
+		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
 	metrics, buffers := scrape.NewMetrics(reg), scrape.NewBuffers()
 	for _, s := range a.scrapes() {
 		client, err := scrape.NewClient(s.Config)
@@ -198,13 +198,20 @@ func (a *agent) makeCollectors(reg prometheus.Registerer) error {
 	return nil
 }
 
-// lag returns the age of the oldest line that waits for its acknowledgement, in seconds.
+// lag returns the age of the oldest line that waits for an endpoint, in memory or on disk,
+// in seconds.
 func (a *agent) lag() float64 {
-	oldest := a.positions.Oldest()
-	if oldest == 0 {
-		return 0
+	now := time.Now()
+	oldest := now
+	if at := a.positions.Oldest(); at != 0 {
+		oldest = time.Unix(0, at)
 	}
-	return max(time.Since(time.Unix(0, oldest)).Seconds(), 0)
+	for _, e := range a.loki {
+		if at := e.Oldest(); !at.IsZero() && at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return max(now.Sub(oldest).Seconds(), 0)
 }
 
 // makeDiscovery makes the sources of targets.

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +49,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	}
 	logger = newLogger(c.stderr, plan.Agent.LogFormat, plan.Agent.LogLevel)
 
+	defer ignoreHangup(logger)()
 	said := make(chan struct{})
 	unheard := context.AfterFunc(ctx, func() {
 		defer close(said)
@@ -71,6 +74,25 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		return fail(ctx, logger, event, err)
 	}
 	return nil
+}
+
+// ignoreHangup makes SIGHUP a line in the log: whoever sends it wants a reload, which this
+// version does not have, and not the agent's end. The returned function ends that.
+func ignoreHangup(logger *slog.Logger) func() {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			logger.Warn("SIGHUP has no effect: the configuration is read at the start alone. Restart the agent to change it")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }
 
 // portOf returns the port of the agent's own address.

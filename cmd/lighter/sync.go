@@ -96,7 +96,7 @@ func (a *agent) tailJob(s config.LogSource, t logTarget) (collector.Job, bool) {
 	o.MaxLineBytes = s.MaxLineBytes
 	return collector.Job{
 		ID:      c.ID,
-		Version: t.out.String() + t.err.String(),
+		Version: fmt.Sprint(t.out, t.err, c.TTY), // a terminal's log is read in another way
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
 			return dockerlog.New(c, stream(t.out, t.noOut), stream(t.err, t.noErr), o), nil

@@ -91,16 +91,21 @@ func (t *Tailer) Status() Status { return t.feed.State.Status() }
 
 // Pauses before a stream that broke is opened again, doubled each time that it gave
 // nothing. An attempt on an Engine that is away costs nothing, and it shall be read soon
-// when it is back; one on a log that the Engine cannot read makes it read it from the start.
+// when it is back; one on a log that the Engine cannot read, or for which there is hardly
+// room, makes it read it from the start.
 const (
 	minReopen     = 100 * time.Millisecond
 	maxReopenAway = 2 * time.Second
+	maxReopenFull = 5 * time.Second
 	maxReopen     = 30 * time.Second
 )
 
 // longest returns the longest pause after err.
 func longest(err error) time.Duration {
 	var said engineError
+	if errors.Is(err, tail.ErrFull) {
+		return maxReopenFull
+	}
 	if errors.As(err, &said) || errors.Is(err, errFrame) || errors.Is(err, errNoTimestamp) {
 		return maxReopen
 	}
@@ -111,6 +116,7 @@ func longest(err error) time.Duration {
 // read: ErrStopped, ErrGone, ErrUnreadable. A stream that breaks is opened again where it
 // was left.
 func (t *Tailer) Run(ctx context.Context) error {
+	defer t.feed.Close()
 	t.feed.Start()
 	pause := minReopen
 	for {
@@ -124,7 +130,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.State.End(err)
 			return err
 		}
-		if now, _ := t.feed.From(); now != before {
+		if now, _ := t.feed.From(); now != before && !errors.Is(err, tail.ErrFull) {
 			pause = minReopen
 		}
 		t.Metrics.Reopens.Inc()

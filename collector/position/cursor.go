@@ -12,6 +12,7 @@ type Cursor struct {
 	read    place
 	pending []*mark // handed on and not acknowledged up to here, in order
 	gone    bool    // the container is no more
+	holders int     // collectors that may still move it
 }
 
 // place is a position and what is known of where it is in a file.
@@ -24,6 +25,15 @@ type mark struct {
 	first int64 // time of the first of the lines
 	upTo  place
 	acked bool
+}
+
+// Done says that the collector that took the cursor is finished with it. What it has
+// handed on may still be acknowledged.
+func (c *Cursor) Done() {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	c.holders--
+	c.store.forgetLocked(c)
 }
 
 // Read returns where reading goes on in this process: after the last line handed on.

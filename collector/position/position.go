@@ -14,8 +14,9 @@ import "fmt"
 // Time is the greatest time of the lines before the place, and Lines is how many lines
 // there are from the first of that time to the place. For a log whose times only grow
 // that is the number of lines at that nanosecond. Two streams of a container are written
-// side by side, so a time may also be a little behind the line before it, and a clock may
-// be set back: counted like this, the place is exact all the same.
+// side by side, so a time may also be a little behind the line before it: counted like this,
+// the place is exact all the same. Where the clock is set back by more than a second the
+// count begins anew; until it is past the old time, a log read again repeats lines.
 type Position struct {
 	Time  int64 `json:"t"` // Unix nanoseconds
 	Lines int   `json:"n"`

@@ -187,27 +187,38 @@ func TestUndoneIsReadAgain(t *testing.T) {
 	}
 }
 
-func TestGoneContainersAreForgottenOnceAcknowledged(t *testing.T) {
+func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	ackA, _ := s.Cursor("a").Begin(1, at(1))
-	ackB, _ := s.Cursor("b").Begin(1, at(1))
-	ackB()
-	s.Keep(func(id string) bool { return false })
-	if got := s.Acked("b"); !got.IsZero() {
-		t.Errorf("b: acked = %s, want it forgotten", got)
+	none := func(string) bool { return false }
+	c := s.Cursor("a")
+	one, _ := c.Begin(1, at(1))
+	one()
+	s.Keep(none)
+	if got := onDisk(t, dir, "a"); got != at(1) {
+		t.Errorf("on disk = %s, want %s: its last lines are still being read", got, at(1))
 	}
-	if onDisk(t, dir, "b") != (position.Position{}) {
-		t.Error("b is still on disk")
+	two, _ := c.Begin(2, at(2))
+	c.Done()
+	if got := onDisk(t, dir, "a"); got != at(1) {
+		t.Errorf("on disk = %s, want %s: its last lines are not acknowledged", got, at(1))
 	}
-	again := s.Cursor("a").Waiting()
-	if again != 1 {
-		t.Errorf("a: waiting = %d, want 1: it must not be forgotten before its lines are acknowledged", again)
+	two()
+	if got := onDisk(t, dir, "a"); !got.IsZero() || !s.Acked("a").IsZero() {
+		t.Errorf("on disk = %s, want it forgotten", got)
 	}
-	s.Keep(func(id string) bool { return false })
-	ackA()
-	if got := onDisk(t, dir, "a"); !got.IsZero() {
-		t.Errorf("a: acked = %s, want it forgotten", got)
+}
+
+func TestContainerThatIsBackIsKept(t *testing.T) {
+	s := position.InMemory()
+	c := s.Cursor("a")
+	one, _ := c.Begin(1, at(1))
+	s.Keep(func(string) bool { return false })
+	s.Keep(func(string) bool { return true })
+	one()
+	c.Done()
+	if got := s.Acked("a"); got != at(1) {
+		t.Errorf("acked = %s, want %s", got, at(1))
 	}
 }
 

@@ -86,12 +86,12 @@ func (s *Store) load(b []byte) (bad int) {
 }
 
 // Cursor returns the cursor of a container; it is new, and its position zero, where
-// there is none yet.
+// there is none yet. Call Done when nothing will be handed on any more.
 func (s *Store) Cursor(id string) *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.cursor(id)
-	c.gone = false
+	c.holders++
 	return c
 }
 
@@ -115,8 +115,8 @@ func (s *Store) Acked(id string) Position {
 	return Position{}
 }
 
-// Keep forgets every container that exists does not name, as soon as all that was read of
-// it is acknowledged. Call it with all containers of the Engine, never with a part of them.
+// Keep forgets every container that exists does not name, as soon as nobody reads it any
+// more and all that was read of it is acknowledged. Call it with all containers of the Engine, never with a part of them.
 func (s *Store) Keep(exists func(id string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *Store) Keep(exists func(id string) bool) {
 
 // forgetLocked ends a cursor whose container is gone and which waits for nothing.
 func (s *Store) forgetLocked(c *Cursor) {
-	if c.gone && len(c.pending) == 0 && s.cursors[c.id] == c {
+	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.id] == c {
 		delete(s.cursors, c.id)
 		if !c.acked.IsZero() {
 			s.writeLocked(record{ID: c.id, Forget: true})

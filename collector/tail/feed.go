@@ -49,6 +49,9 @@ func NewFeed(c *lighter.Container, out, err *lighter.Stream, o Options) *Feed {
 	return &Feed{o: o, cursor: o.Positions.Cursor(c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
 }
 
+// Close says that nothing will be handed on any more. Call it when Run returns.
+func (f *Feed) Close() { f.cursor.Done() }
+
 // Start gives a log that is seen for the first time its beginning.
 func (f *Feed) Start() { f.cursor.Start(position.Position{Time: f.o.Begin}) }
 

@@ -71,7 +71,7 @@ func NewClient(cfg Config, logger *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, target: target, transport: transport, health: newHealth(logger), own: ownIDs()}, nil
+	return &Client{cfg: cfg, target: target, transport: transport, health: newHealth(logger), own: OwnIDs()}, nil
 }
 
 // Close gives back the connections that nobody uses. Streams that are open stay so.

@@ -32,7 +32,7 @@ func (c *Client) describe(a container.InspectResponse) (*lighter.Container, erro
 		d.LogDriver = a.HostConfig.LogConfig.Type
 	}
 	if a.State != nil {
-		d.Running = a.State.Running
+		d.Running = a.State.Running && !a.State.Restarting // while it waits for its restart its log is at an end
 		d.Started = parseTime(a.State.StartedAt)
 		d.Finished = parseTime(a.State.FinishedAt)
 	}
@@ -64,8 +64,9 @@ func (c *Client) isSelf(id string) bool {
 	return slices.ContainsFunc(c.own, func(own string) bool { return strings.HasPrefix(id, own) })
 }
 
-// ownIDs returns what this process can find out about the id of its own container.
-func ownIDs() []string {
+// OwnIDs returns what this process can find out about the id of its own container: ids, or
+// the beginnings of some; none outside a container.
+func OwnIDs() []string {
 	hostname, _ := os.Hostname()
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	groups, _ := os.ReadFile("/proc/self/cgroup")

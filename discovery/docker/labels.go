@@ -63,11 +63,8 @@ func newExpander(cfg Config, host string, found answer, isSelf func(id string) b
 // without an address, for its log. The Engine's name of its host is added.
 func (e *expander) expand(c container.Summary) []labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
-	b.Set(labelID, c.ID)
-	b.Set(labelName, nameOf(c))
-	b.Set(labelNetworkMode, c.HostConfig.NetworkMode)
+	SetLabels(b, c.ID, nameOf(c), c.HostConfig.NetworkMode, c.Labels)
 	b.Set(lighter.LabelDockerHost, e.host)
-	setAll(b, prefixLabel, c.Labels)
 	common := b.Labels()
 
 	chosen := e.choose(e.networks(c))
@@ -82,6 +79,15 @@ func (e *expander) expand(c container.Summary) []labels.Labels {
 		e.setNetwork(b, chosen[0])
 	}
 	return []labels.Labels{b.Labels()}
+}
+
+// SetLabels sets the labels that say what a container is, wherever it was found. The name has
+// its leading slash; own are the labels that it was given.
+func SetLabels(b *labels.Builder, id, name, networkMode string, own map[string]string) {
+	b.Set(labelID, id)
+	b.Set(labelName, name)
+	b.Set(labelNetworkMode, networkMode)
+	setAll(b, prefixLabel, own)
 }
 
 // on returns the labels of a container's targets on one network; none if it has no address there.

@@ -15,7 +15,7 @@ type Config struct {
 	Headers        map[string]string
 	Tenant         string        // X-Scope-OrgID; empty sends none
 	ExternalLabels labels.Labels // on every stream; a stream's own label of that name wins
-	BatchBytes     int           // of lines in one request, before compression
+	BatchBytes     int           // of one request, before compression, about
 	BatchWait      time.Duration // how long the first line of a request waits for company
 	Timeout        time.Duration // of one request
 	Dir            string        // where what waits goes when the endpoint lags; empty keeps it in memory

@@ -50,7 +50,7 @@ type Endpoint struct {
 	mu      sync.Mutex
 	queue   []*lighter.Batch // not sent yet, in order
 	first   time.Time        // when the first of them came
-	lines   int              // bytes of their lines
+	lines   int              // bytes that they make in requests
 	last    time.Time        // when the last request was cut
 	waiting waiting          // of queue and of what is being sent from memory
 
@@ -82,7 +82,12 @@ func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) strin
 	return send.Request{Body: p.body, Items: entriesIn(batches)}
 }
 
-func lineBytes(b *lighter.Batch) (n int) {
+// entryOverhead is about what an entry has in a request beside its line: its time and lengths.
+const entryOverhead = 20
+
+// lineBytes is what a batch adds to a request, not compressed.
+func lineBytes(b *lighter.Batch) int {
+	n := entryOverhead * len(b.Entries)
 	for i := range b.Entries {
 		n += len(b.Entries[i].Line)
 	}
@@ -111,6 +116,9 @@ func New(c Config, o Options) (*Endpoint, error) {
 		return nil, fmt.Errorf("endpoint %s: %w", c.Name, err)
 	}
 	o.Metrics.queue.WithLabelValues(c.Name, "memory").Set(0)
+	for _, r := range reasons {
+		o.Metrics.dropped.WithLabelValues(c.Name, r.reason) // at 0, so that an increase shows from the first on
+	}
 	return &Endpoint{
 		disk:   d,
 		Config: c,
@@ -319,6 +327,14 @@ func (e *Endpoint) Close() error {
 }
 
 func (e *Endpoint) text(s *lighter.Stream) string { return s.Text(e, e.ExternalLabels) }
+
+// Oldest returns when the oldest of what waits on disk came there; zero if nothing does.
+func (e *Endpoint) Oldest() time.Time {
+	if e.disk == nil {
+		return time.Time{}
+	}
+	return e.disk.queue.Stats().Oldest
+}
 
 // Err returns why the endpoint is to be called not ready, nil if it is ready.
 func (e *Endpoint) Err() error { return e.sender.Err() }

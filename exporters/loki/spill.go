@@ -34,10 +34,11 @@ type disk struct {
 	gauge   prometheus.Gauge
 	started chan struct{} // capacity 1: a request has begun
 
-	order    sync.Mutex // held while something passes from one place to the next
-	inflight inflight   // guarded by order
-	said     string     // the failure that was logged last, of the present ones; guarded by order
-	failed   time.Time  // when that was; guarded by order
+	order    sync.Mutex    // held while something passes from one place to the next
+	inflight inflight      // guarded by order
+	said     string        // the failure that was logged last, of the present ones; guarded by order
+	failed   time.Time     // when that was; guarded by order
+	took     time.Duration // of the last request; guarded by order
 }
 
 // inflight is the request that is being sent. The zero value is none.
@@ -91,6 +92,7 @@ func (d *disk) end(delivered bool) (onDisk bool) {
 	d.order.Lock()
 	defer d.order.Unlock()
 	f := d.inflight
+	d.took = time.Since(f.since)
 	if !f.onDisk {
 		if delivered {
 			d.inflight = inflight{}
@@ -174,7 +176,7 @@ func (d *disk) busy() bool {
 func (e *Endpoint) lags() bool {
 	d := e.disk
 	d.order.Lock()
-	begun, onDisk, failed := d.inflight.since, d.inflight.onDisk, d.failed
+	begun, onDisk, failed, took := d.inflight.since, d.inflight.onDisk, d.failed, d.took
 	d.order.Unlock()
 	if begun.IsZero() || time.Since(failed) < spillAfter {
 		return false
@@ -183,7 +185,8 @@ func (e *Endpoint) lags() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	aged := len(e.queue) > 0 && time.Since(e.first) > spillAfter
-	return busy > spillAfter && (!onDisk || aged) || e.waiting.bytes > spillBytes && (onDisk || busy > lagAfter)
+	slow := busy > lagAfter || took > lagAfter/2
+	return busy > spillAfter && (!onDisk || aged) || e.waiting.bytes > spillBytes && (onDisk || slow)
 }
 
 // spill brings what is in memory to disk: what is being sent, then what waits. At the end

@@ -20,9 +20,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"lighter/exporters/internal/redacted"
 )
 
 // Request is one body as it goes over the wire.
@@ -100,6 +103,9 @@ func New(o Options) *Sender {
 	if o.Tenant != "" {
 		s.header.Set("X-Scope-OrgID", o.Tenant)
 	}
+	client := *o.Client // a redirect would turn the POST into a GET, whose 200 means nothing, and go to a host that nobody named
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.Client = &client
 	o.Metrics.up.WithLabelValues(o.Endpoint).Set(1)
 	return s
 }
@@ -193,9 +199,18 @@ func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
 		a.stored, a.unknown = reader.ReadAnswer(r, resp.StatusCode, resp.Header)
 		a.stored = min(max(a.stored, 0), r.Items)
 	}
-	if a.verdict != taken {
+	html := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	if html && a.verdict == taken {
+		a.verdict, a.text = hold, "a web page"
+	} else if a.verdict != taken {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
 		a.text = cleanText(text)
+		if to := resp.Header.Get("Location"); to != "" {
+			a.text = "a redirect to " + redacted.URL(to)
+		}
+		if a.verdict == refused && (html || wantsTLS(a.text)) {
+			a.verdict = hold // somebody before the backend says so, and has stored nothing
+		}
 		a.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // so that the connection is used again

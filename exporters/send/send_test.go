@@ -166,6 +166,38 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// What answers in the backend's place drops nothing, and is said at once.
+func TestStrangersAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		code       int
+		text, want string
+		header     []string
+	}{
+		"redirect":          {302, "", "a redirect to https://login.test/", []string{"Location", "https://login.test/?token=hunter2"}},
+		"permanent":         {308, "", "a redirect to https://loki.test/push", []string{"Location", "https://loki.test/push"}},
+		"login page":        {200, "<html>", "a web page", []string{"Content-Type", "text/html; charset=utf-8"}},
+		"error page":        {400, "<html>Bad Request</html>", "Bad Request", []string{"Content-Type", "text/html"}},
+		"plain HTTP to TLS": {400, "Client sent an HTTP request to an HTTPS server.\n", "HTTPS", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(func(int, string) (*http.Response, error) { return status(tc.code, tc.text, tc.header...) })
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := b.Deliver(ctx, six()); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("err = %v, want to go on trying", err)
+				}
+				if d, n := testutil.ToFloat64(b.delivered), testutil.CollectAndCount(b.dropped); d != 0 || n != 0 {
+					t.Errorf("delivered = %v, reasons to drop = %d, want neither", d, n)
+				}
+				if err := b.Err(); err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("ready: err = %v, want it to say %q", err, tc.want)
+				}
+			})
+		})
+	}
+}
+
 func TestPartOfARequestIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(int, string) (*http.Response, error) { return status(400, "too_old") })

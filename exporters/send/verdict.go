@@ -50,6 +50,11 @@ func judge(status int) verdict {
 	return hold
 }
 
+// wantsTLS reports whether a 400 is a TLS server's answer to plain HTTP: Go's, nginx's.
+func wantsTLS(text string) bool {
+	return strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP request was sent to HTTPS port")
+}
+
 // advice says what to do about a status that holds an endpoint.
 func advice(status int) string {
 	switch status {

@@ -1,0 +1,106 @@
+package tail_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lighter/collector/tail"
+)
+
+// message is what Lines.Message takes.
+type message struct {
+	time   int64
+	stream int
+	text   string
+	last   bool
+}
+
+// line is what it makes.
+type line struct {
+	Time   int64
+	Stream int
+	Text   string
+	Own    bool
+}
+
+func TestLines(t *testing.T) {
+	for name, tc := range map[string]struct {
+		terminal bool
+		in       []message
+		want     []line
+		cut      int
+		waiting  int64 // of what is not whole in the end
+	}{
+		"whole":                  {in: []message{{1, tail.Stdout, "a", true}, {1, tail.Stderr, "", true}}, want: []line{{1, 0, "a", false}, {1, 1, "", false}}},
+		"pieces":                 {in: []message{{1, 0, "a", false}, {1, 0, "b", false}, {1, 0, "", true}}, want: []line{{1, 0, "ab", true}}},
+		"pieces side by side":    {in: []message{{1, 0, "a", false}, {2, 1, "x", false}, {1, 0, "b", true}, {2, 1, "y", true}}, want: []line{{1, 0, "ab", true}, {2, 1, "xy", true}}},
+		"another time ends it":   {in: []message{{1, 0, "a", false}, {2, 0, "b", true}}, want: []line{{1, 0, "a", true}, {2, 0, "b", false}}},
+		"waiting":                {in: []message{{1, 0, "a", false}}, waiting: 1},
+		"the older one waits":    {in: []message{{3, 0, "a", false}, {2, 1, "b", false}}, waiting: 2},
+		"as long as may be":      {in: []message{{1, 0, "0123456789ab", true}}, want: []line{{1, 0, "0123456789ab", false}}},
+		"too long":               {in: []message{{1, 0, "0123456789abc", true}}, want: []line{{1, 0, "0123…[cut]", false}}, cut: 1},
+		"too long in pieces":     {in: []message{{1, 0, "0123456789", false}, {1, 0, "abc", true}}, want: []line{{1, 0, "0123…[cut]", true}}, cut: 1},
+		"pieces up to the limit": {in: []message{{1, 0, "0123456789", false}, {1, 0, "ab", true}}, want: []line{{1, 0, "0123456789ab", true}}},
+		"not UTF-8":              {in: []message{{1, 0, "a\xff\xff", true}}, want: []line{{1, 0, "a\uFFFD", false}}},
+		"CR":                     {in: []message{{1, 0, "a\r", true}}, want: []line{{1, 0, "a\r", false}}},
+		"CR of a terminal":       {terminal: true, in: []message{{1, 0, "a\r\r", true}}, want: []line{{1, 0, "a\r", false}}},
+		"CR beyond the limit":    {terminal: true, in: []message{{1, 0, "0123456789", false}, {1, 0, "ab\r", true}}, want: []line{{1, 0, "0123456789ab", true}}},
+		"CR within what is cut":  {terminal: true, in: []message{{1, 0, "0123456789ab", false}, {1, 0, "\rcd", true}}, want: []line{{1, 0, "0123…[cut]", true}}, cut: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []line
+			cut := 0
+			l := tail.Lines{MaxBytes: 12, Terminal: tc.terminal, Cut: func() { cut++ }, Emit: func(at int64, stream int, text []byte, own bool) {
+				got = append(got, line{at, stream, string(text), own})
+			}}
+			for _, m := range tc.in {
+				l.Message(m.time, m.stream, []byte(m.text), false, m.last)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" || cut != tc.cut || l.Waiting() != tc.waiting {
+				t.Errorf("cut = %d, want %d; waiting = %d, want %d; lines (-want +got):\n%s", cut, tc.cut, l.Waiting(), tc.waiting, diff)
+			}
+			l.Forget()
+			if l.Waiting() != 0 {
+				t.Error("something waits after Forget")
+			}
+		})
+	}
+}
+
+func TestBuffers(t *testing.T) {
+	var b tail.Buffers
+	for _, tc := range []struct{ asked, want int }{
+		{0, 4 << 10}, {1, 4 << 10}, {4 << 10, 4 << 10}, {4<<10 + 1, 8 << 10}, {20 << 10, 32 << 10}, {64 << 10, 64 << 10}, {64<<10 + 1, 64<<10 + 1},
+	} {
+		for range 2 { // a new one, and one that came back
+			c := b.Get(tc.asked)
+			if cap(c.Buf) != tc.want || len(c.Buf) != 0 || !c.Empty() {
+				t.Errorf("%d bytes: cap = %d, len = %d, empty = %t, want an empty one of %d", tc.asked, cap(c.Buf), len(c.Buf), c.Empty(), tc.want)
+			}
+			c.Buf = append(c.Buf, strings.Repeat("x", 10)...)
+			b.Put(c)
+		}
+	}
+}
+
+func TestSecond(t *testing.T) {
+	var s tail.Second
+	for _, tc := range []struct {
+		in   string
+		want int64
+		ok   bool
+	}{
+		{"2026-01-02T03:04:05.5Z", 1767323045e9, true},
+		{"2026-01-02T03:04:05Z", 1767323045e9, true},
+		{"2026-01-02T03:04:06Z", 1767323046e9, true},
+		{"2026-02-30T03:04:06Z", 0, false},
+		{"0001-01-01T00:00:00Z", 0, false},
+		{"2026-01-02T03:04:06Z", 1767323046e9, true},
+	} {
+		if got, ok := s.Parse([]byte(tc.in)); got != tc.want || ok != tc.ok {
+			t.Errorf("%s: %d, %t, want %d, %t", tc.in, got, ok, tc.want, tc.ok)
+		}
+	}
+}
