@@ -1,7 +1,6 @@
 package position_test
 
 import (
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,7 +14,7 @@ import (
 	"lighter/collector/position"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // replay returns what is left of a log that is read again from p, with the Engine's two
 // ways to filter: a filter that ends with the first match, or one that judges every line.

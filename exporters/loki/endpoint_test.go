@@ -3,7 +3,6 @@ package loki_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -45,7 +44,7 @@ func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	reg := prometheus.NewRegistry()
 	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
 	e, err := loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 200 * time.Millisecond,
-		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,9 @@ func (h *Simulated) create(service string, s dockersim.Spec) *writer {
 // Close ends the Engine and its containers.
 func (h *Simulated) Close() error {
 	err := errors.Join(h.engine.Close(), h.pages.Close())
-	_ = <-h.served
+	if e := <-h.served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
 	return err
 }
 

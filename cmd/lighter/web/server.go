@@ -93,13 +93,14 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	if err := s.http.Shutdown(grace); err != nil {
+	err := s.http.Shutdown(grace)
+	if err != nil {
 		err = s.http.Close()
-		_ = <-served
-		return err
 	}
-	_ = <-served
-	return nil
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // Close gives the address back when Run is never reached. After Run it does nothing.
