@@ -30,9 +30,10 @@ import (
 
 const (
 	// logMemory is what log lines may take between being read and being acknowledged, over
-	// all containers and endpoints: a dozen requests, and an eighth of the memory that the
+	// all containers and endpoints: eight requests. The garbage collector lets the heap grow
+	// to twice what is in use, so more of it would soon be half of the 128 MiB that the
 	// agent is given.
-	logMemory = 16 << 20
+	logMemory = 8 << 20
 	// flushTimeout is how long a clean stop goes on delivering (CONTRACT, guarantee 10).
 	flushTimeout = 5 * time.Second
 	// patience is how long a log stream is kept open while there is no room for its lines.

@@ -19,7 +19,7 @@ const (
 	lagAfter = 2 * time.Second
 	// spillBytes of batches in memory go to disk while the endpoint lags; fewer go when they
 	// have waited for spillAfter, so that a container's removal does not take the only copy.
-	spillBytes = 4 << 20
+	spillBytes = 3 << 20
 	spillAfter = 5 * time.Second
 	// spillEvery is how often that is looked at while a request is under way.
 	spillEvery = 500 * time.Millisecond
