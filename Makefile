@@ -4,8 +4,10 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT       ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 FUZZTIME     ?= 1m
+SOAK         ?= 1h
+SCENARIO     ?=
 
-.PHONY: help demo build test lint e2e bench fuzz golden image
+.PHONY: help demo build test lint e2e chaos soak bench fuzz golden image
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,7 +25,13 @@ lint: ## golangci-lint, whose first build takes a few minutes
 	go run $(GOLANGCI_LINT) run ./...
 
 e2e: ## containers of this machine's Engine, a real Loki, a real Prometheus, the image
-	cd deploy/e2e && go test -count=1 -timeout 45m -v ./...
+	cd deploy/e2e && go test -count=1 -timeout 60m -v -skip "^Test(Chaos|Soak)$$" ./...
+
+chaos: ## every fault at its full length, about half an hour; one: make chaos SCENARIO=kill20
+	cd deploy/e2e && go test -count=1 -timeout 90m -v -run '^TestChaos$$/^$(SCENARIO)' .
+
+soak: ## floods, restarts and faults at random for SOAK; LIGHTER_E2E_SEED repeats a run's choices
+	cd deploy/e2e && LIGHTER_E2E_SOAK=$(SOAK) go test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
 bench: ## benchmarks of the hot paths, with allocations
 	go test -run '^$$' -bench . -benchmem ./...

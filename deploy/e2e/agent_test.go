@@ -36,6 +36,9 @@ type agentOptions struct {
 	socket  string         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
 	network string         // the lab's if empty
 	gateway string         // of that network
+	loki    string         // base URL; a gate of its own before the lab's if empty
+	prom    string         // likewise
+	data    []string       // docker run options that mount /var/lib/lighter; a volume if empty
 }
 
 // agent starts lighter for a scenario and waits until it is ready.
@@ -52,17 +55,22 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		o.network, o.gateway = network, l.gateway
 	}
 	a := &agent{lab: l, environment: environment, host: l.host, began: time.Now(), pushes: new(gate.Pushes), writes: new(gate.Writes)}
-	var err error
-	a.logs, err = gate.New(l.loki.URL, a.pushes, o.gateway)
-	must(t, err)
-	t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it any more
-	a.metrics, err = gate.New(l.prom.URL, a.writes, o.gateway)
-	must(t, err)
-	t.Cleanup(func() { _ = a.metrics.Shut(context.Background()) })
-
+	if o.loki == "" {
+		var err error
+		a.logs, err = gate.New(l.loki.URL, a.pushes, o.gateway)
+		must(t, err)
+		t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it any more
+		a.metrics, err = gate.New(l.prom.URL, a.writes, o.gateway)
+		must(t, err)
+		t.Cleanup(func() { _ = a.metrics.Shut(context.Background()) })
+		o.loki, o.prom = a.logs.URL(), a.metrics.URL()
+	}
 	name := "lighter-" + environment
-	must(t, o.engine.Volume(ctx, name))
-	t.Cleanup(func() { _, _ = o.engine.Do(context.Background(), "volume", "rm", "--force", name) })
+	if o.data == nil {
+		must(t, o.engine.Volume(ctx, name))
+		t.Cleanup(func() { _, _ = o.engine.Do(context.Background(), "volume", "rm", "--force", name) })
+		o.data = []string{"--volume", name + ":/var/lib/lighter"}
+	}
 	target, host := "/var/run/docker.sock", ""
 	if !strings.HasSuffix(o.socket, ".sock") {
 		target, host = "/run/engine", "unix:///run/engine/docker.sock"
@@ -73,9 +81,8 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 		"--group-add", l.group,
 		"--volume", o.socket + ":" + target + ":ro",
-		"--volume", name + ":/var/lib/lighter",
-		"--env", "GRAFANA_LOKI_URL=" + a.logs.URL(),
-		"--env", "GRAFANA_PROM_URL=" + a.metrics.URL() + "/api/v1/write",
+		"--env", "GRAFANA_LOKI_URL=" + o.loki,
+		"--env", "GRAFANA_PROM_URL=" + o.prom + "/api/v1/write",
 		"--env", "ENVIRONMENT=" + environment,
 		"--env", "LIGHTER_INCLUDE=" + o.include,
 		"--env", "LIGHTER_LISTEN=0.0.0.0:12345",
@@ -85,9 +92,11 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 	if host != "" {
 		run = append(run, "--env", "DOCKER_HOST="+host)
 	}
+	run = append(run, o.data...)
 	for _, e := range o.env {
 		run = append(run, "--env", e)
 	}
+	var err error
 	a.Container, err = o.engine.Run(ctx, name, append(append(run, o.docker...), agentImage)...)
 	must(t, err)
 	t.Cleanup(func() {

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"lighter/deploy/e2e/backend"
 	"lighter/deploy/e2e/docker"
 )
@@ -36,8 +34,8 @@ type lab struct {
 	tallies []tally
 }
 
-// openLab cleans up after a run that died, builds the images and starts the backends. All of
-// it ends with t.
+// openLab cleans up after a run that died and builds the images. What it makes ends with t, but
+// the images: those TestMain removes, for all tests use the same.
 func openLab(t *testing.T) *lab {
 	ctx := t.Context()
 	onlyRun(t)
@@ -51,44 +49,30 @@ func openLab(t *testing.T) *lab {
 	l.group = fmt.Sprint(info.Sys().(*syscall.Stat_t).Gid)
 	must(t, l.engine.Clean(ctx, false))
 	t.Cleanup(func() {
-		if err := l.engine.Clean(context.Background(), os.Getenv("LIGHTER_E2E_KEEP") != "images"); err != nil {
+		if err := l.engine.Clean(context.Background(), false); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
 	l.gateway, err = l.engine.Network(ctx, network)
 	must(t, err)
-
-	dirs := []string{t.TempDir(), t.TempDir()}
-	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() (err error) {
-		defer l.timed("backends ready")()
-		if l.loki, err = backend.StartLoki(ctx, dirs[0]); err != nil {
-			return err
-		}
-		p, err := backend.StartPrometheus(ctx, dirs[1])
-		if err != nil {
-			return err
-		}
-		l.prom = p
-		if err := p.Ready(ctx); err != nil {
-			return err
-		}
-		return l.loki.Ready(ctx)
-	})
-	work.Go(func() error {
-		defer l.timed("images built")()
-		return buildImages(ctx, l.engine)
-	})
-	err = work.Wait()
-	if l.loki != nil {
-		t.Cleanup(func() { l.loki.Close() })
-	}
-	if l.prom != nil {
-		t.Cleanup(func() { l.prom.Close() })
-	}
-	must(t, err)
-	fmt.Printf("e2e: the stage is set after %s\n", time.Since(l.began).Round(time.Second))
+	defer l.timed("images built")()
+	must(t, buildImages(ctx, l.engine))
 	return l
+}
+
+// startBackends starts Loki and Prometheus, which end with t.
+func (l *lab) startBackends(t *testing.T) {
+	defer l.timed("backends ready")()
+	ctx := t.Context()
+	var err error
+	l.loki, err = backend.StartLoki(ctx, t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { l.loki.Close() })
+	l.prom, err = backend.StartPrometheus(ctx, t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { l.prom.Close() })
+	must(t, l.prom.Ready(ctx))
+	must(t, l.loki.Ready(ctx))
 }
 
 // timed returns a function that prints how long it took until it was called.

@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"lighter/deploy/e2e/fault"
+)
+
+// TestChaos plays every fault in turn: a backend that misbehaves, an agent or an Engine that is
+// killed, logs that rotate, a full disk, little memory, many containers. Each scenario prints
+// one line. With -short they last seconds, and those whose point is size or time are left out.
+func TestChaos(t *testing.T) {
+	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
+		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
+	}
+	c := &chaos{lab: openLab(t), short: testing.Short()}
+	for _, s := range []struct {
+		name string
+		long bool // left out with -short
+		play func(*chaos, *testing.T)
+	}{
+		{"refuse60", false, (*chaos).refuse60},
+		{"status500", false, (*chaos).status500},
+		{"retry-after", false, (*chaos).retryAfter},
+		{"bad20th", false, (*chaos).bad20th},
+		{"unauthorized30", false, (*chaos).unauthorized30},
+		{"blocked260", false, (*chaos).blocked260},
+		{"toolarge", false, (*chaos).tooLarge},
+		{"blackhole", false, (*chaos).blackHole},
+		{"cutbody", false, (*chaos).cutBody},
+		{"slow", false, (*chaos).slow},
+		{"kill20", false, (*chaos).kill20},
+		{"term", false, (*chaos).term},
+		{"engine", true, (*chaos).engineKilled},
+		{"rotate-follow", false, (*chaos).rotateFollow},
+		{"rotate-stopped", false, (*chaos).rotateStopped},
+		{"diskfull", false, (*chaos).diskFull},
+		{"flood128", false, (*chaos).flood128},
+		{"hundred", true, (*chaos).hundred},
+		{"thousand", true, (*chaos).thousand},
+		{"metrics-kill", false, (*chaos).metricsKill},
+		{"metrics-away60", false, (*chaos).metricsAway60},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			if s.long && c.short {
+				t.Skip("not with -short")
+			}
+			s.play(c, t)
+		})
+	}
+}
+
+// chaos is the stage of the fault scenarios: the lab without Loki and Prometheus, in whose place
+// each scenario has fault backends of its own.
+type chaos struct {
+	*lab
+	short bool
+}
+
+// span is how long something lasts, or how often it happens, with and without -short.
+func span[T any](c *chaos, full, short T) T {
+	if c.short {
+		return short
+	}
+	return full
+}
+
+// victim is an agent between two fault backends.
+type victim struct {
+	*agent
+	loki *fault.Server
+	prom *fault.Server
+	torn bool  // answers were cut: what they acknowledged may come twice
+	peak int64 // the highest resident set of the lives before this one, in bytes
+}
+
+// victim starts an agent that reads the containers whose names begin with the scenario's.
+func (c *chaos) victim(t *testing.T, scenario string, o agentOptions) *victim {
+	t.Helper()
+	if o.gateway == "" {
+		o.gateway = c.gateway
+		o.network = network
+	}
+	v := new(victim)
+	for _, s := range []**fault.Server{&v.loki, &v.prom} {
+		backend, err := fault.New(o.gateway)
+		must(t, err)
+		t.Cleanup(func() { _ = backend.Refuse() }) // nothing waits for it any more
+		*s = backend
+	}
+	o.loki, o.prom = v.loki.URL(), v.prom.URL()
+	if o.include == "" {
+		o.include = scenario + "-*"
+	}
+	v.agent = c.agent(t, scenario, o)
+	return v
+}
+
+// flood starts a generator of about a hundred bytes to 300 a line, on both streams, in both formats.
+func (c *chaos) flood(t *testing.T, name string, rate int, o generatorOptions, args ...string) *generator {
+	t.Helper()
+	return c.generate(t, name, o, append([]string{"-rate", strconv.Itoa(rate), "-format", "mix", "-size", "200", "-stderr", "5"}, args...)...)
+}
+
+// remember keeps the peak of the life that is about to end.
+func (v *victim) remember(t *testing.T) {
+	t.Helper()
+	m, err := v.Memory(t.Context())
+	if err != nil {
+		t.Fatalf("%v: %v", v.alive(t.Context()), err)
+	}
+	v.peak = max(v.peak, m.Process)
+}
+
+// kill ends the agent with SIGKILL and starts it again.
+func (v *victim) kill(t *testing.T) {
+	t.Helper()
+	v.remember(t)
+	v.agent.kill(t)
+}
+
+// stop ends the agent as docker stop does.
+func (v *victim) stop(t *testing.T) {
+	t.Helper()
+	v.remember(t)
+	v.agent.stop(t)
+}
+
+// waitTaken waits until Loki's stand-in has taken n lines more than it had.
+func (v *victim) waitTaken(t *testing.T, n int) {
+	t.Helper()
+	had := v.loki.Lines.Taken()
+	eventually(t, 2*time.Minute, func(ctx context.Context) error {
+		if have := v.loki.Lines.Taken(); have < had+n {
+			return fmt.Errorf("%d lines were delivered, not %d; the agent: %v", have-had, n, v.alive(ctx))
+		}
+		return nil
+	})
+}
+
+// metric sums a metric of the agent over all of its series; 0 if it has none.
+func (v *victim) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	var page string
+	eventually(t, 30*time.Second, func(ctx context.Context) (err error) {
+		_, page, err = v.get(ctx, "/metrics")
+		return err
+	})
+	sum := 0.0
+	for line := range strings.Lines(page) {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		f := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
+		value, err := strconv.ParseFloat(f[0], 64)
+		must(t, err)
+		sum += value
+	}
+	return sum
+}
+
+// says waits until the agent's log has a line with all of the words.
+func (v *victim) says(t *testing.T, words ...string) {
+	t.Helper()
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		for line := range strings.Lines(v.Output(ctx, 1000)) {
+			found := true
+			for _, w := range words {
+				found = found && strings.Contains(strings.ToLower(line), w)
+			}
+			if found {
+				return nil
+			}
+		}
+		return fmt.Errorf("no line of the agent's log has all of %q", words)
+	})
+}
+
+// pass lets time go by.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}

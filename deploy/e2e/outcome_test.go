@@ -1,0 +1,197 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lighter/deploy/e2e/fault"
+)
+
+// outcome is what became of the lines of a scenario.
+type outcome struct {
+	written    int
+	delivered  int // each counted once
+	lost       int // neither delivered nor refused by the backend
+	refused    int // by name, in an answer
+	thrown     int // rotated away by the Engine before they were delivered
+	twice      int // came again, the same
+	changed    int // entries that nobody wrote: other bytes, another time, another stream
+	disordered int // came after a later line of their stream
+	late       int // came again though they had been there for long when the agent died
+	first      string
+}
+
+// of prints it as the line of a scenario.
+func (o outcome) of(scenario string, peak int64, took time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "chaos: %-14s  written %7d  delivered %7d  lost %d", scenario, o.written, o.delivered, o.lost)
+	if o.refused > 0 {
+		fmt.Fprintf(&b, " (refused by the backend %d)", o.refused)
+	}
+	if o.thrown > 0 {
+		fmt.Fprintf(&b, " (thrown away by Docker %d)", o.thrown)
+	}
+	fmt.Fprintf(&b, "  sent twice %d", o.twice+o.changed)
+	if o.twice+o.changed > 0 {
+		fmt.Fprintf(&b, " (%d identical)", o.twice)
+	}
+	fmt.Fprintf(&b, "  out of order %d  peak %d MiB  %.0f s", o.disordered, peak>>20, took.Seconds())
+	return b.String()
+}
+
+// key is a line of a stream.
+type key struct {
+	nanos int64
+	hash  uint64
+}
+
+// account holds all that a backend has taken against what it must have got.
+func account(want []stream, backend *fault.Server, deaths []time.Time) outcome {
+	o := accountOf(want, backend, deaths)
+	got := backend.Lines.Streams()
+	for _, s := range want {
+		delete(got, s.labels)
+	}
+	for name, entries := range got { // of nobody's
+		o.changed += len(entries)
+		o.first = fmt.Sprintf("stream %s of %d lines", name, len(entries))
+	}
+	return o
+}
+
+// accountOf is account of these streams alone.
+func accountOf(want []stream, backend *fault.Server, deaths []time.Time) outcome {
+	var o outcome
+	got, refused := backend.Lines.Streams(), backend.Lines.Refused()
+	for _, s := range want {
+		places := make(map[key]int, len(s.lines)) // by line, where it stands in its stream
+		for i, line := range s.lines {
+			places[key{line.Nanos, fault.Hash(line.Text)}] = i
+		}
+		o.written += len(s.lines)
+		no := make(map[key]bool)
+		for _, e := range refused[s.labels] {
+			no[key{e.Nanos, e.Hash}] = true
+		}
+		o.stream(places, got[s.labels], no, deaths)
+		if o.first == "" && o.lost > 0 {
+			o.first = firstLost(s, got[s.labels])
+		}
+	}
+	return o
+}
+
+// stream adds the outcome of one stream.
+func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []time.Time) {
+	first := make(map[key]int64, len(got)) // when it came
+	latest := -1
+	for _, e := range got {
+		k := key{e.Nanos, e.Hash}
+		i, ok := places[k]
+		if !ok {
+			o.changed++
+			continue
+		}
+		if before, again := first[k]; again {
+			o.twice++
+			if len(deaths) > 0 && !excused(before, deaths) {
+				o.late++
+			}
+			first[k] = e.At
+			continue
+		}
+		first[k] = e.At
+		o.delivered++
+		if i < latest {
+			o.disordered++
+		}
+		latest = max(latest, i)
+	}
+	for k := range places {
+		if _, ok := first[k]; ok {
+			continue
+		}
+		if refused[k] {
+			o.refused++
+		} else {
+			o.lost++
+		}
+	}
+}
+
+// firstLost names the first line of a stream that is missing.
+func firstLost(s stream, got []fault.Entry) string {
+	have := make(map[key]bool, len(got))
+	for _, e := range got {
+		have[key{e.Nanos, e.Hash}] = true
+	}
+	for i, line := range s.lines {
+		if !have[key{line.Nanos, fault.Hash(line.Text)}] {
+			return fmt.Sprintf("line %d of %d of %s, of %s: %s", i+1, len(s.lines), s.labels, time.Unix(0, line.Nanos).UTC().Format(time.RFC3339Nano), short(line.Text))
+		}
+	}
+	return ""
+}
+
+// excused reports whether a line that came at the given time, in Unix milliseconds, may come
+// again because of a death: its acknowledgement may not have been on disk yet.
+func excused(came int64, deaths []time.Time) bool {
+	at := time.UnixMilli(came)
+	return slices.ContainsFunc(deaths, func(death time.Time) bool {
+		return at.After(death.Add(-settled)) && at.Before(death.Add(settled))
+	})
+}
+
+// verify waits until the agent has delivered what the stopped generators wrote, stops it, prints
+// the scenario's line, and demands that nothing was lost, changed or disordered, and that only
+// after a death lines came twice.
+func (v *victim) verify(t *testing.T, within time.Duration, generators ...*generator) outcome {
+	t.Helper()
+	want := v.streams(t, generators)
+	o := account(want, v.loki, v.deaths)
+	for deadline := time.Now().Add(within); o.lost > 0 && time.Now().Before(deadline); o = account(want, v.loki, v.deaths) {
+		if err := v.alive(t.Context()); err != nil {
+			t.Error(err)
+			break
+		}
+		pass(t, 500*time.Millisecond)
+	}
+	if v.alive(t.Context()) == nil {
+		v.stop(t)
+	}
+	o = account(want, v.loki, v.deaths)
+	v.judge(t, o)
+	return o
+}
+
+// judge prints an outcome and demands that it is as promised.
+func (v *victim) judge(t *testing.T, o outcome) {
+	t.Helper()
+	fmt.Println(o.of(v.environment, v.peak, time.Since(v.began)))
+	if o.lost > 0 || o.changed > 0 || o.disordered > 0 || o.late > 0 {
+		t.Errorf("lost %d, changed %d, out of order %d, sent again though it had been acknowledged for %s %d; first: %s",
+			o.lost, o.changed, o.disordered, settled, o.late, o.first)
+	}
+	if o.twice > 0 && len(v.deaths) == 0 && !v.torn {
+		t.Errorf("%d lines came twice though nothing died", o.twice)
+	}
+	for _, b := range []*fault.Server{v.loki, v.prom} {
+		for _, err := range b.Errors() {
+			t.Error(err)
+		}
+	}
+	t.Logf("answers for logs %v, for metrics %v", sorted(v.loki.Statuses()), sorted(v.prom.Statuses()))
+}
+
+// sorted prints how often each status was answered.
+func sorted(m map[int]int) string {
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d×%d", status, m[status]))
+	}
+	return strings.Join(parts, " ")
+}
