@@ -1,0 +1,293 @@
+package filelog_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"go.uber.org/goleak"
+
+	"lighter"
+	"lighter/collector/filelog"
+	"lighter/collector/position"
+	"lighter/collector/tail"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink keeps lines, and acknowledges them when it is told to. While full it blocks.
+type sink struct {
+	mu      sync.Mutex
+	lines   []string // "out|err: line"
+	times   []int64
+	acks    []func()
+	counts  []int // lines of the batches that acks are of
+	batches int
+
+	ackedLines int
+	full       chan struct{} // closed when there is room
+	asked      chan struct{} // gets a value when Append blocks
+}
+
+func newSink() *sink {
+	s := &sink{full: make(chan struct{}), asked: make(chan struct{}, 1000)}
+	close(s.full)
+	return s
+}
+
+func (s *sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
+	s.mu.Lock()
+	full := s.full
+	s.mu.Unlock()
+	select {
+	case <-full:
+	default:
+		s.asked <- struct{}{}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches++
+	for _, e := range b.Entries {
+		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
+		s.times = append(s.times, e.Time)
+	}
+	s.acks, s.counts = append(s.acks, acked), append(s.counts, len(b.Entries))
+	return nil
+}
+
+// block makes the sink full, until the function that it returns is called.
+func (s *sink) block() (open func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	full := make(chan struct{})
+	s.full = full
+	return sync.OnceFunc(func() { close(full) })
+}
+
+func (s *sink) got() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+// taken returns how many batches came.
+func (s *sink) taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.batches
+}
+
+// ack acknowledges the first n batches that wait for it, in order.
+func (s *sink) ack(n int) {
+	s.mu.Lock()
+	n = min(n, len(s.acks))
+	acks := slices.Clone(s.acks[:n])
+	for _, lines := range s.counts[:n] {
+		s.ackedLines += lines
+	}
+	s.acks, s.counts = slices.Delete(s.acks, 0, n), slices.Delete(s.counts, 0, n)
+	s.mu.Unlock()
+	for _, ack := range acks {
+		ack()
+	}
+}
+
+// containers is one container.
+type containers struct {
+	mu      sync.Mutex
+	running bool
+	gone    bool
+}
+
+func (c *containers) Container(id string) (*lighter.Container, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &lighter.Container{ID: id, Running: c.running}, !c.gone
+}
+
+func (c *containers) set(running, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running, c.gone = running, gone
+}
+
+const someID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// bench is a container's log, and what a Tailer of it works with.
+type bench struct {
+	*driver
+	t          *testing.T
+	id         string
+	sink       *sink
+	containers *containers
+	positions  *position.Store
+	reg        *prometheus.Registry
+	log        *syncBuffer
+	options    filelog.Options
+	data       string // directory of the positions
+	tty        bool
+	now        int64
+}
+
+// newBench makes one whose Tailers look by the clock: tests of it run on the clock of a
+// synctest bubble.
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	root := t.TempDir()
+	b := &bench{
+		t: t, driver: newDriver(t, root, someID), id: someID, sink: newSink(), containers: &containers{running: true},
+		reg: prometheus.NewRegistry(), log: &syncBuffer{}, now: 1767323045e9,
+	}
+	logger := slog.New(slog.NewTextHandler(b.log, nil))
+	b.options = filelog.Options{
+		Options: tail.Options{
+			Sink:         b.sink,
+			Buffers:      &tail.Buffers{},
+			Metrics:      tail.NewMetrics(b.reg),
+			Logger:       logger,
+			MaxLineBytes: 256 << 10,
+			Patience:     time.Second,
+		},
+		Root:       root,
+		Containers: b.containers,
+		Watcher:    &filelog.Watcher{},
+	}
+	b.openPositions(nil)
+	return b
+}
+
+// say writes lines to stdout, a millisecond from each other.
+func (b *bench) say(lines ...string) {
+	b.t.Helper()
+	for _, line := range lines {
+		b.now += 1e6
+		b.write(b.now, "stdout", line)
+	}
+}
+
+// run is a Tailer that runs.
+type run struct {
+	*filelog.Tailer
+	ended chan error
+	stop  func() error
+}
+
+// tail runs a Tailer until the test ends, or until stop, which returns what Run returned.
+func (b *bench) tail(prepare ...func(*filelog.Tailer)) *run {
+	c := &lighter.Container{ID: b.id, Name: "api", TTY: b.tty, Running: true, LogDriver: "json-file"}
+	out := lighter.NewStream(labels.FromStrings("stream", "out"))
+	err := lighter.NewStream(labels.FromStrings("stream", "err"))
+	r := &run{Tailer: filelog.New(c, out, err, b.options), ended: make(chan error, 1)}
+	for _, p := range prepare {
+		p(r.Tailer)
+	}
+	ctx, cancel := context.WithCancel(b.t.Context())
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		r.ended <- r.Run(ctx)
+	}()
+	b.t.Cleanup(func() { cancel(); <-finished })
+	r.stop = func() error { cancel(); <-finished; return <-r.ended }
+	return r
+}
+
+// restart goes on as a new process would after kill -9: with what is on disk, and a new
+// sink. Without the hint it is as if the log had been read from the socket.
+func (b *bench) restart(keepHint bool) {
+	b.t.Helper()
+	journal, err := os.ReadFile(filepath.Join(b.data, "positions.jsonl"))
+	b.must(err)
+	if !keepHint {
+		journal = regexp.MustCompile(`,"file":\{[^}]*\}`).ReplaceAll(journal, nil)
+	}
+	b.openPositions(journal)
+	b.sink = newSink()
+	b.options.Sink = b.sink
+}
+
+// openPositions opens the positions of a journal, in a directory of their own.
+func (b *bench) openPositions(journal []byte) {
+	b.t.Helper()
+	b.data = b.t.TempDir()
+	b.must(os.WriteFile(filepath.Join(b.data, "positions.jsonl"), journal, 0o600))
+	s, err := position.Open(b.data, slog.New(slog.NewTextHandler(b.log, nil)))
+	b.must(err)
+	b.t.Cleanup(func() { b.must(s.Close()) })
+	b.positions, b.options.Positions = s, s
+}
+
+// expect waits, a while of the bubble's clock, and says what lines of the sink are not as wanted.
+func (b *bench) expect(want ...string) {
+	b.t.Helper()
+	time.Sleep(5 * time.Second)
+	if diff := cmp.Diff(want, b.sink.got()); diff != "" {
+		b.t.Fatalf("lines (-want +got):\n%.3000s\nlog:\n%s", diff, b.log)
+	}
+}
+
+// within waits for what happens in real time.
+func (b *bench) within(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.got(), b.log)
+		}
+	}
+}
+
+func (b *bench) counter(name string) float64 {
+	b.t.Helper()
+	all, err := b.reg.Gather()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	b.t.Fatalf("no metric %s", name)
+	return 0
+}
+
+// said fails unless the log has text so many times.
+func (b *bench) said(times int, text string) {
+	b.t.Helper()
+	if n := strings.Count(b.log.String(), text); n != times {
+		b.t.Errorf("%q is said %d times, want %d; log:\n%s", text, n, times, b.log)
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

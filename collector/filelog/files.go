@@ -1,0 +1,147 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lighter"
+)
+
+// Path returns where the log of a container is, below the directory where the Engine's data
+// directory is mounted. The container need not have one.
+func Path(root string, c *lighter.Container) string {
+	if rest, ok := strings.CutPrefix(c.LogPath, filepath.Clean(root)+"/"); ok {
+		return filepath.Join(root, rest) // also below the directory that a user namespace has of its own
+	}
+	name := c.ID + "-json.log"
+	if c.LogPath != "" {
+		name = filepath.Base(c.LogPath)
+	}
+	return filepath.Join(root, "containers", c.ID, name)
+}
+
+// Readable returns nil if the log of a container can be read from its file, and else why not.
+func Readable(root string, c *lighter.Container) error {
+	if c.LogDriver != "json-file" && c.LogDriver != "" {
+		return errors.New("its log driver is " + c.LogDriver + ", only json-file's files can be read")
+	}
+	f, err := os.Open(Path(root, c))
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// openFiles opens all files of a log, oldest first, none of them twice and none left out.
+//
+// The Engine may rotate at the same time, which moves files to higher numbers, one after
+// the other, the newest last, and packs one. So it is done again until each file is found
+// where it was opened, and the newest is still that: then all were there at one moment. settled
+// is called before that is looked at.
+func openFiles(path string, settled func()) ([]*segment, error) {
+	const attempts = 100 // each takes a fraction of a millisecond
+	for range attempts {
+		highest, err := highestNumber(path)
+		if err != nil {
+			return nil, err
+		}
+		all, err := openOnce(path, highest)
+		if err != nil {
+			return nil, err
+		}
+		settled()
+		if inPlace(path, all, highest) {
+			return all, nil
+		}
+		closeAll(all)
+	}
+	return nil, fmt.Errorf("%s is rotated faster than its files can be opened; give the log driver a larger max-size", path)
+}
+
+// inPlace reports whether the files are where they were opened and there are no others, neither
+// newer nor older. An inode is not used again as long as its file is open.
+func inPlace(path string, all []*segment, highest int) bool {
+	newest := uint64(0)
+	for _, s := range all {
+		if inodeOf(s.name) != s.inode {
+			return false
+		}
+		if s.name == path {
+			newest = s.inode
+		}
+	}
+	n, err := highestNumber(path)
+	return err == nil && n == highest && inodeOf(path) == newest
+}
+
+func openOnce(path string, highest int) (all []*segment, err error) {
+	for n := 0; n <= highest; n++ {
+		s, err := openNumber(path, n)
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+// openNumber opens the file of a number, 0 being the newest; nil if there is none. While a
+// file is being packed both forms are there, and the packed one is not whole.
+func openNumber(path string, n int) (*segment, error) {
+	name := path
+	if n > 0 {
+		name += "." + strconv.Itoa(n)
+	}
+	s, err := openSegment(name, false)
+	if n > 0 && errors.Is(err, fs.ErrNotExist) {
+		s, err = openSegment(name+".gz", true)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// highestNumber returns the highest number of a log's rotated files, 0 if there are none.
+func highestNumber(path string) (int, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	highest := 0
+	for _, e := range entries {
+		if number, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+"."); ok {
+			if n, err := strconv.Atoi(strings.TrimSuffix(number, ".gz")); err == nil && n < 10_000 {
+				highest = max(highest, n)
+			}
+		}
+	}
+	return highest, err
+}
+
+// inodeOf returns the inode of the file of a name, 0 if there is none.
+func inodeOf(name string) uint64 {
+	var info unix.Stat_t
+	if err := unix.Stat(name, &info); err != nil {
+		return 0
+	}
+	return info.Ino
+}
+
+func closeAll(all []*segment) {
+	for _, s := range all {
+		s.close()
+	}
+}

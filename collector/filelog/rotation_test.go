@@ -1,0 +1,301 @@
+package filelog_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lighter/collector/filelog"
+	"lighter/collector/tail"
+)
+
+// numbered returns the lines n of from to to, as say takes them and as a sink shows them.
+func numbered(from, to int) (lines, shown []string) {
+	for n := from; n <= to; n++ {
+		line := fmt.Sprintf("line %d %s", n, strings.Repeat("x", n%50))
+		lines, shown = append(lines, line), append(shown, "out: "+line)
+	}
+	return lines, shown
+}
+
+// eachRotation runs a test for the ways in which the Engine rotates.
+func eachRotation(t *testing.T, test func(t *testing.T, b *bench)) {
+	for name, set := range map[string]func(d *driver){
+		"max-file=1":                           func(d *driver) { d.maxFile = 1 },
+		"max-file=2":                           func(d *driver) { d.maxFile = 2 },
+		"max-file=5":                           func(d *driver) { d.maxFile = 5 },
+		"max-file=2, compressed":               func(d *driver) { d.maxFile, d.compress = 2, true },
+		"max-file=5, compressed":               func(d *driver) { d.maxFile, d.compress = 5, true },
+		"max-file=5, compressed after a while": func(d *driver) { d.maxFile, d.compress, d.later = 5, true, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				set(b.driver)
+				test(t, b)
+			})
+		})
+	}
+}
+
+func TestRotationWhileFollowing(t *testing.T) {
+	eachRotation(t, func(t *testing.T, b *bench) {
+		b.tail()
+		var want []string
+		for i := range 12 {
+			lines, shown := numbered(i*10, i*10+9)
+			b.say(lines[:5]...)
+			time.Sleep(2 * time.Second)
+			b.say(lines[5:]...) // is not read yet
+			b.rotate()
+			want = append(want, shown...)
+			b.expect(want...)
+		}
+		if n := b.counter("lighter_log_gaps_total"); n != 0 {
+			t.Errorf("gaps = %v, want 0", n)
+		}
+	})
+}
+
+// What is rotated away while reading stands still is caught up, as far as the Engine has it.
+func TestCatchingUp(t *testing.T) {
+	eachRotation(t, func(t *testing.T, b *bench) {
+		var want []string
+		r := b.tail()
+		for i := range 4 {
+			lines, shown := numbered(i*100, i*100+99)
+			b.say(lines[:50]...)
+			b.expect(append(want, shown[:50]...)...)
+			open := b.sink.block()
+			b.say(lines[50])
+			time.Sleep(2 * time.Second) // it is read, and held
+			for n, line := range lines[51:] {
+				if n%12 == 11 && n/12 < b.maxFile-1 {
+					b.rotate()
+				}
+				b.say(line)
+			}
+			b.rotate() // the file that is open may be gone now, the next is .1
+			if b.maxFile > 1 {
+				b.say()
+			}
+			open()
+			want = append(want, shown...)
+			b.expect(want...)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if n := b.counter("lighter_log_gaps_total"); n != 0 {
+			t.Errorf("gaps = %v, want 0", n)
+		}
+	})
+}
+
+// A restarted agent goes on at the acknowledged line, whether the file is where it was or is
+// rotated away or packed, and whether or not the position has a hint.
+func TestRestartAfterRotations(t *testing.T) {
+	for _, hint := range []bool{true, false} {
+		for rotations := range 4 {
+			t.Run(fmt.Sprintf("hint=%t, rotations=%d", hint, rotations), func(t *testing.T) {
+				eachRotation(t, func(t *testing.T, b *bench) {
+					if rotations >= b.maxFile {
+						t.Skip("the Engine keeps less")
+					}
+					lines, shown := numbered(0, 99)
+					b.say(lines[:10]...)
+					if b.maxFile > rotations+1 {
+						b.rotate()
+					}
+					b.say(lines[10:20]...)
+					r := b.tail()
+					b.expect(shown[:20]...)
+					b.sink.ack(1000)
+					b.say(lines[20:30]...)
+					b.expect(shown[:30]...) // of which ten are not acknowledged
+					if err := r.stop(); err != nil {
+						t.Fatal(err)
+					}
+					for i := range rotations {
+						b.say(lines[30+i*10 : 40+i*10]...)
+						b.rotate()
+					}
+					b.say(lines[30+rotations*10:]...)
+					b.restart(hint)
+					b.tail()
+					b.expect(shown[20:]...)
+					if n := b.counter("lighter_log_gaps_total"); n != 0 {
+						t.Errorf("gaps = %v, want 0", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Lines that the Engine threw away unread are reported, whether it was while the agent was
+// away or while it could not hand on.
+func TestGapWhileAway(t *testing.T) {
+	eachRotation(t, func(t *testing.T, b *bench) {
+		r := b.tail()
+		b.say("one")
+		b.expect("out: one")
+		b.sink.ack(1)
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		for range b.maxFile + 1 {
+			b.now += 60e9
+			b.say("two")
+			b.rotate()
+		}
+		b.say("three")
+		b.restart(true)
+		b.tail()
+		time.Sleep(5 * time.Second)
+		if got := b.sink.got(); len(got) == 0 || got[len(got)-1] != "out: three" {
+			t.Errorf("lines = %q", got)
+		}
+		if n := b.counter("lighter_log_gaps_total"); n != 1 {
+			t.Errorf("gaps = %v, want 1", n)
+		}
+		b.said(1, "lines are lost")
+	})
+}
+
+// The same in real time, with inotify: it counts the files that came and went.
+func TestGapWhileFull(t *testing.T) {
+	for _, maxFile := range []int{1, 3} {
+		for _, compress := range []bool{false, true} {
+			for _, files := range []int{maxFile, maxFile + 1, maxFile + 2} { // one more than that is lost
+				t.Run(fmt.Sprintf("max-file=%d, compress=%t, files=%d", maxFile, compress, files), func(t *testing.T) {
+					b := newWatchedBench(t)
+					b.maxFile, b.compress = maxFile, compress && maxFile > 1
+					b.say("one")
+					b.tail()
+					b.within("first line", func() bool { return len(b.sink.got()) == 1 })
+					open := b.sink.block()
+					b.say("two")
+					<-b.sink.asked
+					b.say("three") // in the file that is open
+					for range files {
+						b.rotate()
+						b.say("more")
+					}
+					b.say("end")
+					open()
+					b.within("end", func() bool { return slices.Contains(b.sink.got(), "out: end") })
+					want := 0.0
+					if files > maxFile {
+						want = 1
+					}
+					if n := b.counter("lighter_log_gaps_total"); n != want {
+						t.Errorf("gaps = %v, want %v; lines: %q", n, want, b.sink.got())
+					}
+					if got := b.sink.got()[:3]; !slices.Equal(got, []string{"out: one", "out: two", "out: three"}) {
+						t.Errorf("lines = %q", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+func newWatchedBench(t *testing.T) *bench {
+	b := newBench(t)
+	b.watched()
+	return b
+}
+
+// watched has the bench's Tailers woken by inotify.
+func (b *bench) watched() {
+	b.t.Helper()
+	w := filelog.NewWatcher(slog.New(slog.NewTextHandler(b.log, nil)))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(b.t.Context()) }()
+	b.t.Cleanup(func() {
+		if err := <-done; err != nil { // the context ends before
+			b.t.Error(err)
+		}
+	})
+	b.options.Watcher = w
+}
+
+// A log that is written and rotated all the time is read to the last line, woken by inotify.
+func TestWatchedFlood(t *testing.T) {
+	for _, maxFile := range []int{1, 3} {
+		t.Run(fmt.Sprintf("max-file=%d", maxFile), func(t *testing.T) {
+			b := newWatchedBench(t)
+			b.maxFile = maxFile
+			b.tail()
+			var want []string
+			for i := range 15 {
+				lines, shown := numbered(i*100, i*100+99)
+				b.say(lines...)
+				want = append(want, shown...)
+				b.within("line", func() bool { return len(b.sink.got()) >= len(want)-50 })
+				b.rotate() // the file that is open may not be read to its end
+			}
+			b.within("last line", func() bool { return len(b.sink.got()) >= len(want) })
+			if got := b.sink.got(); !slices.Equal(got, want) {
+				t.Errorf("got %d lines, want %d in order", len(got), len(want))
+			}
+			if n := b.counter("lighter_log_gaps_total"); n != 0 {
+				t.Errorf("gaps = %v, want 0", n)
+			}
+		})
+	}
+}
+
+// Everything that happens to a log or its container wakes the Tailer, without the clock.
+func TestWoken(t *testing.T) {
+	b := newWatchedBench(t)
+	b.maxFile = 2
+	r := b.tail((*filelog.Tailer).DisregardClock)
+	var want []string
+	for i := range 5 {
+		line := fmt.Sprint("line ", i)
+		b.say(line) // the first makes the file
+		want = append(want, "out: "+line)
+		b.within("line", func() bool { return slices.Equal(b.sink.got(), want) })
+		if i%2 == 1 {
+			b.rotate()
+		}
+	}
+	b.pieces(b.now+1, "stdout", "bye")
+	b.containers.set(false, false)
+	r.Wake()
+	b.within("end", func() bool { return r.Status().State == tail.Stopped })
+	if got := b.sink.got(); got[len(got)-1] != "out: bye" {
+		t.Errorf("lines = %q", got)
+	}
+}
+
+func TestWatcherWithoutInotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &filelog.Watcher{}
+		done := make(chan error, 1)
+		go func() { done <- w.Run(t.Context()) }()
+		t.Cleanup(func() {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestClosedWatcher(t *testing.T) {
+	w := filelog.NewWatcher(slog.New(slog.DiscardHandler))
+	for range 2 {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := w.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

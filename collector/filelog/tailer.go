@@ -1,0 +1,199 @@
+package filelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"lighter"
+	"lighter/collector/tail"
+)
+
+// Containers knows what has become of a container.
+type Containers interface {
+	// Container returns what is known of a container at present; ok is false if it exists no
+	// more. It does not block.
+	Container(id string) (c *lighter.Container, ok bool)
+}
+
+// Options are what all tailers of a process share; a Tailer owns none of it.
+type Options struct {
+	tail.Options
+	Root       string // where the Engine's data directory is mounted
+	Containers Containers
+	Watcher    *Watcher
+}
+
+// Tailer follows the log of one container. Run may be called once.
+type Tailer struct {
+	reader
+	containers Containers
+	watch      *watch
+	watcher    *Watcher
+
+	wrote    chan struct{} // has a value when the log was written after it had been quiet
+	look     chan struct{} // has a value when there is a new file, or the container has changed
+	lastRead time.Time
+	timer    *time.Timer
+	poll     time.Duration // see there
+}
+
+// New returns a Tailer that does nothing until Run. The streams are stdout's and
+// stderr's; lines of one that is nil are passed over.
+func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
+	return &Tailer{
+		reader:     newReader(c, tail.NewFeed(c, out, err, o.Options), o),
+		containers: o.Containers,
+		watcher:    o.Watcher,
+		wrote:      make(chan struct{}, 1),
+		look:       make(chan struct{}, 1),
+		poll:       poll,
+	}
+}
+
+// Status returns what the Tailer does and has done. It may be called at any time.
+func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
+
+// Wake has the Tailer look what has become of its container. It may be called at any time and
+// does not block; without it the Tailer looks by the clock.
+func (t *Tailer) Wake() { wake(t.look) }
+
+const (
+	// step is how often a log is read that is written all the time: what a line costs is mostly
+	// the waking, and this is ten a second whatever is written.
+	step = 100 * time.Millisecond
+	// poll is how often a quiet log is looked at, though nobody says that it was written.
+	poll = 3 * time.Second
+	// pollAlone is poll where there is no inotify.
+	pollAlone = time.Second
+)
+
+// Pauses before a log that cannot be read is tried again, doubled each time.
+const (
+	minRetry = 100 * time.Millisecond
+	maxRetry = 30 * time.Second
+)
+
+// Run reads until ctx ends, which it reports as nil, or until there is nothing more to
+// read: tail.ErrStopped, tail.ErrGone. A log that cannot be read is tried again.
+func (t *Tailer) Run(ctx context.Context) error {
+	defer t.feed.Close()
+	t.feed.Start()
+	t.watch = t.watcher.watch(t.path, t.wrote, t.look)
+	defer t.watch.close()
+	t.created = t.watch.count
+	t.timer = time.NewTimer(poll)
+	defer t.timer.Stop()
+	defer func() { closeAll(t.files) }()
+
+	for pause := minRetry; ; pause = min(2*pause, maxRetry) {
+		before, _ := t.feed.From()
+		err := t.follow(ctx)
+		if ctx.Err() != nil {
+			t.feed.State.End(nil)
+			return nil
+		}
+		if errors.Is(err, tail.ErrStopped) || errors.Is(err, tail.ErrGone) {
+			t.feed.State.End(err)
+			return err
+		}
+		closeAll(t.files)
+		t.files = nil
+		if now, _ := t.feed.From(); now != before {
+			pause = minRetry
+		}
+		t.metrics.Reopens.Inc()
+		if t.feed.State.Break(err) {
+			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", advise(err), "in", pause)
+		}
+		select {
+		case <-t.after(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// advise adds to an error what can be done against it.
+func advise(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; the files belong to root and its group: run the agent as root or with that group, or set LIGHTER_LOG_SOURCE=socket", err)
+	}
+	return err
+}
+
+// follow reads until the container has ended and its log is read, or until something fails.
+func (t *Tailer) follow(ctx context.Context) error {
+	for {
+		end := t.end() // before reading: the Engine has written all when it says so
+		t.rotation = t.rotation || end != nil
+		read, err := t.drain(ctx)
+		if err != nil {
+			return err
+		}
+		if end != nil {
+			if err := t.finish(ctx); err != nil {
+				return err
+			}
+			return end
+		}
+		if read {
+			t.lastRead = time.Now()
+		}
+		if err := t.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// end returns why there will be nothing more to read than there is, nil if there may be.
+func (t *Tailer) end() error {
+	switch c, ok := t.containers.Container(t.container.ID); {
+	case !ok:
+		return tail.ErrGone
+	case !c.Running:
+		return tail.ErrStopped
+	}
+	return nil
+}
+
+// wait waits until it is worth reading on. The first line after a pause is at once; those of
+// a log that is written all the time are in steps.
+func (t *Tailer) wait(ctx context.Context) error {
+	idle := t.poll
+	if !t.watch.watching() {
+		idle, t.rotation = pollAlone, true
+	}
+	t.watch.arm()
+	if !t.grown() { // what was written before is not told
+		select {
+		case <-t.wrote:
+		case <-t.look:
+			t.rotation = true
+			return nil
+		case <-t.after(idle):
+			t.rotation = true
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	rest := step - time.Since(t.lastRead)
+	if rest <= 0 {
+		return nil
+	}
+	select {
+	case <-t.look:
+		t.rotation = true
+	case <-t.after(rest):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// after is time.After with the one timer that a Tailer has.
+func (t *Tailer) after(d time.Duration) <-chan time.Time {
+	t.timer.Reset(d)
+	return t.timer.C
+}

@@ -1,0 +1,228 @@
+package filelog
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Watcher wakes Tailers when their logs are written or rotated, by one inotify for the
+// process. The zero value knows none: it wakes nobody, and logs are looked at by the clock.
+//
+// A log's directory is watched all the time, for new files. The file itself is watched for
+// one write: a busy log would else wake the process for each line.
+type Watcher struct {
+	file *os.File        // inotify's, or nil
+	conn syscall.RawConn // file's
+
+	mu      sync.Mutex
+	watches map[int32]*watch // by descriptor, of directories and of files
+	closed  bool
+	buf     [4 << 10]byte
+}
+
+// watch is what is watched for one Tailer. All but the channels is guarded by the Watcher's mu.
+type watch struct {
+	watcher *Watcher
+	path    string        // of the log
+	wrote   chan struct{} // gets a value at a write after arm
+	look    chan struct{} // gets a value when there is another file
+	dir     int32         // descriptors; negative is none
+	armed   int32
+
+	created int  // files that came to be under the log's name since the watch began
+	missed  bool // events were lost: created is not known
+}
+
+// NewWatcher returns a Watcher. Where the system has no inotify to give it says so and
+// returns one that knows none.
+func NewWatcher(logger *slog.Logger) *Watcher {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		logger.Warn("no inotify: log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_instances", "error", os.NewSyscallError("inotify_init1", err))
+		return &Watcher{}
+	}
+	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), watches: map[int32]*watch{}}
+	if w.conn, err = w.file.SyscallConn(); err != nil { // only a closed file has none
+		return &Watcher{}
+	}
+	return w
+}
+
+// Run wakes Tailers until ctx ends, which it reports as nil. The Watcher is closed then.
+func (w *Watcher) Run(ctx context.Context) error {
+	if w.file == nil {
+		<-ctx.Done()
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
+	defer stop()
+	err := w.conn.Read(func(uintptr) bool { w.drain(); return false }) // waits until there is more
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	return fmt.Errorf("read inotify: %w", err)
+}
+
+// Close ends the watching. It is for a Watcher that does not run.
+func (w *Watcher) Close() error {
+	w.mu.Lock()
+	open := w.file != nil && !w.closed
+	w.closed = true
+	w.mu.Unlock()
+	if !open {
+		return nil
+	}
+	return w.file.Close() // waits for drain, which takes the lock
+}
+
+// watch begins to watch the log at path. wrote and look, which have room for one value each,
+// get one when the Tailer shall look.
+func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
+	h := &watch{watcher: w, path: path, wrote: wrote, look: look, dir: -1, armed: -1}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.dir = w.addLocked(h, filepath.Dir(path), dirEvents)
+	return h
+}
+
+// dirEvents are those of a log's directory. Of equal events that follow each other inotify makes
+// one; what goes is watched too, so that two files that came are two events.
+const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
+
+func (w *Watcher) addLocked(h *watch, path string, events uint32) int32 {
+	if w.file == nil || w.closed {
+		return -1
+	}
+	d, err := -1, error(nil)
+	if closed := w.conn.Control(func(fd uintptr) { d, err = unix.InotifyAddWatch(int(fd), path, events) }); closed != nil || err != nil {
+		return -1 // there is the clock
+	}
+	w.watches[int32(d)] = h
+	return int32(d)
+}
+
+// watching reports whether new files are noticed without looking.
+func (h *watch) watching() bool {
+	h.watcher.mu.Lock()
+	defer h.watcher.mu.Unlock()
+	return h.dir >= 0
+}
+
+// arm has the next write wake the Tailer.
+func (h *watch) arm() {
+	w := h.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.armed = w.addLocked(h, h.path, unix.IN_MODIFY|unix.IN_ONESHOT)
+}
+
+// count returns how many files have come to be under the log's name until now, and whether
+// that is known.
+func (h *watch) count() (n int, known bool) {
+	h.watcher.drain()
+	h.watcher.mu.Lock()
+	defer h.watcher.mu.Unlock()
+	return h.created, h.dir >= 0 && !h.missed
+}
+
+// close ends the watching of one log.
+func (h *watch) close() {
+	w := h.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range []int32{h.dir, h.armed} {
+		if w.watches[d] != h || w.closed {
+			continue
+		}
+		delete(w.watches, d)
+		_ = w.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(d)) })
+	}
+	h.dir, h.armed = -1, -1
+}
+
+// drain takes all events that there are.
+func (w *Watcher) drain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || w.closed {
+		return
+	}
+	_ = w.conn.Control(func(fd uintptr) {
+		for {
+			n, err := unix.Read(int(fd), w.buf[:])
+			if err == unix.EINTR {
+				continue
+			}
+			if err != nil || n <= 0 {
+				return
+			}
+			w.takeLocked(w.buf[:n])
+		}
+	})
+}
+
+// takeLocked takes events as inotify(7) lays them out.
+func (w *Watcher) takeLocked(b []byte) {
+	for len(b) >= unix.SizeofInotifyEvent {
+		d := int32(binary.NativeEndian.Uint32(b))
+		mask := binary.NativeEndian.Uint32(b[4:])
+		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
+		if end > len(b) {
+			return
+		}
+		name := bytes.TrimRight(b[unix.SizeofInotifyEvent:end], "\x00")
+		b = b[end:]
+		if mask&unix.IN_Q_OVERFLOW != 0 {
+			for _, h := range w.watches {
+				h.missed = true
+				wake(h.look)
+			}
+			continue
+		}
+		h := w.watches[d]
+		if h == nil {
+			continue // of a watch that has ended meanwhile
+		}
+		h.takeLocked(d, mask, name)
+		if mask&unix.IN_IGNORED != 0 {
+			delete(w.watches, d)
+		}
+	}
+}
+
+// takeLocked takes an event of descriptor d.
+func (h *watch) takeLocked(d int32, mask uint32, name []byte) {
+	switch {
+	case mask&unix.IN_MODIFY != 0:
+		wake(h.wrote)
+	case d != h.dir:
+	case mask&(unix.IN_DELETE_SELF|unix.IN_IGNORED) != 0:
+		h.dir = -1
+		wake(h.look)
+	case string(name) != filepath.Base(h.path) || mask&unix.IN_DELETE != 0:
+	case mask&unix.IN_CREATE != 0:
+		h.created++
+		wake(h.look)
+	default:
+		wake(h.look)
+	}
+}
+
+// wake puts a value into a channel that has room for one, unless it is there.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

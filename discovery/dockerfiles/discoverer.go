@@ -1,0 +1,146 @@
+// Package dockerfiles finds containers without asking the Engine: in its data directory,
+// mounted read-only, where there is a folder for each.
+//
+// It is for logs. A target has the container's labels as package docker gives them, but no
+// address and no network: there is nothing to scrape. What a container is called and whether
+// it runs is in a file that only root may read; where that cannot be read it is called by its
+// id and taken to run.
+//
+// The folders are looked at twice a second. That takes some microseconds a container, less
+// than following what changes in them.
+package dockerfiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/discovery/docker"
+)
+
+// interval is how often the folders are looked at: a container is to be seen within a second.
+const interval = 500 * time.Millisecond
+
+// Discoverer turns the folders of containers into targets.
+type Discoverer struct {
+	root   string
+	logger *slog.Logger
+	own    []string // beginnings of the id of the agent's own container
+
+	known  map[string]folder
+	failed string // why the folders could not be listed, if they could not
+	hidden bool   // that a container's description cannot be read has been said
+}
+
+// New returns a Discoverer that does nothing until Run or List. root is where the Engine's data
+// directory is mounted.
+func New(root string, logger *slog.Logger) *Discoverer {
+	return &Discoverer{root: root, logger: logger, own: docker.OwnIDs(), known: map[string]folder{}}
+}
+
+// Run calls update with all targets there are, at first when the folders could be listed for
+// the first time, then at each change, until ctx ends, which it reports as nil. While the
+// folders cannot be listed it calls nothing.
+func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	listed := false
+	for ctx.Err() == nil {
+		changed, err := d.look()
+		d.note(err)
+		if err == nil && (changed || !listed) {
+			listed = true
+			update(d.targets())
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// List returns the targets as they are now. It is not for use beside Run.
+func (d *Discoverer) List() ([]lighter.Target, error) {
+	if _, err := d.look(); err != nil {
+		return nil, err
+	}
+	return d.targets(), nil
+}
+
+var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// look brings what is known up to date and reports whether anything has changed.
+func (d *Discoverer) look() (changed bool, err error) {
+	dir := filepath.Join(d.root, "containers")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, fmt.Errorf("list the containers: %w; mount the Engine's data directory there, read-only, and let the agent's user read it (LIGHTER_DOCKER_ROOT)", err)
+	}
+	found := make(map[string]folder, len(entries))
+	for _, e := range entries {
+		id := e.Name()
+		if !containerID.MatchString(id) {
+			continue
+		}
+		before, known := d.known[id]
+		now, err := read(filepath.Join(dir, id), before)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // being made, or removed
+		}
+		if err != nil {
+			d.sayHidden(err)
+		}
+		found[id] = now
+		changed = changed || !known || now.version != before.version
+	}
+	changed = changed || len(found) != len(d.known)
+	d.known = found
+	return changed, nil
+}
+
+// targets makes targets of what is known, by name and id.
+func (d *Discoverer) targets() []lighter.Target {
+	targets := make([]lighter.Target, 0, len(d.known))
+	for id, f := range d.known {
+		c := f.container(id)
+		c.Self = slices.ContainsFunc(d.own, func(own string) bool { return strings.HasPrefix(id, own) })
+		b := labels.NewBuilder(labels.EmptyLabels())
+		docker.SetLabels(b, id, "/"+c.Name, f.host.NetworkMode, f.config.Config.Labels)
+		targets = append(targets, lighter.Target{Labels: b.Labels(), Container: c})
+	}
+	slices.SortFunc(targets, func(a, b lighter.Target) int {
+		return strings.Compare(a.Container.Name+"\x00"+a.Container.ID, b.Container.Name+"\x00"+b.Container.ID)
+	})
+	return targets
+}
+
+// note says that the folders cannot be listed, once, and once that they can again.
+func (d *Discoverer) note(err error) {
+	switch {
+	case err != nil && err.Error() != d.failed:
+		d.failed = err.Error()
+		d.logger.Error("containers are not found", "error", err)
+	case err == nil && d.failed != "":
+		d.failed = ""
+		d.logger.Info("containers are found", "in", d.root)
+	}
+}
+
+func (d *Discoverer) sayHidden(err error) {
+	if !d.hidden {
+		d.hidden = true
+		d.logger.Warn("containers are named by their ids: what the Engine wrote about them cannot be read. Run the agent as root, or give it the socket", "error", err)
+	}
+}

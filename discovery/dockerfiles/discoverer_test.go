@@ -1,0 +1,223 @@
+package dockerfiles_test
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/prometheus/model/labels"
+	"go.uber.org/goleak"
+
+	"lighter"
+	"lighter/discovery/dockerfiles"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	idA = strings.Repeat("a", 64)
+	idB = strings.Repeat("b", 64)
+)
+
+const (
+	configA = `{"StreamConfig":{},"State":{"Running":true,"Paused":false,"StartedAt":"2026-01-02T03:04:05.000000006Z","FinishedAt":"0001-01-01T00:00:00Z"},
+		"ID":"…","Created":"2026-01-02T03:04:04Z","Config":{"Hostname":"x","Tty":true,"Env":["PASSWORD=hunter2"],"Labels":{"com.docker.compose.service":"api","b":"c"}},
+		"LogPath":"/var/lib/docker/containers/a/a-json.log","Name":"/api-1","Driver":"overlay2"}`
+	stoppedA = `{"State":{"Running":false,"StartedAt":"2026-01-02T03:04:05.000000006Z","FinishedAt":"2026-01-02T03:05:00Z"},
+		"Created":"2026-01-02T03:04:04Z","Config":{"Tty":true},"LogPath":"/var/lib/docker/containers/a/a-json.log","Name":"/api-1"}`
+	hostA = `{"Binds":null,"LogConfig":{"Type":"json-file","Config":{}},"NetworkMode":"bridge"}`
+)
+
+// host is a data directory of an Engine.
+type host struct {
+	t    testing.TB
+	root string
+}
+
+func (h host) write(id, config, hostConfig string) {
+	h.t.Helper()
+	dir := filepath.Join(h.root, "containers", id)
+	for name, text := range map[string]string{"config.v2.json": config, "hostconfig.json": hostConfig} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h host) remove(id string) {
+	h.t.Helper()
+	if err := os.RemoveAll(filepath.Join(h.root, "containers", id)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// logBook is a log that a test reads.
+type logBook struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func logger(to *logBook) *slog.Logger { return slog.New(slog.NewTextHandler(to, nil)) }
+
+func TestList(t *testing.T) {
+	h := host{t, t.TempDir()}
+	h.write(idA, configA, hostA)
+	h.write("not-an-id", configA, hostA)
+	got, err := dockerfiles.New(h.root, logger(&logBook{})).List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []lighter.Target{{
+		Labels: labels.FromStrings(
+			"__meta_docker_container_id", idA,
+			"__meta_docker_container_name", "/api-1",
+			"__meta_docker_container_network_mode", "bridge",
+			"__meta_docker_container_label_com_docker_compose_service", "api",
+			"__meta_docker_container_label_b", "c",
+		),
+		Container: &lighter.Container{
+			ID: idA, Name: "api-1", TTY: true, LogDriver: "json-file", LogPath: "/var/lib/docker/containers/a/a-json.log", Running: true,
+			Created: time.Date(2026, 1, 2, 3, 4, 4, 0, time.UTC), Started: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		},
+	}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(labels.Equal)); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+}
+
+// update is a call of Run's.
+type update []string // name, and whether it runs
+
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := host{t, t.TempDir()}
+		var log logBook
+		var mu sync.Mutex
+		var updates []update
+		done := make(chan error, 1)
+		d := dockerfiles.New(h.root, logger(&log))
+		go func() {
+			done <- d.Run(t.Context(), func(targets []lighter.Target) {
+				u := update{}
+				for _, t := range targets {
+					u = append(u, t.Container.Name+map[bool]string{true: " runs"}[t.Container.Running])
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				updates = append(updates, u)
+			})
+		}()
+		t.Cleanup(func() {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+		var want []update
+		expect := func(next ...update) {
+			t.Helper()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			want = append(want, next...)
+			mu.Lock()
+			defer mu.Unlock()
+			if diff := cmp.Diff(want, updates); diff != "" {
+				t.Fatalf("updates (-want +got):\n%s", diff)
+			}
+		}
+		expect() // there is no directory yet
+		if n := strings.Count(log.String(), "containers are not found"); n != 1 {
+			t.Errorf("said %d times that nothing is found, want once:\n%s", n, &log)
+		}
+		if err := os.Mkdir(filepath.Join(h.root, "containers"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		expect(update{})
+		h.write(idA, configA, hostA)
+		expect(update{"api-1 runs"})
+		expect() // nothing has changed
+		h.write(idA, stoppedA, hostA)
+		expect(update{"api-1"})
+		h.remove(idA)
+		expect(update{})
+	})
+}
+
+// A container that cannot be read about is one all the same, and nothing of what could not be
+// read is said.
+func TestHidden(t *testing.T) {
+	for name, spoil := range map[string]func(file string) error{
+		"not readable": func(file string) error { return os.Mkdir(file, 0o700) }, // root reads what has no permissions
+		"not JSON":     func(file string) error { return os.WriteFile(file, []byte("PASSWORD=hunter2"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := host{t, t.TempDir()}
+			h.write(idA, configA, hostA)
+			h.write(idB, configA, hostA)
+			file := filepath.Join(h.root, "containers", idB, "config.v2.json")
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(file); err != nil {
+				t.Fatal(err)
+			}
+			var log logBook
+			d := dockerfiles.New(h.root, logger(&log))
+			for range 3 {
+				got, err := d.List()
+				if err != nil || len(got) != 2 || got[0].Container.Name != "api-1" || got[1].Container.Name != idB || !got[1].Container.Running {
+					t.Fatalf("targets = %v, err = %v", got, err)
+				}
+			}
+			if n := strings.Count(log.String(), "named by their ids"); n != 1 || strings.Contains(log.String(), "hunter2") {
+				t.Errorf("said %d times, want once, and no secret:\n%s", n, &log)
+			}
+			h.remove(idB)
+			h.write(idB, strings.ReplaceAll(configA, "api-1", "now"), hostA)
+			if got, err := d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" {
+				t.Errorf("once it can be read: targets = %v, err = %v", got, err)
+			}
+		})
+	}
+}
+
+func TestNoDirectory(t *testing.T) {
+	_, err := dockerfiles.New(t.TempDir(), logger(&logBook{})).List()
+	if err == nil || !strings.Contains(err.Error(), "LIGHTER_DOCKER_ROOT") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func BenchmarkLook(b *testing.B) {
+	h := host{b, b.TempDir()}
+	for i := range 100 {
+		h.write(strings.Repeat("0", 62)+string("0123456789"[i/10])+string("0123456789"[i%10]), configA, hostA)
+	}
+	d := dockerfiles.New(h.root, logger(&logBook{}))
+	for b.Loop() {
+		if _, err := d.List(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
