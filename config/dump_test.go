@@ -20,6 +20,9 @@ func dump(p *config.Plan) string {
 	for _, d := range p.Docker {
 		line("docker %s: %s version=%q certs=%q verify=%t refresh=%s stopped=%t networks=%d", d.Name, d.Host, d.APIVersion, d.CertPath, d.TLSVerify, d.Refresh, d.Stopped, d.Networks)
 	}
+	for _, f := range p.Files {
+		line("files %s: %s", f.Name, f.Root)
+	}
 	for _, s := range p.Static {
 		line("static %s:", s.Name)
 		for _, t := range s.Targets {
@@ -31,7 +34,7 @@ func dump(p *config.Plan) string {
 		dumpRules(line, r.Rules)
 	}
 	for _, l := range p.Logs {
-		line("logs %s from %s to %s: since=%s max_line=%d", l.Name, l.From, l.To, l.Since, l.MaxLineBytes)
+		line("logs %s from %s to %s: engine=%q root=%q since=%s max_line=%d", l.Name, l.From, l.To, l.Docker, l.Root, l.Since, l.MaxLineBytes)
 		dumpRules(line, l.Rules)
 	}
 	for _, s := range p.Scrapes {

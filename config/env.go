@@ -157,6 +157,9 @@ func (s *Settings) idle() (warnings []string) {
 	if s.Prom.URL == "" && s.Loki.URL != "" && len(s.ScrapeTargets) > 0 {
 		warnings = append(warnings, "LIGHTER_SCRAPE_TARGETS has no effect: GRAFANA_PROM_URL is not set")
 	}
+	if s.LogSource == sourceFile && s.Prom.URL != "" && len(s.ScrapeTargets) == 0 {
+		warnings = append(warnings, "LIGHTER_LOG_SOURCE=file: nothing is scraped, because the Engine is not asked where containers are reached. Name them in LIGHTER_SCRAPE_TARGETS, or set LIGHTER_LOG_SOURCE=auto")
+	}
 	return warnings
 }
 

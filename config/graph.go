@@ -28,7 +28,8 @@ const (
 //	          static     ------------> (scrape)
 //
 // With one backend only its half is there. With neither, both are and lead nowhere: the
-// agent keeps the newest of them and shows it.
+// agent keeps the newest of them and shows it. docker is the Engine, or its data directory
+// where the Engine shall not be asked.
 func (s *Settings) Plan() *Plan {
 	p := &Plan{
 		Agent: Agent{
@@ -40,14 +41,17 @@ func (s *Settings) Plan() *Plan {
 			Host:        s.Host,
 			LogLevel:    s.LogLevel,
 			LogFormat:   s.LogFormat,
-			LogSource:   s.LogSource,
 		},
-		Docker: []docker.Config{s.docker()},
 		Relabels: []Relabel{{
 			Name:  nodeContainers,
 			From:  []string{nodeDocker},
 			Rules: containerRules(s.Include, s.Exclude),
 		}},
+	}
+	if s.LogSource == sourceFile {
+		p.Files = append(p.Files, Files{Name: nodeDocker, Root: s.DockerRoot})
+	} else {
+		p.Docker = append(p.Docker, s.docker())
 	}
 	local := s.Loki.URL == "" && s.Prom.URL == ""
 	if s.Loki.URL != "" || local {
@@ -83,6 +87,12 @@ func (s *Settings) addLogs(p *Plan) {
 		Rules:        streamRules(),
 		Since:        s.LogsSince,
 		MaxLineBytes: int(s.MaxLineBytes),
+	}
+	if s.LogSource != sourceFile {
+		source.Docker = nodeDocker
+	}
+	if s.LogSource != sourceSocket {
+		source.Root = s.DockerRoot
 	}
 	if s.Loki.URL != "" {
 		c := loki.DefaultConfig()

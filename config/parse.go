@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,13 @@ func parsePath(v string) (string, error) {
 		return "", errors.New("want a path such as /metrics, without a query")
 	}
 	return v, nil
+}
+
+func parseDirectory(v string) (string, error) {
+	if !filepath.IsAbs(v) {
+		return "", errors.New("want an absolute path, such as /var/lib/docker")
+	}
+	return filepath.Clean(v), nil
 }
 
 func parseListen(v string) (string, error) {

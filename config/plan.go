@@ -21,6 +21,7 @@ type Plan struct {
 	Agent Agent
 
 	Docker   []docker.Config
+	Files    []Files
 	Static   []Static
 	Relabels []Relabel // in an order in which each comes after what it takes from
 	Logs     []LogSource
@@ -39,7 +40,12 @@ type Agent struct {
 	Host        string // LIGHTER_HOST; empty is the Engine's name of its host
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"
-	LogSource   string // "auto", "socket" or "file"
+}
+
+// Files finds containers in the data directory of an Engine that is not asked.
+type Files struct {
+	Name string
+	Root string // where the data directory is mounted
 }
 
 // Static is a list of targets that are written down.
@@ -63,6 +69,11 @@ type LogSource struct {
 	To           []string          // names of Loki endpoints
 	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
 	MaxLineBytes int               // a longer line is cut there
+
+	// Where logs are read. With both, a log's file is read where that can be, else the Engine
+	// is asked.
+	Docker string // name of the Docker discovery whose Engine is asked; empty: none is
+	Root   string // the Engine's data directory, where json-file logs are; empty: files are not read
 }
 
 // Scrape scrapes the targets of From.

@@ -26,7 +26,8 @@ type Settings struct {
 	DockerTLSVerify  bool
 	Include, Exclude []string // globs; no Include is all
 
-	LogSource    string        // "auto" or "socket"
+	LogSource    string        // sourceAuto, sourceSocket or sourceFile
+	DockerRoot   string        // an absolute path
 	LogsSince    time.Duration // 0 is from now on
 	MaxLineBytes int64
 
@@ -47,6 +48,13 @@ type Settings struct {
 	LogLevel       slog.Level
 	LogFormat      string // "json" or "logfmt"
 }
+
+// The values of LIGHTER_LOG_SOURCE.
+const (
+	sourceAuto   = "auto"
+	sourceSocket = "socket"
+	sourceFile   = "file"
+)
 
 // Backend is where one kind of data goes. Without a URL nothing of that kind is sent.
 type Backend struct {

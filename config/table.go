@@ -120,13 +120,12 @@ func dockerTable() []setting {
 
 func logTable() []setting {
 	return []setting{
-		{section: ofLogs, name: "LIGHTER_LOG_SOURCE", value: "auto",
-			meaning: "`auto`, `socket`: the Engine's API. `file` will read json-file logs under `LIGHTER_DOCKER_ROOT`, and `auto` will where it can",
-			toCome:  "reading log files is", nothing: []string{"auto", "socket"},
-			keep: in(func(s *Settings) *string { return &s.LogSource }, parseText)},
+		{section: ofLogs, name: "LIGHTER_LOG_SOURCE", value: sourceAuto,
+			meaning: "`socket`: the Engine's API; `file`: json-file logs under `LIGHTER_DOCKER_ROOT`, with no socket at all; `auto`: files where they can be read, the socket for the rest",
+			keep:    in(func(s *Settings) *string { return &s.LogSource }, oneOf(sourceAuto, sourceSocket, sourceFile))},
 		{section: ofLogs, name: "LIGHTER_DOCKER_ROOT", value: "/var/lib/docker",
-			meaning: "where the Engine's data directory will be read",
-			toCome:  "reading log files is", nothing: []string{"/var/lib/docker"}},
+			meaning: "where the Engine's data directory is mounted, read-only",
+			keep:    in(func(s *Settings) *string { return &s.DockerRoot }, parseDirectory)},
 		{section: ofLogs, name: "LIGHTER_LOGS_SINCE", value: "24h",
 			meaning: "how far back the first sight of a container reads (`90m`, `7d`); `0` is from now on",
 			keep:    in(func(s *Settings) *time.Duration { return &s.LogsSince }, durationFrom(0))},

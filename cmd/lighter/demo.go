@@ -99,7 +99,7 @@ func (e demoEngine) Containers(ctx context.Context) ([]demo.Container, error) {
 	var all []demo.Container
 	for _, s := range e.plan.Logs {
 		for _, t := range logTargets(s, take(nodes, s.From)) {
-			if unreadable(t.container, s.Since, time.Now()) == "" {
+			if unreadable(t.container, s, time.Now()) == "" {
 				all = append(all, demo.Container{ID: t.container.ID, Name: t.container.Name, TTY: t.container.TTY})
 			}
 		}

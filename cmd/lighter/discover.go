@@ -18,6 +18,7 @@ import (
 	"lighter/collector/scrape"
 	"lighter/config"
 	"lighter/discovery/docker"
+	"lighter/discovery/dockerfiles"
 )
 
 // discoverTimeout bounds all that discover asks of the Engine.
@@ -71,6 +72,11 @@ func (c *cli) discoverCommand() *cobra.Command {
 					return err
 				}
 			}
+			for _, f := range plan.Files {
+				if found[f.Name], err = dockerfiles.New(f.Root, slog.New(slog.DiscardHandler)).List(); err != nil {
+					return err
+				}
+			}
 			what := preview(plan, found, time.Now())
 			if asJSON {
 				return json.NewEncoder(c.stdout).Encode(what)
@@ -96,12 +102,12 @@ func listTargets(ctx context.Context, c docker.Config) (targets []lighter.Target
 // preview says what the plan makes of the targets that each discovery has found.
 func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) discovered {
 	what := discovered{Containers: []discoveredContainer{}, Static: []discoveredTarget{}}
-	for _, d := range p.Docker {
-		for _, of := range byContainer(found[d.Name]) {
+	for _, name := range containerSources(p) {
+		for _, of := range byContainer(found[name]) {
 			c := of[0].Container
 			shown := discoveredContainer{ID: c.ID, Name: c.Name, Running: c.Running, Streams: []map[string]string{}, Targets: []discoveredTarget{}}
-			shown.Streams, shown.LogsSkipped = previewLogs(p, d.Name, of, now)
-			shown.Targets, shown.MetricsSkipped = previewScrapes(p, d.Name, of)
+			shown.Streams, shown.LogsSkipped = previewLogs(p, name, of, now)
+			shown.Targets, shown.MetricsSkipped = previewScrapes(p, name, of)
 			what.Containers = append(what.Containers, shown)
 		}
 	}
@@ -114,6 +120,17 @@ func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) d
 		what.Static = append(what.Static, list...)
 	}
 	return what
+}
+
+// containerSources returns the names of the discoveries that find containers.
+func containerSources(p *config.Plan) (names []string) {
+	for _, d := range p.Docker {
+		names = append(names, d.Name)
+	}
+	for _, f := range p.Files {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // byContainer gathers the targets of each container, in the order of the containers' names.
@@ -147,7 +164,7 @@ func previewLogs(p *config.Plan, from string, of []lighter.Target, now time.Time
 			why = left
 			continue
 		}
-		if why = unreadable(of[0].Container, source.Since, now); why != "" {
+		if why = unreadable(of[0].Container, source, now); why != "" {
 			continue
 		}
 		for _, t := range logTargets(source, arrived) {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/filelog"
 	"lighter/config"
 )
 
@@ -96,21 +97,27 @@ var containerLabels = strings.NewReplacer(
 func ownName(name model.LabelName) string { return containerLabels.Replace(string(name)) }
 
 // unreadable says why nothing of a container's log is shipped though its labels are wanted.
-func unreadable(c *lighter.Container, since time.Duration, now time.Time) string {
+func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string {
 	switch {
 	case c.Self:
 		return "it is lighter's own container: what it says of shipping is not shipped in turn"
 	case c.LogDriver == "none":
 		return "log driver none keeps nothing that could be read"
+	}
+	if s.Docker == "" && !c.Started.IsZero() {
+		if err := filelog.Readable(s.Root, c); err != nil {
+			return oneLine(err.Error())
+		}
+	}
+	switch {
 	case c.Running || c.Finished.IsZero():
 		return ""
-	case since == 0:
+	case s.Since == 0:
 		return "it has ended, and LIGHTER_LOGS_SINCE=0 is from now on"
-	case now.Sub(c.Finished) > since:
-		return fmt.Sprintf("it ended %s ago, and LIGHTER_LOGS_SINCE is %s", ago(now.Sub(c.Finished)), model.Duration(since))
-	default:
-		return ""
+	case now.Sub(c.Finished) > s.Since:
+		return fmt.Sprintf("it ended %s ago, and LIGHTER_LOGS_SINCE is %s", ago(now.Sub(c.Finished)), model.Duration(s.Since))
 	}
+	return ""
 }
 
 // ago rounds a time span to what a reader takes in at a glance.

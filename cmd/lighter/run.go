@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,12 +15,14 @@ import (
 
 	"lighter/cmd/lighter/web"
 	"lighter/collector"
-	"lighter/collector/dockerlog"
+	"lighter/collector/filelog"
 	"lighter/collector/position"
 	"lighter/collector/scrape"
+	"lighter/collector/tail"
 	"lighter/config"
 	"lighter/discovery"
 	"lighter/discovery/docker"
+	"lighter/discovery/dockerfiles"
 	"lighter/discovery/static"
 	"lighter/exporters"
 	"lighter/exporters/loki"
@@ -68,7 +71,8 @@ type agent struct {
 	started time.Time
 
 	server    *web.Server
-	engines   map[string]*docker.Client // by discovery
+	engines   map[string]*docker.Client          // by discovery
+	files     map[string]*dockerfiles.Discoverer // by discovery
 	discovery *discovery.Manager
 	data      *dataDir // nil in local mode
 	positions *position.Store
@@ -79,11 +83,13 @@ type agent struct {
 	remote    map[string]*remotewrite.Endpoint
 	recent    *recent.Store // local mode; else nil
 
-	tailing  dockerlog.Options // what all tailers share; Sink, Begin and MaxLineBytes are the source's
+	tailing  tail.Options     // what all tailers share; Sink, Begin and MaxLineBytes are the source's
+	watcher  *filelog.Watcher // nil where no files are read
 	scraping map[string]scrape.Options
 
-	view    view    // what discovery found last
-	endings endings // what tailers said at their end
+	view       view       // what discovery found last
+	containers containers // those that exist
+	endings    endings    // what tailers said at their end
 }
 
 // newAgent makes all parts. What can fail at the start fails here: settings that no
@@ -94,6 +100,7 @@ func newAgent(p *config.Plan, o agentOptions) (_ *agent, err error) {
 		o:        o,
 		started:  time.Now(),
 		engines:  map[string]*docker.Client{},
+		files:    map[string]*dockerfiles.Discoverer{},
 		logs:     map[string]*exporters.LogGroup{},
 		remote:   map[string]*remotewrite.Endpoint{},
 		scraping: map[string]scrape.Options{},
@@ -170,12 +177,15 @@ func (a *agent) makeExporters(reg prometheus.Registerer, queue *prometheus.Gauge
 
 // makeCollectors makes the managers of tailers and scrape loops, which have nothing to run yet.
 func (a *agent) makeCollectors(reg prometheus.Registerer) error {
-	a.tailing = dockerlog.Options{
+	a.tailing = tail.Options{
 		Positions: a.positions,
-		Buffers:   &dockerlog.Buffers{},
-		Metrics:   dockerlog.NewMetrics(reg),
+		Buffers:   &tail.Buffers{},
+		Metrics:   tail.NewMetrics(reg),
 		Logger:    a.o.logger,
 		Patience:  patience,
+	}
+	if slices.ContainsFunc(a.plan.Logs, func(s config.LogSource) bool { return s.Root != "" }) {
+		a.watcher = filelog.NewWatcher(a.o.logger)
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
@@ -226,6 +236,10 @@ func (a *agent) makeDiscovery() error {
 		a.engines[c.Name] = client
 		sources[c.Name] = docker.New(c, client, a.o.logger)
 	}
+	for _, f := range a.plan.Files {
+		a.files[f.Name] = dockerfiles.New(f.Root, a.o.logger)
+		sources[f.Name] = a.files[f.Name]
+	}
 	for _, s := range a.plan.Static {
 		sources[s.Name] = static.New(s.Targets)
 	}
@@ -244,11 +258,13 @@ func (a *agent) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	defer stopWatching()
 	defer stopDelivering()
 
-	var server, delivery errgroup.Group
+	var server, watcher, delivery errgroup.Group
 	server.Go(func() error {
 		err := a.server.Run(serving)
 		if err != nil {
@@ -256,6 +272,15 @@ func (a *agent) run(ctx context.Context) error {
 		}
 		return err
 	})
+	if a.watcher != nil {
+		watcher.Go(func() error {
+			err := a.watcher.Run(watching)
+			if err != nil {
+				cancel(err)
+			}
+			return err
+		})
+	}
 	for _, g := range a.logs {
 		delivery.Go(func() error { return g.Run(delivering) })
 	}
@@ -265,8 +290,9 @@ func (a *agent) run(ctx context.Context) error {
 	err := a.discovery.Run(ctx)
 	a.tailers.Stop() // from here nobody appends
 	a.loops.Stop()
+	stopWatching()
 	stopDelivering()
-	err = errors.Join(err, delivery.Wait())
+	err = errors.Join(err, watcher.Wait(), delivery.Wait())
 	stopServing()
 	return errors.Join(err, server.Wait())
 }
@@ -276,6 +302,9 @@ func (a *agent) close() error {
 	var errs []error
 	if a.server != nil {
 		errs = append(errs, a.server.Close())
+	}
+	if a.watcher != nil {
+		errs = append(errs, a.watcher.Close())
 	}
 	for _, c := range a.engines {
 		errs = append(errs, c.Close())

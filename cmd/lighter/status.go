@@ -11,8 +11,8 @@ import (
 
 	"lighter/cmd/lighter/web"
 	"lighter/collector"
-	"lighter/collector/dockerlog"
 	"lighter/collector/scrape"
+	"lighter/collector/tail"
 	"lighter/exporters/send"
 )
 
@@ -23,6 +23,9 @@ func (a *agent) Ready() []web.Check {
 		if st := c.Status(); !st.Reachable {
 			down = append(down, errors.New(st.Err))
 		}
+	}
+	for _, f := range a.files {
+		down = append(down, f.Err())
 	}
 	for _, e := range a.loki {
 		logs = append(logs, e.Err())
@@ -56,7 +59,13 @@ func (a *agent) Status() web.Status {
 		st.Docker = web.Docker{Host: c.Host, Reachable: e.Reachable, Since: e.Since, APIVersion: e.APIVersion, EngineVersion: e.EngineVersion, Error: e.Err}
 		st.Host = cmp.Or(st.Host, e.HostName)
 	}
-	st.Containers = a.containers()
+	for _, f := range a.plan.Files {
+		st.Docker = web.Docker{Host: f.Root, Reachable: true}
+		if err := a.files[f.Name].Err(); err != nil {
+			st.Docker.Reachable, st.Docker.Error = false, err.Error()
+		}
+	}
+	st.Containers = a.followedContainers()
 	a.loops.Each(func(_ collector.Job, r collector.Runner) {
 		st.Targets = append(st.Targets, target(r.(*scrape.Loop).Status()))
 	})
@@ -79,10 +88,10 @@ func (a *agent) Status() web.Status {
 	return st
 }
 
-// containers says of each container whose log is wanted how far it is.
-func (a *agent) containers() []web.Container {
-	running := map[string]dockerlog.Status{}
-	a.tailers.Each(func(j collector.Job, r collector.Runner) { running[j.ID] = r.(*dockerlog.Tailer).Status() })
+// followedContainers says of each container whose log is wanted how far it is.
+func (a *agent) followedContainers() []web.Container {
+	running := map[string]tail.Status{}
+	a.tailers.Each(func(j collector.Job, r collector.Runner) { running[j.ID] = r.(tailer).Status() })
 	a.view.mu.Lock()
 	logs := maps.Clone(a.view.logs)
 	a.view.mu.Unlock()
@@ -91,7 +100,7 @@ func (a *agent) containers() []web.Container {
 		s, ok := running[id]
 		if !ok {
 			if s, ok = a.endings.get(id); !ok {
-				s = dockerlog.Status{State: "old"} // it stopped before the time from which logs are read
+				s = tail.Status{State: "old"} // it stopped before the time from which logs are read
 			}
 		}
 		l := f.target.out
@@ -103,7 +112,7 @@ func (a *agent) containers() []web.Container {
 			Name:      f.target.container.Name,
 			Service:   l.Get("service"),
 			Labels:    labels.NewBuilder(l).Del("stream").Labels().Map(),
-			Source:    "socket",
+			Source:    f.from,
 			State:     s.State,
 			Read:      s.Read,
 			Delivered: s.Delivered,

@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
 	"lighter/collector"
-	"lighter/collector/dockerlog"
 	"lighter/collector/scrape"
 	"lighter/config"
 )
@@ -25,10 +23,38 @@ type view struct {
 	logs  map[string]followed         // containers whose logs are wanted, by id
 }
 
+// containers are those that exist, by id, as discovery found them last. The zero value has
+// none. It is what tailers of files ask, from their goroutines.
+type containers struct {
+	all atomic.Pointer[map[string]*lighter.Container]
+}
+
+// Container implements filelog.Containers.
+func (c *containers) Container(id string) (*lighter.Container, bool) {
+	all := c.all.Load()
+	if all == nil {
+		return nil, false
+	}
+	found, ok := (*all)[id]
+	return found, ok
+}
+
+func (c *containers) set(found map[string][]lighter.Target) {
+	all := map[string]*lighter.Container{}
+	for _, targets := range found {
+		for _, t := range targets {
+			if t.Container != nil {
+				all[t.Container.ID] = t.Container
+			}
+		}
+	}
+	c.all.Store(&all)
+}
+
 // followed is a container whose log is wanted.
 type followed struct {
 	target logTarget
-	source string
+	from   string // readFile or readSocket
 }
 
 // sync is called when a discovery has found another set of targets: it relabels what
@@ -40,14 +66,17 @@ func (a *agent) sync(name string, targets []lighter.Target) {
 		a.view.found = map[string][]lighter.Target{}
 	}
 	a.view.found[name] = targets
+	a.containers.set(a.view.found)
 	nodes := relabelTargets(a.plan, a.view.found)
 
+	before := a.view.logs
 	a.view.logs = map[string]followed{}
 	var tails, scrapes []collector.Job
 	for _, s := range a.plan.Logs {
 		for _, t := range logTargets(s, take(nodes, s.From)) {
-			a.view.logs[t.container.ID] = followed{t, s.Name}
-			if job, ok := a.tailJob(s, t); ok {
+			f := followed{t, readFrom(s, t.container, before[t.container.ID].from)}
+			a.view.logs[t.container.ID] = f
+			if job, ok := a.tailJob(s, f); ok {
 				tails = append(tails, job)
 			}
 		}
@@ -58,108 +87,32 @@ func (a *agent) sync(name string, targets []lighter.Target) {
 		}
 	}
 	a.tailers.Sync(tails)
+	a.tailers.Each(wake)
 	a.loops.Sync(scrapes)
 	a.endings.keep(func(id string) bool { _, ok := a.view.logs[id]; return ok })
 	a.forgetGone()
 }
 
-// forgetGone tells the positions which containers exist: those of the Engines, each of
+// forgetGone tells the positions which containers exist: those of all discoveries, each of
 // which has been listed in full.
 func (a *agent) forgetGone() {
-	exists := map[string]bool{}
 	for _, c := range a.plan.Docker {
-		targets, listed := a.view.found[c.Name]
-		if !listed || !c.Stopped {
+		if _, listed := a.view.found[c.Name]; !listed || !c.Stopped {
 			return
 		}
-		for _, t := range targets {
-			if t.Container != nil {
-				exists[t.Container.ID] = true
-			}
+	}
+	for _, f := range a.plan.Files {
+		if _, listed := a.view.found[f.Name]; !listed {
+			return
 		}
 	}
-	a.positions.Keep(func(id string) bool { return exists[id] })
-}
-
-// tailJob says what follows a container's log. A container that stopped before the time
-// from which logs are read, and of which nothing is known, has nothing to give.
-func (a *agent) tailJob(s config.LogSource, t logTarget) (collector.Job, bool) {
-	c := t.container
-	begin := max(a.started.Add(-s.Since).UnixNano(), 0)
-	if !c.Running && c.Finished.UnixNano() < begin && a.positions.Acked(c.ID).IsZero() {
-		return collector.Job{}, false
-	}
-	o := a.tailing
-	o.Engine = engine{a.engines[a.plan.Docker[0].Name]}
-	o.Sink = a.logs[s.Name]
-	o.Begin = begin
-	o.MaxLineBytes = s.MaxLineBytes
-	return collector.Job{
-		ID:      c.ID,
-		Version: fmt.Sprint(t.out, t.err, c.TTY), // a terminal's log is read in another way
-		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
-		New: func() (collector.Runner, error) {
-			return dockerlog.New(c, stream(t.out, t.noOut), stream(t.err, t.noErr), o), nil
-		},
-	}, true
-}
-
-func stream(l labels.Labels, leftOut bool) *lighter.Stream {
-	if leftOut {
-		return nil
-	}
-	return lighter.NewStream(l)
+	a.positions.Keep(func(id string) bool { _, ok := a.containers.Container(id); return ok })
 }
 
 func (a *agent) scrapeJob(s config.Scrape, t lighter.Target) collector.Job {
 	return collector.Job{
 		ID:  s.Name + t.Labels.String(),
 		New: func() (collector.Runner, error) { return scrape.New(t, s.Config, a.scraping[s.Name]) },
-	}
-}
-
-// tailerEnded keeps what a tailer has to say after its end, for the status, and logs what
-// is not how tailers usually end.
-func (a *agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
-	if errors.Is(err, dockerlog.ErrUnreadable) {
-		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", j.ID, "error", err)
-	}
-	t, ok := r.(*dockerlog.Tailer)
-	if !ok {
-		return
-	}
-	a.endings.put(j.ID, t.Status())
-}
-
-// endings are what tailers said at their end, by container id. The zero value is ready.
-type endings struct {
-	mu   sync.Mutex
-	last map[string]dockerlog.Status
-}
-
-func (e *endings) put(id string, s dockerlog.Status) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.last == nil {
-		e.last = map[string]dockerlog.Status{}
-	}
-	e.last[id] = s
-}
-
-func (e *endings) get(id string) (dockerlog.Status, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, ok := e.last[id]
-	return s, ok
-}
-
-func (e *endings) keep(wanted func(id string) bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for id := range e.last {
-		if !wanted(id) {
-			delete(e.last, id)
-		}
 	}
 }
 

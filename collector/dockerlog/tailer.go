@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -40,32 +39,19 @@ type Engine interface {
 	Unreadable(err error) bool
 }
 
-// Options are what all tailers of a process share; a Tailer owns none of it.
+// Options are what all tailers of a process share; a Tailer owns none of it. A stream is
+// closed when the Sink has been full for Patience.
 type Options struct {
-	Engine       Engine
-	Positions    *position.Store
-	Sink         Sink
-	Buffers      *Buffers
-	Metrics      *Metrics
-	Logger       *slog.Logger
-	MaxLineBytes int           // a longer line is cut
-	Begin        int64         // Unix nanoseconds: where a log begins that is seen for the first time
-	Patience     time.Duration // how long a full Sink may block before the stream is closed
+	tail.Options
+	Engine Engine
 }
 
-// Why Run ended by itself.
-var (
-	// ErrStopped says that the container does not run and that its log is read to its end.
-	ErrStopped = tail.ErrStopped
-	// ErrGone says that the container exists no more.
-	ErrGone = tail.ErrGone
-	// ErrUnreadable says that the container's log cannot be read, now or later.
-	ErrUnreadable = errors.New("the log driver keeps nothing that could be read")
-)
+// ErrUnreadable says that the container's log cannot be read, now or later.
+var ErrUnreadable = errors.New("the log driver keeps nothing that could be read")
 
 // Tailer follows the log of one container. Run may be called once.
 type Tailer struct {
-	Options
+	o         Options
 	container *lighter.Container
 	feed      *tail.Feed
 
@@ -77,17 +63,13 @@ type Tailer struct {
 // New returns a Tailer that does nothing until Run. The streams are stdout's and
 // stderr's; lines of one that is nil are passed over.
 func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
-	t := &Tailer{Options: o, container: c}
-	t.feed = tail.NewFeed(c, out, err, tail.Options{
-		Positions: o.Positions, Sink: o.Sink, Buffers: o.Buffers, Metrics: o.Metrics, Logger: o.Logger,
-		MaxLineBytes: o.MaxLineBytes, Begin: o.Begin, Patience: o.Patience,
-	})
+	t := &Tailer{o: o, container: c, feed: tail.NewFeed(c, out, err, o.Options)}
 	t.feed.Full = func() { _ = t.body.Close() }
 	return t
 }
 
 // Status returns what the Tailer does and has done. It may be called at any time.
-func (t *Tailer) Status() Status { return t.feed.State.Status() }
+func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
 // Pauses before a stream that broke is opened again, doubled each time that it gave
 // nothing. An attempt on an Engine that is away costs nothing, and it shall be read soon
@@ -113,8 +95,8 @@ func longest(err error) time.Duration {
 }
 
 // Run reads until ctx ends, which it reports as nil, or until there is nothing more to
-// read: ErrStopped, ErrGone, ErrUnreadable. A stream that breaks is opened again where it
-// was left.
+// read: tail.ErrStopped, tail.ErrGone, ErrUnreadable. A stream that breaks is opened again
+// where it was left.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	t.feed.Start()
@@ -126,14 +108,14 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.State.End(nil)
 			return nil
 		}
-		if errors.Is(err, ErrStopped) || errors.Is(err, ErrGone) || errors.Is(err, ErrUnreadable) {
+		if errors.Is(err, tail.ErrStopped) || errors.Is(err, tail.ErrGone) || errors.Is(err, ErrUnreadable) {
 			t.feed.State.End(err)
 			return err
 		}
 		if now, _ := t.feed.From(); now != before && !errors.Is(err, tail.ErrFull) {
 			pause = minReopen
 		}
-		t.Metrics.Reopens.Inc()
+		t.o.Metrics.Reopens.Inc()
 		switch {
 		case errors.Is(err, tail.ErrFull), errors.Is(err, errMore):
 			t.feed.Logger.Debug("opening the log again", "because", err)
@@ -154,12 +136,12 @@ var errMore = errors.New("the stream ended before the log")
 // follow reads one stream to its end and returns why it ended.
 func (t *Tailer) follow(ctx context.Context) error {
 	from, _ := t.feed.From()
-	body, err := t.Engine.OpenLogs(ctx, t.container.ID, from.Since(), true, 0)
+	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, from.Since(), true, 0)
 	if err != nil {
 		return t.explain("open the log", err)
 	}
 	defer body.Close()
-	t.feed.State.Set(Following)
+	t.feed.State.Set(tail.Following)
 	t.body = body
 	t.begin(from)
 	defer t.feed.Drop()
@@ -168,7 +150,7 @@ func (t *Tailer) follow(ctx context.Context) error {
 	}
 	_ = body.Close()
 	ended := t.ended(ctx)
-	if !errors.Is(ended, ErrStopped) && !errors.Is(ended, ErrGone) {
+	if !errors.Is(ended, tail.ErrStopped) && !errors.Is(ended, tail.ErrGone) {
 		return ended
 	}
 	if err := t.decoder.finish(t.feed.Chunk.Buf); err != nil {
@@ -182,9 +164,9 @@ func (t *Tailer) follow(ctx context.Context) error {
 
 // begin makes ready for a stream that was opened at a position.
 func (t *Tailer) begin(from position.Position) {
-	t.decoder = decoder{lines: tail.Lines{MaxBytes: t.MaxLineBytes, Terminal: t.container.TTY, Emit: t.feed.Line, Cut: t.Metrics.Truncated.Inc}}
+	t.decoder = decoder{lines: tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, Emit: t.feed.Line, Cut: t.o.Metrics.Truncated.Inc}}
 	t.feed.Begin(position.NewSkipper(from))
-	t.feed.Chunk = t.Buffers.Get(smallChunk)
+	t.feed.Chunk = t.o.Buffers.Get(smallChunk)
 }
 
 // A quiet log is read into small chunks, a flood into larger ones.
@@ -229,7 +211,7 @@ func (t *Tailer) take(ctx context.Context, n int) error {
 		chunk.Buf = append(chunk.Buf[:0], rest...)
 		return t.handOn(ctx)
 	}
-	next := t.Buffers.Get(size)
+	next := t.o.Buffers.Get(size)
 	next.Buf = append(next.Buf, rest...)
 	err = t.handOn(ctx)
 	t.feed.Drop()
@@ -243,10 +225,10 @@ func (t *Tailer) handOn(ctx context.Context) error {
 	return t.feed.HandOn(ctx, t.decoder.waiting(), position.Hint{})
 }
 
-// ended returns what the end of a stream means: ErrStopped, ErrGone, or that it has to be
-// opened again.
+// ended returns what the end of a stream means: tail.ErrStopped, tail.ErrGone, or that it has
+// to be opened again.
 func (t *Tailer) ended(ctx context.Context) error {
-	c, err := t.Engine.Inspect(ctx, t.container.ID)
+	c, err := t.o.Engine.Inspect(ctx, t.container.ID)
 	if err != nil {
 		return t.explain("ask why the log ended", err)
 	}
@@ -260,13 +242,13 @@ func (t *Tailer) ended(ctx context.Context) error {
 	if last > max(t.feed.Last().Time, t.decoder.newest(t.feed.Chunk.Buf)) {
 		return errMore
 	}
-	return ErrStopped
+	return tail.ErrStopped
 }
 
 // last returns the time of the last message of the log, 0 if it has none. The Engine finds
 // that from the log's end, however long it is.
 func (t *Tailer) last(ctx context.Context) (int64, error) {
-	body, err := t.Engine.OpenLogs(ctx, t.container.ID, 0, false, 1)
+	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, 0, false, 1)
 	if err != nil {
 		return 0, err
 	}
@@ -304,9 +286,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 // explain says what was tried when err came, and which kind of end it is.
 func (t *Tailer) explain(tried string, err error) error {
 	switch {
-	case t.Engine.Gone(err):
-		return ErrGone
-	case t.Engine.Unreadable(err):
+	case t.o.Engine.Gone(err):
+		return tail.ErrGone
+	case t.o.Engine.Unreadable(err):
 		return ErrUnreadable
 	}
 	var said engineError

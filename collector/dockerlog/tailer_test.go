@@ -25,6 +25,7 @@ import (
 	"lighter"
 	"lighter/collector/dockerlog"
 	"lighter/collector/position"
+	"lighter/collector/tail"
 	"lighter/discovery/dockersim"
 )
 
@@ -60,13 +61,13 @@ func (c client) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	return nil, errors.Join(err, resp.Body.Close())
 }
 
-func (c client) OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error) {
+func (c client) OpenLogs(ctx context.Context, id string, since int64, follow bool, last int) (io.ReadCloser, error) {
 	q := url.Values{"stdout": {"1"}, "stderr": {"1"}, "timestamps": {"1"}, "since": {fmt.Sprintf("%d.%09d", since/1e9, since%1e9)}}
 	if follow {
 		q.Set("follow", "1")
 	}
-	if tail > 0 {
-		q.Set("tail", strconv.Itoa(tail))
+	if last > 0 {
+		q.Set("tail", strconv.Itoa(last))
 	}
 	return c.get(ctx, "/containers/"+id+"/logs?"+q.Encode())
 }
@@ -169,14 +170,16 @@ func newBench(t *testing.T, spec dockersim.Spec) *bench {
 	b := &bench{t: t, engine: e, container: e.Create(spec), sink: newSink(), positions: position.InMemory(), reg: prometheus.NewRegistry(), log: &syncBuffer{}, tty: spec.TTY}
 	b.container.Start()
 	b.options = dockerlog.Options{
-		Engine:       client{"http" + strings.TrimPrefix(e.Host(), "tcp")},
-		Positions:    b.positions,
-		Sink:         b.sink,
-		Buffers:      &dockerlog.Buffers{},
-		Metrics:      dockerlog.NewMetrics(b.reg),
-		Logger:       slog.New(slog.NewTextHandler(b.log, nil)),
-		MaxLineBytes: 256 << 10,
-		Patience:     time.Hour,
+		Options: tail.Options{
+			Positions:    b.positions,
+			Sink:         b.sink,
+			Buffers:      &tail.Buffers{},
+			Metrics:      tail.NewMetrics(b.reg),
+			Logger:       slog.New(slog.NewTextHandler(b.log, nil)),
+			MaxLineBytes: 256 << 10,
+			Patience:     time.Hour,
+		},
+		Engine: client{"http" + strings.TrimPrefix(e.Host(), "tcp")},
 	}
 	return b
 }
@@ -259,8 +262,8 @@ func TestFollow(t *testing.T) {
 	b.container.WriteUnfinished(dockersim.Stdout, "bye")
 	b.container.Stop(0)
 	b.wait("out: before", "out: ", "err: oops", "out: "+strings.Repeat("x", 40<<10), "out: bye")
-	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
-		t.Errorf("err = %v, want %v", err, dockerlog.ErrStopped)
+	if err := <-done; !errors.Is(err, tail.ErrStopped) {
+		t.Errorf("err = %v, want %v", err, tail.ErrStopped)
 	}
 	if n := b.counter("lighter_log_lines_read_total"); n != 5 {
 		t.Errorf("lines read = %v, want 5", n)
@@ -276,8 +279,8 @@ func TestTerminal(t *testing.T) {
 	b.container.WriteUnfinished(dockersim.Stdout, "$ ")
 	b.container.Stop(0)
 	b.wait("out: hello", "out: "+strings.Repeat("x", 40<<10), "out: $ ")
-	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
-		t.Errorf("err = %v, want %v", err, dockerlog.ErrStopped)
+	if err := <-done; !errors.Is(err, tail.ErrStopped) {
+		t.Errorf("err = %v, want %v", err, tail.ErrStopped)
 	}
 }
 
@@ -346,8 +349,8 @@ func TestRestart(t *testing.T) {
 	b.container.WriteUnfinished(dockersim.Stdout, "last words")
 	b.container.Stop(1)
 	b.wait("out: one", "out: last words")
-	if err := <-done; !errors.Is(err, dockerlog.ErrStopped) {
-		t.Fatalf("err = %v, want %v", err, dockerlog.ErrStopped)
+	if err := <-done; !errors.Is(err, tail.ErrStopped) {
+		t.Fatalf("err = %v, want %v", err, tail.ErrStopped)
 	}
 	b.container.Start()
 	b.container.Write(dockersim.Stdout, "two")
@@ -373,8 +376,8 @@ func TestRemoved(t *testing.T) {
 	b.wait("out: one")
 	b.container.Stop(0)
 	b.container.Remove()
-	if err := <-done; !errors.Is(err, dockerlog.ErrGone) && !errors.Is(err, dockerlog.ErrStopped) {
-		t.Errorf("err = %v, want %v or %v", err, dockerlog.ErrGone, dockerlog.ErrStopped)
+	if err := <-done; !errors.Is(err, tail.ErrGone) && !errors.Is(err, tail.ErrStopped) {
+		t.Errorf("err = %v, want %v or %v", err, tail.ErrGone, tail.ErrStopped)
 	}
 	b.wait("out: one")
 }
@@ -398,7 +401,7 @@ func TestErrorInTheStream(t *testing.T) {
 	if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
 		t.Errorf("said %d times, want once:\n%s", n, b.log)
 	}
-	if st := tailer.Status(); st.State != dockerlog.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
+	if st := tailer.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
 		t.Errorf("status = %+v", st)
 	}
 	b.container.FailLogs("")
@@ -415,7 +418,7 @@ func TestFullSinkClosesTheStream(t *testing.T) {
 	tailer, _, _ := b.tail()
 	b.container.Write(dockersim.Stdout, "one")
 	<-b.sink.asked
-	b.until(func() bool { return tailer.Status().State == dockerlog.Waiting }, "closed stream")
+	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
 	b.container.Write(dockersim.Stdout, "two")
 	close(b.sink.full)
 	b.wait("out: one", "out: two")
@@ -455,7 +458,7 @@ func TestRotationIsSaid(t *testing.T) {
 	tailer, _, _ := b.tail()
 	b.container.WriteAt(now, dockersim.Stdout, "one")
 	<-b.sink.asked
-	b.until(func() bool { return tailer.Status().State == dockerlog.Waiting }, "closed stream")
+	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
 	b.container.WriteAt(now+1e9, dockersim.Stdout, "two")
 	b.container.WriteAt(now+61e9, dockersim.Stdout, "three")
 	b.container.Rotate(2) // one and two are gone

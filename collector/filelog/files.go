@@ -28,10 +28,22 @@ func Path(root string, c *lighter.Container) string {
 	return filepath.Join(root, "containers", c.ID, name)
 }
 
+// ErrDriver says that a container's log is in no file that could be read.
+var ErrDriver = errors.New("only the files of the log driver json-file can be read")
+
+// driver returns ErrDriver if a container's log is not json-file's. Where its driver is not
+// known it may be.
+func driver(c *lighter.Container) error {
+	if c.LogDriver != "json-file" && c.LogDriver != "" {
+		return fmt.Errorf("%w, the container has %s", ErrDriver, c.LogDriver)
+	}
+	return nil
+}
+
 // Readable returns nil if the log of a container can be read from its file, and else why not.
 func Readable(root string, c *lighter.Container) error {
-	if c.LogDriver != "json-file" && c.LogDriver != "" {
-		return errors.New("its log driver is " + c.LogDriver + ", only json-file's files can be read")
+	if err := driver(c); err != nil {
+		return err
 	}
 	f, err := os.Open(Path(root, c))
 	if err != nil {

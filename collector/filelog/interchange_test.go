@@ -84,13 +84,9 @@ func (s *twoSources) both(at int64, stream, line string) {
 
 // tailSocket is tail for the Engine's API.
 func (s *twoSources) tailSocket() (stop func() error) {
-	o := s.options
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
-	t := dockerlog.New(&lighter.Container{ID: s.id, Name: "api", TTY: s.tty, Running: true}, out, err, dockerlog.Options{
-		Engine: s.engine, Positions: o.Positions, Sink: o.Sink, Buffers: o.Buffers, Metrics: o.Metrics, Logger: o.Logger,
-		MaxLineBytes: o.MaxLineBytes, Patience: o.Patience,
-	})
+	t := dockerlog.New(&lighter.Container{ID: s.id, Name: "api", TTY: s.tty, Running: true}, out, err, dockerlog.Options{Options: s.options.Options, Engine: s.engine})
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- t.Run(ctx) }()

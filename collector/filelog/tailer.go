@@ -77,9 +77,13 @@ const (
 )
 
 // Run reads until ctx ends, which it reports as nil, or until there is nothing more to
-// read: tail.ErrStopped, tail.ErrGone. A log that cannot be read is tried again.
+// read: tail.ErrStopped, tail.ErrGone, ErrDriver. A log that cannot be read is tried again.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
+	if err := driver(t.container); err != nil {
+		t.feed.State.End(err)
+		return err
+	}
 	t.feed.Start()
 	t.watch = t.watcher.watch(t.path, t.wrote, t.look)
 	defer t.watch.close()

@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -38,15 +39,32 @@ type Discoverer struct {
 	logger *slog.Logger
 	own    []string // beginnings of the id of the agent's own container
 
+	// Owned by Run or List.
 	known  map[string]folder
-	failed string // why the folders could not be listed, if they could not
-	hidden bool   // that a container's description cannot be read has been said
+	hidden bool // that a container's description cannot be read has been said
+
+	mu     sync.Mutex
+	failed error // why the folders could not be listed when that was last tried
 }
 
 // New returns a Discoverer that does nothing until Run or List. root is where the Engine's data
 // directory is mounted.
 func New(root string, logger *slog.Logger) *Discoverer {
-	return &Discoverer{root: root, logger: logger, own: docker.OwnIDs(), known: map[string]folder{}}
+	return &Discoverer{
+		root:   root,
+		logger: logger,
+		own:    docker.OwnIDs(),
+		known:  map[string]folder{},
+		failed: fmt.Errorf("the containers in %s have not been listed yet", root),
+	}
+}
+
+// Err returns why containers are not found at present, nil if they are. It may be called at
+// any time.
+func (d *Discoverer) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
 }
 
 // Run calls update with all targets there are, at first when the folders could be listed for
@@ -128,12 +146,14 @@ func (d *Discoverer) targets() []lighter.Target {
 
 // note says that the folders cannot be listed, once, and once that they can again.
 func (d *Discoverer) note(err error) {
+	d.mu.Lock()
+	before := d.failed
+	d.failed = err
+	d.mu.Unlock()
 	switch {
-	case err != nil && err.Error() != d.failed:
-		d.failed = err.Error()
+	case err != nil && (before == nil || err.Error() != before.Error()):
 		d.logger.Error("containers are not found", "error", err)
-	case err == nil && d.failed != "":
-		d.failed = ""
+	case err == nil && before != nil:
 		d.logger.Info("containers are found", "in", d.root)
 	}
 }

@@ -20,7 +20,7 @@ const (
 	tagNanoseconds = 2 << 3
 )
 
-// encoder appends push requests. It is held to push.PushRequest by a test and a fuzz
+// encoder writes push requests. It is held to push.PushRequest by a test and a fuzz
 // target; it exists because that one allocates for each entry. It keeps its own memory
 // between requests and is not safe for concurrent use.
 type encoder struct {
@@ -41,28 +41,32 @@ type ref struct {
 	line []byte
 }
 
-// encode appends to dst the push request that carries the entries of batches: a stream for
+// encode writes into out the push request that carries the entries of batches: a stream for
 // each label set, in the order of their first entries, with its entries in the order of
 // the batches. text renders a stream's labels.
-func (e *encoder) encode(dst []byte, batches []*lighter.Batch, text func(*lighter.Stream) string) []byte {
-	e.gather(batches, text)
+func (e *encoder) encode(out *block, batches []*lighter.Batch, text func(*lighter.Stream) string) {
+	out.begin(e.gather(batches, text))
 	for i := range e.streams {
 		s := &e.streams[i]
-		dst = append(dst, tagStreams)
-		dst = binary.AppendUvarint(dst, uint64(s.size))
-		dst = append(dst, tagLabels)
-		dst = binary.AppendUvarint(dst, uint64(len(s.labels)))
-		dst = append(dst, s.labels...)
+		out.raw = append(out.raw, tagStreams)
+		out.raw = binary.AppendUvarint(out.raw, uint64(s.size))
+		out.raw = append(out.raw, tagLabels)
+		out.raw = binary.AppendUvarint(out.raw, uint64(len(s.labels)))
+		out.raw = append(out.raw, s.labels...)
 		for _, r := range s.refs {
-			dst = appendEntry(dst, r)
+			out.raw = appendEntry(out.raw, r)
+			if len(out.raw) >= pieceBytes {
+				out.compress()
+			}
 		}
 	}
+	out.end()
 	e.reset()
-	return dst
 }
 
-// gather sorts the entries by stream and sums up the sizes, which come before the data.
-func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) string) {
+// gather sorts the entries by stream and sums up the sizes, which come before the data. It
+// returns the request's.
+func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) string) (size int) {
 	if e.index == nil {
 		e.index = map[string]int{}
 	}
@@ -84,6 +88,11 @@ func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) st
 			s.size += 1 + sizeUvarint(n) + n
 		}
 	}
+	for i := range e.streams {
+		n := e.streams[i].size
+		size += 1 + sizeUvarint(n) + n
+	}
+	return size
 }
 
 // stream returns the index of the request's stream of these labels, a new one if need be.

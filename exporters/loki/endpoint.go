@@ -20,7 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/golang/snappy"
 	promconfig "github.com/prometheus/common/config"
 
 	"lighter"
@@ -62,24 +61,6 @@ type Endpoint struct {
 type waiting struct {
 	entries int
 	bytes   int
-}
-
-// packer makes requests of batches, in memory that it keeps for the next one.
-type packer struct {
-	encoder encoder
-	raw     []byte
-	body    []byte
-}
-
-// pack returns the request that carries the batches. Its body is valid until the next call.
-func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) string) send.Request {
-	const kept = 4 << 20 // one huge line must not be paid for ever after
-	if cap(p.raw) > kept {
-		p.raw, p.body = nil, nil
-	}
-	p.raw = p.encoder.encode(p.raw[:0], batches, text)
-	p.body = snappy.Encode(p.body[:cap(p.body)], p.raw)
-	return send.Request{Body: p.body, Items: entriesIn(batches)}
 }
 
 // entryOverhead is about what an entry has in a request beside its line: its time and lengths.

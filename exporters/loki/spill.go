@@ -39,6 +39,7 @@ type disk struct {
 	said     string        // the failure that was logged last, of the present ones; guarded by order
 	failed   time.Time     // when that was; guarded by order
 	took     time.Duration // of the last request; guarded by order
+	packer   packer        // of what goes to disk: the sender's holds what is being sent; guarded by order
 }
 
 // inflight is the request that is being sent. The zero value is none.
@@ -129,7 +130,7 @@ func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 	if err != nil {
 		return ctx.Err() == nil
 	}
-	body, err := record.Body(e.packer.body[:0])
+	body, err := record.Body(e.packer.block.body[:0])
 	if err != nil {
 		d.order.Lock()
 		d.queue.Return(record)
@@ -138,7 +139,7 @@ func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 		pause(ctx, time.Second)
 		return true
 	}
-	e.packer.body = body
+	e.packer.block.body = body
 	d.order.Lock()
 	d.inflight = inflight{request: send.Request{Body: body, Items: record.Items}, since: time.Now(), record: record, onDisk: true}
 	d.order.Unlock()
@@ -215,7 +216,6 @@ func (e *Endpoint) spill(last bool) {
 			d.inflight = inflight{}
 		}
 	}
-	var p packer // of its own: the sender's holds what is being sent
 	for {
 		e.mu.Lock()
 		batches := e.cut()
@@ -223,7 +223,7 @@ func (e *Endpoint) spill(last bool) {
 		if batches == nil {
 			return
 		}
-		if !d.save(p.pack(batches, e.text)) {
+		if !d.save(d.packer.pack(batches, e.text)) {
 			e.uncut(batches)
 			return
 		}

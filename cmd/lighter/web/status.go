@@ -41,7 +41,7 @@ type Status struct {
 
 // Docker is the Engine that is asked.
 type Docker struct {
-	Host          string    `json:"host"` // as DOCKER_HOST writes it
+	Host          string    `json:"host"` // as DOCKER_HOST writes it, or its data directory where that is read instead
 	Reachable     bool      `json:"reachable"`
 	Since         time.Time `json:"since,omitzero"` // of the last change of Reachable
 	APIVersion    string    `json:"apiVersion,omitempty"`

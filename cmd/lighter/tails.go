@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/dockerlog"
+	"lighter/collector/filelog"
+	"lighter/collector/tail"
+	"lighter/config"
+)
+
+// Where a log is read, as the status says it.
+const (
+	readFile   = "file"
+	readSocket = "socket"
+)
+
+// readFrom says where a container's log is read. Where both are possible it is the file if
+// there is one; what was said once holds, so that reading does not change its ways because
+// of a moment's trouble. Before its first start a container has no log yet.
+func readFrom(s config.LogSource, c *lighter.Container, before string) string {
+	switch {
+	case s.Root == "":
+		return readSocket
+	case s.Docker == "":
+		return readFile
+	case before != "" && !c.Started.IsZero():
+		return before
+	case filelog.Readable(s.Root, c) == nil:
+		return readFile
+	}
+	return readSocket
+}
+
+// tailer is what reads a log, whatever it reads.
+type tailer interface {
+	collector.Runner
+	Status() tail.Status
+}
+
+// tailJob says what follows a container's log. A container that stopped before the time
+// from which logs are read, and of which nothing is known, has nothing to give.
+func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
+	t, c := f.target, f.target.container
+	o := a.tailing
+	o.Sink = a.logs[s.Name]
+	o.Begin = max(a.started.Add(-s.Since).UnixNano(), 0)
+	o.MaxLineBytes = s.MaxLineBytes
+	if !c.Running && c.Finished.UnixNano() < o.Begin && a.positions.Acked(c.ID).IsZero() {
+		return collector.Job{}, false
+	}
+	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
+	return collector.Job{
+		ID:      c.ID,
+		Version: fmt.Sprint(f.from, t.out, t.err, c.TTY), // a terminal's log is read in another way
+		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
+		New: func() (collector.Runner, error) {
+			if f.from == readFile {
+				return filelog.New(c, out, err, filelog.Options{Options: o, Root: s.Root, Containers: &a.containers, Watcher: a.watcher}), nil
+			}
+			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{a.engines[s.Docker]}}), nil
+		},
+	}, true
+}
+
+func stream(l labels.Labels, leftOut bool) *lighter.Stream {
+	if leftOut {
+		return nil
+	}
+	return lighter.NewStream(l)
+}
+
+// wake has a tailer of a file look what has become of its container. The Engine tells the
+// others by itself.
+func wake(_ collector.Job, r collector.Runner) {
+	if f, ok := r.(*filelog.Tailer); ok {
+		f.Wake()
+	}
+}
+
+// tailerEnded keeps what a tailer has to say after its end, for the status, and logs what
+// is not how tailers usually end.
+func (a *agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
+	switch {
+	case errors.Is(err, dockerlog.ErrUnreadable):
+		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", j.ID, "error", err)
+	case errors.Is(err, filelog.ErrDriver):
+		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or LIGHTER_LOG_SOURCE=auto and the Engine's socket", "container", j.ID, "error", err)
+	}
+	if t, ok := r.(tailer); ok {
+		a.endings.put(j.ID, t.Status())
+	}
+}
+
+// endings are what tailers said at their end, by container id. The zero value is ready.
+type endings struct {
+	mu   sync.Mutex
+	last map[string]tail.Status
+}
+
+func (e *endings) put(id string, s tail.Status) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.last == nil {
+		e.last = map[string]tail.Status{}
+	}
+	e.last[id] = s
+}
+
+func (e *endings) get(id string) (tail.Status, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.last[id]
+	return s, ok
+}
+
+func (e *endings) keep(wanted func(id string) bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id := range e.last {
+		if !wanted(id) {
+			delete(e.last, id)
+		}
+	}
+}
