@@ -74,7 +74,7 @@ func (a *agent) sync(name string, targets []lighter.Target) {
 	var tails, scrapes []collector.Job
 	for _, s := range a.plan.Logs {
 		for _, t := range logTargets(s, take(nodes, s.From)) {
-			f := followed{t, readFrom(s, t.container, before[t.container.ID].from)}
+			f := followed{t, readFrom(s, t.container, before[t.container.ID])}
 			a.view.logs[t.container.ID] = f
 			if job, ok := a.tailJob(s, f); ok {
 				tails = append(tails, job)

@@ -24,15 +24,16 @@ const (
 
 // readFrom says where a container's log is read. Where both are possible it is the file if
 // there is one; what was said once holds, so that reading does not change its ways because
-// of a moment's trouble. Before its first start a container has no log yet.
-func readFrom(s config.LogSource, c *lighter.Container, before string) string {
+// of a moment's trouble. Before its first start a container has no log yet, and nothing is
+// said for good.
+func readFrom(s config.LogSource, c *lighter.Container, before followed) string {
 	switch {
 	case s.Root == "":
 		return readSocket
 	case s.Docker == "":
 		return readFile
-	case before != "" && !c.Started.IsZero():
-		return before
+	case before.target.container != nil && !before.target.container.Started.IsZero():
+		return before.from
 	case filelog.Readable(s.Root, c) == nil:
 		return readFile
 	}

@@ -62,6 +62,7 @@ type Container struct {
 	started  time.Time // zero if it never ran
 	finished time.Time // zero while it never stopped
 	log      journal
+	folder   folder
 	run      *run // of the last start; nil if it never ran
 	changed  bell // a message, the end of a run, or whether logs are held
 }
@@ -207,6 +208,7 @@ func (c *Container) Remove() {
 	if c.state == stateRunning || c.state == statePaused {
 		c.stopLocked(137)
 	}
+	c.removeLocked()
 	c.engine.containers = slices.DeleteFunc(c.engine.containers, func(o *Container) bool { return o == c })
 	c.engine.emitLocked(c, "destroy")
 }

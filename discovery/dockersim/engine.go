@@ -17,7 +17,9 @@
 // after a 200, lines skipped silently when a log rotates under a slow reader. Every other
 // path is 404, every method but GET and HEAD is 405; Requests tells what was asked.
 //
-// Logs are kept in memory until Rotate or Remove. The clock is Options.Now, and WriteAt
+// Logs are kept in memory until Rotate or Remove. With Options.Root they are also kept there,
+// as the driver json-file does, which Rotate leaves as they are, beside what the Engine writes
+// there about containers. The clock is Options.Now, and WriteAt
 // takes any time, so that a test owns time. All methods may be called from any goroutine.
 package dockersim
 
@@ -33,6 +35,7 @@ type Options struct {
 	MinAPIVersion string           // oldest it speaks; "1.24" if empty
 	Version       string           // of the Engine; "28.5.2" if empty
 	Name          string           // of its host, docker info's Name; "dockersim" if empty
+	Root          string           // a directory that it keeps as its data directory; none if empty
 	Now           func() time.Time // time.Now if nil
 }
 
@@ -51,6 +54,7 @@ type Engine struct {
 	held       bool // HoldLogs
 	down       bool // between Down and Up: nothing is recorded
 	closed     bool
+	failed     error // why Root could not be written
 	handlers   sync.WaitGroup
 
 	ears ears

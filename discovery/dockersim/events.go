@@ -41,8 +41,11 @@ func (l *eventLog) add(m events.Message) {
 	l.more.wake()
 }
 
-// emitLocked tells of a container; attributes are names and values by turns.
+// emitLocked tells of a container that has changed; attributes are names and values by turns.
 func (e *Engine) emitLocked(c *Container, action string, attributes ...string) {
+	if action != "destroy" {
+		e.settleLocked(c)
+	}
 	attrs := map[string]string{"image": c.spec.Image, "name": c.spec.Name}
 	for k, v := range c.spec.Labels {
 		attrs[k] = v

@@ -39,13 +39,18 @@ func (c *Container) write(unixNano int64, s Stream, line, end string) {
 	}
 	rest := line + end
 	for len(rest) > pieceBytes { // a newline right after a full piece is a piece of its own
-		c.log.append(unixNano, s, rest[:pieceBytes])
+		c.appendLocked(unixNano, s, rest[:pieceBytes])
 		rest = rest[pieceBytes:]
 	}
 	if rest != "" {
-		c.log.append(unixNano, s, rest)
+		c.appendLocked(unixNano, s, rest)
 	}
 	c.changed.wake()
+}
+
+func (c *Container) appendLocked(unixNano int64, s Stream, text string) {
+	c.log.append(unixNano, s, text)
+	c.recordLocked(unixNano, s, text)
 }
 
 // Rotate throws away the oldest n messages of the log (a line, or a 16 KiB piece of one).

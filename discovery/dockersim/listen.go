@@ -133,5 +133,10 @@ func (e *Engine) Close() error {
 	e.closed = true
 	e.mu.Unlock()
 	e.handlers.Wait()
-	return nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.containers {
+		e.failed = errors.Join(e.failed, c.folder.close())
+	}
+	return e.failed
 }

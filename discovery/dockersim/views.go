@@ -101,7 +101,7 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 	up := c.state == stateRunning || c.state == statePaused
 	logPath := ""
 	if c.spec.Driver == "json-file" {
-		logPath = "/var/lib/docker/containers/" + c.id + "/" + c.id + "-json.log"
+		logPath = c.logPath()
 	}
 	answer := container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{
