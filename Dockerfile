@@ -17,13 +17,14 @@ ARG COMMIT=unknown
 RUN go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
       -o /out/lighter ./cmd/lighter \
- && mkdir -p /out/data
+ && mkdir -p /out/var/lib/lighter && chmod 770 /out/var/lib/lighter
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/lighter /lighter
-# An empty directory that belongs to the user below, so that a new volume on it does too.
-COPY --from=build --chown=65532:65532 /out/data /var/lib/lighter
+# An empty directory that belongs to the user below, so that a new volume on it does too, and to
+# root's group, so that root may write there without any capability.
+COPY --from=build --chown=65532:0 /out/var /var
 
 # Whoever mounts the Docker socket adds its group: docker run --group-add "$(stat -c %g /var/run/docker.sock)"
 USER 65532:65532
