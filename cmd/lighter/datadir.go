@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -45,6 +46,39 @@ func openData(dir string, logger *slog.Logger) (*dataDir, error) {
 		return nil, fail(err, writable)
 	}
 	return &dataDir{lock, positions}, nil
+}
+
+// The directories of buffers, one below them for each endpoint, by its name.
+const (
+	logBuffers    = "logs"
+	metricBuffers = "metrics"
+)
+
+// warnOfOrphans says which buffers hold data for an endpoint that is not wanted any more:
+// nobody sends it.
+func warnOfOrphans(dir string, wanted map[string]bool, logger *slog.Logger) {
+	all, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil { // of a directory whose name is a pattern
+		return
+	}
+	for _, buffer := range all {
+		kind := filepath.Base(filepath.Dir(buffer))
+		if kind != logBuffers && kind != metricBuffers || wanted[buffer] {
+			continue
+		}
+		size := int64(0)
+		_ = filepath.WalkDir(buffer, func(_ string, e fs.DirEntry, err error) error {
+			if err == nil && e.Type().IsRegular() {
+				if info, err := e.Info(); err == nil {
+					size += info.Size()
+				}
+			}
+			return nil
+		})
+		if size > 0 {
+			logger.Warn("data waits on disk for an endpoint that is not set any more, and is not sent; set the endpoint again, or delete the directory", "directory", buffer, "bytes", size)
+		}
+	}
 }
 
 // close writes what is current and lets the directory go.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -50,13 +51,46 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 }
 
 // listenAddress reads the one setting that a health check needs, so that a mistake in
-// another one does not read as an agent that is ill.
+// another one does not read as an agent that is ill. In a container the agent is process 1,
+// and may have been told by a flag.
 func (c *cli) listenAddress() (string, error) {
-	s, _, err := config.ReadSettings([]string{"LIGHTER_LISTEN=" + c.env("LIGHTER_LISTEN")}, os.ReadFile)
+	value := c.env("LIGHTER_LISTEN")
+	if flag, ok := listenFlag(commandLine("/proc/1/cmdline")); ok {
+		value = flag
+	}
+	s, _, err := config.ReadSettings([]string{"LIGHTER_LISTEN=" + value}, os.ReadFile)
 	if err != nil {
 		return "", err
 	}
 	return s.Listen, nil
+}
+
+// commandLine returns the arguments of a process, as proc(5) gives them; none if they
+// cannot be read.
+func commandLine(file string) []string {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+}
+
+// listenFlag returns the address that a command line of lighter gives by a flag.
+func listenFlag(args []string) (addr string, ok bool) {
+	if len(args) == 0 || filepath.Base(args[0]) != "lighter" {
+		return "", false
+	}
+	for i, arg := range args {
+		rest, found := strings.CutPrefix(arg, "--"+flagListen)
+		switch {
+		case !found:
+		case strings.HasPrefix(rest, "="):
+			addr, ok = rest[1:], true
+		case rest == "" && i+1 < len(args):
+			addr, ok = args[i+1], true
+		}
+	}
+	return addr, ok
 }
 
 // readyURL returns the address of /ready for an agent that listens on addr, host:port; one

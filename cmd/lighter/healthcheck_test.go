@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -53,6 +55,30 @@ func TestHealthcheckOfNobody(t *testing.T) {
 	code, _, stderr = command(t, []string{"LIGHTER_LISTEN=nonsense"}, "healthcheck")
 	if code != exitFailed || !strings.Contains(stderr, "LIGHTER_LISTEN") {
 		t.Errorf("healthcheck = %d %q, want the setting named", code, stderr)
+	}
+}
+
+func TestListenFlag(t *testing.T) {
+	for line, want := range map[string]string{
+		"":             "",
+		"/lighter run": "",
+		"/lighter run --server.http.listen-addr=0.0.0.0:80 a.alloy":                                "0.0.0.0:80",
+		"/lighter run --server.http.listen-addr :80":                                               ":80",
+		"/lighter --server.http.listen-addr":                                                       "",
+		"/lighter run --server.http.listen-addr=:1 --server.http.listen-addr=:2":                   ":2",
+		"/bin/other run --server.http.listen-addr=:1":                                              "",
+		"/lighter run --server.http.listen-address=:1 --storage.path=--server.http.listen-addr=:2": "",
+	} {
+		file := filepath.Join(t.TempDir(), "cmdline")
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(line, " ", "\x00")+"\x00"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := listenFlag(commandLine(file)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %t, want %q", line, got, ok, want)
+		}
+	}
+	if args := commandLine(filepath.Join(t.TempDir(), "none")); args != nil {
+		t.Errorf("of no process: %q", args)
 	}
 }
 

@@ -61,6 +61,7 @@ func runAgent(ctx context.Context, p *config.Plan, o agentOptions) error {
 	if err != nil {
 		return err
 	}
+	unmapStart(o.logger)
 	return errors.Join(a.run(ctx), a.close())
 }
 
@@ -144,23 +145,29 @@ func (a *agent) makeExporters(reg prometheus.Registerer, queue *prometheus.Gauge
 	userAgent := "lighter/" + a.o.version
 	byName := map[string]exporters.LogEndpoint{}
 	logMetrics := loki.NewMetrics(reg, queue)
+	buffers := map[string]bool{}
 	for _, c := range a.plan.Loki {
-		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, "logs", c.Name), a.plan.Agent.BufferMax
+		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, logBuffers, c.Name), a.plan.Agent.BufferMax
 		e, err := loki.New(c, loki.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: logMetrics, Send: sending, Logger: a.o.logger})
 		if err != nil {
 			return err
 		}
+		buffers[c.Dir] = true
 		a.loki = append(a.loki, e)
 		byName[c.Name] = e
 	}
 	metrics := remotewrite.NewMetrics(reg, queue)
 	for _, c := range a.plan.Remote {
-		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, "metrics", c.Name), a.plan.Agent.BufferMax
+		c.Dir, c.MaxBytes = filepath.Join(a.plan.Agent.DataDir, metricBuffers, c.Name), a.plan.Agent.BufferMax
 		e, err := remotewrite.New(c, remotewrite.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: metrics, SendMetrics: sending, Logger: a.o.logger})
 		if err != nil {
 			return err
 		}
+		buffers[c.Dir] = true
 		a.remote[c.Name] = e
+	}
+	if a.data != nil {
+		warnOfOrphans(a.plan.Agent.DataDir, buffers, a.o.logger)
 	}
 	for _, s := range a.plan.Logs {
 		var to []exporters.LogEndpoint

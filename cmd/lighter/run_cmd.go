@@ -22,6 +22,9 @@ type runFlags struct {
 	dataDir string // in place of LIGHTER_DATA_DIR
 }
 
+// flagListen is also what a health check looks for.
+const flagListen = "server.http.listen-addr"
+
 func (c *cli) runCommand() *cobra.Command {
 	var flags runFlags
 	cmd := &cobra.Command{
@@ -32,7 +35,7 @@ func (c *cli) runCommand() *cobra.Command {
 			return c.runAgent(cmd.Context(), flags, args)
 		},
 	}
-	cmd.Flags().StringVar(&flags.listen, "server.http.listen-addr", "", "host:port of the agent's own HTTP server, in place of LIGHTER_LISTEN")
+	cmd.Flags().StringVar(&flags.listen, flagListen, "", "host:port of the agent's own HTTP server, in place of LIGHTER_LISTEN")
 	cmd.Flags().StringVar(&flags.dataDir, "storage.path", "", "directory of positions and buffers, in place of LIGHTER_DATA_DIR")
 	cmd.Flags().String("stability.level", "", "accepted for compatibility, without effect")
 	cmd.Flags().Bool("disable-reporting", false, "accepted for compatibility, without effect: lighter reports to nobody")
