@@ -35,6 +35,10 @@ type decoder struct {
 	stamps stamps
 	raw    tail.Partial // a terminal's line that is not whole, its timestamps in it
 
+	seen  repeats
+	began [2]int // by stream, the number of the line before which its line that is not whole began
+	torn  bool   // what is emitted is the beginning of a line of which the rest did not come
+
 	skip    int // bytes of an overlong message still to pass over
 	skipFor int // the stream of that message, whose line ends with it if the last byte is a newline
 }
@@ -116,8 +120,41 @@ func (d *decoder) message(stream int, msg []byte) error {
 	if last {
 		text = text[:len(text)-1]
 	}
+	open := d.lines.Open(stream)
+	if open != 0 && t != open {
+		d.interrupt(t, stream, t < open)
+	}
 	d.lines.Message(t, stream, text, false, last)
+	if now := d.lines.Open(stream); now != 0 && now != open {
+		d.began[stream] = d.seen.place(t, stream)
+	}
 	return nil
+}
+
+// interrupt ends the line of a stream that is not whole when another message follows. Where
+// that has come before, the Engine repeats, and the line comes again. It may do so, too, where
+// the message is older: more than is remembered. Else the line had no newline.
+func (d *decoder) interrupt(t int64, stream int, older bool) {
+	if d.seen.has(t, stream) {
+		d.lines.Forget(stream)
+		return
+	}
+	d.torn = older
+	d.lines.End(stream)
+	d.torn = false
+}
+
+// judge says whether a line that is emitted has come before. What has come of the other
+// stream's line comes again where it follows the repeated one.
+func (d *decoder) judge(t int64, stream int, line []byte) verdict {
+	if d.torn {
+		return doubtful
+	}
+	v := d.seen.judge(t, stream, line)
+	if other := 1 - stream; v == repeated && d.lines.Open(other) != 0 && d.began[other] >= d.seen.next {
+		d.lines.Forget(other)
+	}
+	return v
 }
 
 // decodeTerminal is decode for a container with a terminal, whose log has no frames: a
@@ -133,7 +170,7 @@ func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
 			}
 			if !d.raw.Open() {
 				t, _, _ := d.stamps.cut(rest)
-				d.raw.Begin(t, len(rest))
+				d.raw.Begin(t)
 			}
 			d.raw.Add(rest, d.terminalLimit())
 			return len(b), nil
@@ -141,8 +178,7 @@ func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
 		taken += nl + 1
 		line, own := rest[:nl], false
 		if d.raw.Open() {
-			d.raw.Add(line, d.terminalLimit())
-			line, own = d.raw.Take(), true
+			line, own = d.raw.Take(line, d.terminalLimit()), true
 		}
 		if err := d.terminalLine(line, own); err != nil {
 			return taken, err
@@ -172,8 +208,7 @@ func (d *decoder) terminalLine(raw []byte, own bool) error {
 func (d *decoder) finish(rest []byte) error {
 	if d.lines.Terminal {
 		if d.raw.Open() {
-			d.raw.Add(rest, d.terminalLimit())
-			rest = d.raw.Take()
+			rest = d.raw.Take(rest, d.terminalLimit())
 		}
 		if len(rest) == 0 {
 			return nil

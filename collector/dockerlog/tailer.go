@@ -2,7 +2,8 @@
 //
 // A Tailer follows one container and hands its lines to a Sink in the order of the log.
 // Its position moves only when the Sink reports them acknowledged: a crash repeats
-// lines, with the same labels, time and bytes, and never skips one.
+// lines, with the same labels, time and bytes, and never skips one. What the Engine itself
+// hands out twice is handed on once.
 //
 // A Sink that is full blocks, and that is the backpressure. It does not reach the
 // Engine: a reader that falls behind a log's rotation is made to skip lines without
@@ -115,18 +116,30 @@ func (t *Tailer) Run(ctx context.Context) error {
 		if now, _ := t.feed.From(); now != before && !errors.Is(err, tail.ErrFull) {
 			pause = minReopen
 		}
-		t.o.Metrics.Reopens.Inc()
-		switch {
-		case errors.Is(err, tail.ErrFull), errors.Is(err, errMore):
-			t.feed.Logger.Debug("opening the log again", "because", err)
-		case t.feed.State.Break(err):
-			t.feed.Logger.Warn("the log stream broke, opening it again", "error", err, "in", pause)
-		}
+		t.reopening(err, pause)
 		if sleep(ctx, pause/2+rand.N(pause)) != nil { // spread, so that a hundred logs do not begin at once
 			t.feed.State.End(nil)
 			return nil
 		}
 		pause = min(2*pause, longest(err))
+	}
+}
+
+// reopening says and counts that a stream which ended with err is opened again.
+func (t *Tailer) reopening(err error, in time.Duration) {
+	reopens := t.o.Metrics.Reopens
+	switch {
+	case errors.Is(err, tail.ErrFull):
+		reopens.Full.Inc()
+		t.feed.Logger.Debug("opening the log again", "because", err)
+	case errors.Is(err, errMore):
+		reopens.Ended.Inc()
+		t.feed.Logger.Debug("opening the log again", "because", err)
+	default:
+		reopens.Broken.Inc()
+		if t.feed.State.Break(err) {
+			t.feed.Logger.Warn("the log stream broke, opening it again", "error", err, "in", in)
+		}
 	}
 }
 
@@ -136,15 +149,22 @@ var errMore = errors.New("the stream ended before the log")
 // follow reads one stream to its end and returns why it ended.
 func (t *Tailer) follow(ctx context.Context) error {
 	from, _ := t.feed.From()
-	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, from.Since(), true, 0)
+	since, setBack := from.Since(), from.Peak != (position.Peak{})
+	if from.Lines > 0 && from.Time > time.Now().Add(maxAhead).UnixNano() {
+		since, setBack = 0, true // and how far is not known
+	}
+	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, since, true, 0)
 	if err != nil {
 		return t.explain("open the log", err)
 	}
 	defer body.Close()
-	t.feed.State.Set(tail.Following)
 	t.body = body
-	t.begin(from)
+	t.begin()
 	defer t.feed.Drop()
+	if err := t.find(ctx, from, setBack); err != nil {
+		return t.explain("find the place in the log", err)
+	}
+	t.feed.State.Set(tail.Following)
 	if err := t.read(ctx, body); err != io.EOF {
 		return t.explain("read the log", err)
 	}
@@ -162,11 +182,53 @@ func (t *Tailer) follow(ctx context.Context) error {
 	return ended
 }
 
-// begin makes ready for a stream that was opened at a position.
-func (t *Tailer) begin(from position.Position) {
-	t.decoder = decoder{lines: tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, Emit: t.feed.Line, Cut: t.o.Metrics.Truncated.Inc}}
-	t.feed.Begin(position.NewSkipper(from))
+// maxAhead is how far a position may be ahead of the clock without that the clock counts as
+// set back: an Engine on another host has a clock of its own.
+const maxAhead = time.Minute
+
+// begin makes ready for a stream.
+func (t *Tailer) begin() {
+	t.decoder = decoder{
+		lines: tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, Emit: t.line, Cut: t.o.Metrics.Truncated.Inc},
+		seen:  newRepeats(),
+	}
 	t.feed.Chunk = t.o.Buffers.Get(smallChunk)
+}
+
+// find has the lines before a position left out of the stream that was opened there. Where the
+// clock was set back, lines before the position and after it may have the same times: which
+// they are is told by what the log still holds. It is asked after the stream was opened: what
+// the log holds now, the stream gives.
+func (t *Tailer) find(ctx context.Context, from position.Position, setBack bool) error {
+	if !setBack {
+		t.feed.Begin(position.NewSkipper(from))
+		return nil
+	}
+	for p := from; !p.IsZero(); p = p.WithoutTop() {
+		first, err := t.firstTime(ctx, p.Top(), 0)
+		if err != nil {
+			return err
+		}
+		if first == p.Top() {
+			t.feed.Begin(position.NewSkipper(p))
+			return nil
+		}
+	}
+	t.feed.Begin(position.SkipLines(0))
+	t.feed.Gap()
+	return nil
+}
+
+// line takes a line of the stream, unless the Engine has handed it out before.
+func (t *Tailer) line(at int64, stream int, line []byte, own bool) {
+	switch t.decoder.judge(at, stream, line) {
+	case fresh:
+		t.feed.Line(at, stream, line, own)
+	case doubtful:
+		t.feed.Doubtful(at, stream, line, own)
+	case repeated:
+		t.o.Metrics.Repeated.Inc()
+	}
 }
 
 // A quiet log is read into small chunks, a flood into larger ones.
@@ -235,7 +297,7 @@ func (t *Tailer) ended(ctx context.Context) error {
 	if c.Running {
 		return errMore
 	}
-	last, err := t.last(ctx)
+	last, err := t.firstTime(ctx, 0, 1)
 	if err != nil {
 		return t.explain("compare with the last line of the log", err)
 	}
@@ -245,10 +307,11 @@ func (t *Tailer) ended(ctx context.Context) error {
 	return tail.ErrStopped
 }
 
-// last returns the time of the last message of the log, 0 if it has none. The Engine finds
-// that from the log's end, however long it is.
-func (t *Tailer) last(ctx context.Context) (int64, error) {
-	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, 0, false, 1)
+// firstTime returns the time of the first message that the Engine gives of the log from a time
+// on, or of the last messages if that is not 0; it is 0 if there is none. The Engine finds the
+// last ones from the log's end, however long it is.
+func (t *Tailer) firstTime(ctx context.Context, since int64, last int) (int64, error) {
+	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, since, false, last)
 	if err != nil {
 		return 0, err
 	}

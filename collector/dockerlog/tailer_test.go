@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/labels"
 	"go.uber.org/goleak"
 
@@ -26,6 +26,7 @@ import (
 	"lighter/collector/dockerlog"
 	"lighter/collector/position"
 	"lighter/collector/tail"
+	"lighter/collector/tail/tailtest"
 	"lighter/discovery/dockersim"
 )
 
@@ -88,66 +89,12 @@ func (c client) Inspect(ctx context.Context, id string) (*lighter.Container, err
 func (client) Gone(err error) bool       { return errors.Is(err, errGone) }
 func (client) Unreadable(err error) bool { return errors.Is(err, errUnreadable) }
 
-// sink keeps lines, and acknowledges them when it is told to. While full it blocks.
-type sink struct {
-	mu    sync.Mutex
-	lines []string // "out|err: line"
-	acks  []func()
-	full  chan struct{} // closed when there is room
-	asked chan struct{} // gets a value when Append blocks
-}
-
-func newSink() *sink {
-	s := &sink{full: make(chan struct{}), asked: make(chan struct{}, 100)}
-	close(s.full)
-	return s
-}
-
-func (s *sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
-	s.mu.Lock()
-	full := s.full
-	s.mu.Unlock()
-	select {
-	case <-full:
-	default:
-		s.asked <- struct{}{}
-		select {
-		case <-full:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range b.Entries {
-		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
-	}
-	s.acks = append(s.acks, acked)
-	return nil
-}
-
-func (s *sink) got() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.lines)
-}
-
-func (s *sink) ackAll() {
-	s.mu.Lock()
-	acks := s.acks
-	s.acks = nil
-	s.mu.Unlock()
-	for _, ack := range acks {
-		ack()
-	}
-}
-
 // bench is an Engine with one container, and what a Tailer of it works with.
 type bench struct {
 	t         *testing.T
 	engine    *dockersim.Engine
 	container *dockersim.Container
-	sink      *sink
+	sink      *tailtest.Sink
 	positions *position.Store
 	reg       *prometheus.Registry
 	log       *syncBuffer
@@ -167,7 +114,7 @@ func newBench(t *testing.T, spec dockersim.Spec) *bench {
 			t.Error(err)
 		}
 	})
-	b := &bench{t: t, engine: e, container: e.Create(spec), sink: newSink(), positions: position.InMemory(), reg: prometheus.NewRegistry(), log: &syncBuffer{}, tty: spec.TTY}
+	b := &bench{t: t, engine: e, container: e.Create(spec), sink: tailtest.NewSink(), positions: position.InMemory(), reg: prometheus.NewRegistry(), log: &syncBuffer{}, tty: spec.TTY}
 	b.container.Start()
 	b.options = dockerlog.Options{
 		Options: tail.Options{
@@ -204,8 +151,8 @@ func (b *bench) tail() (tailer *dockerlog.Tailer, done <-chan error, stop func()
 // wait waits until the sink has got the lines, and fails if it gets others.
 func (b *bench) wait(want ...string) {
 	b.t.Helper()
-	b.until(func() bool { return len(b.sink.got()) >= len(want) }, fmt.Sprintf("%d lines", len(want)))
-	if diff := cmp.Diff(want, b.sink.got()); diff != "" {
+	b.until(func() bool { return len(b.sink.Lines()) >= len(want) }, fmt.Sprintf("%d lines", len(want)))
+	if diff := cmp.Diff(want, b.sink.Lines()); diff != "" {
 		b.t.Fatalf("lines (-want +got):\n%s", diff)
 	}
 }
@@ -214,7 +161,7 @@ func (b *bench) until(ok func() bool, what string) {
 	b.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.got(), b.log)
+			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.Lines(), b.log)
 		}
 	}
 }
@@ -292,7 +239,7 @@ func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
 	b.container.Write(dockersim.Stdout, "one")
 	b.container.Write(dockersim.Stderr, "two")
 	b.wait("out: one", "err: two")
-	b.sink.ackAll()
+	b.sink.AckAll()
 	b.container.Write(dockersim.Stdout, "three")
 	b.wait("out: one", "err: two", "out: three")
 	if err := stop(); err != nil {
@@ -300,7 +247,7 @@ func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
 	}
 	acked := b.positions.Acked(b.container.ID())
 
-	b.sink = newSink()
+	b.sink = tailtest.NewSink()
 	b.options.Sink = b.sink
 	b.positions = position.InMemory()
 	b.options.Positions = b.positions
@@ -367,6 +314,9 @@ func TestQuickRestartIsFollowedOn(t *testing.T) {
 	b.container.Restart()
 	b.container.Write(dockersim.Stderr, "two")
 	b.wait("out: one", "err: last words", "err: two")
+	if n := testutil.ToFloat64(b.options.Metrics.Reopens.Ended); n != 1 {
+		t.Errorf("reopened because it ended = %v, want 1", n)
+	}
 }
 
 func TestRemoved(t *testing.T) {
@@ -397,7 +347,7 @@ func TestErrorInTheStream(t *testing.T) {
 	b.container.FailLogs("unexpected EOF")
 	tailer, _, _ := b.tail()
 	b.wait("out: one")
-	b.until(func() bool { return b.counter("lighter_log_reopens_total") >= 3 }, "third attempt")
+	b.until(func() bool { return testutil.ToFloat64(b.options.Metrics.Reopens.Broken) >= 3 }, "third attempt")
 	if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
 		t.Errorf("said %d times, want once:\n%s", n, b.log)
 	}
@@ -414,13 +364,13 @@ func TestErrorInTheStream(t *testing.T) {
 func TestFullSinkClosesTheStream(t *testing.T) {
 	b := newBench(t, dockersim.Spec{Name: "api"})
 	b.options.Patience = time.Millisecond
-	b.sink.full = make(chan struct{})
+	open := b.sink.Block()
 	tailer, _, _ := b.tail()
 	b.container.Write(dockersim.Stdout, "one")
-	<-b.sink.asked
+	<-b.sink.Asked()
 	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
 	b.container.Write(dockersim.Stdout, "two")
-	close(b.sink.full)
+	open()
 	b.wait("out: one", "out: two")
 	follows := 0
 	for _, r := range b.engine.Requests() {
@@ -435,17 +385,17 @@ func TestFullSinkClosesTheStream(t *testing.T) {
 
 func TestStopWhileFullHandsOnNothing(t *testing.T) {
 	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.sink.full = make(chan struct{})
+	open := b.sink.Block()
 	_, _, stop := b.tail()
 	b.container.Write(dockersim.Stdout, "one")
-	<-b.sink.asked
+	<-b.sink.Asked()
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	if c := b.positions.Cursor(b.container.ID()); c.Waiting() != 0 || c.Read().Lines != 0 {
 		t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
 	}
-	close(b.sink.full)
+	open()
 	b.tail()
 	b.wait("out: one")
 }
@@ -454,15 +404,15 @@ func TestRotationIsSaid(t *testing.T) {
 	b := newBench(t, dockersim.Spec{Name: "api"})
 	b.options.Patience = time.Millisecond
 	now := time.Now().UnixNano()
-	b.sink.full = make(chan struct{})
+	open := b.sink.Block()
 	tailer, _, _ := b.tail()
 	b.container.WriteAt(now, dockersim.Stdout, "one")
-	<-b.sink.asked
+	<-b.sink.Asked()
 	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
 	b.container.WriteAt(now+1e9, dockersim.Stdout, "two")
 	b.container.WriteAt(now+61e9, dockersim.Stdout, "three")
 	b.container.Rotate(2) // one and two are gone
-	close(b.sink.full)
+	open()
 	b.wait("out: one", "out: three")
 	if n := b.counter("lighter_log_gaps_total"); n != 1 || !strings.Contains(b.log.String(), "gap=1m1s") {
 		t.Errorf("gaps = %v, want 1; log:\n%s", n, b.log)

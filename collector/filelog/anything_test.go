@@ -50,7 +50,7 @@ func anything(t *testing.T, r *rand.Rand) {
 		case n < 17:
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
 		case n < 21:
-			m.sink.ack(r.IntN(4))
+			m.sink.Ack(r.IntN(4))
 		case n < 23: // another Tailer in the same process: nothing twice
 			if err := tailer.stop(); err != nil {
 				t.Fatal(err)
@@ -62,7 +62,7 @@ func anything(t *testing.T, r *rand.Rand) {
 			if err := tailer.stop(); err != nil {
 				t.Fatal(err)
 			}
-			m.first = max(m.first+m.sink.ackedLines, m.kept[0])
+			m.first = max(m.first+m.sink.Acked(), m.kept[0])
 			m.restart(r.IntN(2) == 0)
 			tailer = m.tail()
 			time.Sleep(2 * time.Second) // until it has all files open
@@ -123,7 +123,7 @@ func (m *model) turn() {
 // without an end has kept the position back.
 func (m *model) check() {
 	m.t.Helper()
-	got := m.sink.got()
+	got := m.sink.Lines()
 	start := len(m.lines) - len(got)
 	if start < 0 || start > m.first || !slices.Equal(m.lines[start:], got) {
 		m.t.Fatalf("%d lines from line %d on; want those from %d on, of %d; log:\n%s", len(got), start, m.first, len(m.lines), m.log)

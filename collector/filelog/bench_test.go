@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,91 +21,10 @@ import (
 	"lighter/collector/filelog"
 	"lighter/collector/position"
 	"lighter/collector/tail"
+	"lighter/collector/tail/tailtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// sink keeps lines, and acknowledges them when it is told to. While full it blocks.
-type sink struct {
-	mu      sync.Mutex
-	lines   []string // "out|err: line"
-	times   []int64
-	acks    []func()
-	counts  []int // lines of the batches that acks are of
-	batches int
-
-	ackedLines int
-	full       chan struct{} // closed when there is room
-	asked      chan struct{} // gets a value when Append blocks
-}
-
-func newSink() *sink {
-	s := &sink{full: make(chan struct{}), asked: make(chan struct{}, 1000)}
-	close(s.full)
-	return s
-}
-
-func (s *sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
-	s.mu.Lock()
-	full := s.full
-	s.mu.Unlock()
-	select {
-	case <-full:
-	default:
-		s.asked <- struct{}{}
-		select {
-		case <-full:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.batches++
-	for _, e := range b.Entries {
-		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
-		s.times = append(s.times, e.Time)
-	}
-	s.acks, s.counts = append(s.acks, acked), append(s.counts, len(b.Entries))
-	return nil
-}
-
-// block makes the sink full, until the function that it returns is called.
-func (s *sink) block() (open func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	full := make(chan struct{})
-	s.full = full
-	return sync.OnceFunc(func() { close(full) })
-}
-
-func (s *sink) got() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.lines)
-}
-
-// taken returns how many batches came.
-func (s *sink) taken() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.batches
-}
-
-// ack acknowledges the first n batches that wait for it, in order.
-func (s *sink) ack(n int) {
-	s.mu.Lock()
-	n = min(n, len(s.acks))
-	acks := slices.Clone(s.acks[:n])
-	for _, lines := range s.counts[:n] {
-		s.ackedLines += lines
-	}
-	s.acks, s.counts = slices.Delete(s.acks, 0, n), slices.Delete(s.counts, 0, n)
-	s.mu.Unlock()
-	for _, ack := range acks {
-		ack()
-	}
-}
 
 // containers is one container.
 type containers struct {
@@ -134,7 +52,7 @@ type bench struct {
 	*driver
 	t          *testing.T
 	id         string
-	sink       *sink
+	sink       *tailtest.Sink
 	containers *containers
 	positions  *position.Store
 	reg        *prometheus.Registry
@@ -151,7 +69,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	root := t.TempDir()
 	b := &bench{
-		t: t, driver: newDriver(t, root, someID), id: someID, sink: newSink(), containers: &containers{running: true},
+		t: t, driver: newDriver(t, root, someID), id: someID, sink: tailtest.NewSink(), containers: &containers{running: true},
 		reg: prometheus.NewRegistry(), log: &syncBuffer{}, now: 1767323045e9,
 	}
 	logger := slog.New(slog.NewTextHandler(b.log, nil))
@@ -218,7 +136,7 @@ func (b *bench) restart(keepHint bool) {
 		journal = regexp.MustCompile(`,"file":\{[^}]*\}`).ReplaceAll(journal, nil)
 	}
 	b.openPositions(journal)
-	b.sink = newSink()
+	b.sink = tailtest.NewSink()
 	b.options.Sink = b.sink
 }
 
@@ -237,7 +155,7 @@ func (b *bench) openPositions(journal []byte) {
 func (b *bench) expect(want ...string) {
 	b.t.Helper()
 	time.Sleep(5 * time.Second)
-	if diff := cmp.Diff(want, b.sink.got()); diff != "" {
+	if diff := cmp.Diff(want, b.sink.Lines()); diff != "" {
 		b.t.Fatalf("lines (-want +got):\n%.3000s\nlog:\n%s", diff, b.log)
 	}
 }
@@ -247,7 +165,7 @@ func (b *bench) within(what string, ok func() bool) {
 	b.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.got(), b.log)
+			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.Lines(), b.log)
 		}
 	}
 }

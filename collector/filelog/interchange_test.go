@@ -132,15 +132,15 @@ func interchange(t *testing.T, tty bool, r *rand.Rand) {
 			stop = func() func() error { return s.tail().stop }
 		}
 		end := stop()
-		s.within("lines", func() bool { return len(s.sink.got()) >= len(s.shown)-first })
-		s.sink.ack(r.IntN(10))
+		s.within("lines", func() bool { return len(s.sink.Lines()) >= len(s.shown)-first })
+		s.sink.Ack(r.IntN(10))
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.sink.got(); !slices.Equal(got, s.shown[first:]) || !slices.Equal(s.sink.times, s.times[first:]) {
+		if got := s.sink.Lines(); !slices.Equal(got, s.shown[first:]) || !slices.Equal(s.sink.Times(), s.times[first:]) {
 			t.Fatalf("round %d: %d lines, want those from %d on, of %d; log:\n%s", round, len(got), first, len(s.shown), s.log)
 		}
-		first += s.sink.ackedLines
+		first += s.sink.Acked()
 		s.restart(true)
 		if r.IntN(2) == 0 {
 			s.rotate()

@@ -17,7 +17,8 @@ func (r *reader) open() error {
 	if len(all) == 0 {
 		return nil // a container that has not started yet has none
 	}
-	r.lines.Forget()
+	r.lines.Forget(tail.Stdout)
+	r.lines.Forget(tail.Stderr)
 	from, hint := r.feed.From()
 	if i := find(all, hint); i >= 0 {
 		closeAll(all[:i])
@@ -25,6 +26,9 @@ func (r *reader) open() error {
 		r.files[0].offset = hint.Offset
 		r.feed.Begin(position.SkipLines(hint.Lines))
 	} else {
+		if from.Peak != (position.Peak{}) {
+			from = from.WithoutTop() // whether the files still hold it is not known: rather twice than not at all
+		}
 		r.files = since(all, from.Since())
 		r.feed.Begin(position.NewSkipper(from))
 	}

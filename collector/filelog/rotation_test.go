@@ -70,7 +70,7 @@ func TestCatchingUp(t *testing.T) {
 			lines, shown := numbered(i*100, i*100+99)
 			b.say(lines[:50]...)
 			b.expect(append(want, shown[:50]...)...)
-			open := b.sink.block()
+			open := b.sink.Block()
 			b.say(lines[50])
 			time.Sleep(2 * time.Second) // it is read, and held
 			for n, line := range lines[51:] {
@@ -114,7 +114,7 @@ func TestRestartAfterRotations(t *testing.T) {
 					b.say(lines[10:20]...)
 					r := b.tail()
 					b.expect(shown[:20]...)
-					b.sink.ack(1000)
+					b.sink.Ack(1000)
 					b.say(lines[20:30]...)
 					b.expect(shown[:30]...) // of which ten are not acknowledged
 					if err := r.stop(); err != nil {
@@ -144,7 +144,7 @@ func TestGapWhileAway(t *testing.T) {
 		r := b.tail()
 		b.say("one")
 		b.expect("out: one")
-		b.sink.ack(1)
+		b.sink.Ack(1)
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestGapWhileAway(t *testing.T) {
 		b.restart(true)
 		b.tail()
 		time.Sleep(5 * time.Second)
-		if got := b.sink.got(); len(got) == 0 || got[len(got)-1] != "out: three" {
+		if got := b.sink.Lines(); len(got) == 0 || got[len(got)-1] != "out: three" {
 			t.Errorf("lines = %q", got)
 		}
 		if n := b.counter("lighter_log_gaps_total"); n != 1 {
@@ -177,10 +177,10 @@ func TestGapWhileFull(t *testing.T) {
 					b.maxFile, b.compress = maxFile, compress && maxFile > 1
 					b.say("one")
 					b.tail()
-					b.within("first line", func() bool { return len(b.sink.got()) == 1 })
-					open := b.sink.block()
+					b.within("first line", func() bool { return len(b.sink.Lines()) == 1 })
+					open := b.sink.Block()
 					b.say("two")
-					<-b.sink.asked
+					<-b.sink.Asked()
 					b.say("three") // in the file that is open
 					for range files {
 						b.rotate()
@@ -188,15 +188,15 @@ func TestGapWhileFull(t *testing.T) {
 					}
 					b.say("end")
 					open()
-					b.within("end", func() bool { return slices.Contains(b.sink.got(), "out: end") })
+					b.within("end", func() bool { return slices.Contains(b.sink.Lines(), "out: end") })
 					want := 0.0
 					if files > maxFile {
 						want = 1
 					}
 					if n := b.counter("lighter_log_gaps_total"); n != want {
-						t.Errorf("gaps = %v, want %v; lines: %q", n, want, b.sink.got())
+						t.Errorf("gaps = %v, want %v; lines: %q", n, want, b.sink.Lines())
 					}
-					if got := b.sink.got()[:3]; !slices.Equal(got, []string{"out: one", "out: two", "out: three"}) {
+					if got := b.sink.Lines()[:3]; !slices.Equal(got, []string{"out: one", "out: two", "out: three"}) {
 						t.Errorf("lines = %q", got)
 					}
 				})
@@ -237,11 +237,11 @@ func TestWatchedFlood(t *testing.T) {
 				lines, shown := numbered(i*100, i*100+99)
 				b.say(lines...)
 				want = append(want, shown...)
-				b.within("line", func() bool { return len(b.sink.got()) >= len(want)-50 })
+				b.within("line", func() bool { return len(b.sink.Lines()) >= len(want)-50 })
 				b.rotate() // the file that is open may not be read to its end
 			}
-			b.within("last line", func() bool { return len(b.sink.got()) >= len(want) })
-			if got := b.sink.got(); !slices.Equal(got, want) {
+			b.within("last line", func() bool { return len(b.sink.Lines()) >= len(want) })
+			if got := b.sink.Lines(); !slices.Equal(got, want) {
 				t.Errorf("got %d lines, want %d in order", len(got), len(want))
 			}
 			if n := b.counter("lighter_log_gaps_total"); n != 0 {
@@ -261,7 +261,7 @@ func TestWoken(t *testing.T) {
 		line := fmt.Sprint("line ", i)
 		b.say(line) // the first makes the file
 		want = append(want, "out: "+line)
-		b.within("line", func() bool { return slices.Equal(b.sink.got(), want) })
+		b.within("line", func() bool { return slices.Equal(b.sink.Lines(), want) })
 		if i%2 == 1 {
 			b.rotate()
 		}
@@ -270,7 +270,7 @@ func TestWoken(t *testing.T) {
 	b.containers.set(false, false)
 	r.Wake()
 	b.within("end", func() bool { return r.Status().State == tail.Stopped })
-	if got := b.sink.got(); got[len(got)-1] != "out: bye" {
+	if got := b.sink.Lines(); got[len(got)-1] != "out: bye" {
 		t.Errorf("lines = %q", got)
 	}
 }

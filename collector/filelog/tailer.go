@@ -108,7 +108,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 		if now, _ := t.feed.From(); now != before {
 			pause = minRetry
 		}
-		t.metrics.Reopens.Inc()
+		t.metrics.Reopens.Broken.Inc()
 		if t.feed.State.Break(err) {
 			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", advise(err), "in", pause)
 		}

@@ -2,12 +2,15 @@ package filelog_test
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"lighter"
 	"lighter/collector/filelog"
@@ -281,6 +284,19 @@ func TestFirstSightBegins(t *testing.T) {
 	})
 }
 
+// Where the clock was set back, and what was written before that is rotated away, the log is
+// read on by the times after it.
+func TestClockSetBackAndRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.say("one", "two")
+		b.openPositions(fmt.Appendf(nil, `{"id":%q,"t":%d,"n":1,"low":%[2]d,"peak":{"t":%d,"n":3}}`+"\n", b.id, b.now, b.now+3600e9))
+		b.say("three")
+		b.tail()
+		b.expect("out: three")
+	})
+}
+
 func TestOldLogIsNotReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -309,7 +325,7 @@ func TestUnreadableFile(t *testing.T) {
 		b.expect("out: one")
 		b.said(1, "cannot be read")
 		b.said(1, "read again")
-		if n := b.counter("lighter_log_reopens_total"); n < 2 {
+		if n := testutil.ToFloat64(b.options.Metrics.Reopens.Broken); n < 2 {
 			t.Errorf("attempts = %v, want several", n)
 		}
 	})
@@ -318,7 +334,7 @@ func TestUnreadableFile(t *testing.T) {
 func TestFullSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		open := b.sink.block()
+		open := b.sink.Block()
 		r := b.tail()
 		b.say("one")
 		b.expect()
@@ -339,7 +355,7 @@ func TestFullSink(t *testing.T) {
 func TestStopWhileFullHandsOnNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		open := b.sink.block()
+		open := b.sink.Block()
 		r := b.tail()
 		b.say("one")
 		b.expect()
@@ -365,14 +381,14 @@ func TestSteps(t *testing.T) {
 			b.say("x")
 			r.Wrote()
 			synctest.Wait()
-			if n := len(b.sink.got()); i == 0 && n != 1 {
+			if n := len(b.sink.Lines()); i == 0 && n != 1 {
 				t.Fatalf("the first line is not read at once: %d", n)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(100 * time.Millisecond)
-		if n := b.sink.taken(); n < 9 || n > 12 || len(b.sink.got()) != 100 {
-			t.Errorf("%d lines in %d batches, want 100 in about 10", len(b.sink.got()), n)
+		if n := b.sink.Batches(); n < 9 || n > 12 || len(b.sink.Lines()) != 100 {
+			t.Errorf("%d lines in %d batches, want 100 in about 10", len(b.sink.Lines()), n)
 		}
 	})
 }

@@ -15,11 +15,25 @@ import "fmt"
 // there are from the first of that time to the place. For a log whose times only grow
 // that is the number of lines at that nanosecond. Two streams of a container are written
 // side by side, so a time may also be a little behind the line before it: counted like this,
-// the place is exact all the same. Where the clock is set back by more than a second the
-// count begins anew; until it is past the old time, a log read again repeats lines.
+// the place is exact all the same.
+//
+// Where the clock was set back by more than a second, both count from the first line after
+// that, and Peak counts from before it. Together they are exact: by Peak as long as the log
+// holds its line, by Time once that is gone, and all that was written before it with it.
 type Position struct {
 	Time  int64 `json:"t"` // Unix nanoseconds
 	Lines int   `json:"n"`
+	// Low is the least time of what must be read again, Unix nanoseconds; 0 where it is Time's
+	// own second. It is less where a line that began then is not whole yet, or the clock was set back.
+	Low  int64 `json:"low,omitempty"`
+	Peak Peak  `json:"peak,omitzero"`
+}
+
+// Peak is a Position's place as counted from before the clock was set back. It is zero where
+// it was not, or where the time has passed it since.
+type Peak struct {
+	Time  int64 `json:"t"` // the greatest of the log, Unix nanoseconds
+	Lines int   `json:"n"` // from the first of that time to the place
 }
 
 // maxBackward is how far a line's time may be behind the greatest before it counts as a
@@ -28,24 +42,72 @@ type Position struct {
 const maxBackward = 1e9
 
 // After returns the position after one more line of time t.
-func (p Position) After(t int64) Position {
-	if t > p.Time || t < p.Time-maxBackward {
-		return Position{t, 1}
+func (p Position) After(t int64) Position { return p.after(t, 1) }
+
+// AfterDoubtful is After for a line that may stand before the position: what was counted
+// without being there would make a Skipper leave out another line that was never delivered,
+// and what was not counted is only delivered twice.
+func (p Position) AfterDoubtful(t int64) Position { return p.after(t, 0) }
+
+func (p Position) after(t int64, counts int) Position {
+	switch {
+	case t > p.Top() && counts == 0:
+		return p
+	case t > p.Top():
+		return Position{Time: t, Lines: 1}
+	case t < p.Time-maxBackward:
+		if p.Peak == (Peak{}) {
+			p.Peak = Peak{p.Time, p.Lines}
+		}
+		p = p.Reaching(t)
+		p.Time, p.Lines = t, 1
+		p.Peak.Lines += counts
+		return p
+	case p.Peak != (Peak{}):
+		p.Peak.Lines += counts
 	}
-	p.Lines++
+	if t > p.Time {
+		p.Time, p.Lines = t, 1
+	} else {
+		p.Lines += counts
+	}
 	return p
 }
 
-// Replays reports whether a line of time t that is written later is among what is read
-// again from the position.
-func (p Position) Replays(t int64) bool { return t >= p.Since() }
+// Reaching returns the position with what is read again from it reaching back to time t.
+func (p Position) Reaching(t int64) Position {
+	if t < p.Time && (p.Low == 0 || t < p.Low) {
+		p.Low = t
+	}
+	return p
+}
+
+// Top returns the greatest time of the lines before the position.
+func (p Position) Top() int64 { return max(p.Time, p.Peak.Time) }
+
+// WithoutTop returns the position in a log that no longer holds the line of time Top, and so
+// nothing that was written before it: all of it comes after the clock was set back, and if no
+// line of that time was delivered yet, none is before the position.
+func (p Position) WithoutTop() Position {
+	if p.Peak == (Peak{}) {
+		return Position{}
+	}
+	p.Peak = Peak{}
+	return p
+}
 
 // IsZero reports whether nothing is before the position.
 func (p Position) IsZero() bool { return p == Position{} }
 
 // Since is the time to ask an Engine for, Unix nanoseconds, so that the line after the
 // position is among the answers; those before it are what a Skipper takes out.
-func (p Position) Since() int64 { return max(p.Time-maxBackward, 0) }
+func (p Position) Since() int64 {
+	low := p.Time
+	if p.Low != 0 {
+		low = min(low, p.Low)
+	}
+	return max(low-maxBackward, 0)
+}
 
 // Hint is where in a log file a Position is, for who reads files: with it reading goes on at
 // an offset. It says nothing that the Position does not say, and where the file is another one
@@ -72,7 +134,12 @@ type Skipper struct {
 }
 
 // NewSkipper returns a Skipper for a log read again from p; a zero p skips nothing.
-func NewSkipper(p Position) Skipper { return Skipper{from: p, left: p.Lines, done: p.IsZero()} }
+func NewSkipper(p Position) Skipper {
+	if p.Peak != (Peak{}) {
+		p.Time, p.Lines = p.Peak.Time, p.Peak.Lines
+	}
+	return Skipper{from: p, left: p.Lines, done: p.IsZero()}
+}
 
 // SkipLines returns a Skipper for a log that is read again from n lines before a position.
 func SkipLines(n int) Skipper { return Skipper{left: n, met: true, only: true, done: n == 0} }

@@ -85,23 +85,132 @@ func TestReadAgainExactlyAtRandom(t *testing.T) {
 	}
 }
 
-// A clock that is set back far may have lines sent again, but none may be lost.
-func TestClockSetBackLosesNothing(t *testing.T) {
-	const s = int64(1e9)
-	log := []int64{100 * s, 200 * s, 50 * s, 51 * s, 52 * s}
-	for n := 1; n <= len(log); n++ {
-		var p position.Position
-		for _, at := range log[:n] {
-			p = p.After(at)
-		}
-		for _, everyLine := range []bool{false, true} {
-			left, _ := replay(log, p, everyLine)
-			for _, i := range indexes(n, len(log)) {
-				if !slices.Contains(left, i) && !(everyLine && log[i] < p.Since()) {
-					t.Errorf("%d read, at %s: line %d is lost, left = %v", n, p, i, left)
+// setBack are logs of clocks that were set back, times in seconds.
+var setBack = map[string][]int64{
+	"once":               {100, 200, 50, 51, 52},
+	"and passed":         {100, 200, 50, 150, 199, 200, 200, 201, 202},
+	"twice":              {100, 200, 120, 130, 30, 31, 31, 125, 210},
+	"further the second": {200, 150, 151, 100, 101, 20, 21},
+}
+
+func positionAfter(log []int64) (p position.Position) {
+	for _, t := range log {
+		p = p.After(t)
+	}
+	return p
+}
+
+func seconds(log []int64) (all []int64) {
+	for _, t := range log {
+		all = append(all, t*1e9)
+	}
+	return all
+}
+
+// Where a clock was set back no line is lost and none repeated, whichever way the Engine
+// filters. Only a step that no line before the position tells of is beyond an Engine that
+// judges every line.
+func TestClockSetBack(t *testing.T) {
+	for name, log := range setBack {
+		t.Run(name, func(t *testing.T) {
+			log := seconds(log)
+			for n := 1; n <= len(log); n++ {
+				p := positionAfter(log[:n])
+				for _, everyLine := range []bool{false, true} {
+					var want []int
+					for _, i := range indexes(n, len(log)) {
+						if !everyLine || log[i] >= p.Since() {
+							want = append(want, i)
+						}
+					}
+					if left, lost := replay(log, p, everyLine); !slices.Equal(left, want) || lost {
+						t.Errorf("%d read, at %v, filter on every line %t: left = %v, want %v; lost = %t", n, p, everyLine, left, want, lost)
+					}
 				}
 			}
-		}
+		})
+	}
+}
+
+// Once what was written before the clock was set back is rotated away, the log is read on by
+// the times after that.
+func TestClockSetBackAndRotated(t *testing.T) {
+	for name, log := range setBack {
+		t.Run(name, func(t *testing.T) {
+			log := seconds(log)
+			for n := 1; n <= len(log); n++ {
+				p := positionAfter(log[:n])
+				gone := slices.Index(log, p.Top()) + 1
+				left, _ := replay(log[gone:], p.WithoutTop(), false)
+				for _, i := range indexes(max(n, gone), len(log)) {
+					if !slices.Contains(left, i-gone) {
+						t.Errorf("%d read, at %v: line %d is lost, left = %v of %d", n, p, i, left, len(log)-gone)
+					}
+				}
+				if name == "once" && len(left) != len(log)-max(n, gone) {
+					t.Errorf("%d read, at %v: left = %v, want none twice", n, p, left)
+				}
+			}
+		})
+	}
+}
+
+// However few lines are read before a log is opened again, reading gets on.
+func TestClockSetBackMakesProgress(t *testing.T) {
+	for name, log := range setBack {
+		t.Run(name, func(t *testing.T) {
+			log := seconds(log)
+			var p position.Position
+			for n := range log {
+				left, _ := replay(log, p, false)
+				if diff := cmp.Diff(indexes(n, len(log)), left); diff != "" {
+					t.Fatalf("%d read, at %v (-want +got):\n%s", n, p, diff)
+				}
+				p = p.After(log[left[0]])
+			}
+		})
+	}
+}
+
+// A line that may be a repeat is not counted: it is delivered again, and no other one is lost.
+func TestDoubtfulLinesAreNotCounted(t *testing.T) {
+	const s = int64(1e9)
+	for name, doubtful := range map[string][]int64{
+		"of the same time":   {10 * s},
+		"a little before":    {10*s - 5, 10*s - 3},
+		"a long time before": {5 * s, 6 * s, 10 * s},
+		"later":              {10*s + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := position.Position{}.After(5 * s).After(6 * s).After(10 * s)
+			for _, at := range doubtful {
+				p = p.AfterDoubtful(at)
+			}
+			for _, everyLine := range []bool{false, true} {
+				left, _ := replay([]int64{5 * s, 6 * s, 10 * s, 10*s - 1, 10*s + 1}, p, everyLine)
+				if diff := cmp.Diff([]int{3, 4}, left); diff != "" {
+					t.Errorf("at %v (-want +got):\n%s", p, diff)
+				}
+			}
+		})
+	}
+}
+
+// A line that is not whole yet does not hold the position back, but is read again.
+func TestReaching(t *testing.T) {
+	const s = int64(1e9)
+	p := position.Position{}.After(10 * s).After(60 * s)
+	if got := p.Reaching(20 * s); got.Since() != 19*s || got.Time != 60*s || got.Lines != 1 {
+		t.Errorf("reaching 20 s: %+v, since %d", got, got.Since())
+	}
+	if got := p.Reaching(20 * s).Reaching(30 * s); got.Since() != 19*s {
+		t.Errorf("reaching 20 s and 30 s: since %d", got.Since())
+	}
+	if got := p.Reaching(20 * s).After(61 * s); got != (position.Position{Time: 61 * s, Lines: 1}) {
+		t.Errorf("after a later line: %+v", got)
+	}
+	if got := p.Reaching(70 * s); got != p {
+		t.Errorf("reaching what comes later: %+v", got)
 	}
 }
 
@@ -275,9 +384,11 @@ func TestDamagedJournal(t *testing.T) {
 	}{
 		"cut short":        {whole + `{"id":"a","t":9`, position.Position{Time: 7, Lines: 2}},
 		"garbage between":  {whole + "\x00\x00\n" + `{"id":"a","t":8,"n":1}` + "\n", at(8)},
+		"whole":            {`{"id":"a","t":7,"n":2,"low":5,"peak":{"t":9,"n":3}}` + "\n", position.Position{Time: 7, Lines: 2, Low: 5, Peak: position.Peak{Time: 9, Lines: 3}}},
 		"empty":            {"", position.Position{}},
 		"only garbage":     {strings.Repeat("x", 5000), position.Position{}},
 		"negative count":   {whole + `{"id":"a","t":8,"n":-1}` + "\n", position.Position{Time: 7, Lines: 2}},
+		"negative peak":    {whole + `{"id":"a","t":8,"n":1,"peak":{"t":9,"n":-1}}` + "\n", position.Position{Time: 7, Lines: 2}},
 		"damaged hint":     {`{"id":"a","t":7,"n":2,"file":{"inode":1,"offset":-5,"sum":1}}` + "\n", position.Position{Time: 7, Lines: 2}},
 		"forgotten at end": {whole + `{"id":"a","forget":true,"t":0,"n":0}` + "\n", position.Position{}},
 	} {

@@ -67,7 +67,7 @@ func (s *Store) load(b []byte) (bad int) {
 		line, rest, whole := bytes.Cut(b, []byte{'\n'})
 		b = rest
 		var r record
-		if !whole || json.Unmarshal(line, &r) != nil || r.ID == "" || r.Lines < 0 {
+		if !whole || json.Unmarshal(line, &r) != nil || r.ID == "" || r.Lines < 0 || r.Peak.Lines < 0 {
 			bad++
 			continue
 		}

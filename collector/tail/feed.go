@@ -75,25 +75,39 @@ func (f *Feed) Lines() int { return f.lines }
 
 // Line takes a line into the batch. It is an Emit.
 func (f *Feed) Line(at int64, stream int, line []byte, own bool) {
+	if f.take(at, stream, line, own) {
+		f.pos = f.pos.After(at)
+	}
+}
+
+// Doubtful is Line for a line that may have come before: the position does not count it.
+func (f *Feed) Doubtful(at int64, stream int, line []byte, own bool) {
+	if f.take(at, stream, line, own) {
+		f.pos = f.pos.AfterDoubtful(at)
+	}
+}
+
+// take takes a line into the batch, and reports whether it comes after the beginning.
+func (f *Feed) take(at int64, stream int, line []byte, own bool) bool {
 	f.lines++
 	if f.skipper.Skip(at) {
-		return
+		return false
 	}
 	if f.gap != none {
 		f.report(at)
 	}
-	f.pos = f.pos.After(at)
 	if f.first == 0 {
 		f.first = at
 	}
 	if f.streams[stream] == nil {
-		return
+		return true
 	}
 	f.bytes += len(line)
 	f.Chunk.batch.Entries = append(f.Chunk.batch.Entries, lighter.Entry{Time: at, Line: line, Stream: int32(stream)})
 	if own {
 		f.Chunk.own += cap(line)
 	}
+	return true
 }
 
 // report says, before the line of time at, whether lines are missing before it.
@@ -108,16 +122,15 @@ func (f *Feed) report(at int64) {
 
 // HandOn gives the batch to the Sink, which owns the chunk from then on, and notes the
 // position after it, which hint describes. It does nothing if there is no line. waiting is the
-// time of the oldest line that is not whole yet, 0 if there is none: if that line would not be
-// read again from the new position, the old one stays. When ctx ends first, nothing is handed
-// on or noted.
+// time of the oldest line that is not whole yet, 0 if there is none: it is read again from the
+// position. When ctx ends first, nothing is handed on or noted.
 func (f *Feed) HandOn(ctx context.Context, waiting int64, hint position.Hint) error {
 	if f.first == 0 {
 		return nil
 	}
 	upTo := f.pos
-	if waiting != 0 && !upTo.Replays(waiting) {
-		upTo, hint = f.From()
+	if waiting != 0 {
+		upTo = upTo.Reaching(waiting)
 	}
 	c, first, bytes := f.Chunk, f.first, f.bytes
 	f.first, f.bytes = 0, 0

@@ -34,24 +34,29 @@ func (l *Lines) Message(time int64, stream int, text []byte, own, last bool) {
 		l.Line(time, stream, text, own)
 		return
 	}
-	if !p.Open() {
-		p.Begin(time, len(text))
-	}
-	limit := l.MaxBytes
-	if l.Terminal {
-		limit++ // the CR
-	}
-	p.Add(text, limit)
 	if last {
-		l.End(stream)
+		l.Line(time, stream, p.Take(text, l.limit()), true)
+		return
 	}
+	if !p.Open() {
+		p.Begin(time)
+	}
+	p.Add(text, l.limit())
+}
+
+// limit is how much of a line is kept.
+func (l *Lines) limit() int {
+	if l.Terminal {
+		return l.MaxBytes + 1 // the CR
+	}
+	return l.MaxBytes
 }
 
 // End hands on what a stream's pieces are so far, if there are any, as a line.
 func (l *Lines) End(stream int) {
 	if p := &l.partials[stream]; p.Open() {
 		time := p.Time
-		l.Line(time, stream, p.Take(), true)
+		l.Line(time, stream, p.Take(nil, l.limit()), true)
 	}
 }
 
@@ -70,8 +75,8 @@ func (l *Lines) Line(time int64, stream int, line []byte, own bool) {
 	l.Emit(time, stream, line, own)
 }
 
-// Forget forgets what is not whole: the log is read again from before it.
-func (l *Lines) Forget() { l.partials = [2]Partial{} }
+// Forget forgets what of a stream's line has come: it is read again from before it.
+func (l *Lines) Forget(stream int) { l.partials[stream] = Partial{} }
 
 // Open returns the time of the stream's line that is not whole yet, 0 if there is none.
 func (l *Lines) Open(stream int) int64 { return l.partials[stream].Time }
@@ -89,39 +94,66 @@ func (l *Lines) Waiting() int64 {
 func (l *Lines) Newest() int64 { return max(l.partials[Stdout].Time, l.partials[Stderr].Time) }
 
 // Partial is a line of which only the first pieces have come: the Engine keeps a long line in
-// pieces of 16 KiB, each with the time of the first and only the last with a newline. The
-// zero value is no line.
+// pieces of 16 KiB, each with the time of the first and only the last with a newline. It takes
+// no more memory than they do: many logs may stand in the middle of a long line, and what they
+// hold then is in nobody's budget. The zero value is no line.
 type Partial struct {
-	Time int64 // of the line; 0 where none is open, or its time not known
-	data []byte
-	long bool // there was more than is kept
+	Time   int64 // of the line; 0 where none is open, or its time not known
+	open   bool
+	blocks [][]byte // what is kept, each full but the last
+	size   int      // of what is kept
+	long   bool     // there was more
 }
+
+// blockBytes is the size of a block of a line whose pieces are small.
+const blockBytes = 16 << 10
 
 // Open reports whether there is a line.
-func (p *Partial) Open() bool { return p.data != nil }
+func (p *Partial) Open() bool { return p.open }
 
-// Begin opens a line, whose first piece has size bytes.
-func (p *Partial) Begin(time int64, size int) {
-	*p = Partial{Time: time, data: make([]byte, 0, max(2*size, 64))}
-}
+// Begin opens a line.
+func (p *Partial) Begin(time int64) { *p = Partial{Time: time, open: true} }
 
-// Add appends a piece, but keeps no more than limit bytes in all.
+// Add adds a piece, but keeps no more than limit bytes in all.
 func (p *Partial) Add(piece []byte, limit int) {
-	if room := limit - len(p.data); len(piece) > room {
-		piece, p.long = piece[:max(room, 0)], true
+	piece = p.fit(piece, limit)
+	if n := len(p.blocks); n > 0 {
+		b := &p.blocks[n-1]
+		fits := min(cap(*b)-len(*b), len(piece))
+		*b = append(*b, piece[:fits]...)
+		p.size += fits
+		piece = piece[fits:]
 	}
-	p.data = append(p.data, piece...)
+	if len(piece) > 0 {
+		b := make([]byte, 0, max(len(piece), min(p.size, blockBytes)))
+		p.blocks = append(p.blocks, append(b, piece...))
+		p.size += len(piece)
+	}
 }
 
-// Take returns the line, whose memory is the caller's, and leaves none open. A line of which
-// not all was kept has one byte more than the limit, so that it is cut.
-func (p *Partial) Take() []byte {
-	data := p.data
+// fit returns what of a piece is kept.
+func (p *Partial) fit(piece []byte, limit int) []byte {
+	if room := max(limit-p.size, 0); len(piece) > room {
+		p.long = true
+		return piece[:room]
+	}
+	return piece
+}
+
+// Take returns the line with its last piece, in memory that is the caller's, and leaves none
+// open. A line of which not all was kept has one byte more than the limit, so that it is cut.
+func (p *Partial) Take(last []byte, limit int) []byte {
+	last = p.fit(last, limit)
+	line := make([]byte, 0, p.size+len(last)+1)
+	for _, b := range p.blocks {
+		line = append(line, b...)
+	}
+	line = append(line, last...)
 	if p.long {
-		data = append(data, 0)
+		line = append(line, 0)
 	}
 	*p = Partial{}
-	return data
+	return line
 }
 
 // cutMark replaces the end of a line that is longer than the limit.

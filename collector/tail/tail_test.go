@@ -1,6 +1,7 @@
 package tail_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -61,11 +62,33 @@ func TestLines(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" || cut != tc.cut || l.Waiting() != tc.waiting {
 				t.Errorf("cut = %d, want %d; waiting = %d, want %d; lines (-want +got):\n%s", cut, tc.cut, l.Waiting(), tc.waiting, diff)
 			}
-			l.Forget()
+			l.Forget(tail.Stdout)
+			l.Forget(tail.Stderr)
 			if l.Waiting() != 0 {
 				t.Error("something waits after Forget")
 			}
 		})
+	}
+}
+
+// Whatever sizes pieces have, a line is their sum.
+func TestPiecesOfAnySize(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var got, want string
+		l := tail.Lines{MaxBytes: 100_000, Cut: func() {}, Emit: func(_ int64, _ int, text []byte, _ bool) { got = string(text) }}
+		for n := r.IntN(40); n >= 0; n-- {
+			piece := strings.Repeat(string(rune('a'+n%26)), r.IntN(1+r.IntN(1+r.IntN(40_000))))
+			want += piece
+			l.Message(1, 0, []byte(piece), false, n == 0)
+		}
+		if len(want) > 100_000 {
+			const mark = "…[cut]"
+			want = want[:100_000-len(mark)] + mark
+		}
+		if got != want {
+			t.Fatalf("a line of %d bytes, want %d, or other ones", len(got), len(want))
+		}
 	}
 }
 

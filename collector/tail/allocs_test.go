@@ -1,0 +1,57 @@
+package tail_test
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/position"
+	"lighter/collector/tail"
+)
+
+// A batch that is filled, handed on and acknowledged allocates what belongs to the batch, and
+// nothing for a line, however many there are.
+func TestAllocsFeed(t *testing.T) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector lets pools forget")
+	}
+	const perBatch = 9 // its mark, its timeout and the functions that release it
+	for _, lines := range []int{1, 250, 2000} {
+		o := tail.Options{
+			Positions: position.InMemory(), Sink: acknowledging{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
+			Logger: slog.New(slog.DiscardHandler), Patience: time.Second,
+		}
+		f := tail.NewFeed(&lighter.Container{ID: "1", Name: "api"}, lighter.NewStream(labels.FromStrings("stream", "stdout")), nil, o)
+		f.Start()
+		f.Begin(position.NewSkipper(position.Position{}))
+		line, at := make([]byte, 200), int64(1767323045e9)
+		if n := testing.AllocsPerRun(200, func() {
+			f.Chunk = o.Buffers.Get(tail.MaxChunk)
+			for range lines {
+				at += 1e6
+				f.Line(at, tail.Stdout, line, false)
+			}
+			if err := f.HandOn(t.Context(), 0, position.Hint{}); err != nil {
+				t.Fatal(err)
+			}
+		}); n > perBatch {
+			t.Errorf("%v allocations for a batch of %d lines, want at most %d", n, lines, perBatch)
+		}
+		f.Close()
+	}
+}
+
+// acknowledging is a Sink that is finished with a batch at once.
+type acknowledging struct{}
+
+func (acknowledging) Append(_ context.Context, _ *lighter.Batch, acked func()) error {
+	acked()
+	return nil
+}

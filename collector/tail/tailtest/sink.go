@@ -1,0 +1,120 @@
+// Package tailtest has what tests of tailers share.
+package tailtest
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"lighter"
+)
+
+// Sink is a tail.Sink that keeps lines, and acknowledges them when it is told to. While it is
+// full it blocks.
+type Sink struct {
+	mu      sync.Mutex
+	lines   []string
+	times   []int64
+	acks    []func()
+	counts  []int // lines of the batches that acks are of
+	batches int
+	acked   int           // lines
+	room    chan struct{} // closed while there is room
+	asked   chan struct{}
+}
+
+// NewSink returns a Sink that has room.
+func NewSink() *Sink {
+	s := &Sink{room: make(chan struct{}), asked: make(chan struct{}, 1000)}
+	close(s.room)
+	return s
+}
+
+// Append takes a batch, as tail.Sink says.
+func (s *Sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
+	s.mu.Lock()
+	room := s.room
+	s.mu.Unlock()
+	select {
+	case <-room:
+	default:
+		s.asked <- struct{}{}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches++
+	for _, e := range b.Entries {
+		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
+		s.times = append(s.times, e.Time)
+	}
+	s.acks, s.counts = append(s.acks, acked), append(s.counts, len(b.Entries))
+	return nil
+}
+
+// Block makes the Sink full until open is called.
+func (s *Sink) Block() (open func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := make(chan struct{})
+	s.room = room
+	return sync.OnceFunc(func() { close(room) })
+}
+
+// Asked has a value for each Append that found the Sink full.
+func (s *Sink) Asked() <-chan struct{} { return s.asked }
+
+// Lines returns the lines that came, each after its stream's label "stream": "out: hello".
+func (s *Sink) Lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+// Times returns the times of the lines, Unix nanoseconds.
+func (s *Sink) Times() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.times)
+}
+
+// Batches returns how many batches came.
+func (s *Sink) Batches() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.batches
+}
+
+// Ack acknowledges the first n batches that wait for it, in order.
+func (s *Sink) Ack(n int) {
+	s.mu.Lock()
+	n = min(n, len(s.acks))
+	acks := slices.Clone(s.acks[:n])
+	for _, lines := range s.counts[:n] {
+		s.acked += lines
+	}
+	s.acks, s.counts = slices.Delete(s.acks, 0, n), slices.Delete(s.counts, 0, n)
+	s.mu.Unlock()
+	for _, ack := range acks {
+		ack()
+	}
+}
+
+// AckAll acknowledges all that waits for it.
+func (s *Sink) AckAll() {
+	s.mu.Lock()
+	n := len(s.acks)
+	s.mu.Unlock()
+	s.Ack(n)
+}
+
+// Acked returns how many lines are acknowledged.
+func (s *Sink) Acked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked
+}
