@@ -15,10 +15,11 @@ import (
 // under way at one time, not of all targets. Make one a process, with NewBuffers; it is
 // safe for concurrent use.
 type Buffers struct {
-	pages  sync.Pool // of *page
-	blocks sync.Pool // of *blocks
-	room   *semaphore.Weighted
-	limit  int64 // of room
+	pages    sync.Pool // of *page
+	blocks   sync.Pool // of *blocks
+	readings sync.Pool // of *reading
+	room     *semaphore.Weighted
+	limit    int64 // of room
 }
 
 const (
@@ -115,3 +116,16 @@ func (b *Buffers) getBlocks(sinks int) *blocks {
 }
 
 func (b *Buffers) putBlocks(w *blocks) { b.blocks.Put(w) }
+
+func (b *Buffers) getReading() *reading {
+	r, _ := b.readings.Get().(*reading)
+	if r == nil {
+		r = &reading{}
+	}
+	return r
+}
+
+func (b *Buffers) putReading(r *reading) {
+	r.release()
+	b.readings.Put(r)
+}

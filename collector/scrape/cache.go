@@ -1,61 +1,42 @@
 package scrape
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"math"
+	"slices"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// series is what is remembered of one label set.
-type series struct {
-	encoded  []byte        // its labels for every sink, see encodeLabels
-	hash     uint64        // of its labels
-	last     int64         // time of its last sample, Unix milliseconds
-	exemplar *exemplarMark // the last one that was sent; nil if none was
-	seen     uint32        // the round that last showed it
-	kind     kind          // of its last sample
-	live     bool          // the sinks have a sample of it that asks for a staleness marker when it ends
-}
-
-const never = math.MinInt64
-
-// text is a series' name and labels as they stand on the page. Several texts may be one
-// series: order and spaces are free, and relabelling may drop what differs.
-type text struct {
-	series     *series  // nil if metric relabelling drops it
-	start      startKey // the metric whose start time it shares; 0 if none is told
-	seen       uint32
-	tellsStart bool // it is the series that tells that time
-}
-
-// learned is a text that came in this round, so that a failed one can be forgotten.
-type learned struct {
-	text   string
-	series *series // nil if the series was known or is dropped
-}
-
-// cache remembers the series of a target. Only its Loop uses it.
+// cache is what a Loop remembers of its target's last good page. Only the Loop uses it.
+//
+// Nearly all series of nearly all targets are in one state: the last good round has shown
+// them once, at its own time. That state is here, once; specials have those that differ.
 type cache struct {
 	cfg    Config
 	target labels.Labels
 	sinks  []Sink
 
-	round  uint32 // of scrapes, failed ones included
-	texts  map[string]*text
-	byHash map[uint64]*series
-	shown  int // texts seen in this round
-	fresh  []learned
-	starts map[startKey]int64 // start times that the page tells, Unix milliseconds
+	round    uint32 // of scrapes, failed ones included
+	lines    lines
+	specials []special // by line
+	format   format    // of that page
+	tail     []byte    // of that page, behind its last series
+	keyed    bool      // its lines were read for start keys
 
+	contentType   string // of the last page
+	said          format // what that says
+	tellsFamilies bool   // the last good page said something else of its families than the one before
+
+	last int64 // time of the last sample of all but the specials, Unix milliseconds
+	live bool  // and whether the sinks have one that asks for a staleness marker
+
+	starts  map[startKey]int64 // start times that the page tells, Unix milliseconds
 	builder *labels.Builder
 	seed    maphash.Seed
-	scratch struct{ one, all []byte }
+	symbols *labels.SymbolTable
 }
 
 func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
@@ -63,74 +44,84 @@ func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
 		cfg:     cfg,
 		target:  target,
 		sinks:   sinks,
-		texts:   map[string]*text{},
-		byHash:  map[uint64]*series{},
+		last:    never,
 		starts:  map[startKey]int64{},
 		seed:    maphash.MakeSeed(),
 		builder: labels.NewBuilder(labels.EmptyLabels()),
+		symbols: labels.NewSymbolTable(),
 	}
 }
 
-// begin starts a round, also one whose page will not be had.
-func (c *cache) begin() {
+// miss is a round without a page.
+func (c *cache) miss(at int64, out *blocks, r *reading) {
 	c.round++
-	c.shown = 0
-	c.fresh = nil
+	c.fail(at, out, &r.old)
 }
 
-// learn remembers a text that is not known, whose labels on the page are l.
-func (c *cache) learn(raw []byte, l labels.Labels) (t *text, isNew bool, err error) {
-	l, keep, err := c.relabel(l)
-	if err != nil {
-		return nil, false, err
-	}
-	t = &text{}
-	if keep {
-		t.series, isNew = c.seriesOf(l)
-	}
-	key := string(raw)
-	c.texts[key] = t
-	f := learned{text: key}
-	if isNew {
-		f.series = t.series
-	}
-	c.fresh = append(c.fresh, f)
-	return t, isNew, nil
-}
-
-// seriesOf returns the series of a label set, the known one if there is one.
-func (c *cache) seriesOf(l labels.Labels) (s *series, isNew bool) {
-	c.scratch.all, c.scratch.one = encodeLabels(c.scratch.all[:0], c.scratch.one, c.sinks, l)
-	hash := l.Hash()
-	known := c.byHash[hash]
-	if known != nil && bytes.Equal(known.encoded, c.scratch.all) {
-		return known, false
-	}
-	s = &series{encoded: bytes.Clone(c.scratch.all), hash: hash, last: never}
-	if known == nil { // else two label sets share a hash, and the second does without the index
-		c.byHash[hash] = s
-	}
-	return s, true
-}
-
-func (c *cache) forget(s *series) {
-	if c.byHash[s.hash] == s {
-		delete(c.byHash, s.hash)
-	}
-}
-
-// encodeLabels appends, for each sink, the length of the label set as it sends it and the
-// set itself; the length is 0 where the sink drops the series. one is scratch memory.
-func encodeLabels(dst, one []byte, sinks []Sink, l labels.Labels) (all, scratch []byte) {
-	for _, sink := range sinks {
-		var ok bool
-		if one, ok = sink.AppendLabels(one[:0], l); !ok {
-			one = one[:0]
+// fail ends a round that has brought no page, or one that does not count: everything that
+// the last good one showed gets a staleness marker.
+func (c *cache) fail(at int64, out *blocks, w *walker) {
+	out.reset()
+	next := 0
+	w.reset(&c.lines, len(c.sinks))
+	for i := 0; w.next(); i++ {
+		if next < len(c.specials) && c.specials[next].line == i {
+			c.specials[next].series.mark(w.encoded, at, out)
+			next++
+			continue
 		}
-		dst = binary.AppendUvarint(dst, uint64(len(one)))
-		dst = append(dst, one...)
+		if w.flags&kept != 0 {
+			s := series{last: c.last, live: c.live}
+			s.mark(w.encoded, at, out)
+		}
 	}
-	return dst, one
+	if c.live {
+		c.live, c.last = false, max(c.last, at)
+	}
+}
+
+// setApart gives every series a state of its own. It is for a round whose time is not after
+// the last: the clock went back, and what is new in the round is ahead of what is old.
+func (c *cache) setApart(w *walker) {
+	var all []special
+	next := 0
+	w.reset(&c.lines, len(c.sinks))
+	for i := 0; w.next(); i++ {
+		switch {
+		case next < len(c.specials) && c.specials[next].line == i:
+			all = append(all, c.specials[next])
+			next++
+		case w.flags&kept != 0:
+			all = append(all, special{line: i, series: &series{last: c.last, live: c.live}})
+		}
+	}
+	c.specials = all
+}
+
+// commit makes what was read of a good page what is remembered. It keeps memory of its own
+// that is not much larger than needed, and uses it again.
+func (c *cache) commit(r *reading) {
+	if r.diverged {
+		c.lines.packed = fit(c.lines.packed, r.packed.packed)
+		c.lines.restarts = fit(c.lines.restarts, r.packed.restarts)
+		c.lines.n = r.packed.n
+	}
+	c.specials = fit(c.specials, r.specials)
+	if string(c.tail) != string(r.tail) {
+		c.tail = slices.Clone(r.tail)
+	}
+	c.format, c.keyed = r.format, r.keyed
+	c.last, c.live = r.at, true
+}
+
+// fit returns a copy of now in old's memory, unless that is too small, or so large that it
+// is better given back.
+func fit[T any](old, now []T) []T {
+	if n := len(now); cap(old) < n || cap(old) > n+n/4+64 {
+		old = make([]T, 0, n+n/32)
+	}
+	clear(old[min(len(now), len(old)):]) // of pointers that nobody needs
+	return append(old[:0], now...)
 }
 
 // relabel makes the labels that a sample on the page gets: with the target's, after the
@@ -174,55 +165,13 @@ func addTarget(b *labels.Builder, sample, target labels.Labels, honor bool) {
 	})
 }
 
-// markVanished ends a good round: what was not shown in it gets a marker and is forgotten.
-func (c *cache) markVanished(at int64, out *blocks) {
-	if c.shown == len(c.texts) {
-		return
-	}
-	for key, t := range c.texts {
-		if t.seen == c.round {
-			continue
+// appendSeries sets encoded to a label set as each sink sends it; empty where it drops it.
+func appendSeries(encoded [][]byte, sinks []Sink, l labels.Labels) {
+	for i, sink := range sinks {
+		one, ok := sink.AppendLabels(encoded[i][:0], l)
+		if !ok {
+			one = encoded[i][:0]
 		}
-		delete(c.texts, key)
-		if s := t.series; s != nil && s.seen != c.round {
-			s.mark(at, out)
-			c.forget(s)
-		}
+		encoded[i] = one
 	}
-}
-
-// markAll ends a failed round: everything that the last good one showed gets a marker, and
-// what the failed one brought is forgotten. Nothing of the failed round has been sent.
-func (c *cache) markAll(at int64, out *blocks) {
-	for _, f := range c.fresh {
-		delete(c.texts, f.text)
-		if f.series != nil {
-			c.forget(f.series)
-		}
-	}
-	for _, t := range c.texts {
-		s := t.series
-		if s == nil {
-			continue
-		}
-		if s.seen == c.round {
-			s.last = never
-		}
-		s.mark(at, out)
-	}
-}
-
-// mark appends a staleness marker if one is due, once.
-func (s *series) mark(at int64, out *blocks) {
-	if !s.live {
-		return
-	}
-	s.live = false
-	if at <= s.last {
-		return // the clock went back: backends would refuse it
-	}
-	s.last = at
-	marker := s.kind.stale(at)
-	out.point = marker.append(out.point[:0], 0)
-	out.addPoint(s.encoded, false)
 }

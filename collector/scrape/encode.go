@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"encoding/binary"
+	"math"
 
 	"lighter"
 )
@@ -15,6 +16,7 @@ const blockSamples = 2000
 type blocks struct {
 	sinks []blockWriter
 	point []byte // scratch memory: a sample or histogram and its exemplars, encoded
+	time  []byte // the time field of samples that have the scrape's
 }
 
 func (b *blocks) reset() {
@@ -23,22 +25,26 @@ func (b *blocks) reset() {
 	}
 }
 
-// add appends a sample to all sinks that do not drop the series. encoded is what
-// encodeLabels returned.
-func (b *blocks) add(encoded []byte, v float64, t int64) {
-	b.point = appendSample(b.point[:0], v, t, 0)
-	b.addPoint(encoded, false)
+// setTime sets the time of the samples that addOrdinary appends, Unix milliseconds.
+func (b *blocks) setTime(t int64) { b.time = appendTime(b.time[:0], t) }
+
+// addOrdinary appends a sample of the scrape's time to all sinks that do not drop the
+// series. encoded is its labels for each.
+func (b *blocks) addOrdinary(encoded [][]byte, v float64) {
+	value := math.Float64bits(v)
+	for i, labels := range encoded {
+		if len(labels) > 0 {
+			b.sinks[i].addOrdinary(labels, value, b.time)
+		}
+	}
 }
 
 // addPoint likewise appends what is in point.
-func (b *blocks) addPoint(encoded []byte, hasStart bool) {
-	for i := range b.sinks {
-		n, k := binary.Uvarint(encoded)
-		end := k + int(n)
-		if n > 0 {
-			b.sinks[i].add(encoded[k:end], b.point, hasStart)
+func (b *blocks) addPoint(encoded [][]byte, hasStart bool) {
+	for i, labels := range encoded {
+		if len(labels) > 0 {
+			b.sinks[i].add(labels, b.point, hasStart)
 		}
-		encoded = encoded[end:]
 	}
 }
 
@@ -64,9 +70,30 @@ func (w *blockWriter) add(labels, point []byte, hasStart bool) {
 	b = binary.AppendUvarint(b, uint64(len(labels)+len(point)))
 	b = append(b, labels...)
 	w.buf = append(b, point...)
-	w.open.samples++
 	w.open.startTimes = w.open.startTimes || hasStart
-	if w.open.samples == blockSamples {
+	w.count()
+}
+
+// addOrdinary is add for a sample without anything, in one go. time is its time field.
+func (w *blockWriter) addOrdinary(labels []byte, value uint64, time []byte) {
+	size := len(time)
+	if value != 0 {
+		size += 1 + 8
+	}
+	b := append(w.buf, 1<<3|2)
+	b = binary.AppendUvarint(b, uint64(len(labels)+2+size))
+	b = append(b, labels...)
+	b = append(b, 2<<3|2, byte(size))
+	if value != 0 { // proto3 leaves out zero, but not its negative
+		b = append(b, 1<<3|1)
+		b = binary.LittleEndian.AppendUint64(b, value)
+	}
+	w.buf = append(b, time...)
+	w.count()
+}
+
+func (w *blockWriter) count() {
+	if w.open.samples++; w.open.samples == blockSamples {
 		w.cut()
 	}
 }

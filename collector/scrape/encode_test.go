@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"testing"
 
@@ -21,12 +20,22 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, val string, v float64, at int64) {
 		series := prompb.TimeSeries{Labels: []prompb.Label{{Name: name, Value: val}}}
 		encoded, err := series.Marshal()
-		if err != nil {
+		if err != nil || len(encoded) == 0 {
 			t.Skip(err)
 		}
-		out := blocks{sinks: make([]blockWriter, 1)}
-		out.add(append(binary.AppendUvarint(nil, uint64(len(encoded))), encoded...), v, at)
-		got := out.sinks[0].finish(at)[0].Body
+		body := func(add func(*blocks, [][]byte)) []byte {
+			out := blocks{sinks: make([]blockWriter, 1)}
+			out.setTime(at)
+			add(&out, [][]byte{encoded})
+			return out.sinks[0].finish(at)[0].Body
+		}
+		got := body(func(out *blocks, encoded [][]byte) { out.addOrdinary(encoded, v) })
+		if other := body(func(out *blocks, encoded [][]byte) {
+			out.point = appendSample(nil, v, at, 0)
+			out.addPoint(encoded, false)
+		}); !bytes.Equal(got, other) {
+			t.Errorf("the two ways to encode differ (-ordinary +point):\n%s", cmp.Diff(got, other))
+		}
 
 		series.Samples = []prompb.Sample{{Value: v, Timestamp: at}}
 		want, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{series}}).Marshal()

@@ -1,7 +1,6 @@
 package scrape
 
 import (
-	"slices"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
@@ -17,18 +16,10 @@ type exemplarMark struct {
 	hash  uint64 // of its labels
 }
 
-// addExemplars appends to the point those exemplars of the parser's sample that the series
-// has not sent. What is not valid is left out: it is no reason to lose the sample.
-func (r *reading) addExemplars(s *series, native bool, sampleTime int64) {
-	found := r.exemplars[:0]
-	for r.exemplar = (exemplar.Exemplar{}); r.parser.Exemplar(&r.exemplar); r.exemplar = (exemplar.Exemplar{}) {
-		if r.exemplar.HasTs || !native { // those of native histograms have a time, by specification
-			found = append(found, r.exemplar)
-		}
-	}
-	r.exemplars = found
-	slices.SortFunc(found, exemplar.Compare)
-	for _, e := range found {
+// addExemplars appends to the point those exemplars of the sample that the series has not
+// sent. What is not valid is left out: it is no reason to lose the sample.
+func (r *reading) addExemplars(s *series, sampleTime int64) {
+	for _, e := range r.exemplars {
 		if !validExemplar(e.Labels) {
 			continue
 		}
@@ -39,7 +30,7 @@ func (r *reading) addExemplars(s *series, native bool, sampleTime int64) {
 				continue
 			}
 		}
-		if mark.time <= 0 || mark.time > r.at+maxAhead.Milliseconds() || s.exemplar != nil && !s.exemplar.before(mark) {
+		if mark.time <= 0 || r.tooFarAhead(mark.time) || s.exemplar != nil && !s.exemplar.before(mark) {
 			continue
 		}
 		e.Ts = mark.time

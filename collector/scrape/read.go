@@ -2,14 +2,10 @@ package scrape
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
@@ -33,177 +29,229 @@ const (
 	maxAhead = 10 * time.Minute
 )
 
-// reading is the reading of one page.
-type reading struct {
-	cache    *cache
-	parser   textparse.Parser
-	protobuf bool
-	at       int64 // the time of samples that have none of their own
-	out      *blocks
-	family   currentFamily
-	counts
+// format is what a page is written in.
+type format uint8
 
-	exemplar  exemplar.Exemplar // scratch memory, as is the next
-	exemplars []exemplar.Exemplar
-}
+const (
+	noFormat format = iota
+	textFormat
+	openMetrics
+	protobufFormat
+)
 
-// read parses a page and appends its samples to out. at is the time of samples that have
-// none of their own. begin comes before; after an error what is in out is to be thrown away
-// and markAll called, else markVanished.
-func (c *cache) read(p *page, at int64, out *blocks, fams families) (counts, error) {
-	parser, err := c.newParser(p)
+// read reads a page and appends its samples to out, and staleness markers for what it no
+// longer shows. at is the time of samples that have none of their own. After an error the
+// page counts as nothing: out has staleness markers alone.
+func (c *cache) read(p *page, at int64, out *blocks, fams families, r *reading) (counts, error) {
+	c.round++
+	out.setTime(at)
+	if at <= c.last {
+		c.setApart(&r.old)
+	}
+	err := c.check(p)
+	r.reset(c, p, at, out)
+	if err == nil {
+		err = r.page(fams)
+	}
 	if err != nil {
-		return counts{}, err
+		r.undo()
+		c.fail(at, out, &r.old)
+		return r.counts, err
 	}
-	r := reading{cache: c, parser: parser, protobuf: p.isProtobuf(), at: at, out: out}
-	if c.cfg.StartTimes && !r.protobuf {
-		first, err := c.newParser(p)
-		if err != nil {
-			return counts{}, err
-		}
-		c.readStarts(p, first)
-	}
-	for {
-		entry, err := parser.Next()
-		if errors.Is(err, io.EOF) {
-			return r.counts, nil
-		}
-		if err != nil {
-			return r.counts, notMetrics(p, err)
-		}
-		switch entry {
-		case textparse.EntrySeries, textparse.EntryHistogram:
-			if err := r.takeEntry(entry == textparse.EntryHistogram); err != nil {
-				return r.counts, err
-			}
-		default:
-			fams.read(parser, entry, c.round)
-			if entry == textparse.EntryType {
-				r.family.read(parser)
-			}
-		}
-	}
+	r.markVanished()
+	r.tellFamilies(fams)
+	c.commit(r)
+	return r.counts, nil
 }
 
-// takeEntry appends the parser's sample or native histogram.
-func (r *reading) takeEntry(native bool) error {
-	var one point
-	var raw []byte
-	var ownTime *int64
-	if native {
-		raw, ownTime, one.histogram, one.float = r.parser.Histogram()
-	} else {
-		raw, ownTime, one.value = r.parser.Series()
-	}
-	r.scraped++
-	c := r.cache
-	t := c.texts[string(raw)]
-	if t == nil {
-		var err error
-		if t, err = r.learn(raw); err != nil {
-			return err
+// check finds out the page's format, and refuses what no parser is to see.
+func (c *cache) check(p *page) error {
+	if p.contentType != c.contentType || c.said == noFormat {
+		parser, err := textparse.New(nil, p.contentType, c.symbols, textparse.ParserOptions{FallbackContentType: "text/plain"})
+		c.contentType = p.contentType
+		switch parser.(type) {
+		case *textparse.PromParser:
+			c.said = textFormat
+		case *textparse.OpenMetricsParser:
+			c.said = openMetrics
+		case *textparse.ProtobufParser:
+			c.said = protobufFormat
+		default:
+			c.said = noFormat
+			return &failure{resultBadContent, err}
 		}
 	}
-	if t.seen != c.round {
-		t.seen = c.round
-		c.shown++
-	}
-	if t.series == nil {
-		return nil
-	}
-	r.kept++
-	if limit := c.cfg.SampleLimit; limit > 0 && r.kept > limit {
-		return failf(resultSampleLimit, "its page has more than %d samples, the limit", limit)
-	}
-	one.time = r.at
-	if ownTime != nil && c.cfg.HonorTimestamps {
-		one.time, one.timed = *ownTime, true
-	}
-	if one.timed && one.time > r.at+maxAhead.Milliseconds() {
-		r.ahead++
-		return nil
-	}
-	if native {
-		if err := one.check(); err != nil {
-			return failf(resultBadContent, "its page is broken: histogram %s: %w", printable(raw), err)
+	if c.said == protobufFormat {
+		if !c.cfg.NativeHistograms {
+			return failf(resultBadContent, "it answered with protobuf, which was not asked for")
 		}
+		return nil
 	}
-	r.take(t, &one)
+	if bytes.IndexByte(p.body, 0) >= 0 {
+		return failf(resultBadContent, "its page is broken: it holds a zero byte") // where the parser would end it in silence
+	}
+	p.body = slices.Grow(p.body, 1) // the text parser ends the page with a newline, here without copying it
 	return nil
 }
 
-// take appends a point unless its series already has that time or a later one.
-func (r *reading) take(t *text, one *point) {
-	s := t.series
-	again := s.seen == r.cache.round
-	s.seen = r.cache.round
-	if one.time > s.last {
-		s.last = one.time
-		s.live = !one.timed // a target that says when does not say how long: no marker, as in Prometheus
-		s.kind = one.kind()
-		start := r.startOf(t, one.time)
-		r.out.point = one.append(r.out.point[:0], start)
-		r.addExemplars(s, s.kind != floatSample, one.time)
-		r.out.addPoint(s.encoded, start != 0)
-		return
+// page reads all of the page.
+func (r *reading) page(fams families) error {
+	if r.format == protobufFormat {
+		return r.readProtobuf(fams)
 	}
-	switch {
-	case again:
-		r.duplicate++
-	case one.time < s.last:
-		r.outOfOrder++
-	case !one.timed:
-		r.duplicate++
-	} // else the target still shows the sample that was sent
+	if r.cache.cfg.StartTimes {
+		r.readStarts()
+	}
+	return r.readText()
 }
 
-// learn remembers the parser's series.
-func (r *reading) learn(raw []byte) (*text, error) {
-	if len(raw) > maxSeriesText {
-		return nil, failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
+// readText reads a page of lines. Those that the last page had cost little; each other one
+// is shown to the parser.
+func (r *reading) readText() error {
+	for parsing := false; ; {
+		if !parsing {
+			odd, err := r.known()
+			if err != nil {
+				return err
+			}
+			if !odd && r.atTail() {
+				return nil
+			}
+			if !odd && r.jump(textAt(r.body[r.pos:])) {
+				continue
+			}
+		}
+		end, certain, err := r.parsed()
+		if end || err != nil {
+			return err
+		}
+		parsing = !certain
 	}
-	var l labels.Labels
-	r.parser.Labels(&l)
-	t, isNew, err := r.cache.learn(raw, l)
-	if err != nil {
-		return nil, &failure{resultBadContent, err}
-	}
-	if isNew {
-		r.added++
-	}
-	if r.cache.cfg.StartTimes && !r.protobuf {
-		t.start, t.tellsStart = r.cache.startKeyOf(&r.family, l)
-	}
-	return t, nil
 }
 
-// isProtobuf says whether the page is protobuf, by what it was said to be.
-func (p *page) isProtobuf() bool { return strings.HasPrefix(p.contentType, protobuf) }
+// known takes lines as long as they are the remembered ones in their order. odd says that
+// the one it stopped at is remembered too, and shows a value in a way that only the parser
+// understands.
+func (r *reading) known() (odd bool, err error) {
+	w, body := &r.old, r.body
+	for r.peek() {
+		end := r.pos + len(w.text)
+		if end >= len(body) || body[end] != ' ' || string(body[r.pos:end]) != string(w.text) || !r.fits(w.flags) {
+			return false, nil
+		}
+		var one point
+		v, size, ok := readFloat(body[end+1:])
+		if !ok {
+			return true, nil
+		}
+		next := end + 1 + size
+		if body[next] == ' ' {
+			if one.time, size, ok = r.readTime(body[next+1:]); !ok {
+				return true, nil
+			}
+			one.timed = r.cache.cfg.HonorTimestamps
+			next += 1 + size
+		}
+		if w.flags&(hasGap|setsType) != 0 {
+			r.passGap(w.flags)
+		}
+		r.pos = next + 1
+		r.scraped++
+		if w.flags&kept != 0 {
+			if err := r.count(); err != nil {
+				return false, err
+			}
+			special := r.specialOf()
+			if special == nil && !one.timed {
+				r.out.addOrdinary(w.encoded, v)
+			} else {
+				one.value = v
+				r.takeApart(special, true, w.encoded, &one)
+			}
+		}
+		r.keepKnown()
+	}
+	return false, nil
+}
 
-// newParser returns the parser for the page's type; a type that none is for is tried as text.
-func (c *cache) newParser(p *page) (textparse.Parser, error) {
-	if p.isProtobuf() {
-		if !c.cfg.NativeHistograms {
-			return nil, failf(resultBadContent, "it answered with protobuf, which was not asked for")
-		}
-	} else {
-		if bytes.IndexByte(p.body, 0) >= 0 {
-			return nil, failf(resultBadContent, "its page is broken: it holds a zero byte") // where the parser would end it in silence
-		}
-		p.body = slices.Grow(p.body, 1) // the text parser ends the page with a newline, here without copying it
+// count counts a sample that is kept.
+func (r *reading) count() error {
+	r.kept++
+	if limit := r.cache.cfg.SampleLimit; limit > 0 && r.kept > limit {
+		return failf(resultSampleLimit, "its page has more than %d samples, the limit", limit)
 	}
-	parser, err := textparse.New(p.body, p.contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
-	if parser == nil {
-		return nil, &failure{resultBadContent, err}
+	return nil
+}
+
+func (r *reading) readTime(b []byte) (t int64, size int, ok bool) {
+	if r.format == openMetrics {
+		return readSeconds(b)
 	}
-	return parser, nil
+	return readMillis(b)
+}
+
+// fits says whether a series of that text means now what it meant then.
+func (r *reading) fits(flags lineFlags) bool {
+	return flags&setsType != 0 || flags&typeMask == r.kind
+}
+
+// passGap notes what stands before a known line.
+func (r *reading) passGap(flags lineFlags) {
+	r.gaps = append(r.gaps, r.pos)
+	if flags&setsType != 0 {
+		r.kind, r.familyAt = flags&typeMask, r.pos
+	}
+}
+
+// atTail says whether what is left of the page is what was left then.
+func (r *reading) atTail() bool {
+	if !r.trusted || string(r.body[r.pos:]) != string(r.cache.tail) {
+		return false
+	}
+	r.tail = r.body[r.pos:]
+	return true
+}
+
+// textAt returns what may be the text of a line, for a look in the index; nil if b begins in
+// a way that is not worth one.
+func textAt(b []byte) []byte {
+	i := 0
+	for i < len(b) && (b[i] == '#' || b[i] == '\n') {
+		end := bytes.IndexByte(b[i:], '\n')
+		if end < 0 {
+			return nil
+		}
+		i += end + 1
+	}
+	name := bytes.IndexAny(b[i:], " {\n")
+	if name < 0 {
+		return nil
+	}
+	i += name
+	switch b[i] {
+	case ' ':
+		return b[:i]
+	case '\n':
+		return nil
+	}
+	for quoted := false; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == '}' && !quoted:
+			return b[:i+1]
+		}
+	}
+	return nil
 }
 
 // maxParseError is how much of a parser's words is repeated: they quote the page.
 const maxParseError = 200
 
-func notMetrics(p *page, err error) error {
-	if kind := mediaType(p.contentType); kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(p.body), []byte("<")) {
+func (r *reading) notMetrics(err error) error {
+	if kind := mediaType(r.cache.contentType); kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("<")) {
 		return failf(resultBadContent, "it answered with %s, which is no metrics page: check port and path", kind)
 	}
 	return failf(resultBadContent, "its page is broken: %s", printable([]byte(err.Error())))
@@ -215,4 +263,15 @@ func printable(b []byte) string {
 		return strings.ToValidUTF8(string(b[:maxParseError]), "") + "…"
 	}
 	return strings.ToValidUTF8(string(b), "\uFFFD")
+}
+
+// newParser returns a parser for the page from an offset on, which must be that of a line.
+func (r *reading) newParser(at int) textparse.Parser {
+	switch r.format {
+	case textFormat:
+		return textparse.NewPromParser(r.body[at:], r.cache.symbols, false)
+	case openMetrics:
+		return textparse.NewOpenMetricsParser(r.body[at:], r.cache.symbols)
+	}
+	return textparse.NewProtobufParser(r.body[at:], false, false, false, false, r.cache.symbols)
 }

@@ -3,16 +3,15 @@ package scrape
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/relabel"
 	"github.com/prometheus/prometheus/prompb"
 	dto "github.com/prometheus/prometheus/prompb/io/prometheus/client"
 
@@ -34,124 +33,123 @@ func (plainSink) Metadata([]lighter.Metadata)                           {}
 
 var testTarget = labels.FromStrings("instance", "api:3000", "job", "api")
 
-type datum struct {
-	Series string
-	Time   int64
-	Bits   uint64
+// subject is a cache under test, and what it needs.
+type subject struct {
+	*cache
+	buffers *Buffers
+	reading *reading
+	fams    families
 }
 
-// reference reads a page the slow way: every series parsed and relabelled anew. ok is
-// false when the page must be refused.
-func reference(body []byte, contentType string, at int64) (points []datum, ok bool) {
-	p, _ := textparse.New(append([]byte(nil), body...), contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
-	if p == nil {
-		return nil, false
-	}
-	c := newCache(testTarget, DefaultConfig(), nil)
-	last := map[string]int64{}
-	for {
-		entry, err := p.Next()
-		if errors.Is(err, io.EOF) {
-			return points, true
-		}
-		if err != nil {
-			return nil, false
-		}
-		if entry != textparse.EntrySeries {
-			continue
-		}
-		_, ts, v := p.Series()
-		var l labels.Labels
-		p.Labels(&l)
-		if l, _, err = c.relabel(l); err != nil {
-			return nil, false
-		}
-		t := at
-		if ts != nil {
-			t = *ts
-		}
-		before, seen := last[l.String()]
-		if t > at+maxAhead.Milliseconds() || seen && t <= before || t == math.MinInt64 {
-			continue
-		}
-		last[l.String()] = t
-		points = append(points, datum{l.String(), t, math.Float64bits(v)})
-	}
+func newSubject(cfg Config, sinks ...Sink) *subject {
+	return &subject{newCache(testTarget, cfg, sinks), NewBuffers(), &reading{}, families{}}
 }
 
-func pointsOf(tb testing.TB, blocks []lighter.Block) (points []datum) {
+// read is a round. The points are those of the first sink.
+func (s *subject) read(tb testing.TB, body []byte, contentType string, at int64) ([]datum, counts, error) {
 	tb.Helper()
-	var b labels.ScratchBuilder
-	for _, block := range blocks {
-		var req prompb.WriteRequest
-		if err := req.Unmarshal(block.Body); err != nil {
-			tb.Fatal(err)
-		}
-		for _, ts := range req.Timeseries {
-			for _, s := range ts.Samples {
-				points = append(points, datum{ts.ToLabels(&b, nil).String(), s.Timestamp, math.Float64bits(s.Value)})
-			}
-		}
+	out := blocks{sinks: make([]blockWriter, len(s.sinks))}
+	p := &page{body: slices.Clone(body), contentType: contentType}
+	n, err := s.cache.read(p, at, &out, s.fams, s.reading)
+	s.reading.release()
+	if err == nil && s.tellsFamilies {
+		s.fams.takeChanged(s.round)
 	}
-	return points
+	return pointsOf(tb, out.sinks[0].finish(at)), n, err
 }
 
-// FuzzRead holds the cached reading of a page to the plain one, three times over: as new,
-// as known, and after a round of other series.
-func FuzzRead(f *testing.F) {
-	const openMetrics = "application/openmetrics-text; version=1.0.0"
-	f.Add("# TYPE a counter\na 1\nb{x=\"1\"} 2.5 1000\nc NaN\n", "text/plain")
-	f.Add("a{x=\"\\\"\\\\\\n\"} 1\na{job=\"x\"} 2\na{ job = \"x\" , } 3\n{\"a\",y=\"z\"} 4\n", "text/plain")
-	f.Add("# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\"} 3\n", "text/plain; version=0.0.4")
-	f.Add("# TYPE a counter\n# UNIT a seconds\na_total 1 123.5 # {id=\"1\"} 1 2\n# EOF\n", openMetrics)
-	f.Add("a 1 -9223372036854775808\na 2 9223372036854775807\n", "")
-	f.Add("<html>", "text/html")
-	f.Fuzz(func(t *testing.T, body, contentType string) {
-		if strings.Contains(contentType, "protobuf") || strings.Contains(body, "\x00") {
-			t.Skip("refused before it is parsed")
+// FuzzRounds holds the remembered reading of pages to the oracle: the same samples bit for
+// bit in the same order, the same markers, exemplars, counts and errors, whatever came
+// before. script says which page each round shows, made of two.
+func FuzzRounds(f *testing.F) {
+	const om = "application/openmetrics-text; version=1.0.0"
+	add := func(a, b, contentType string) {
+		for _, flags := range []uint8{0, 1, 2, 4 | 16, 8} {
+			f.Add(a, b, contentType, []byte{0, 0, 1, 1, 2, 3, 4, 5, 0, 6, 7, 0, 1, 8, 2, 9, 10, 0}, flags)
+			f.Add(a, b, contentType, []byte{0, 1, 0, 0x80, 0, 0, 0x81, 9, 0x80 | 7, 0, 10, 0x84, 4, 4, 2, 7, 0x80, 0x80, 0x80, 0, 7, 0x83, 0x81}, flags) // the clock goes back
+		}
+	}
+	add("# TYPE a counter\na 1\nb{x=\"1\"} 2.5 1000\nc NaN\n", "# TYPE a gauge\na 2\nb{x=\"1\"} 2.5 1700000000000\nd 5\n", "text/plain")
+	add("a{x=\"\\\"\\\\\\n\"} 1\na{job=\"x\"} 2\na{ job = \"x\" , } 3\n{\"a\",y=\"z\"} 4\n", "a{job=\"x\"} 2\na 1\na 2\na 3\n", "text/plain")
+	add("# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\"} 3\n", "h_bucket{le=\"1\"} 1\n# TYPE s summary\ns{quantile=\"0\"} 5\n", "text/plain; version=0.0.4")
+	add("# TYPE a counter\n# UNIT a seconds\na_total 1 123.5 # {id=\"1\"} 1 2\n# EOF\n", "# HELP a x\n# TYPE a counter\na_total 1 # {id=\"1\"} 1\nb 2\n# EOF\n", om)
+	add("a 1 \nb 2\n# EOF\n", "a 1\nb 2\n# EOF\n", om)
+	add("a 1 -9223372036854775808\na 2 9223372036854775807\n", "a 1\n\n\n  a 5\n", "")
+	add("a 1\nb 2\nc 3\nd 4\ne 5\n", "e 1\nd 2\nb{", "text/plain")
+	add("a\t1\nb 1  \nc 1\r\n", "# a comment\n#\n# HELP a \n# TYPE a untyped\na 1 5\na 2 6", "text/plain")
+	add("<html>", "# EOF", "text/html")
+	add("b 1\na{x=\"1\",y=\"2\"} 1\n", "a{y=\"2\",x=\"1\"} 5\nb 1\na{x=\"1\",y=\"2\"} 6\n", "text/plain")
+	add("a{x=\"1\"}\t1\nb 2\n", "b 2\na{x=\"1\"}\v1\n", "text/plain")
+	add(strings.Repeat("a{x=\"1\"} 1\n", 3)+string(benchPage(70)), string(benchPage(65)), "text/plain")
+	f.Fuzz(func(t *testing.T, a, b, contentType string, script []byte, flags uint8) {
+		if strings.Contains(contentType, "protobuf") || len(script) > 30 {
+			t.Skip("not this test's")
 		}
 		cfg := DefaultConfig()
-		cfg.StartTimes = true // which changes nothing of the samples
-		c := newCache(testTarget, cfg, []Sink{plainSink{}})
-		fams := families{}
-		var out blocks
-		for round := range int64(3) {
-			at := 1_700_000_000_000 + round*1000
-			want, ok := reference([]byte(body), contentType, at)
-			out = blocks{sinks: make([]blockWriter, 1)}
-			c.begin()
-			_, err := c.read(&page{body: []byte(body), contentType: contentType}, at, &out, fams)
-			if (err == nil) != ok {
-				t.Fatalf("round %d: err = %v, the reference says ok = %v", round, err, ok)
+		cfg.StartTimes = flags&1 != 0 // which changes nothing of the samples
+		cfg.HonorTimestamps = flags&2 == 0
+		cfg.HonorLabels = flags&4 != 0
+		if flags&8 != 0 {
+			cfg.SampleLimit = 3
+		}
+		if flags&16 != 0 {
+			cfg.MetricRelabel = []*relabel.Config{{Action: relabel.Drop, SourceLabels: model.LabelNames{"__name__"}, Separator: ";", Regex: relabel.MustNewRegexp("b.*|.*_sum"), NameValidationScheme: model.LegacyValidation}}
+		}
+		m, s := newOracle(cfg), newSubject(cfg, plainSink{})
+		at := int64(1_700_000_000_000)
+		for round, step := range script {
+			at += 1000 - 1300*int64(step>>7) // the clock may go back
+			body := pageOf(a, b, int(step&127))
+			want, wantCounts, wantErr := m.read([]byte(body), contentType, at)
+			got, gotCounts, err := s.read(t, []byte(body), contentType, at)
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Fatalf("round %d: err = %v, want %v\n%q", round, err, wantErr, body)
 			}
-			if err != nil {
-				out.reset()
-				c.markAll(at, &out)
-				if got := out.sinks[0].finish(at); len(got) > 0 || len(c.texts) > 0 || len(c.byHash) > 0 {
-					t.Fatalf("a page that was never good leaves %d blocks and %d texts", len(got), len(c.texts))
-				}
-				continue
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("round %d (-reference +got):\n%s\n%q", round, diff, body)
 			}
-			c.markVanished(at, &out)
-			if round > 0 {
-				want = after(want, at)
-			}
-			if diff := cmp.Diff(want, pointsOf(t, out.sinks[0].finish(at))); diff != "" {
-				t.Fatalf("round %d (-reference +got):\n%s", round, diff)
+			if wantCounts != gotCounts {
+				t.Fatalf("round %d: counts %+v, want %+v\n%q", round, gotCounts, wantCounts, body)
 			}
 		}
 	})
 }
 
-// after leaves out the samples that a second look at a page has sent already: those with
-// times of their own, and what comes before a later one of the same series.
-func after(points []datum, at int64) (left []datum) {
-	for _, p := range points {
-		if p.Time == at {
-			left = append(left, p)
-		}
+// pageOf makes a page of two.
+func pageOf(a, b string, how int) string {
+	lines, end := strings.SplitAfter(a, "\n"), ""
+	if n := len(lines); n > 1 && lines[n-2] == "# EOF\n" {
+		lines, end = lines[:n-2], "# EOF\n"
 	}
-	return left
+	switch how {
+	case 1:
+		return b
+	case 2: // in reverse
+		slices.Reverse(lines)
+	case 3: // the first line is gone
+		lines = lines[1:]
+	case 4: // twice
+		lines = append(lines, lines...)
+	case 5: // with others in front
+		lines = append([]string{strings.TrimSuffix(b, "# EOF\n")}, lines...)
+	case 6: // with others behind
+		lines = append(lines, strings.TrimSuffix(b, "# EOF\n"))
+	case 7: // broken at the end
+		lines = append(lines, "broken{\n")
+	case 8: // every second line
+		for i := range lines {
+			if i%2 == 1 {
+				lines[i] = ""
+			}
+		}
+	case 9: // with lines between
+		for i := range lines {
+			lines[i] += fmt.Sprintf("new_%d{le=\"%d\"} 1\n", i, i)
+		}
+	case 10: // turned round
+		lines = append(lines[len(lines)/2:], lines[:len(lines)/2]...)
+	}
+	return strings.Join(lines, "") + end
 }
 
 // FuzzProtobuf: whatever a page in protobuf holds, nothing panics, what is good once is
@@ -173,144 +171,31 @@ func FuzzProtobuf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		cfg := DefaultConfig()
 		cfg.NativeHistograms, cfg.StartTimes = true, true
-		c := newCache(testTarget, cfg, []Sink{plainSink{}})
-		fams, good := families{}, false
+		s, good := newSubject(cfg, plainSink{}), false
 		for round := range int64(3) {
-			at := 1_700_000_000_000 + round*1000
-			out := blocks{sinks: make([]blockWriter, 1)}
-			c.begin()
-			_, err := c.read(&page{body: body, contentType: protobuf}, at, &out, fams)
+			_, _, err := s.read(t, body, protobuf, 1_700_000_000_000+round*1000)
 			if round > 0 && (err == nil) != good {
 				t.Fatalf("round %d: err = %v", round, err)
 			}
 			good = err == nil
-			if good {
-				c.markVanished(at, &out)
-			} else {
-				out.reset()
-				c.markAll(at, &out)
-			}
-			pointsOf(t, out.sinks[0].finish(at))
 		}
 	})
 }
 
-func benchPage(n int) []byte {
-	var b strings.Builder
-	b.WriteString("# HELP http_requests_total Requests by what was asked and answered.\n# TYPE http_requests_total counter\n")
-	for i := range n {
-		fmt.Fprintf(&b, "http_requests_total{method=\"GET\",route=\"/api/v1/things/%d\",status=\"%d\",region=\"eu-central-1\"} %d\n", i, 200+i%5, i*7)
-	}
-	return []byte(b.String())
-}
-
-// steady returns a function that reads the same page again, a round later.
-func steady(tb testing.TB, n int) (again func(), size int) {
-	body := benchPage(n)
-	c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
-	buffers, fams := NewBuffers(), families{}
-	p := &page{body: body, contentType: "text/plain"}
-	at := int64(1_700_000_000_000)
-	return func() {
-		at += 1000
-		out := buffers.getBlocks(1)
-		defer buffers.putBlocks(out)
-		c.begin()
-		if _, err := c.read(p, at, out, fams); err != nil {
-			tb.Fatal(err)
-		}
-		c.markVanished(at, out)
-		if got := out.sinks[0].finish(at); len(got) != (n+blockSamples-1)/blockSamples {
-			tb.Fatalf("%d blocks", len(got))
-		}
-	}, len(body)
-}
-
-// TestReadAllocs: a page that shows what is known costs no allocation a sample.
-func TestReadAllocs(t *testing.T) {
-	again, _ := steady(t, 5000)
-	again()
-	if n := testing.AllocsPerRun(10, again); n > 50 { // a new parser, and under -race pools that forget
-		t.Errorf("%v allocations for 5000 known series, want at most 50", n)
-	}
-}
-
-func BenchmarkRead(b *testing.B) {
-	for _, n := range []int{1_000, 10_000, 50_000} {
-		b.Run(fmt.Sprintf("known/series=%d", n), func(b *testing.B) {
-			again, size := steady(b, n)
-			again()
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				again()
-			}
-		})
-		b.Run(fmt.Sprintf("new/series=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				again, size := steady(b, n)
-				b.SetBytes(int64(size))
-				again()
-			}
-		})
-		b.Run(fmt.Sprintf("reference/series=%d", n), func(b *testing.B) {
-			body := benchPage(n)
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				referenceEncode(b, body)
-			}
-		})
-	}
-}
-
-// referenceEncode is what a scrape costs that remembers nothing.
-func referenceEncode(tb testing.TB, body []byte) {
-	p, _ := textparse.New(body, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{})
-	c := newCache(testTarget, DefaultConfig(), nil)
-	req := prompb.WriteRequest{}
-	for {
-		entry, err := p.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if entry != textparse.EntrySeries {
-			continue
-		}
-		_, _, v := p.Series()
-		var l labels.Labels
-		p.Labels(&l)
-		l, _, _ = c.relabel(l)
-		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
-			Labels: prompb.FromLabels(l, nil), Samples: []prompb.Sample{{Value: v, Timestamp: 1}}})
-	}
-	if _, err := req.Marshal(); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // TestForgets: what a target no longer shows, or showed on a broken page, is not remembered.
 func TestForgets(t *testing.T) {
-	c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
-	fams := families{}
+	s := newSubject(DefaultConfig(), plainSink{})
 	for round := range int64(20) {
 		body := fmt.Sprintf("# TYPE a_%d gauge\na_%d 1\nb{id=\"%d\"} 2\n", round, round, round)
 		if round%3 == 2 {
 			body += "broken{"
 		}
-		out := blocks{sinks: make([]blockWriter, 1)}
-		c.begin()
-		_, err := c.read(&page{body: []byte(body), contentType: "text/plain"}, round+1, &out, fams)
-		if err == nil {
-			c.markVanished(round+1, &out)
-			fams.takeChanged(c.round)
-		} else {
-			out.reset()
-			c.markAll(round+1, &out)
+		_, _, err := s.read(t, []byte(body), "text/plain", round+1)
+		if broken := round%3 == 2; (err != nil) != broken {
+			t.Fatalf("round %d: err = %v", round, err)
 		}
-		if len(c.texts) > 2 || len(c.byHash) > 2 || len(fams) > 2 {
-			t.Fatalf("round %d: %d texts, %d series and %d families are remembered, want 2, 2 and at most 2", round, len(c.texts), len(c.byHash), len(fams))
+		if s.lines.n > 2 || len(s.lines.packed) > 400 || len(s.specials) > 0 || len(s.fams) > 2 {
+			t.Fatalf("round %d: %d lines, %d bytes and %d families are remembered, want 2, 400 and at most 2", round, s.lines.n, len(s.lines.packed), len(s.fams))
 		}
 	}
 }

@@ -34,33 +34,34 @@ var reported = [...]struct {
 // report keeps those series of one target. Metric relabelling does not touch them.
 type report struct {
 	target labels.Labels
-	series [len(reported)]*series // nil until the first add
+	series [len(reported)]struct {
+		series
+		encoded [][]byte // nil until the first add
+	}
 }
 
 func newReport(target labels.Labels) report { return report{target: target} }
 
 func (r *report) add(out *blocks, sinks []Sink, at int64, o outcome) {
 	for i, def := range reported {
-		s := r.series[i]
-		if s == nil {
+		s := &r.series[i]
+		if s.encoded == nil {
 			b := labels.NewBuilder(r.target)
 			b.Set(model.MetricNameLabel, def.name)
-			encoded, _ := encodeLabels(nil, nil, sinks, b.Labels())
-			s = &series{encoded: encoded, last: never}
-			r.series[i] = s
+			s.last, s.encoded = never, make([][]byte, len(sinks))
+			appendSeries(s.encoded, sinks, b.Labels())
 		}
 		if at <= s.last {
 			continue // the clock went back: backends would refuse it
 		}
 		s.last, s.live = at, true
-		out.add(s.encoded, def.value(o), at)
+		out.point = appendSample(out.point[:0], def.value(o), at, 0)
+		out.addPoint(s.encoded, false)
 	}
 }
 
 func (r *report) markStale(out *blocks, at int64) {
-	for _, s := range r.series {
-		if s != nil {
-			s.mark(at, out)
-		}
+	for i := range r.series {
+		r.series[i].mark(r.series[i].encoded, at, out)
 	}
 }

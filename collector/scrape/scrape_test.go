@@ -443,6 +443,25 @@ func TestMetadata(t *testing.T) {
 	})
 }
 
+// TestMetadataOfAFamilyThatReturns: it is told again, also when nothing but its lines came
+// and went.
+func TestMetadataOfAFamilyThatReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const a, b = "# TYPE a counter\na 1\n", "# TYPE b gauge\nb 2\n"
+		l := mustNew(t, target(), testConfig(), pages(text, a+b, a, a, a+b))
+		stop := l.run(t)
+		time.Sleep(3 * time.Minute)
+		stop(nil)
+		told := map[string]int{}
+		for _, m := range l.sink.metadata {
+			told[m.Family]++
+		}
+		if diff := cmp.Diff(map[string]int{"a": 1, "b": 2}, told); diff != "" {
+			t.Errorf("how often families were told (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestBlocksAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var page strings.Builder

@@ -32,6 +32,8 @@ type currentFamily struct {
 	kind model.MetricType
 }
 
+func (f *currentFamily) reset() { f.name, f.kind = f.name[:0], "" }
+
 func (f *currentFamily) read(p textparse.Parser) {
 	name, kind := p.Type()
 	f.name, f.kind = append(f.name[:0], name...), kind
@@ -60,13 +62,19 @@ func (c *cache) startKeyOf(f *currentFamily, l labels.Labels) (key startKey, tel
 	}{string(f.name), hash})), suffix == createdSuffix
 }
 
-// readStarts reads the start times that a page in OpenMetrics tells into c.starts.
-func (c *cache) readStarts(p *page, parser textparse.Parser) {
+// readStarts reads the start times that a page tells. The first page that tells any makes
+// all of its lines be read anew, for the metrics that they belong to.
+func (r *reading) readStarts() {
+	c := r.cache
 	clear(c.starts)
-	if !bytes.Contains(p.body, []byte(createdSuffix)) {
+	if !bytes.Contains(r.body, []byte(createdSuffix)) {
 		return
 	}
+	if !r.keyed {
+		r.keyed, r.trusted = true, false
+	}
 	var family currentFamily
+	parser := r.newParser(0)
 	for {
 		entry, err := parser.Next()
 		if err != nil {
@@ -82,15 +90,9 @@ func (c *cache) readStarts(p *page, parser textparse.Parser) {
 		if !bytes.Contains(raw, []byte(createdSuffix)) || len(raw) > maxSeriesText {
 			continue
 		}
-		var key startKey
-		tells := false
-		if t := c.texts[string(raw)]; t != nil {
-			key, tells = t.start, t.tellsStart
-		} else {
-			var l labels.Labels
-			parser.Labels(&l)
-			key, tells = c.startKeyOf(&family, l)
-		}
+		var l labels.Labels
+		parser.Labels(&l)
+		key, tells := c.startKeyOf(&family, l)
 		if tells && seconds > 0 && seconds < maxSeconds {
 			c.starts[key] = int64(seconds * 1000)
 		}
@@ -98,15 +100,15 @@ func (c *cache) readStarts(p *page, parser textparse.Parser) {
 }
 
 // startOf returns since when the parser's sample has counted, Unix milliseconds, or 0 if
-// that is not known or cannot be.
-func (r *reading) startOf(t *text, sampleTime int64) int64 {
+// that is not known or cannot be. own is nil for a series that has no state of its own.
+func (r *reading) startOf(own *special, sampleTime int64) int64 {
 	var start int64
 	switch {
 	case !r.cache.cfg.StartTimes:
-	case r.protobuf:
+	case r.format == protobufFormat:
 		start = r.parser.StartTimestamp()
-	case t.start != 0 && !t.tellsStart:
-		start = r.cache.starts[t.start]
+	case own != nil && own.start != 0 && !own.tellsStart:
+		start = r.cache.starts[own.start]
 	}
 	if start < 0 || start > sampleTime {
 		return 0

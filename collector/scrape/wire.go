@@ -23,16 +23,21 @@ func appendSample(dst []byte, v float64, t, start int64) []byte {
 		dst = append(dst, 1<<3|1)
 		dst = binary.LittleEndian.AppendUint64(dst, bits)
 	}
-	if t != 0 {
-		dst = append(dst, 2<<3|0)
-		dst = binary.AppendUvarint(dst, uint64(t))
-	}
+	dst = appendTime(dst, t)
 	if start != 0 {
 		dst = append(dst, 3<<3|0)
 		dst = binary.AppendUvarint(dst, uint64(start))
 	}
 	dst[head+1] = byte(len(dst) - head - 2) // 31 at most
 	return dst
+}
+
+// appendTime appends a sample's field timestamp.
+func appendTime(dst []byte, t int64) []byte {
+	if t == 0 {
+		return dst
+	}
+	return binary.AppendUvarint(append(dst, 2<<3|0), uint64(t))
 }
 
 // appendHistogram appends field histograms, of an integer histogram or else of a float one.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,13 @@ import (
 	"lighter/exporters/send"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(peerVariable) != "" {
+		servePeer()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // direct hands requests to a handler without a network, so that it works on a fake clock.
 // A handler that panics with http.ErrAbortHandler cuts the connection.

@@ -51,8 +51,12 @@ func (q *requests) make(items []item, v2 bool) (send.Request, error) {
 }
 
 // encodeV1 joins blocks as they are, but for the start timestamps that 1.0 does not know.
-// The body is new memory: the HTTP client may read it still when an answer came early.
+// The body is memory that is not used again: the HTTP client may read it still when an
+// answer came early. That of a single item is the item's own.
 func (e *encoder) encodeV1(items []item) ([]byte, error) {
+	if len(items) == 1 && !items[0].startTimes() {
+		return items[0].body[1:], nil
+	}
 	length, size := 0, binary.MaxVarintLen64
 	for _, it := range items {
 		if it.startTimes() {

@@ -1,0 +1,57 @@
+package scrape
+
+import (
+	"fmt"
+	"runtime/debug"
+	"testing"
+)
+
+// Allocations of a scrape whose page is that of the last one but for its values: none,
+// whatever its size; and of one in which a hundredth of the series changed, for each of those.
+const (
+	steadyAllocs  = 0
+	changedAllocs = 30
+)
+
+// TestAllocs is the gate: a series that was there before costs no allocation.
+func TestAllocs(t *testing.T) {
+	if raceEnabled(t) {
+		t.Skip("under the race detector pools forget at random")
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
+	for _, n := range []int{1_000, 10_000} {
+		t.Run(fmt.Sprintf("steady/series=%d", n), func(t *testing.T) {
+			again := rounds(t, NewBuffers(), steadyPages(n))
+			again()
+			again()
+			if got := testing.AllocsPerRun(20, again); got > steadyAllocs {
+				t.Errorf("%v allocations, want at most %d", got, steadyAllocs)
+			}
+		})
+		t.Run(fmt.Sprintf("changed/series=%d", n), func(t *testing.T) {
+			pages := changingPages(n)
+			again := rounds(t, NewBuffers(), pages)
+			for range pages {
+				again()
+			}
+			if got, want := testing.AllocsPerRun(len(pages)-2, again), float64(changedAllocs*max(10, n/100)); got > want {
+				t.Errorf("%v allocations, want at most %v", got, want)
+			}
+		})
+	}
+}
+
+// raceEnabled says whether the race detector is on: it makes a pool forget a part of what it
+// is given.
+func raceEnabled(tb testing.TB) bool {
+	tb.Helper()
+	b := NewBuffers()
+	for range 100 {
+		p := b.getPage()
+		b.putPage(p)
+		if b.getPage() != p {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,215 @@
+package scrape
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/prompb"
+)
+
+// benchLines are lines without their values.
+func benchLines(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("http_requests_total{method=\"GET\",route=\"/api/v1/things/%d\",status=\"%d\",region=\"eu-central-1\"}", i, 200+i%5)
+	}
+	return lines
+}
+
+// benchBody is a page of lines, with values that differ from round to round.
+func benchBody(lines []string, round int) []byte {
+	var b strings.Builder
+	b.WriteString("# HELP http_requests_total Requests by what was asked and answered.\n# TYPE http_requests_total counter\n")
+	for i, line := range lines {
+		switch i % 4 {
+		case 0:
+			fmt.Fprintf(&b, "%s %d\n", line, i*7+round)
+		case 1:
+			fmt.Fprintf(&b, "%s %g\n", line, float64(i*1_000_003+round)/1000)
+		case 2:
+			fmt.Fprintf(&b, "%s %g\n", line, float64(i+round)*1234567)
+		default:
+			fmt.Fprintf(&b, "%s %g\n", line, float64(i)*0.1+0.01*float64(round))
+		}
+	}
+	return []byte(b.String())
+}
+
+func benchPage(n int) []byte { return benchBody(benchLines(n), 0) }
+
+// churn returns lines of which one in a hundred has gone, one is new and one stands elsewhere.
+func churn(lines []string, round int) []string {
+	rng := rand.New(rand.NewPCG(1, uint64(round)))
+	changed := append([]string(nil), lines...)
+	for range max(1, len(lines)/300) {
+		changed[rng.IntN(len(changed))] = fmt.Sprintf("http_requests_total{method=\"PUT\",route=\"/api/v1/others/%d\",status=\"201\",region=\"eu-central-1\"}", rng.IntN(1e9))
+		i, j := rng.IntN(len(changed)), rng.IntN(len(changed))
+		changed[i], changed[j] = changed[j], changed[i]
+		k := rng.IntN(len(changed))
+		changed = append(changed[:k], changed[k+1:]...)
+	}
+	return changed
+}
+
+// rounds returns a function that reads one of the pages after another, a round later each,
+// and compresses what came of it.
+func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
+	c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
+	fams := families{}
+	at, next := int64(1_700_000_000_000), 0
+	p := &page{contentType: "text/plain"}
+	spare := sync.Pool{New: func() any { return &[]byte{} }}
+	return func() {
+		at += 1000
+		p.body = pages[next%len(pages)]
+		next++
+		out, r := buffers.getBlocks(1), buffers.getReading()
+		if _, err := c.read(p, at, out, fams, r); err != nil {
+			tb.Fatal(err)
+		}
+		for _, b := range out.sinks[0].finish(at) {
+			packed := spare.Get().(*[]byte)
+			if n := snappy.MaxEncodedLen(len(b.Body)); len(*packed) < n {
+				*packed = make([]byte, n)
+			}
+			snappy.Encode(*packed, b.Body)
+			spare.Put(packed)
+		}
+		buffers.putReading(r)
+		buffers.putBlocks(out)
+	}
+}
+
+func steadyPages(n int) [][]byte {
+	lines := benchLines(n)
+	pages := make([][]byte, 8)
+	for i := range pages {
+		pages[i] = slices.Grow(benchBody(lines, i), 1) // as a page that was read has it
+	}
+	return pages
+}
+
+func changingPages(n int) [][]byte {
+	lines := benchLines(n)
+	pages := make([][]byte, 20)
+	for i := range pages {
+		lines = churn(lines, i)
+		pages[i] = slices.Grow(benchBody(lines, i), 1)
+	}
+	for i := len(pages) - 2; i > 0; i-- { // and back, so that the first is no great change after the last
+		pages = append(pages, pages[i])
+	}
+	return pages
+}
+
+// BenchmarkScrape is a page's body in, compressed blocks out, beside what that costs with
+// nothing remembered: textparse, relabel and prompb.
+func BenchmarkScrape(b *testing.B) {
+	buffers := NewBuffers()
+	for _, n := range []int{1_000, 10_000, 50_000} {
+		report := func(b *testing.B, size int) {
+			b.SetBytes(int64(size))
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/sample")
+		}
+		for name, pages := range map[string][][]byte{"steady": steadyPages(n), "changed": changingPages(n)} {
+			b.Run(fmt.Sprintf("%s/series=%d", name, n), func(b *testing.B) {
+				again := rounds(b, buffers, pages)
+				for range pages {
+					again()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					again()
+				}
+				report(b, len(pages[0]))
+			})
+		}
+		b.Run(fmt.Sprintf("new/series=%d", n), func(b *testing.B) {
+			pages := steadyPages(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				rounds(b, buffers, pages)()
+			}
+			report(b, len(pages[0]))
+		})
+		b.Run(fmt.Sprintf("reference/series=%d", n), func(b *testing.B) {
+			pages := steadyPages(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				referenceEncode(b, pages[0])
+			}
+			report(b, len(pages[0]))
+		})
+	}
+}
+
+// referenceEncode is what a scrape costs that remembers nothing.
+func referenceEncode(tb testing.TB, body []byte) {
+	p, _ := textparse.New(body, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{})
+	c := newCache(testTarget, DefaultConfig(), nil)
+	req := prompb.WriteRequest{}
+	flush := func() {
+		raw, err := req.Marshal()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		snappy.Encode(nil, raw)
+		req.Timeseries = req.Timeseries[:0]
+	}
+	for {
+		entry, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if entry != textparse.EntrySeries {
+			continue
+		}
+		_, _, v := p.Series()
+		var l labels.Labels
+		p.Labels(&l)
+		l, _, _ = c.relabel(l)
+		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
+			Labels: prompb.FromLabels(l, nil), Samples: []prompb.Sample{{Value: v, Timestamp: 1_700_000_000_000}}})
+		if len(req.Timeseries) == blockSamples {
+			flush()
+		}
+	}
+	flush()
+}
+
+// BenchmarkMemory says what a remembered series takes, in use after a collection.
+func BenchmarkMemory(b *testing.B) {
+	buffers := NewBuffers()
+	for _, shape := range []struct{ targets, series int }{{10, 1_000}, {100, 1_000}, {20, 50_000}} {
+		b.Run(fmt.Sprintf("targets=%d/series=%d", shape.targets, shape.series), func(b *testing.B) {
+			pages := steadyPages(shape.series)
+			var before, after runtime.MemStats
+			for b.Loop() {
+				runtime.GC()
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				all := make([]func(), shape.targets)
+				for i := range all {
+					all[i] = rounds(b, buffers, pages)
+					all[i]()
+					all[i]()
+				}
+				runtime.GC()
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				runtime.KeepAlive(all)
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(shape.targets*shape.series), "B/series")
+		})
+	}
+}

@@ -1,0 +1,210 @@
+package scrape
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/prompb"
+
+	"lighter"
+)
+
+// oracle is the reference: it shows every page whole to textparse, relabels every line, and
+// keeps series in a map by their labels. It is what a cache must be told from by nothing
+// but its cost.
+type oracle struct {
+	cfg    Config
+	round  uint32
+	series map[string]*series
+	labels map[string]labels.Labels
+}
+
+func newOracle(cfg Config) *oracle {
+	return &oracle{cfg: cfg, series: map[string]*series{}, labels: map[string]labels.Labels{}}
+}
+
+// datum is a sample that a scrape sends, its value bit for bit, with its exemplars.
+type datum struct {
+	Series    string
+	Time      int64
+	Bits      uint64
+	Exemplars []string
+}
+
+func exemplarText(l labels.Labels, v float64, t int64) string {
+	return labels.NewBuilder(l).Set("time", value64(uint64(t))).Set("bits", value64(math.Float64bits(v))).Labels().String()
+}
+
+func value64(v uint64) string {
+	b := make([]byte, 0, 16)
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[v>>shift&15])
+	}
+	return string(b)
+}
+
+// read is a round. The markers come last, sorted by series.
+func (m *oracle) read(body []byte, contentType string, at int64) (points []datum, n counts, err error) {
+	m.round++
+	before := map[string]series{}
+	for name, s := range m.series {
+		before[name] = *s
+	}
+	points, err = m.page(body, contentType, at, &n)
+	var markers []datum
+	mark := func(name string, s *series) {
+		if s.live && at > s.last {
+			s.last = at
+			markers = append(markers, datum{name, at, value.StaleNaN, nil})
+		}
+		s.live = false
+	}
+	if err != nil {
+		for name := range m.series {
+			if _, ok := before[name]; !ok {
+				delete(m.series, name)
+			}
+		}
+		for name, s := range before {
+			*m.series[name] = s
+			mark(name, m.series[name])
+		}
+		points = nil
+	} else {
+		for name, s := range m.series {
+			if s.seen != m.round {
+				mark(name, s)
+				delete(m.series, name)
+			}
+		}
+	}
+	slices.SortFunc(markers, func(a, b datum) int { return cmp.Compare(a.Series, b.Series) })
+	return append(points, markers...), n, err
+}
+
+func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (points []datum, err error) {
+	if slices.Contains(body, 0) {
+		return nil, failf(resultBadContent, "its page is broken: it holds a zero byte")
+	}
+	p, err := textparse.New(slices.Clone(body), contentType, labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
+	if p == nil {
+		return nil, &failure{resultBadContent, err}
+	}
+	c := newCache(testTarget, m.cfg, nil)
+	said := reading{body: body, cache: &cache{contentType: contentType}}
+	for {
+		entry, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			return points, nil
+		}
+		if err != nil {
+			return nil, said.notMetrics(err)
+		}
+		if entry != textparse.EntrySeries {
+			continue
+		}
+		raw, ts, v := p.Series()
+		n.scraped++
+		if len(raw) > maxSeriesText {
+			return nil, failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
+		}
+		var l labels.Labels
+		p.Labels(&l)
+		l, keep, err := c.relabel(l)
+		if err != nil {
+			return nil, &failure{resultBadContent, err}
+		}
+		if !keep {
+			continue
+		}
+		name := l.String()
+		s := m.series[name]
+		if s == nil {
+			n.added++
+			s = &series{last: never}
+			m.series[name] = s
+		}
+		if n.kept++; m.cfg.SampleLimit > 0 && n.kept > m.cfg.SampleLimit {
+			return nil, failf(resultSampleLimit, "its page has more than %d samples, the limit", m.cfg.SampleLimit)
+		}
+		again := s.seen == m.round
+		s.seen = m.round
+		t, timed := at, ts != nil && m.cfg.HonorTimestamps
+		if timed {
+			t = *ts
+		}
+		limit := at + maxAhead.Milliseconds()
+		switch {
+		case timed && t > limit:
+			n.ahead++
+		case t > s.last:
+			s.last, s.live = t, !timed
+			points = append(points, datum{name, t, math.Float64bits(v), m.exemplars(p, s, t, limit)})
+		case again:
+			n.duplicate++
+		case t < s.last:
+			n.outOfOrder++
+		case !timed:
+			n.duplicate++
+		}
+	}
+}
+
+func (*oracle) exemplars(p textparse.Parser, s *series, t, limit int64) (sent []string) {
+	var e exemplar.Exemplar
+	if !p.Exemplar(&e) || !validExemplar(e.Labels) {
+		return nil
+	}
+	mark := exemplarMark{e.Ts, e.Value, e.Labels.Hash()}
+	if !e.HasTs {
+		mark.time = t
+		if s.exemplar != nil && s.exemplar.value == mark.value && s.exemplar.hash == mark.hash {
+			return nil
+		}
+	}
+	if mark.time <= 0 || mark.time > limit || s.exemplar != nil && !s.exemplar.before(mark) {
+		return nil
+	}
+	s.exemplar = &mark
+	return []string{exemplarText(e.Labels, e.Value, mark.time)}
+}
+
+// pointsOf decodes blocks with the library; the markers, which come last, sorted by series.
+func pointsOf(tb testing.TB, blocks []lighter.Block) (points []datum) {
+	tb.Helper()
+	var b labels.ScratchBuilder
+	for _, block := range blocks {
+		var req prompb.WriteRequest
+		if err := req.Unmarshal(block.Body); err != nil {
+			tb.Fatal(err)
+		}
+		n := 0
+		for _, ts := range req.Timeseries {
+			n += len(ts.Samples) + len(ts.Histograms)
+			for _, s := range ts.Samples {
+				d := datum{ts.ToLabels(&b, nil).String(), s.Timestamp, math.Float64bits(s.Value), nil}
+				for _, e := range ts.Exemplars {
+					d.Exemplars = append(d.Exemplars, exemplarText(e.ToExemplar(&b, nil).Labels, e.Value, e.Timestamp))
+				}
+				points = append(points, d)
+			}
+		}
+		if n != block.Samples {
+			tb.Errorf("a block says %d samples and has %d", block.Samples, n)
+		}
+	}
+	first := len(points)
+	for first > 0 && points[first-1].Bits == value.StaleNaN {
+		first--
+	}
+	slices.SortFunc(points[first:], func(a, b datum) int { return cmp.Compare(a.Series, b.Series) })
+	return points
+}
