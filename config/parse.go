@@ -17,17 +17,19 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/scrape"
 )
 
 // The parsers of single values. Each error says what is accepted and nothing of the value,
 // which the caller shows, or hides.
 
 const (
-	minLineBytes   = 64               // room for a few words beside the mark of a cut
-	maxLineBytes   = 16 << 20         // far above what any Loki takes, far below the memory of the agent
-	minBufferBytes = 1 << 20          // one full request
-	maxSizeBytes   = math.MaxInt64    // of what has no limit of its own
-	minInterval    = time.Second / 10 // a scrape more often is a mistake in the unit
+	minLineBytes   = 64            // room for a few words beside the mark of a cut
+	maxLineBytes   = 16 << 20      // far above what any Loki takes, far below the memory of the agent
+	minBufferBytes = 1 << 20       // one full request
+	maxSizeBytes   = math.MaxInt64 // of what has no limit of its own
+	minInterval    = scrape.MinInterval
 )
 
 func parseText(v string) (string, error) {

@@ -31,6 +31,12 @@ const (
 
 const anyText = "(.+)"
 
+// A switch in a label, as people write it: who says no in any way shall be heard.
+const (
+	yes = `\s*(?i:true|yes|on|1)\s*`
+	no  = `\s*(?i:false|no|off|0)\s*`
+)
+
 // containerRules name a container and its service, and leave out what the globs leave out.
 func containerRules(include, exclude []string) []*relabel.Config {
 	rules := []*relabel.Config{
@@ -62,7 +68,7 @@ func eitherMatches(globs []string) string {
 // logRules choose the containers whose logs are shipped, and give their streams a host:
 // the Engine's name of it, or fallback while the Engine does not say.
 func logRules(host bool, fallback string) []*relabel.Config {
-	rules := []*relabel.Config{filter(relabel.Drop, "(?i:false)", metaLogs)}
+	rules := []*relabel.Config{filter(relabel.Drop, no, metaLogs)}
 	if !host {
 		return rules
 	}
@@ -80,20 +86,21 @@ func streamRules() []*relabel.Config {
 // metricRules choose the containers that ask to be scraped, and read how. What lighter.* says
 // goes before prometheus.io/*. A port makes one address of the addresses that a container has,
 // one for each port it exposes: those targets are then equal but for __meta_ labels, and it is
-// for the scraper to take equal ones for one, as Prometheus does.
+// for the scraper to take equal ones for one, as Prometheus does. A port or an interval that is
+// none goes through, for the scraper to say so.
 func metricRules() []*relabel.Config {
 	const address = model.AddressLabel
-	const port = `(.+?)(?::\d+)?;(\d+)` // address;port: the address without its port, and the port
-	const path = `/(.*)|([^/].*)`       // with or without the first slash
+	const port = `(.+?)(?::\d+)?;\s*(\S.*?)\s*` // address;port: the address without its port, and the port
+	const path = `/(.*)|([^/].*)`               // with or without the first slash
 	return []*relabel.Config{
-		filter(relabel.Keep, "(?i:true);.*|;(?i:true)", metaScrape, metaPromScrape),
+		filter(relabel.Keep, yes+";.*|;"+yes, metaScrape, metaPromScrape),
 		filter(relabel.Keep, ".+", address),
 		replace(address, port, "$1:$2", address, metaPromPort),
 		replace(address, port, "$1:$2", address, metaPort),
 		replace(model.MetricsPathLabel, path, "/$1$2", metaPromPath),
 		replace(model.MetricsPathLabel, path, "/$1$2", metaPath),
 		replace(model.SchemeLabel, "(https?)", "$1", metaPromScheme),
-		replace(model.ScrapeIntervalLabel, `((?:\d+(?:ms|[smhd]))+)`, "$1", metaInterval),
+		replace(model.ScrapeIntervalLabel, `\s*(\S.*?)\s*`, "$1", metaInterval),
 		replace(model.JobLabel, anyText, "$1", "service"),
 	}
 }

@@ -52,6 +52,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	}
 	logger = newLogger(c.stderr, plan.Agent.LogFormat, plan.Agent.LogLevel)
 
+	signal.Ignore(syscall.SIGPIPE) // whoever read the agent's log may go; that ends no agent
 	defer ignoreHangup(logger)()
 	said := make(chan struct{})
 	unheard := context.AfterFunc(ctx, func() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,11 +95,20 @@ func checkAddress(address string) error {
 	case strings.ContainsAny(address, "/?# "):
 		return fmt.Errorf("%s is %q, host:port is expected", model.AddressLabel, address)
 	}
-	if _, err := url.Parse("http://" + address); err != nil {
+	u, err := url.Parse("http://" + address)
+	if err != nil {
 		return fmt.Errorf("%s is %q, host:port is expected", model.AddressLabel, address)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("%s is %q, a port from 1 to 65535 is expected", model.AddressLabel, address)
+		}
 	}
 	return nil
 }
+
+// MinInterval is how often a target is scraped at most: what is less is a mistake in the unit.
+const MinInterval = 100 * time.Millisecond
 
 // timing returns how often and how long. A target that sets only an interval below the
 // common timeout means both.
@@ -109,8 +119,8 @@ func timing(l labels.Labels, cfg Config) (interval, timeout time.Duration, err e
 			return otherwise, nil
 		}
 		d, err := model.ParseDuration(v)
-		if err != nil || d == 0 {
-			return 0, fmt.Errorf("%s is %q, a duration such as 30s is expected", name, v)
+		if err != nil || time.Duration(d) < MinInterval {
+			return 0, fmt.Errorf("%s is %q, a duration such as 30s is expected, and at least %s", name, v, MinInterval)
 		}
 		return time.Duration(d), nil
 	}

@@ -60,15 +60,16 @@ func TestBadTargets(t *testing.T) {
 		target []string
 		want   string
 	}{
-		"path in the address":   {[]string{"__address__", "api:3000/metrics"}, `target of scrape api: __address__ is "api:3000/metrics", host:port is expected`},
-		"user in the address":   {[]string{"__address__", "me:secret@api:3000"}, "target of scrape api: __address__ holds an @: user and password belong in the scrape's authentication"},
-		"control in address":    {[]string{"__address__", "api\n:3000"}, `target of scrape api: __address__ is "api\n:3000", host:port is expected`},
-		"scheme":                {[]string{"__scheme__", "ftp"}, `target api:3000: scheme "ftp", use http or https`},
-		"interval":              {[]string{"__scrape_interval__", "often"}, `target api:3000: __scrape_interval__ is "often", a duration such as 30s is expected`},
-		"zero interval":         {[]string{"__scrape_interval__", "0s"}, `target api:3000: __scrape_interval__ is "0s", a duration such as 30s is expected`},
-		"timeout over interval": {[]string{"__scrape_timeout__", "31s"}, "target api:3000: timeout 31s must be above zero and not above the interval 30s"},
-		"label name":            {[]string{"a.b", "c"}, `target api:3000: label name "a.b" is not valid`},
-		"label value":           {[]string{"a", "\xff"}, "target api:3000: value of label a is not UTF-8"},
+		"path in the address":      {[]string{"__address__", "api:3000/metrics"}, `target of scrape api: __address__ is "api:3000/metrics", host:port is expected`},
+		"user in the address":      {[]string{"__address__", "me:secret@api:3000"}, "target of scrape api: __address__ holds an @: user and password belong in the scrape's authentication"},
+		"control in address":       {[]string{"__address__", "api\n:3000"}, `target of scrape api: __address__ is "api\n:3000", host:port is expected`},
+		"scheme":                   {[]string{"__scheme__", "ftp"}, `target api:3000: scheme "ftp", use http or https`},
+		"interval":                 {[]string{"__scrape_interval__", "often"}, `target api:3000: __scrape_interval__ is "often", a duration such as 30s is expected, and at least 100ms`},
+		"interval in a wrong unit": {[]string{"__scrape_interval__", "1ms"}, `target api:3000: __scrape_interval__ is "1ms", a duration such as 30s is expected, and at least 100ms`},
+		"zero interval":            {[]string{"__scrape_interval__", "0s"}, `target api:3000: __scrape_interval__ is "0s", a duration such as 30s is expected, and at least 100ms`},
+		"timeout over interval":    {[]string{"__scrape_timeout__", "31s"}, "target api:3000: timeout 31s must be above zero and not above the interval 30s"},
+		"label name":               {[]string{"a.b", "c"}, `target api:3000: label name "a.b" is not valid`},
+		"label value":              {[]string{"a", "\xff"}, "target api:3000: value of label a is not UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := scrape.New(target(tc.target...), testConfig(), scrape.Options{})

@@ -170,10 +170,17 @@ func cutLine(line []byte, limit int) []byte {
 }
 
 // valid returns line as UTF-8: backends refuse or change anything else. A valid line is
-// returned as it is.
+// returned as it is. In another each byte that is none of a character becomes U+FFFD, as in what
+// the Engine itself writes to json-file logs.
 func valid(line []byte) []byte {
 	if utf8.Valid(line) {
 		return line
 	}
-	return bytes.ToValidUTF8(line, []byte("\uFFFD"))
+	whole := make([]byte, 0, len(line)+len(line)/2)
+	for len(line) > 0 {
+		r, n := utf8.DecodeRune(line)
+		whole = utf8.AppendRune(whole, r)
+		line = line[n:]
+	}
+	return whole
 }

@@ -114,6 +114,7 @@ func New(c Config, o Options) (*Endpoint, error) {
 			Timeout:   c.Timeout,
 			Tenant:    c.Tenant,
 			Headers:   c.Headers,
+			Secrets:   redacted.Secrets(c.HTTP),
 			Delivered: o.Metrics.delivered,
 			Dropped:   o.Metrics.dropped,
 			Metrics:   o.Send,

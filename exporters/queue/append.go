@@ -144,13 +144,15 @@ func (q *Queue) create() (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.next++
 	s.file = f
 	q.buf = appendSegmentHeader(q.buf[:0], version)
 	if _, err := q.writeAt(f, q.buf, 0); err != nil {
-		_ = s.delete()
+		if s.delete() != nil {
+			q.next++ // its name is taken
+		}
 		return nil, err
 	}
+	q.next++
 	s.memory = q.memory.head - uint64(s.size)
 	q.spare = nil
 	return s, nil

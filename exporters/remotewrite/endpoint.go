@@ -62,7 +62,7 @@ type Endpoint struct {
 	sender   *send.Sender
 	protocol *protocol
 	requests requests
-	labels   labeller
+	labels   *labeller
 	meta     metadata
 	events   events
 	buffer   *buffer
@@ -99,7 +99,7 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		cfg:      cfg,
 		opts:     o,
 		logger:   logger,
-		labels:   labeller{external: cfg.ExternalLabels, rules: cfg.WriteRelabel, logger: logger},
+		labels:   newLabeller(cfg.ExternalLabels, cfg.WriteRelabel, logger),
 		protocol: newProtocol(cfg.Name, o.UserAgent, m.written),
 		events:   events{endpoint: cfg.Name, metrics: m, logger: logger, lost: map[string]int64{}},
 	}
@@ -112,6 +112,7 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		Timeout:   cfg.Timeout,
 		Tenant:    cfg.Tenant,
 		Headers:   cfg.Headers,
+		Secrets:   redacted.Secrets(cfg.HTTP),
 		Delivered: m.delivered,
 		Dropped:   m.dropped,
 		Metrics:   o.SendMetrics,

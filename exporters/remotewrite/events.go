@@ -1,6 +1,8 @@
 package remotewrite
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -133,10 +135,14 @@ func (t *trouble) fails(err error) bool {
 		t.since = time.Now()
 	}
 	t.times++
-	if err.Error() == t.logged {
+	what := err.Error()
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		what = file.Op + ": " + file.Err.Error() // each attempt may be with another file
+	}
+	if what == t.logged {
 		return false
 	}
-	t.logged = err.Error()
+	t.logged = what
 	return true
 }
 

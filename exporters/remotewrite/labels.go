@@ -13,6 +13,9 @@ import (
 // AppendLabels appends the Label fields of a TimeSeries as this endpoint sends them; false:
 // write relabelling drops the series.
 func (e *Endpoint) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	if e.labels.joins {
+		return e.labels.appendJoined(dst, l), true
+	}
 	l, keep := e.labels.apply(l)
 	if !keep {
 		return dst, false
@@ -24,16 +27,42 @@ func (e *Endpoint) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 type labeller struct {
 	external labels.Labels
 	rules    []*relabel.Config
+	joins    bool           // there are no rules, and external needs no check
+	pairs    []labels.Label // of external
 	logger   *slog.Logger
 
 	builders sync.Pool // of *labels.Builder
 	invalid  sync.Once
 }
 
-func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
-	if r.external.IsEmpty() && len(r.rules) == 0 {
-		return l, true
+func newLabeller(external labels.Labels, rules []*relabel.Config, logger *slog.Logger) *labeller {
+	r := &labeller{external: external, rules: rules, logger: logger}
+	r.joins = len(rules) == 0 && external.IsValid(model.LegacyValidation)
+	external.Range(func(x labels.Label) {
+		r.joins = r.joins && x.Value != ""
+		r.pairs = append(r.pairs, x)
+	})
+	return r
+}
+
+// appendJoined appends l and what it lacks of external, both in order.
+func (r *labeller) appendJoined(dst []byte, l labels.Labels) []byte {
+	rest := r.pairs
+	l.Range(func(one labels.Label) {
+		for ; len(rest) > 0 && rest[0].Name <= one.Name; rest = rest[1:] {
+			if rest[0].Name != one.Name {
+				dst = appendLabel(dst, rest[0])
+			}
+		}
+		dst = appendLabel(dst, one)
+	})
+	for _, x := range rest {
+		dst = appendLabel(dst, x)
 	}
+	return dst
+}
+
+func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
 	b, _ := r.builders.Get().(*labels.Builder)
 	if b == nil {
 		b = labels.NewBuilder(labels.EmptyLabels())
@@ -60,13 +89,15 @@ func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
 
 // appendLabels is prompb's encoding of TimeSeries.labels.
 func appendLabels(dst []byte, l labels.Labels) []byte {
-	l.Range(func(one labels.Label) {
-		dst = append(dst, 1<<3|2)
-		dst = binary.AppendUvarint(dst, uint64(stringSize(one.Name)+stringSize(one.Value)))
-		dst = appendString(dst, 1<<3|2, one.Name)
-		dst = appendString(dst, 2<<3|2, one.Value)
-	})
+	l.Range(func(one labels.Label) { dst = appendLabel(dst, one) })
 	return dst
+}
+
+func appendLabel(dst []byte, l labels.Label) []byte {
+	dst = append(dst, 1<<3|2)
+	dst = binary.AppendUvarint(dst, uint64(stringSize(l.Name)+stringSize(l.Value)))
+	dst = appendString(dst, 1<<3|2, l.Name)
+	return appendString(dst, 2<<3|2, l.Value)
 }
 
 // appendString appends a string field whose tag is one byte. proto3 leaves out empty ones.

@@ -67,7 +67,7 @@ type Refusal struct {
 // ErrOneItem says that a request cannot be split.
 var ErrOneItem = errors.New("the request holds one item")
 
-// Options are what a Sender works with. All but Tenant and Headers are required.
+// Options are what a Sender works with. All but Tenant, Headers and Secrets are required.
 type Options struct {
 	Endpoint string // its name in metrics and log
 	URL      string // posted to as given; shown without user info
@@ -76,6 +76,7 @@ type Options struct {
 	Timeout  time.Duration     // of one attempt
 	Tenant   string            // X-Scope-OrgID; empty sends none
 	Headers  map[string]string // added where the protocol does not set them itself
+	Secrets  []string          // what Client proves itself with: not shown, should an answer repeat it
 
 	Delivered prometheus.Counter     // items taken by the endpoint
 	Dropped   *prometheus.CounterVec // items refused, by endpoint and reason
@@ -204,7 +205,7 @@ func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
 		a.verdict, a.text = hold, "a web page"
 	} else if a.verdict != taken {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
-		a.text = cleanText(text)
+		a.text = redacted.Text(cleanText(text), s.Secrets)
 		if to := resp.Header.Get("Location"); to != "" {
 			a.text = "a redirect to " + redacted.URL(to)
 		}

@@ -95,7 +95,7 @@ func newBenchOf(protocol send.Protocol, answers func(attempt int, body string) (
 	}
 	b.Sender = send.New(send.Options{
 		Endpoint: "letters", URL: "http://user:hunter2@backend.test/push", Client: &http.Client{Transport: b.backend},
-		Protocol: protocol, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
+		Protocol: protocol, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"}, Secrets: []string{"hunter2"},
 		Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(b.reg), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	return b
@@ -274,6 +274,37 @@ func TestNetworkErrors(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A backend that repeats the token it was given makes nobody else see it.
+func TestAnswersThatRepeatASecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(attempt int, _ string) (*http.Response, error) {
+			switch attempt {
+			case 1:
+				return status(401, "invalid token hunter2")
+			default:
+				return status(400, "hunter2 may not write")
+			}
+		})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = b.Deliver(t.Context(), six())
+		}()
+		synctest.Wait()
+		err := b.Err()
+		if err == nil || !strings.Contains(err.Error(), "invalid token <secret>") {
+			t.Errorf("while it is held: err = %v", err)
+		}
+		if st := b.Status(); strings.Contains(st.LastError, "hunter2") {
+			t.Errorf("status: %s", st.LastError)
+		}
+		<-ended
+		if said := b.log.String(); strings.Contains(said, "hunter2") || !strings.Contains(said, "<secret> may not write") {
+			t.Errorf("log:\n%s", said)
+		}
+	})
 }
 
 // blackHole takes requests and never answers.
