@@ -5,12 +5,16 @@ VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo
 COMMIT       ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 FUZZTIME     ?= 1m
 SOAK         ?= 1h
+BENCHTIME    ?= 1s
+BENCH        ?=
+VMAGENT      ?=
+PROMETHEUS   ?=
 SCENARIO     ?=
 
-.PHONY: help demo build test lint e2e chaos soak bench fuzz golden image
+.PHONY: help demo build test lint e2e chaos soak bench bench-paths bench-agents allocs size fuzz golden image
 
 help: ## list the targets
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## the whole agent against simulated containers and embedded receivers
 	go run ./cmd/lighter demo
@@ -33,8 +37,19 @@ chaos: ## every fault at its full length, about half an hour; one: make chaos SC
 soak: ## floods, restarts and faults at random for SOAK; LIGHTER_E2E_SEED repeats a run's choices
 	cd deploy/e2e && LIGHTER_E2E_SOAK=$(SOAK) go test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
-bench: ## benchmarks of the hot paths, with allocations
-	go test -run '^$$' -bench . -benchmem ./...
+bench: bench-paths bench-agents ## both; docs/performance.md says what they measure
+
+bench-paths: ## benchmarks of the hot paths, each beside its reference, with allocations
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+bench-agents: ## whole agents: CPU time a million lines and samples, peak memory; short: make bench-agents BENCH="-for 5s -lines 20000"
+	CGO_ENABLED=0 go run ./deploy/bench $(if $(VMAGENT),-vmagent $(VMAGENT)) $(if $(PROMETHEUS),-prometheus $(PROMETHEUS)) $(BENCH)
+
+allocs: ## allocations a line and a sample on the hot paths, held to their bounds
+	go test -run '^TestAllocs' -count=1 ./...
+
+size: ## what each module adds to the binary; docs/size.md reads it
+	go run ./deploy/size
 
 # go test -fuzz takes one target at a time.
 fuzz: ## each fuzz target for FUZZTIME

@@ -29,8 +29,8 @@ func batchOf(entries ...lighter.Entry) *lighter.Batch {
 	return &lighter.Batch{Streams: []*lighter.Stream{streamA, streamB}, Entries: entries}
 }
 
-// slowEncode is the library's encoder, on the same entries.
-func slowEncode(t testing.TB, batches []*lighter.Batch) []byte {
+// slowPack makes a request's body with the libraries, of the same entries.
+func slowPack(t testing.TB, batches []*lighter.Batch) []byte {
 	t.Helper()
 	var req push.PushRequest
 	index := map[string]int{}
@@ -50,11 +50,11 @@ func slowEncode(t testing.TB, batches []*lighter.Batch) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return snappy.Encode(nil, b)
 }
 
-func TestEncodeAsTheLibraryDoes(t *testing.T) {
-	var e encoder
+func TestPackAsTheLibrariesDo(t *testing.T) {
+	var p packer
 	for name, batches := range map[string][]*lighter.Batch{
 		"nothing":       nil,
 		"one":           {batchOf(lighter.Entry{Time: 1767323045000000006, Line: []byte("hello")})},
@@ -64,19 +64,22 @@ func TestEncodeAsTheLibraryDoes(t *testing.T) {
 		"before 1970":   {batchOf(lighter.Entry{Time: -1, Line: []byte("x")})},
 		"largest time":  {batchOf(lighter.Entry{Time: math.MaxInt64, Line: []byte("x")})},
 		"long":          {batchOf(lighter.Entry{Time: 1, Line: bytes.Repeat([]byte("x"), 300<<10)})},
+		"pieces":        manyLines(2000),
+		"a whole piece": {batchOf(lighter.Entry{Line: bytes.Repeat([]byte("x"), 65488)})}, // 64 KiB with all that is around it
+		"one byte more": {batchOf(lighter.Entry{Line: bytes.Repeat([]byte("x"), 65489)})},
 		"streams mixed": {batchOf(lighter.Entry{Time: 1, Line: []byte("a")}, lighter.Entry{Time: 2, Line: []byte("b"), Stream: 1}, lighter.Entry{Time: 3, Line: []byte("c")}), batchOf(lighter.Entry{Time: 4, Line: []byte("d"), Stream: 1})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // the second time with what the first has left behind
-				if got, want := e.encode(nil, batches, text), slowEncode(t, batches); !bytes.Equal(got, want) {
-					t.Errorf("encode = %.200q, want %.200q", got, want)
+				if got, want := p.pack(batches, text).Body, slowPack(t, batches); !bytes.Equal(got, want) {
+					t.Errorf("packed %.200q, want %.200q", got, want)
 				}
 			}
 		})
 	}
 }
 
-func FuzzEncode(f *testing.F) {
+func FuzzPack(f *testing.F) {
 	f.Add([]byte("hello"), int64(1767323045000000006), uint8(3), uint8(2))
 	f.Add([]byte(nil), int64(-5), uint8(0), uint8(1))
 	f.Fuzz(func(t *testing.T, line []byte, at int64, n, split uint8) {
@@ -90,19 +93,34 @@ func FuzzEncode(f *testing.F) {
 			}
 		}
 		batches := []*lighter.Batch{one, two}
-		var e encoder
-		if got, want := e.encode(nil, batches, text), slowEncode(t, batches); !bytes.Equal(got, want) {
-			t.Errorf("encode = %q, want %q", got, want)
+		var p packer
+		if got, want := p.pack(batches, text).Body, slowPack(t, batches); !bytes.Equal(got, want) {
+			t.Errorf("packed %q, want %q", got, want)
 		}
 	})
 }
 
-func TestEncodeDoesNotAllocate(t *testing.T) {
+func TestPackDoesNotAllocate(t *testing.T) {
 	batches := manyLines(1000)
-	var e encoder
-	buf := e.encode(nil, batches, text)
-	if n := testing.AllocsPerRun(20, func() { buf = e.encode(buf[:0], batches, text) }); n > 0 {
+	var p packer
+	p.pack(batches, text)
+	if n := testing.AllocsPerRun(20, func() { p.pack(batches, text) }); n > 0 {
 		t.Errorf("%v allocations for 1,000 lines, want 0", n)
+	}
+}
+
+// TestPackHoldsLittle: what is not compressed yet is a piece and a line at most, and a huge
+// line is not paid for after the next request.
+func TestPackHoldsLittle(t *testing.T) {
+	var p packer
+	p.pack(manyLines(10_000), text)
+	if n := cap(p.block.raw); n > 2*pieceBytes {
+		t.Errorf("%d bytes are held uncompressed for lines of 200", n)
+	}
+	p.pack([]*lighter.Batch{batchOf(lighter.Entry{Time: 1, Line: make([]byte, 4<<20)})}, text)
+	p.pack(manyLines(1), text)
+	if n := cap(p.block.raw) + cap(p.block.body); n > 2*pieceBytes+snappy.MaxEncodedLen(pieceBytes) {
+		t.Errorf("%d bytes are kept after a line of 4 MiB", n)
 	}
 }
 
@@ -114,34 +132,34 @@ func manyLines(n int) []*lighter.Batch {
 	return []*lighter.Batch{b}
 }
 
-func BenchmarkEncode(b *testing.B) {
+func BenchmarkPack(b *testing.B) {
 	for _, n := range []int{1, 100, 5000} {
 		batches := manyLines(n)
-		size := int64(len(slowEncode(b, batches)))
+		size, err := snappy.DecodedLen(slowPack(b, batches))
+		if err != nil {
+			b.Fatal(err)
+		}
 		b.Run(fmt.Sprintf("ours/entries=%d", n), func(b *testing.B) {
-			var e encoder
-			var raw, body []byte
-			b.SetBytes(size)
+			var p packer
+			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				raw = e.encode(raw[:0], batches, text)
-				body = snappy.Encode(body[:cap(body)], raw)
+				p.pack(batches, text)
 			}
 		})
 		b.Run(fmt.Sprintf("library/entries=%d", n), func(b *testing.B) {
-			b.SetBytes(size)
+			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = snappy.Encode(nil, slowEncode(b, batches))
+				slowPack(b, batches)
 			}
 		})
 	}
 }
 
 func TestSplitKeepsOrderAndLosesNothing(t *testing.T) {
-	var e encoder
-	batches := manyLines(21)
-	r := send.Request{Body: snappy.Encode(nil, e.encode(nil, batches, text)), Items: 21}
+	var p packer
+	r := p.pack(manyLines(21), text)
 	var lines []string
 	var walk func(send.Request)
 	walk = func(r send.Request) {
@@ -178,8 +196,8 @@ func TestSplitKeepsOrderAndLosesNothing(t *testing.T) {
 
 // Loki's own words, from its sources (pkg/validation/validate.go, pkg/ingester/stream.go).
 func TestRefused(t *testing.T) {
-	var e encoder
-	r := send.Request{Body: snappy.Encode(nil, e.encode(nil, manyLines(21), text)), Items: 21}
+	var p packer
+	r := p.pack(manyLines(21), text)
 	const stream = `{service="api", stream="stderr"}`
 	for name, tc := range map[string]struct {
 		text string

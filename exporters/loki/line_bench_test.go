@@ -100,12 +100,10 @@ func jsonFile(lines int, text string) []byte {
 
 // pushSink makes push requests of what comes, as an Endpoint does.
 type pushSink struct {
-	encoder encoder
+	packer  packer
 	batches []*lighter.Batch
 	acks    []func()
 	bytes   int
-	raw     []byte
-	packed  []byte
 }
 
 func (s *pushSink) Append(_ context.Context, b *lighter.Batch, acked func()) error {
@@ -118,8 +116,7 @@ func (s *pushSink) Append(_ context.Context, b *lighter.Batch, acked func()) err
 
 func (s *pushSink) flush() {
 	text := func(st *lighter.Stream) string { return st.Text(s, labels.EmptyLabels()) }
-	s.raw = s.encoder.encode(s.raw[:0], s.batches, text)
-	s.packed = snappy.Encode(s.packed[:cap(s.packed)], s.raw)
+	s.packer.pack(s.batches, text)
 	for _, acked := range s.acks {
 		acked()
 	}

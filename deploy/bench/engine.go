@@ -1,0 +1,150 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	label           = "lighter-bench"  // on every container and the image
+	image           = "lighter-bench"  // holds this binary and nothing else
+	containerPrefix = "lighter-bench-" // of every container's name
+	pidFile         = "/run/docker.pid"
+)
+
+// engine is the machine's Docker Engine, driven by its command line.
+type engine struct {
+	root string // its data directory
+	pid  int    // of dockerd; 0 if that is not known
+}
+
+// openEngine finds the Engine, removes what a run that died has left, and makes the image.
+func openEngine(ctx context.Context) (*engine, error) {
+	root, err := docker(ctx, nil, "info", "--format", "{{.DockerRootDir}}")
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{root: root}
+	if b, err := os.ReadFile(pidFile); err == nil {
+		e.pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+	}
+	if err := e.clean(ctx); err != nil {
+		return nil, err
+	}
+	var rootfs bytes.Buffer
+	if err := writeRootfs(&rootfs); err != nil {
+		return nil, err
+	}
+	_, err = docker(ctx, &rootfs, "import", "--change", `ENTRYPOINT ["/bench"]`, "--change", "LABEL "+label+"=", "-", image)
+	return e, err
+}
+
+func writeRootfs(dst io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(self)
+	if err != nil {
+		return err
+	}
+	w := tar.NewWriter(dst)
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "bench", Mode: 0o755, Size: int64(len(b))}); err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return errors.Join(err, w.Close())
+}
+
+// clean removes every container and image with the label.
+func (e *engine) clean(ctx context.Context) error {
+	err := e.removeContainers(ctx)
+	images, err2 := docker(ctx, nil, "image", "ls", "--quiet", "--filter", "label="+label)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	if ids := strings.Fields(images); len(ids) > 0 {
+		_, err = docker(ctx, nil, append([]string{"image", "rm", "--force"}, ids...)...)
+	}
+	return err
+}
+
+func (e *engine) removeContainers(ctx context.Context) error {
+	out, err := docker(ctx, nil, "ps", "--all", "--quiet", "--filter", "label="+label)
+	if err != nil {
+		return err
+	}
+	if ids := strings.Fields(out); len(ids) > 0 {
+		_, err = docker(ctx, nil, append([]string{"rm", "--force", "--volumes"}, ids...)...)
+	}
+	return err
+}
+
+// runWriters starts n containers that write as args say (runWriter), in place of those before.
+func (e *engine) runWriters(ctx context.Context, n int, args ...string) error {
+	if err := e.removeContainers(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for i := range n {
+		g.Go(func() error {
+			run := []string{"run", "--detach", "--label", label, "--name", writerName(i), "--network", "none",
+				"--log-driver", "json-file", "--log-opt", "max-size=10g", image, "write"}
+			_, err := docker(ctx, nil, append(run, args...)...)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func writerName(i int) string { return fmt.Sprintf("%s%03d", containerPrefix, i) }
+
+// waitWritten waits until each of n containers has written line number lines.
+func (e *engine) waitWritten(ctx context.Context, n, lines int) error {
+	for i := range n {
+		for {
+			out, err := docker(ctx, nil, "logs", "--tail", "1", writerName(i))
+			if err != nil {
+				return err
+			}
+			if seqOf(out) == lines {
+				break
+			}
+			if !sleep(ctx, 200*time.Millisecond) {
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// cpu is the CPU time that dockerd has used; 0 if it cannot be known.
+func (e *engine) cpu() (time.Duration, error) {
+	if e.pid == 0 {
+		return 0, nil
+	}
+	return cpuOf(e.pid)
+}
+
+// docker runs the command and returns what it wrote, trimmed.
+func docker(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+var scrapeHeader = []string{"workload", "program", "samples", "CPU s per million samples", "of the second half alone", "peak RSS", "received"}
+
+// scrapeMany: a hundred targets of 1,000 series, every second.
+func (b *bench) scrapeMany(ctx context.Context) error {
+	return b.scrape(ctx, 100, 1000, time.Second)
+}
+
+// scrapeLarge: twenty targets of 50,000 series, every ten seconds.
+func (b *bench) scrapeLarge(ctx context.Context) error {
+	return b.scrape(ctx, 20, 50_000, 10*time.Second)
+}
+
+// scrape measures each program in turn: from its start, so that what it costs to see the
+// series for the first time is among it.
+func (b *bench) scrape(ctx context.Context, targets, series int, every time.Duration) error {
+	name := fmt.Sprintf("%d × %s series every %s", targets, thousands(series), every)
+	b.out.table(scrapeHeader)
+	for _, p := range scrapers(b.options) {
+		b.say("%s: %s", name, p.name)
+		if err := b.scrapeWith(ctx, p, name, targets, series, every); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) scrapeWith(ctx context.Context, by scraper, name string, targets, series int, every time.Duration) (err error) {
+	s, err := startScraped(targets, series)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	dir, err := b.freshDir()
+	if err != nil {
+		return err
+	}
+	p, err := by.start(dir, s.to, s.targets, every)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.stop() }()
+	if !sleep(ctx, b.length/2) {
+		return ctx.Err()
+	}
+	half, err := b.take(ctx, p, s.to)
+	if err != nil {
+		return errors.Join(err, p.alive())
+	}
+	if !sleep(ctx, b.length/2) {
+		return ctx.Err()
+	}
+	end, err := b.take(ctx, p, s.to)
+	if err != nil {
+		return errors.Join(err, p.alive())
+	}
+	peak, err := p.peak()
+	if err != nil {
+		return errors.Join(err, p.alive())
+	}
+	stopErr := p.stop() // what it has scraped, it still sends
+	_, verdict, err := s.outcome(ctx)
+	if err != nil {
+		return err
+	}
+	if stopErr != nil {
+		verdict += ", " + stopErr.Error()
+	}
+	samples := end.report.Samples.Items
+	b.out.row([]string{name, by.name, thousands(samples), perMillion(end.program, samples),
+		perMillion(end.program-half.program, samples-half.report.Samples.Items), mebibytes(peak), verdict})
+	return nil
+}
+
+// scraped is pages, and the backend that their samples are to come to.
+type scraped struct {
+	pages   *process
+	to      *backend
+	targets []string
+	series  int // of each
+}
+
+func startScraped(targets, series int) (*scraped, error) {
+	s := &scraped{series: series}
+	var err error
+	if s.pages, err = startRole(&s.targets, "pages", "-targets", fmt.Sprint(targets), "-series", fmt.Sprint(series)); err != nil {
+		return nil, err
+	}
+	if s.to, err = startBackend(); err != nil {
+		_ = s.pages.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// stop ends both, which have nothing to lose.
+func (s *scraped) stop() {
+	_ = s.pages.stop()
+	_ = s.to.stop()
+}
+
+// outcome says how many samples came and what is not as it must be with them, once the program
+// has stopped.
+func (s *scraped) outcome(ctx context.Context) (samples int, verdict string, err error) {
+	var scrapes map[string]int
+	if err := ask(ctx, "http://"+s.targets[0]+scrapesPath, &scrapes); err != nil {
+		return 0, "", err
+	}
+	r, err := s.to.report(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	verdict = r.Samples.verdict(r.Samples.lost(scrapes, s.series))
+	if len(r.Refused) > 0 {
+		verdict += fmt.Sprintf(", %d requests refused: %s", len(r.Refused), r.Refused[0])
+	}
+	return r.Samples.Items, verdict, nil
+}
+
+// lost is how many samples of the scrapes that each target has had are missing: between those
+// that came, before the first and after the last. The last scrape may be cut by the stop.
+func (r sampleReport) lost(scrapes map[string]int, series int) int {
+	n := r.Missing
+	for target, had := range scrapes {
+		t := r.Targets[target]
+		missing := max(had-1-int(t.Last), 0)
+		if t.First > 1 {
+			missing += int(t.First - 1)
+		}
+		n += (series-t.Series)*had + t.Series*missing
+	}
+	return n
+}
