@@ -327,3 +327,39 @@ func TestAutoDecidesAtTheStart(t *testing.T) {
 		t.Errorf("source = %q, want file", got)
 	}
 }
+
+// Lines of the same nanosecond are told apart by their number: none comes twice when the agent is
+// stopped among them, and none is left out.
+func TestSameNanosecond(t *testing.T) {
+	for _, source := range sources {
+		t.Run(source, func(t *testing.T) {
+			t.Parallel()
+			h := newDockerHost(t)
+			c := h.create(dockersim.Spec{Name: "api"})
+			at := h.clock + 123
+			var want []string
+			for round := range 4 {
+				for i := range round + 1 {
+					line := fmt.Sprintf("round %d line %d", round, i)
+					want = append(want, line)
+					c.WriteAt(at, dockersim.Stdout, line)
+				}
+				_, stop := h.start(source)
+				await(t, "the lines are delivered", func() bool { return h.backend.PushStats().Lines >= len(want) })
+				stop()
+			}
+			var got []string
+			for _, s := range h.backend.Streams() {
+				for _, e := range s.Entries {
+					got = append(got, e.Line)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+			if s := h.backend.PushStats(); s.Repeated != 0 {
+				t.Errorf("%d lines came twice", s.Repeated)
+			}
+		})
+	}
+}

@@ -146,11 +146,11 @@ func (d *decoder) interrupt(t int64, stream int, older bool) {
 
 // judge says whether a line that is emitted has come before. What has come of the other
 // stream's line comes again where it follows the repeated one.
-func (d *decoder) judge(t int64, stream int, line []byte) verdict {
+func (d *decoder) judge(t int64, stream int, line []byte, joined bool) verdict {
 	if d.torn {
 		return doubtful
 	}
-	v := d.seen.judge(t, stream, line)
+	v := d.seen.judge(t, stream, line, joined)
 	if other := 1 - stream; v == repeated && d.lines.Open(other) != 0 && d.began[other] >= d.seen.next {
 		d.lines.Forget(other)
 	}

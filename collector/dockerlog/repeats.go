@@ -41,6 +41,7 @@ type side struct {
 	most   int64
 	gone   int64 // the greatest of those no longer remembered
 	coarse bool  // there were different lines of the same time
+	joined bool  // the line of time last came in pieces
 }
 
 // verdict is what a line is.
@@ -54,11 +55,11 @@ const (
 
 func newRepeats() repeats { return repeats{seed: maphash.MakeSeed()} }
 
-// judge says what the next line of the Engine's stream is.
-func (r *repeats) judge(at int64, stream int, line []byte) verdict {
+// judge says what the next line of the Engine's stream is; joined says that it came in pieces.
+func (r *repeats) judge(at int64, stream int, line []byte, joined bool) verdict {
 	s, side := sight{key(at, stream), maphash.Bytes(r.seed, line)}, &r.sides[stream]
 	if at > side.most {
-		r.add(at, side, s)
+		r.add(at, side, s, joined)
 		return fresh
 	}
 	if r.next < r.total && r.lines[r.next%window] == s {
@@ -73,11 +74,13 @@ func (r *repeats) judge(at int64, stream int, line []byte) verdict {
 		return doubtful
 	case at <= side.last && at <= side.gone && at >= side.least:
 		return doubtful // it may have been among those no longer remembered
-	case sameTime && !side.coarse: // or the end of a line that the file before has the beginning of
-		side.coarse = at == side.last
+	case sameTime && !side.coarse && (at != side.last || side.joined):
+		side.coarse = at == side.last // or it is the end of a line that the file before has the beginning of
 		return doubtful
+	case sameTime:
+		side.coarse = true
 	}
-	r.add(at, side, s)
+	r.add(at, side, s, joined)
 	return fresh
 }
 
@@ -107,8 +110,8 @@ func (s *side) tells(at int64) bool { return !s.coarse && at%1000 != 0 }
 func key(at int64, stream int) int64 { return at<<1 | int64(stream) }
 
 // add remembers a line.
-func (r *repeats) add(at int64, s *side, line sight) {
-	s.last, s.most = at, max(s.most, at)
+func (r *repeats) add(at int64, s *side, line sight, joined bool) {
+	s.last, s.most, s.joined = at, max(s.most, at), joined
 	if s.least == 0 || at < s.least {
 		s.least = at
 	}

@@ -16,7 +16,7 @@ func BenchmarkJudge(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				at += 1001
-				if r.judge(at, 0, line) != fresh {
+				if r.judge(at, 0, line, false) != fresh {
 					b.Fatal("not fresh")
 				}
 			}
@@ -25,13 +25,13 @@ func BenchmarkJudge(b *testing.B) {
 			r, at := newRepeats(), int64(1e18)
 			for range window {
 				at += 1001
-				r.judge(at, 0, line)
+				r.judge(at, 0, line, false)
 			}
 			at = 1
 			b.ReportAllocs()
 			for b.Loop() {
 				at += 1001
-				if r.judge(at, 0, line) != fresh {
+				if r.judge(at, 0, line, false) != fresh {
 					b.Fatal("not fresh")
 				}
 			}

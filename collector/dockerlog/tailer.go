@@ -221,7 +221,7 @@ func (t *Tailer) find(ctx context.Context, from position.Position, setBack bool)
 
 // line takes a line of the stream, unless the Engine has handed it out before.
 func (t *Tailer) line(at int64, stream int, line []byte, own bool) {
-	switch t.decoder.judge(at, stream, line) {
+	switch t.decoder.judge(at, stream, line, own) {
 	case fresh:
 		t.feed.Line(at, stream, line, own)
 	case doubtful:
@@ -241,10 +241,12 @@ const (
 // read decodes and hands on until the stream ends or breaks. What is left over is in
 // the chunk then.
 func (t *Tailer) read(ctx context.Context, body io.Reader) error {
+	g := gathering{began: time.Now()}
 	for {
 		buf := t.feed.Chunk.Buf
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		t.feed.Chunk.Buf = buf[:len(buf)+n]
+		filled := len(buf)+n == cap(buf)
 		if n > 0 {
 			if err := t.take(ctx, n); err != nil {
 				return err
@@ -252,6 +254,11 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if pause := g.after(n, filled, time.Now()); pause > 0 {
+			if err := sleep(ctx, pause); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -62,8 +62,8 @@ func (t *Tailer) Wake() { wake(t.look) }
 
 const (
 	// step is how often a log is read that is written all the time: what a line costs is mostly
-	// the waking, and this is ten a second whatever is written.
-	step = 100 * time.Millisecond
+	// the waking, and this is twice a second whatever is written. Requests go once a second.
+	step = 500 * time.Millisecond
 	// poll is how often a quiet log is looked at, though nobody says that it was written.
 	poll = 3 * time.Second
 	// pollAlone is poll where there is no inotify.

@@ -384,9 +384,9 @@ func TestSteps(t *testing.T) {
 			if n := len(b.sink.Lines()); i == 0 && n != 1 {
 				t.Fatalf("the first line is not read at once: %d", n)
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		if n := b.sink.Batches(); n < 9 || n > 12 || len(b.sink.Lines()) != 100 {
 			t.Errorf("%d lines in %d batches, want 100 in about 10", len(b.sink.Lines()), n)
 		}

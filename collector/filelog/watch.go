@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +58,9 @@ func NewWatcher(logger *slog.Logger) *Watcher {
 	return w
 }
 
+// between is the least time between two looks at what inotify has to say.
+const between = 100 * time.Millisecond
+
 // Run wakes Tailers until ctx ends, which it reports as nil. The Watcher is closed then.
 func (w *Watcher) Run(ctx context.Context) error {
 	if w.file == nil {
@@ -65,7 +69,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
 	defer stop()
-	err := w.conn.Read(func(uintptr) bool { w.drain(); return false }) // waits until there is more
+	err := w.conn.Read(func(uintptr) bool { // false: it waits until there is more
+		w.drain()
+		select { // many logs that are written a little wake the process together
+		case <-time.After(between):
+		case <-ctx.Done():
+		}
+		return false
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {

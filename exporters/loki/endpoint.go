@@ -50,6 +50,7 @@ type Endpoint struct {
 	queue   []*lighter.Batch // not sent yet, in order
 	first   time.Time        // when the first of them came
 	lines   int              // bytes that they make in requests
+	held    int              // bytes of memory that they keep
 	last    time.Time        // when the last request was cut
 	waiting waiting          // of queue and of what is being sent from memory
 
@@ -131,10 +132,11 @@ func (e *Endpoint) Append(b *lighter.Batch) {
 	if len(e.queue) == 0 {
 		e.first = time.Now()
 	}
-	full := e.lines >= e.BatchBytes
-	wake := len(e.queue) == 0 || !full && e.lines+lines >= e.BatchBytes
+	first, full := len(e.queue) == 0, e.full()
 	e.queue = append(e.queue, b)
 	e.lines += lines
+	e.held += b.Bytes
+	wake := first || !full && e.full()
 	e.waiting.entries += len(b.Entries)
 	e.waiting.bytes += b.Bytes
 	e.o.Metrics.queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.bytes))
@@ -236,7 +238,7 @@ func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait 
 // may go on waiting; 0 is until more come. e.mu is held.
 func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	switch {
-	case ctx.Err() != nil, e.lines >= e.BatchBytes:
+	case ctx.Err() != nil, e.full():
 		return 0, true
 	case len(e.queue) == 0:
 		return 0, false
@@ -244,6 +246,14 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	wait = min(time.Until(e.first.Add(e.BatchWait)), max(time.Until(e.last.Add(e.BatchWait)), time.Until(e.first.Add(minWait))))
 	return wait, wait <= 0
 }
+
+// full reports whether what waits is worth a request however short it has waited. Few lines may
+// keep much memory, that of the reads they came with, and their readers wait for that. e.mu is held.
+func (e *Endpoint) full() bool { return e.lines >= e.BatchBytes || e.held >= maxHeld*e.BatchBytes }
+
+// maxHeld is how much more memory than lines a request may wait for: a few such requests are what
+// the caller's bound allows.
+const maxHeld = 2
 
 // minWait is how long the first line after a pause waits for company: a line that comes
 // after a quiet second is on its way at once, and still there is no more than a request a
@@ -255,6 +265,7 @@ func (e *Endpoint) cut() []*lighter.Batch {
 	n, size := 0, 0
 	for n < len(e.queue) && size < e.BatchBytes {
 		size += lineBytes(e.queue[n])
+		e.held -= e.queue[n].Bytes
 		n++
 	}
 	if n == 0 {

@@ -20,6 +20,23 @@ import (
 	"lighter/exporters/send"
 )
 
+// Few lines may keep much memory, and those who read them wait for it: they are sent at once.
+func TestRequestIsDueByMemory(t *testing.T) {
+	b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
+	stream := lighter.NewStream(labels.FromStrings("service", "api"))
+	held := func(bytes int) (released chan struct{}) {
+		batch := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: bytes}
+		released = make(chan struct{})
+		batch.Retain(1, func() { close(released) })
+		b.Append(batch)
+		return released
+	}
+	wait(t, held(1)) // the first line after a pause
+	some := held(loki.DefaultConfig().BatchBytes)
+	wait(t, held(loki.DefaultConfig().BatchBytes))
+	wait(t, some)
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type bench struct {

@@ -238,6 +238,7 @@ func (e *Endpoint) uncut(batches []*lighter.Batch) {
 	e.queue = append(batches, e.queue...)
 	for _, b := range batches {
 		e.lines += lineBytes(b)
+		e.held += b.Bytes
 	}
 }
 
