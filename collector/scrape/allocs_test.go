@@ -10,7 +10,7 @@ import (
 // whatever its size; and of one in which a hundredth of the series changed, for each of those.
 const (
 	steadyAllocs  = 0
-	changedAllocs = 30
+	changedAllocs = 1
 )
 
 // TestAllocs is the gate: a series that was there before costs no allocation.
@@ -39,6 +39,48 @@ func TestAllocs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Allocations for what only OpenMetrics has: none for a start time and for an exemplar that
+// was there before; for each new exemplar what the library makes; for a page that is new,
+// what grows with it in a few steps.
+const (
+	newExemplarAllocs = 3
+	newPageAllocs     = 100
+)
+
+func TestAllocsOfOthers(t *testing.T) {
+	if raceEnabled(t) {
+		t.Skip("under the race detector pools forget at random")
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const n, contentType = 2_000, "application/openmetrics-text; version=1.0.0"
+	cfg := DefaultConfig()
+	cfg.StartTimes = true
+	for name, tc := range map[string]struct {
+		pages [][]byte
+		most  float64
+	}{
+		"start times":    {createdPages(n), 0},
+		"same exemplars": {exemplarPages(n, false), 0},
+		"new exemplars":  {exemplarPages(n, true), newExemplarAllocs * n / 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := roundsOf(t, NewBuffers(), cfg, contentType, tc.pages)
+			for range tc.pages {
+				again()
+			}
+			if got := testing.AllocsPerRun(20, again); got > tc.most {
+				t.Errorf("%v allocations, want at most %v", got, tc.most)
+			}
+		})
+	}
+	t.Run("new page", func(t *testing.T) {
+		pages := steadyPages(n)
+		if got := testing.AllocsPerRun(5, func() { rounds(t, NewBuffers(), pages)() }); got > newPageAllocs {
+			t.Errorf("%v allocations, want at most %d", got, newPageAllocs)
+		}
+	})
 }
 
 // raceEnabled says whether the race detector is on: it makes a pool forget a part of what it

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,23 +62,39 @@ func churn(lines []string, round int) []string {
 	return changed
 }
 
+// benchSink encodes labels as a remote-write endpoint does, without the library.
+type benchSink struct{ plainSink }
+
+func (benchSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	l.Range(func(one labels.Label) {
+		dst = append(dst, 1<<3|2, byte(4+len(one.Name)+len(one.Value)), 1<<3|2, byte(len(one.Name))) // names and values are short
+		dst = append(append(dst, one.Name...), 2<<3|2, byte(len(one.Value)))
+		dst = append(dst, one.Value...)
+	})
+	return dst, true
+}
+
 // rounds returns a function that reads one of the pages after another, a round later each,
 // and compresses what came of it.
 func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
-	c := newCache(testTarget, DefaultConfig(), []Sink{plainSink{}})
+	return roundsOf(tb, buffers, DefaultConfig(), "text/plain", pages)
+}
+
+func roundsOf(tb testing.TB, buffers *Buffers, cfg Config, contentType string, pages [][]byte) func() {
+	c := newCache(testTarget, cfg, []Sink{benchSink{}})
 	fams := families{}
 	at, next := int64(1_700_000_000_000), 0
-	p := &page{contentType: "text/plain"}
+	p := &page{contentType: contentType}
 	spare := sync.Pool{New: func() any { return &[]byte{} }}
 	return func() {
 		at += 1000
 		p.body = pages[next%len(pages)]
 		next++
-		out, r := buffers.getBlocks(1), buffers.getReading()
-		if _, err := c.read(p, at, out, fams, r); err != nil {
+		w := buffers.getWork(context.Background(), len(p.body), 1)
+		if _, err := c.read(p, at, &w.out, fams, &w.reading); err != nil {
 			tb.Fatal(err)
 		}
-		for _, b := range out.sinks[0].finish(at) {
+		for _, b := range w.out.sinks[0].finish(at) {
 			packed := spare.Get().(*[]byte)
 			if n := snappy.MaxEncodedLen(len(b.Body)); len(*packed) < n {
 				*packed = make([]byte, n)
@@ -85,8 +102,7 @@ func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
 			snappy.Encode(*packed, b.Body)
 			spare.Put(packed)
 		}
-		buffers.putReading(r)
-		buffers.putBlocks(out)
+		buffers.putWork(w)
 	}
 }
 
@@ -110,6 +126,64 @@ func changingPages(n int) [][]byte {
 		pages = append(pages, pages[i])
 	}
 	return pages
+}
+
+// createdPages are in OpenMetrics, each series with the time since when it counts.
+func createdPages(n int) [][]byte {
+	return openMetricsPages(func(b *strings.Builder, round int) {
+		for i := range n / 2 {
+			fmt.Fprintf(b, "requests_total{route=\"/api/v1/things/%d\"} %d\nrequests_created{route=\"/api/v1/things/%d\"} 1.6e+09\n", i, i+round, i)
+		}
+	})
+}
+
+// exemplarPages are in OpenMetrics, and one line in ten has an exemplar: always the same, or
+// another one each time.
+func exemplarPages(n int, fresh bool) [][]byte {
+	return openMetricsPages(func(b *strings.Builder, round int) {
+		for i := range n {
+			fmt.Fprintf(b, "requests_total{route=\"/api/v1/things/%d\"} %d", i, i+round)
+			switch {
+			case i%10 > 0:
+			case fresh:
+				fmt.Fprintf(b, " # {trace_id=\"%032d\"} 0.5", round)
+			default:
+				fmt.Fprintf(b, " # {trace_id=\"%032d\"} 0.5 1600000000.5", i)
+			}
+			b.WriteByte('\n')
+		}
+	})
+}
+
+func openMetricsPages(write func(b *strings.Builder, round int)) [][]byte {
+	pages := make([][]byte, 8)
+	for i := range pages {
+		var b strings.Builder
+		b.WriteString("# HELP requests Requests by route.\n# TYPE requests counter\n")
+		write(&b, i)
+		b.WriteString("# EOF\n")
+		pages[i] = slices.Grow([]byte(b.String()), 1)
+	}
+	return pages
+}
+
+// BenchmarkOpenMetrics is BenchmarkScrape for what only OpenMetrics has.
+func BenchmarkOpenMetrics(b *testing.B) {
+	const n, contentType = 10_000, "application/openmetrics-text; version=1.0.0"
+	cfg := DefaultConfig()
+	cfg.StartTimes = true
+	for name, pages := range map[string][][]byte{"created": createdPages(n), "same exemplars": exemplarPages(n, false), "new exemplars": exemplarPages(n, true)} {
+		b.Run(name, func(b *testing.B) {
+			again := roundsOf(b, NewBuffers(), cfg, contentType, pages)
+			again()
+			again()
+			b.ReportAllocs()
+			for b.Loop() {
+				again()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/sample")
+		})
+	}
 }
 
 // BenchmarkScrape is a page's body in, compressed blocks out, beside what that costs with

@@ -15,15 +15,18 @@ import (
 // under way at one time, not of all targets. Make one a process, with NewBuffers; it is
 // safe for concurrent use.
 type Buffers struct {
-	pages    sync.Pool // of *page
-	blocks   sync.Pool // of *blocks
-	readings sync.Pool // of *reading
-	room     *semaphore.Weighted
-	limit    int64 // of room
+	pages sync.Pool // of *page
+	works sync.Pool // of *work, for ordinary pages
+	room  *semaphore.Weighted
+	limit int64 // of room
+
+	turn  *semaphore.Weighted // of one large page after the other
+	large *work               // theirs; of whoever has the turn; nil before the first
 }
 
 const (
-	// freePage is how large a page may be without asking for room: all ordinary ones.
+	// freePage is how large a page may be without asking for room, or for its turn: all
+	// ordinary ones.
 	freePage = 1 << 20
 	// keptPage is the largest page whose memory is kept for the next one.
 	keptPage = 8 << 20
@@ -32,13 +35,14 @@ const (
 )
 
 // NewBuffers returns Buffers whose large pages take a quarter of the process's memory
-// limit (GOMEMLIMIT) together: a scrape of one waits for those before it.
+// limit (GOMEMLIMIT) together: a scrape of one waits for those before it. They are read and
+// handed on one after another: what that takes beside the page is more than the page.
 func NewBuffers() *Buffers {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
 		limit = 4 * roomyPages
 	}
-	return &Buffers{room: semaphore.NewWeighted(limit / 4), limit: limit / 4}
+	return &Buffers{room: semaphore.NewWeighted(limit / 4), limit: limit / 4, turn: semaphore.NewWeighted(1)}
 }
 
 // page is an answer's body, uncompressed.
@@ -102,30 +106,45 @@ func (b *Buffers) putPage(p *page) {
 	b.pages.Put(p)
 }
 
-func (b *Buffers) getBlocks(sinks int) *blocks {
-	w, _ := b.blocks.Get().(*blocks)
+// work is what the reading of a page takes, and what comes of it.
+type work struct {
+	out     blocks
+	reading reading
+	size    int // of the page
+}
+
+// getWork returns memory for a page of that size, or about that. For a large one it waits for
+// its turn, until ctx ends, which it reports as nil.
+func (b *Buffers) getWork(ctx context.Context, size, sinks int) *work {
+	var w *work
+	if size <= freePage {
+		w, _ = b.works.Get().(*work)
+	} else {
+		if b.turn.Acquire(ctx, 1) != nil {
+			return nil
+		}
+		w = b.large
+	}
 	if w == nil {
-		w = &blocks{}
+		w = &work{}
 	}
-	for len(w.sinks) < sinks {
-		w.sinks = append(w.sinks, blockWriter{})
+	w.size = size
+	for len(w.out.sinks) < sinks {
+		w.out.sinks = append(w.out.sinks, blockWriter{})
 	}
-	w.sinks = w.sinks[:sinks]
-	w.reset()
+	w.out.sinks = w.out.sinks[:sinks]
+	w.out.reset()
 	return w
 }
 
-func (b *Buffers) putBlocks(w *blocks) { b.blocks.Put(w) }
-
-func (b *Buffers) getReading() *reading {
-	r, _ := b.readings.Get().(*reading)
-	if r == nil {
-		r = &reading{}
+func (b *Buffers) putWork(w *work) {
+	w.reading.release()
+	if w.size <= freePage {
+		b.works.Put(w)
+		return
 	}
-	return r
-}
-
-func (b *Buffers) putReading(r *reading) {
-	r.release()
-	b.readings.Put(r)
+	if b.large = w; w.size > keptPage {
+		b.large = nil
+	}
+	b.turn.Release(1)
 }

@@ -19,6 +19,8 @@ type cache struct {
 	target labels.Labels
 	sinks  []Sink
 
+	targetPairs []labels.Label // of target
+
 	round    uint32 // of scrapes, failed ones included
 	lines    lines
 	specials []special // by line
@@ -37,10 +39,11 @@ type cache struct {
 	builder *labels.Builder
 	seed    maphash.Seed
 	symbols *labels.SymbolTable
+	scratch []byte
 }
 
 func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
-	return &cache{
+	c := &cache{
 		cfg:     cfg,
 		target:  target,
 		sinks:   sinks,
@@ -50,6 +53,8 @@ func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
 		builder: labels.NewBuilder(labels.EmptyLabels()),
 		symbols: labels.NewSymbolTable(),
 	}
+	target.Range(func(l labels.Label) { c.targetPairs = append(c.targetPairs, l) })
+	return c
 }
 
 // miss is a round without a page.

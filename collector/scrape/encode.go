@@ -51,16 +51,10 @@ func (b *blocks) addPoint(encoded [][]byte, hasStart bool) {
 // blockWriter gathers the samples of one scrape for one sink, encoded. Its memory is used
 // again by the next scrape.
 type blockWriter struct {
-	buf  []byte
-	cuts []cut           // the blocks that are complete
-	open cut             // the block that is not; its end is not set
-	out  []lighter.Block // what finish returned
-}
-
-type cut struct {
-	end        int // in buf
-	samples    int
-	startTimes bool
+	buf    []byte          // of the block that is open
+	open   lighter.Block   // that block, without Body and Time
+	blocks []lighter.Block // that are complete, each in memory of its own, without Time
+	spare  [][]byte        // memory of blocks that are delivered
 }
 
 // add appends a prompb TimeSeries as a field of a WriteRequest. labels are the series'
@@ -70,7 +64,7 @@ func (w *blockWriter) add(labels, point []byte, hasStart bool) {
 	b = binary.AppendUvarint(b, uint64(len(labels)+len(point)))
 	b = append(b, labels...)
 	w.buf = append(b, point...)
-	w.open.startTimes = w.open.startTimes || hasStart
+	w.open.StartTimes = w.open.StartTimes || hasStart
 	w.count()
 }
 
@@ -93,31 +87,49 @@ func (w *blockWriter) addOrdinary(labels []byte, value uint64, time []byte) {
 }
 
 func (w *blockWriter) count() {
-	if w.open.samples++; w.open.samples == blockSamples {
+	if w.open.Samples++; w.open.Samples == blockSamples {
+		size := len(w.buf)
 		w.cut()
+		if w.buf = w.takeSpare(); w.buf == nil {
+			w.buf = make([]byte, 0, size+size/16) // the next is about as large
+		}
 	}
 }
 
 func (w *blockWriter) cut() {
-	w.open.end = len(w.buf)
-	w.cuts = append(w.cuts, w.open)
-	w.open = cut{}
+	w.open.Body = w.buf
+	w.blocks = append(w.blocks, w.open)
+	w.open, w.buf = lighter.Block{}, nil
 }
 
-// finish returns the blocks. They are valid until reset.
+func (w *blockWriter) takeSpare() []byte {
+	n := len(w.spare)
+	if n == 0 {
+		return nil
+	}
+	b := w.spare[n-1]
+	w.spare = w.spare[:n-1]
+	return b
+}
+
+// finish returns the blocks. They are valid until reset, which must be what comes next.
 func (w *blockWriter) finish(at int64) []lighter.Block {
-	if w.open.samples > 0 {
+	if w.open.Samples > 0 {
 		w.cut()
 	}
-	w.out = w.out[:0]
-	start := 0
-	for _, c := range w.cuts {
-		w.out = append(w.out, lighter.Block{Body: w.buf[start:c.end:c.end], Samples: c.samples, StartTimes: c.startTimes, Time: at})
-		start = c.end
+	for i := range w.blocks {
+		w.blocks[i].Time = at
 	}
-	return w.out
+	return w.blocks
 }
 
 func (w *blockWriter) reset() {
-	w.buf, w.cuts, w.out, w.open = w.buf[:0], w.cuts[:0], w.out[:0], cut{}
+	for i := range w.blocks {
+		w.spare = append(w.spare, w.blocks[i].Body[:0])
+		w.blocks[i].Body = nil
+	}
+	w.blocks, w.open = w.blocks[:0], lighter.Block{}
+	if w.buf = w.buf[:0]; cap(w.buf) == 0 {
+		w.buf = w.takeSpare()
+	}
 }

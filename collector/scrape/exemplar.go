@@ -1,6 +1,8 @@
 package scrape
 
 import (
+	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
@@ -14,6 +16,59 @@ type exemplarMark struct {
 	time  int64
 	value float64
 	hash  uint64 // of its labels
+}
+
+// readExemplar reads the exemplar at an offset, where the space before it is, by hand, and
+// returns where the line ends. Where ok is false it is the parser's, or there is none.
+func (r *reading) readExemplar(at int) (end int, ok bool) {
+	const head = " # {"
+	b := r.body
+	if r.format != openMetrics || !bytes.HasPrefix(b[at:], []byte(head)) {
+		return 0, false
+	}
+	ofSeries := len(r.pairs)
+	defer func() { r.pairs = r.pairs[:ofSeries] }()
+	if at, ok = r.readPairs(at+len(head), ofSeries, false); !ok || at == len(b) || b[at] != ' ' {
+		return 0, false
+	}
+	var e exemplar.Exemplar
+	var size int
+	if e.Value, size, ok = readFloat(b[at+1:]); !ok {
+		return 0, false
+	}
+	if at += 1 + size; b[at] == ' ' {
+		if e.Ts, size, ok = readSeconds(b[at+1:]); !ok {
+			return 0, false
+		}
+		e.HasTs = true
+		at += 1 + size
+	}
+	if b[at] != '\n' {
+		return 0, false
+	}
+	r.ofExemplar.Reset()
+	for _, p := range r.pairs[ofSeries:] {
+		r.ofExemplar.Add(p.Name, p.Value)
+	}
+	r.ofExemplar.Overwrite(&e.Labels)
+	r.exemplars = append(r.exemplars[:0], e)
+	return at, true
+}
+
+// readExemplars reads those of the parser's sample. Its order is theirs in time.
+func (r *reading) readExemplars(native bool) {
+	found := r.exemplars[:0]
+	for {
+		var e exemplar.Exemplar
+		if !r.parser.Exemplar(&e) {
+			break
+		}
+		if e.HasTs || !native { // those of native histograms have a time, by specification
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, exemplar.Compare)
+	r.exemplars = found
 }
 
 // addExemplars appends to the point those exemplars of the sample that the series has not
@@ -34,7 +89,7 @@ func (r *reading) addExemplars(s *series, sampleTime int64) {
 			continue
 		}
 		e.Ts = mark.time
-		s.exemplar = &mark
+		s.exemplar = new(mark)
 		r.out.point = appendExemplar(r.out.point, e)
 	}
 }

@@ -16,30 +16,31 @@ type family struct {
 	changed bool   // since takeChanged
 }
 
-// read takes a TYPE, HELP or UNIT line.
-func (f families) read(p textparse.Parser, entry textparse.Entry, round uint32) {
-	switch entry {
+// take takes what a line of a good page says.
+func (f families) take(m meta, round uint32) {
+	one := f.at(m.name, round)
+	if one == nil {
+		return
+	}
+	switch m.entry {
 	case textparse.EntryType:
-		name, kind := p.Type()
-		if one := f.at(name, round); one != nil && one.Type != kind {
-			one.Type, one.changed = kind, true
+		if one.Type != m.kind {
+			one.Type, one.changed = m.kind, true
 		}
 	case textparse.EntryHelp:
-		name, help := p.Help()
-		if one := f.at(name, round); one != nil && one.Help != string(help) {
-			one.Help, one.changed = string(help), true
+		if one.Help != string(m.text) {
+			one.Help, one.changed = string(m.text), true
 		}
 	case textparse.EntryUnit:
-		name, unit := p.Unit()
-		if one := f.at(name, round); one != nil && one.Unit != string(unit) {
-			one.Unit, one.changed = string(unit), true
+		if one.Unit != string(m.text) {
+			one.Unit, one.changed = string(m.text), true
 		}
 	}
 }
 
-// at returns the family of that name, or nil if the name is absurd.
+// at returns the family of that name, or nil if it has none or an absurd one.
 func (f families) at(name []byte, round uint32) *family {
-	if len(name) > maxSeriesText {
+	if len(name) == 0 || len(name) > maxSeriesText {
 		return nil
 	}
 	one := f[string(name)]

@@ -123,10 +123,10 @@ func readMillis(b []byte) (t int64, size int, ok bool) {
 	return t, size, size > 0 && size < 19 && size < len(b) && b[size] == '\n'
 }
 
-// readSeconds likewise reads a time as OpenMetrics has it.
+// readSeconds reads a time as OpenMetrics has it, up to a space or the end of the line.
 func readSeconds(b []byte) (t int64, size int, ok bool) {
 	seconds, size, ok := readFloat(b)
-	if !ok || b[size] != '\n' || math.IsNaN(seconds) || math.IsInf(seconds, 0) {
+	if !ok || math.IsNaN(seconds) || math.IsInf(seconds, 0) {
 		return 0, 0, false
 	}
 	return int64(seconds * 1000), size, true

@@ -3,21 +3,24 @@ package scrape
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// FuzzNumbers holds our reading of a value and a time to the parsers', bit for bit. What we
+// FuzzNumbers holds our reading of a value, a time and an exemplar to the parsers', bit for bit. What we
 // leave to them they may take or not; what we take they must take, and alike.
 func FuzzNumbers(f *testing.F) {
 	for _, s := range []string{
 		"0", "-0", "1", "-1", "12345678901234567890", "9007199254740992", "9007199254740993", "1.5", "0.1", "-0.3", "1e3", "1.234567e+06", "1e-7",
 		"1e22", "1e23", "1e400", "-1e400", "4.9e-324", "1e-400", "NaN", "nan", "+Inf", "-Inf", "inf", "Infinity", "0x1p3", "1_000", "1.", ".5", "5.", "+5",
 		"e5", "1e", "1e+", "--1", "1-", "", ".", "0.000000000000000000000001", "123456.789012345678", "2.2250738585072011e-308", "1e22 5", "1 -5", "1 5.5", "1 99999999999999999999",
+		"1 # {} 2", `1 # {a="x"} 2 3.5`, `1 5 # {b="x",a="y",} 2`, `1 # {a="x",a="y"} 2`, `1 # {a="\\"} 2`, `1 # {a=""} NaN`, `1 # {a="x"} 2 NaN`, `1 # {a="x"}2`, `1 # {a="x"} 2 `, `1 #{a="x"} 2`, "1 # {a=\"\xff\"} 2", `1 5 `,
 	} {
 		f.Add(s)
 	}
@@ -26,29 +29,32 @@ func FuzzNumbers(f *testing.F) {
 			t.Skip("more than a line")
 		}
 		for _, form := range []format{textFormat, openMetrics} {
-			r := reading{body: []byte("a " + rest + "\n"), format: form, cache: &cache{symbols: labels.NewSymbolTable()}}
-			v, size, ok := readFloat(r.body[2:])
-			next := 2 + size
-			var at int64
-			timed := ok && r.body[next] == ' '
-			if timed {
-				at, size, ok = r.readTime(r.body[next+1:])
-				next += 1 + size
-			}
+			r := reading{body: []byte("a " + rest + "\n"), format: form, cache: &cache{cfg: DefaultConfig(), symbols: labels.NewSymbolTable()}}
+			var one point
+			next, ok := r.readSample(1, &one)
 			if !ok {
 				continue
 			}
-			if next != len(r.body)-1 {
+			if next != len(r.body) {
 				t.Fatalf("%q was read up to %d", rest, next)
 			}
-			p := r.newParser(0)
+			byHand := slices.Clone(r.exemplars)
+			p := r.newParser(slices.Clone(r.body))
+			r.parser = p
 			entry, err := p.Next()
 			if err != nil || entry != textparse.EntrySeries {
 				t.Fatalf("%q is taken, and the parser says %v", rest, err)
 			}
 			_, wantAt, want := p.Series()
-			if math.Float64bits(v) != math.Float64bits(want) || timed != (wantAt != nil) || timed && at != *wantAt {
-				t.Errorf("%q is %x at %d (%v), want %x at %v", rest, math.Float64bits(v), at, timed, math.Float64bits(want), wantAt)
+			if math.Float64bits(one.value) != math.Float64bits(want) || one.timed != (wantAt != nil) || one.timed && one.time != *wantAt {
+				t.Errorf("%q is %x at %d (%v), want %x at %v", rest, math.Float64bits(one.value), one.time, one.timed, math.Float64bits(want), wantAt)
+			}
+			r.exemplars = nil
+			r.readExemplars(false)
+			if !slices.EqualFunc(byHand, r.exemplars, func(a, b exemplar.Exemplar) bool {
+				return a.HasTs == b.HasTs && exemplarText(a.Labels, a.Value, a.Ts) == exemplarText(b.Labels, b.Value, b.Ts)
+			}) {
+				t.Errorf("%q has the exemplars %v, want %v", rest, byHand, r.exemplars)
 			}
 		}
 	})

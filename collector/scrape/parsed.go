@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -17,7 +15,7 @@ import (
 // there is none. When certain is false only the parser knows what follows.
 func (r *reading) parsed() (end, certain bool, err error) {
 	if r.parser == nil || r.parserAt != r.pos {
-		r.parser, r.seesTypes = r.newParser(r.pos), false
+		r.parser, r.seesTypes = r.newParser(r.body[r.pos:]), false
 	}
 	gap := lineFlags(0)
 	for {
@@ -34,7 +32,8 @@ func (r *reading) parsed() (end, certain bool, err error) {
 			break
 		}
 		if entry == textparse.EntryType {
-			r.readType()
+			r.setType(metaOf(r.parser, entry))
+			r.seesTypes = true
 			gap |= setsType
 		}
 	}
@@ -51,6 +50,7 @@ func (r *reading) parsed() (end, certain bool, err error) {
 		r.gaps = append(r.gaps, r.pos)
 	}
 	r.scraped++
+	r.readExemplars(false)
 	if r.peek() && string(text) == string(r.old.text) && r.fits(r.old.flags) {
 		err = r.takeKnown(&one)
 	} else {
@@ -75,31 +75,29 @@ func endsWell(b []byte) bool {
 	return i > 1 && (b[i] == '\n' || i+1 < len(b) && b[i+1] != ' ' && b[i+1] != '\n')
 }
 
-func (r *reading) readType() {
-	r.family.read(r.parser)
-	r.familyAt, r.seesTypes = -1, true
-	r.kind = 0
-	switch r.family.kind {
+func (r *reading) setType(m meta) {
+	r.family.set(m)
+	r.familyAt, r.kind = -1, kindFlags(m.kind)
+}
+
+func kindFlags(t model.MetricType) lineFlags {
+	switch t {
 	case model.MetricTypeHistogram:
-		r.kind = inHistogram
+		return inHistogram
 	case model.MetricTypeSummary:
-		r.kind = inSummary
+		return inSummary
 	}
+	return 0
 }
 
 // currentFamily returns the TYPE line that the next series belongs to.
 func (r *reading) currentFamily() *currentFamily {
 	if r.familyAt >= 0 {
-		p := r.newParser(r.familyAt)
-		for {
-			entry, err := p.Next()
-			if err != nil || entry == textparse.EntrySeries {
-				break
+		r.metas(r.familyAt, func(m meta) {
+			if m.entry == textparse.EntryType {
+				r.family.set(m)
 			}
-			if entry == textparse.EntryType {
-				r.family.read(p)
-			}
-		}
+		})
 		r.familyAt = -1
 	}
 	return &r.family
@@ -121,16 +119,22 @@ func (r *reading) learn(text, raw []byte, flags lineFlags, one *point) error {
 	if len(raw) > maxSeriesText {
 		return failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
 	}
-	c := r.cache
-	r.diverge()
-	r.gapsChanged = r.gapsChanged || flags&hasGap != 0
 	var onPage labels.Labels
 	r.parser.Labels(&onPage)
 	onPage = r.normalized(onPage)
-	l, keep, err := c.relabel(onPage)
+	l, keep, err := r.cache.relabel(onPage)
 	if err != nil {
 		return &failure{resultBadContent, err}
 	}
+	return r.remember(text, raw, flags, onPage, l, keep, one)
+}
+
+// remember takes the sample of a line that is not remembered, and remembers it. l are the
+// series' labels after metric relabelling, which has dropped it unless keep.
+func (r *reading) remember(text, raw []byte, flags lineFlags, onPage, l labels.Labels, keep bool, one *point) error {
+	c := r.cache
+	r.diverge()
+	r.gapsChanged = r.gapsChanged || flags&hasGap != 0
 	r.fresh.flags = flags
 	r.fresh.text = append(r.fresh.text[:0], text...)
 	if len(text) > maxSeriesText { // what stands before it is not worth the memory
@@ -158,16 +162,14 @@ func (r *reading) learn(text, raw []byte, flags lineFlags, one *point) error {
 	}
 	r.packed.add(&r.last, &r.fresh)
 	r.n++
+	r.exemplars = r.exemplars[:0]
 	return nil
 }
 
 // normalized does what the parser does with labels of histograms and summaries, for one that
 // began behind their TYPE line.
 func (r *reading) normalized(l labels.Labels) labels.Labels {
-	name := model.BucketLabel
-	if r.kind == inSummary {
-		name = model.QuantileLabel
-	}
+	name := boundOf(r.kind)
 	if r.seesTypes || r.kind == 0 || !l.Has(name) {
 		return l
 	}
@@ -194,13 +196,11 @@ func (r *reading) takeParsed(own *special, known bool, raw []byte, encoded [][]b
 			return failf(resultBadContent, "its page is broken: histogram %s: %w", printable(raw), err)
 		}
 	}
-	r.readExemplars(one.kind() != floatSample)
 	if own == nil && !one.timed && one.kind() == floatSample && len(r.exemplars) == 0 && r.startOf(nil, one.time) == 0 {
 		r.out.addOrdinary(encoded, one.value)
 		return nil
 	}
 	r.takeApart(own, known, encoded, one)
-	r.exemplars = r.exemplars[:0]
 	return nil
 }
 
@@ -263,7 +263,7 @@ func (r *reading) takePoint(own *special, encoded [][]byte, one *point) {
 // readProtobuf reads a page in protobuf, in which there are no lines: a series' text is what
 // the parser makes of it.
 func (r *reading) readProtobuf(fams families) error {
-	r.parser = r.newParser(0)
+	r.parser = r.newParser(r.body)
 	r.gapsChanged = true
 	for {
 		entry, err := r.parser.Next()
@@ -282,13 +282,14 @@ func (r *reading) readProtobuf(fams families) error {
 		case textparse.EntryHistogram:
 			raw, ownTime, one.histogram, one.float = r.parser.Histogram()
 		default:
-			fams.read(r.parser, entry, r.cache.round)
+			fams.take(metaOf(r.parser, entry), r.cache.round)
 			continue
 		}
 		if ownTime != nil && r.cache.cfg.HonorTimestamps {
 			one.time, one.timed = *ownTime, true
 		}
 		r.scraped++
+		r.readExemplars(one.kind() != floatSample)
 		if r.peek() && string(raw) == string(r.old.text) || r.jump(raw) {
 			err = r.takeKnown(&one)
 		} else {
@@ -312,25 +313,6 @@ func (r *reading) tellFamilies(fams families) {
 		r.gaps = append(r.gaps, len(r.body)-len(r.tail))
 	}
 	for _, at := range r.gaps {
-		p := r.newParser(at)
-		for {
-			entry, err := p.Next()
-			if err != nil || entry == textparse.EntrySeries {
-				break
-			}
-			fams.read(p, entry, c.round)
-		}
+		r.metas(at, func(m meta) { fams.take(m, c.round) })
 	}
-}
-
-// readExemplars reads those of the parser's sample. Its order is theirs in time.
-func (r *reading) readExemplars(native bool) {
-	found := r.exemplars[:0]
-	for r.exemplar = (exemplar.Exemplar{}); r.parser.Exemplar(&r.exemplar); r.exemplar = (exemplar.Exemplar{}) {
-		if r.exemplar.HasTs || !native { // those of native histograms have a time, by specification
-			found = append(found, r.exemplar)
-		}
-	}
-	slices.SortFunc(found, exemplar.Compare)
-	r.exemplars = found
 }

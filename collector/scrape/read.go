@@ -105,8 +105,8 @@ func (r *reading) page(fams families) error {
 	return r.readText()
 }
 
-// readText reads a page of lines. Those that the last page had cost little; each other one
-// is shown to the parser.
+// readText reads a page of lines. Those that the last page had cost little, others of the
+// common shape some more; each other one is shown to the parser.
 func (r *reading) readText() error {
 	for parsing := false; ; {
 		if !parsing {
@@ -117,8 +117,15 @@ func (r *reading) readText() error {
 			if !odd && r.atTail() {
 				return nil
 			}
-			if !odd && r.jump(textAt(r.body[r.pos:])) {
+			if !odd && r.jumpAhead() {
 				continue
+			}
+			if !odd {
+				if ok, err := r.plain(); err != nil {
+					return err
+				} else if ok {
+					continue
+				}
 			}
 		}
 		end, certain, err := r.parsed()
@@ -146,11 +153,9 @@ func (r *reading) known() (odd bool, err error) {
 		}
 		next := end + 1 + size
 		if body[next] == ' ' {
-			if one.time, size, ok = r.readTime(body[next+1:]); !ok {
+			if next, ok = r.readRest(next, &one); !ok {
 				return true, nil
 			}
-			one.timed = r.cache.cfg.HonorTimestamps
-			next += 1 + size
 		}
 		if w.flags&(hasGap|setsType) != 0 {
 			r.passGap(w.flags)
@@ -162,7 +167,7 @@ func (r *reading) known() (odd bool, err error) {
 				return false, err
 			}
 			special := r.specialOf()
-			if special == nil && !one.timed {
+			if special == nil && !one.timed && len(r.exemplars) == 0 {
 				r.out.addOrdinary(w.encoded, v)
 			} else {
 				one.value = v
@@ -265,13 +270,13 @@ func printable(b []byte) string {
 	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
 
-// newParser returns a parser for the page from an offset on, which must be that of a line.
-func (r *reading) newParser(at int) textparse.Parser {
+// newParser returns a parser of lines of the page. It may write behind b, if that has room.
+func (r *reading) newParser(b []byte) textparse.Parser {
 	switch r.format {
 	case textFormat:
-		return textparse.NewPromParser(r.body[at:], r.cache.symbols, false)
+		return textparse.NewPromParser(b, r.cache.symbols, false)
 	case openMetrics:
-		return textparse.NewOpenMetricsParser(r.body[at:], r.cache.symbols)
+		return textparse.NewOpenMetricsParser(b, r.cache.symbols)
 	}
-	return textparse.NewProtobufParser(r.body[at:], false, false, false, false, r.cache.symbols)
+	return textparse.NewProtobufParser(b, false, false, false, false, r.cache.symbols)
 }

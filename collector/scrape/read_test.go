@@ -81,6 +81,17 @@ func FuzzRounds(f *testing.F) {
 	add("b 1\na{x=\"1\",y=\"2\"} 1\n", "a{y=\"2\",x=\"1\"} 5\nb 1\na{x=\"1\",y=\"2\"} 6\n", "text/plain")
 	add("a{x=\"1\"}\t1\nb 2\n", "b 2\na{x=\"1\"}\v1\n", "text/plain")
 	add(strings.Repeat("a{x=\"1\"} 1\n", 3)+string(benchPage(70)), string(benchPage(65)), "text/plain")
+	add("# TYPE h histogram\n# HELP h What it is.\nh_bucket{le=\"1\",a=\"x\"} 1\nh_bucket{le=\"0.50\"} 2\nh_bucket{le=\"1e3\",quantile=\"1\"} 2\nh_bucket{le=\"x\"} 3\n# TYPE s summary\ns{quantile=\"1\",le=\"1\"} 4\n", "s{quantile=\"1\"} 4\n# TYPE g gauge\ng{le=\"1\"} 1\n# TYPE g untyped\n", "text/plain")
+	add("a{job=\"x\",exported_job=\"y\",instance=\"\"} 1\na{instance=\"z\",zone=\"1\",abc=\"2\",Upper=\"3\",_u=\"4\"} 2\na{exported_job=\"y\"} 3\na{x=\"\"} 4\na{} 5\n", "a{job=\"\"} 1\na{x=\"1\",x=\"2\"} 2\n", "text/plain")
+	add("a{x=\"\\\\\\\"\\n\\\\n\",y=\"\u00e9\"} 1\na{x=\"\\t\"} 2\na{__name__=\"b\"} 3\n", "a{x=\"\xff\"} 1\n", "text/plain")
+	add("a{x=\"1\",} 1\na{x=\"1\",y=\"2\" } 2\na {z=\"1\"} 3\na{x = \"3\"} 4\n:a:b{x=\"4\"} 5\na{x=\"5\"}6\n", "a{x:y=\"1\"} 1\n9a 1\n", "text/plain")
+	add("# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds It \\\\ is.\na_seconds_total{x=\"1\",} 1 5.5 # {id=\"1\",b=\"2\"} 1 2.5\na_seconds_total{x=\"2\"} 1 # {id=\"\\\\\"} 2\na_seconds_created{x=\"1\"} 5\n# TYPE i info\ni_info{v=\"1\"} 1\n# TYPE st stateset\nst{st=\"a\"} 1\n# TYPE gh gaugehistogram\ngh_bucket{le=\"1\"} 1\n# TYPE u unknown\nu 1\n# EOF\n", "# UNIT a seconds\na 1\n# EOF\n", om)
+	add("a{x=\"1\"} 1 # {id=\"1\"} NaN\na{x=\"2\"} 1 # {} 5\na{x=\"3\"} 1 # {id=\"1\"} 5 6 \na{x=\"4\"} 2  # {id=\"1\"} 5\n# EOF\n", "a{x=\"1\"} 1 # {id=\"2\"} 5 6\n# EOF\n", om)
+	add("# TYPE a  counter\na 1\n", "# TYPE a unknown\na 1\n", "text/plain")
+	add("# HELP a  x\n# HELP b\n# HELP c \n# TYPE \"a\" counter\n#HELP\n# HELP a \xff\na 1\n", "# TYPE a counter \na 1\n# TYPE a", "text/plain")
+	for _, contentType := range []string{"text/plain", om} {
+		add("a{x=\"1\n2\"} 1\n# EOF\n", "a{x=\"1\"} 1\n# EOF\n", contentType)
+	}
 	f.Fuzz(func(t *testing.T, a, b, contentType string, script []byte, flags uint8) {
 		if strings.Contains(contentType, "protobuf") || len(script) > 30 {
 			t.Skip("not this test's")

@@ -1,11 +1,13 @@
 package scrape
 
 import (
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"slices"
 
 	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
@@ -67,9 +69,13 @@ type difference struct {
 
 // learning is scratch memory for a line that is not known.
 type learning struct {
-	fresh     line
-	exemplar  exemplar.Exemplar
-	exemplars []exemplar.Exemplar
+	fresh          line
+	pairs          []labels.Label        // of a series, or of an exemplar, in order; views of body and escaped
+	escaped        []byte                // label values in which there was something escaped
+	onPage, joined labels.ScratchBuilder // a series' labels, and those with the target's
+	exemplars      []exemplar.Exemplar   // of the sample that is read
+	ofExemplar     labels.ScratchBuilder // their labels, if read by hand
+	starting       currentFamily
 }
 
 func (r *reading) reset(c *cache, p *page, at int64, out *blocks) {
@@ -98,6 +104,7 @@ func (r *reading) release() {
 	clear(r.specials)
 	clear(r.before)
 	clear(r.exemplars[:cap(r.exemplars)])
+	clear(r.pairs[:cap(r.pairs)])
 	r.cache, r.out, r.body, r.tail, r.parser, r.shares = nil, nil, nil, nil, nil, nil
 	r.old.lines, r.probe.lines = nil, nil
 }
@@ -150,12 +157,28 @@ func (r *reading) keepKnown() {
 	}
 	r.n++
 	r.peeked = false
+	r.exemplars = r.exemplars[:0]
+}
+
+// jumpAhead goes on with the remembered line that the page has next, if it is not taken.
+func (r *reading) jumpAhead() bool {
+	return r.canJump() && r.jump(textAt(r.body[r.pos:]))
+}
+
+func (r *reading) canJump() bool { return r.trusted && r.cache.lines.n > 0 }
+
+// expected returns about how many lines the page has.
+func (r *reading) expected() int {
+	if r.format == protobufFormat {
+		return 0
+	}
+	return bytes.Count(r.body, []byte("\n"))
 }
 
 // jump goes on with the remembered line of that text, if there is one that is not taken.
 func (r *reading) jump(text []byte) bool {
 	c := r.cache
-	if text == nil || !r.trusted || c.lines.n == 0 {
+	if text == nil || !r.canJump() {
 		return false
 	}
 	if !r.indexed.texts {
@@ -202,6 +225,9 @@ func (r *reading) diverge() {
 	}
 	r.packed.reset()
 	r.last.clear()
+	if from.n == 0 {
+		r.packed.packed = slices.Grow(r.packed.packed, len(r.body)/2) // which a page that is not odd does not fill
+	}
 	if r.n == 0 {
 		return
 	}
@@ -218,7 +244,7 @@ func (r *reading) resolve() (s special, isNew bool) {
 	c, hash := r.cache, r.fresh.hash
 	if !r.indexed.labels {
 		r.indexed.labels = true
-		r.labels.reset(c.lines.n)
+		r.labels.reset(max(c.lines.n, r.expected()))
 		r.probe.reset(&c.lines, len(c.sinks))
 		for r.probe.next() {
 			if r.probe.flags&kept != 0 {

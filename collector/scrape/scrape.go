@@ -12,8 +12,9 @@
 // encoded for every sink. The next page is compared with it line by line; where the text is
 // the same only the number is parsed, by hand for the common shapes, and the labels are
 // appended as they are. A line that is not where it was is looked for by its text; one that
-// is new or odd is shown to textparse, and relabelled. An index is made for a page that
-// needs one, and lives as long as that.
+// is new is read by hand too if it has the shape that nearly all have (plain.go), and else,
+// as one that is odd, shown to textparse. An index is made for a page that needs one, and
+// lives as long as that.
 //
 // Neighbours on a page are alike, and what every series of a target has (job, instance,
 // environment) is the same in all of them. So text and labels are kept as their difference
@@ -51,7 +52,7 @@ type Sink interface {
 	// AppendLabels appends the encoded Label fields of a prompb TimeSeries (tag 1 each, sorted
 	// by name) as the endpoint sends them, external labels and write relabelling done, to dst.
 	// False: the endpoint drops the series. It is called once for a new series, and the loop
-	// remembers its answer.
+	// remembers its answer. l is valid, and its memory used again as soon as this returns.
 	AppendLabels(dst []byte, l labels.Labels) ([]byte, bool)
 
 	// Append takes the blocks of one scrape, in order. shard picks the sender: the same target
@@ -179,13 +180,15 @@ func aligned(now, first time.Time, interval time.Duration) int64 {
 func (l *Loop) scrape(ctx context.Context, at int64) {
 	start := time.Now()
 	page, err := l.fetch(ctx)
+	w := l.Buffers.getWork(ctx, l.bodySize, len(l.Sinks))
+	if w != nil {
+		defer l.Buffers.putWork(w)
+	}
 	if ctx.Err() != nil {
 		l.Buffers.putPage(page)
 		return // it is we who stop: that says nothing about the target
 	}
-	out, r := l.Buffers.getBlocks(len(l.Sinks)), l.Buffers.getReading()
-	defer l.Buffers.putBlocks(out)
-	defer l.Buffers.putReading(r)
+	out, r := &w.out, &w.reading
 	var c counts
 	if err == nil {
 		c, err = l.cache.read(page, at, out, l.families, r)
@@ -207,12 +210,11 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 // end marks everything that the target last showed as stale, up and its like included.
 func (l *Loop) end(ctx context.Context) {
 	at := max(time.Now().UnixMilli(), l.last+1)
-	out, r := l.Buffers.getBlocks(len(l.Sinks)), l.Buffers.getReading()
-	defer l.Buffers.putBlocks(out)
-	defer l.Buffers.putReading(r)
-	l.cache.miss(at, out, r)
-	l.report.markStale(out, at)
-	l.deliver(ctx, out, at)
+	w := l.Buffers.getWork(ctx, l.bodySize, len(l.Sinks))
+	defer l.Buffers.putWork(w)
+	l.cache.miss(at, &w.out, &w.reading)
+	l.report.markStale(&w.out, at)
+	l.deliver(ctx, &w.out, at)
 }
 
 func (l *Loop) deliver(ctx context.Context, out *blocks, at int64) {

@@ -2,8 +2,10 @@ package scrape
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -34,10 +36,8 @@ type currentFamily struct {
 
 func (f *currentFamily) reset() { f.name, f.kind = f.name[:0], "" }
 
-func (f *currentFamily) read(p textparse.Parser) {
-	name, kind := p.Type()
-	f.name, f.kind = append(f.name[:0], name...), kind
-}
+// set takes a TYPE line.
+func (f *currentFamily) set(m meta) { f.name, f.kind = append(f.name[:0], m.name...), m.kind }
 
 // counts says whether what the family's metrics show is counted from a time on.
 func (f *currentFamily) counts() bool {
@@ -55,11 +55,10 @@ func (c *cache) startKeyOf(f *currentFamily, l labels.Labels) (key startKey, tel
 	if f.kind == model.MetricTypeSummary {
 		part = model.QuantileLabel
 	}
-	hash, _ := l.HashWithoutLabels(nil, part)
-	return startKey(maphash.Comparable(c.seed, struct {
-		family string
-		labels uint64
-	}{string(f.name), hash})), suffix == createdSuffix
+	var hash uint64
+	hash, c.scratch = l.HashWithoutLabels(c.scratch, part)
+	c.scratch = append(binary.LittleEndian.AppendUint64(c.scratch[:0], hash), f.name...)
+	return startKey(maphash.Bytes(c.seed, c.scratch)), suffix == createdSuffix
 }
 
 // readStarts reads the start times that a page tells. The first page that tells any makes
@@ -73,30 +72,71 @@ func (r *reading) readStarts() {
 	if !r.keyed {
 		r.keyed, r.trusted = true, false
 	}
-	var family currentFamily
-	parser := r.newParser(0)
-	for {
-		entry, err := parser.Next()
-		if err != nil {
-			return // the end, or what the second reading will complain of
+	family := &r.starting
+	family.reset()
+	for at, end := 0, 0; at < len(r.body); at = end {
+		end = len(r.body)
+		if i := bytes.IndexByte(r.body[at:], '\n'); i >= 0 {
+			end = at + i + 1
 		}
-		if entry == textparse.EntryType {
-			family.read(parser)
-		}
-		if entry != textparse.EntrySeries || !family.counts() {
-			continue
-		}
-		raw, _, seconds := parser.Series()
-		if !bytes.Contains(raw, []byte(createdSuffix)) || len(raw) > maxSeriesText {
-			continue
-		}
-		var l labels.Labels
-		parser.Labels(&l)
-		key, tells := c.startKeyOf(&family, l)
-		if tells && seconds > 0 && seconds < maxSeconds {
-			c.starts[key] = int64(seconds * 1000)
+		switch line := r.body[at:end]; {
+		case bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")):
+			if bytes.Contains(line, []byte("TYPE")) {
+				r.readFamily(family, line)
+			}
+		case family.counts() && bytes.Contains(line, []byte(createdSuffix)):
+			r.readStart(family, at, end)
 		}
 	}
+}
+
+// readFamily reads a line that may be a TYPE line.
+func (r *reading) readFamily(f *currentFamily, line []byte) {
+	m, size := readMeta(line, r.format)
+	if size == 0 {
+		p := r.newParser(slices.Clip(line))
+		entry, err := p.Next()
+		if err != nil {
+			return // it is what the second reading will complain of, and likewise below
+		}
+		m = metaOf(p, entry)
+	}
+	if m.entry == textparse.EntryType {
+		f.set(m)
+	}
+}
+
+// readStart reads the line between two offsets, which may tell a start time.
+func (r *reading) readStart(f *currentFamily, at, end int) {
+	var l labels.Labels
+	var one point
+	series, ok := r.readSeries(at, 0)
+	if ok {
+		_, ok = r.readSample(series, &one)
+		r.exemplars = r.exemplars[:0]
+	}
+	if ok {
+		r.setOnPage(&l)
+	} else if l, one.value, ok = r.parseStart(r.body[at:end:end]); !ok {
+		return
+	}
+	key, tells := r.cache.startKeyOf(f, l)
+	if tells && one.value > 0 && one.value < maxSeconds {
+		r.cache.starts[key] = int64(one.value * 1000)
+	}
+}
+
+func (r *reading) parseStart(line []byte) (l labels.Labels, v float64, ok bool) {
+	p := r.newParser(line)
+	if entry, err := p.Next(); err != nil || entry != textparse.EntrySeries {
+		return l, 0, false
+	}
+	raw, _, v := p.Series()
+	if len(raw) > maxSeriesText {
+		return l, 0, false
+	}
+	p.Labels(&l)
+	return l, v, true
 }
 
 // startOf returns since when the parser's sample has counted, Unix milliseconds, or 0 if

@@ -54,6 +54,7 @@ func TestCreatedLines(t *testing.T) {
 		"it was reset":         {[]string{"# TYPE a counter\na_total{i=\"1\"} 9\na_created{i=\"1\"} 5\n", "# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} 7\n"}, false, map[string]int64{a: 7000}},
 		"it comes later":       {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\n", "# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} 7\n"}, false, map[string]int64{a: 7000}},
 		"other spaces":         {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} 5\n", "# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\",} 6\n"}, false, map[string]int64{a: 6000}},
+		"a quoted name":        {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\n{\"a_created\",i=\"1\"} 5\n"}, false, map[string]int64{a: 5000}},
 		"in the future":        {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} 9e9\n"}, false, nil},
 		"no time":              {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} NaN\n"}, false, nil},
 		"negative":             {[]string{"# TYPE a counter\na_total{i=\"1\"} 1\na_created{i=\"1\"} -5\n"}, false, nil},
