@@ -103,6 +103,9 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		protocol: newProtocol(cfg.Name, o.UserAgent, m.written),
 		events:   events{endpoint: cfg.Name, metrics: m, logger: logger, lost: map[string]int64{}},
 	}
+	for _, reason := range []string{queue.ReasonFull, queue.ReasonDamaged, reasonShutdown, reasonFormat} {
+		m.dropped.WithLabelValues(cfg.Name, reason) // at 0, so that an increase shows from the first on
+	}
 	e.requests = requests{protocol: e.protocol, metadata: &e.meta}
 	e.sender = send.New(send.Options{
 		Endpoint:  cfg.Name,
