@@ -180,7 +180,7 @@ func slowDecode(in []byte) (lines []got) {
 	closeLine(1)
 	closeLine(2)
 	for i := range lines {
-		lines[i].Line = strings.ToValidUTF8(lines[i].Line, "\uFFFD")
+		lines[i].Line = string([]rune(lines[i].Line)) // U+FFFD for each byte of no character
 	}
 	return lines
 }
