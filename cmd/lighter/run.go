@@ -33,10 +33,9 @@ import (
 
 const (
 	// logMemory is what log lines may take between being read and being acknowledged, over
-	// all containers and endpoints: eight requests. The garbage collector lets the heap grow
-	// to twice what is in use, so more of it would soon be half of the 128 MiB that the
-	// agent is given.
-	logMemory = 8 << 20
+	// all containers and endpoints: the request under way, of 1 MiB of lines that take two of
+	// memory where they are short, and twice that behind it. More makes nothing faster.
+	logMemory = 6 << 20
 	// flushTimeout is how long a clean stop goes on delivering (CONTRACT, guarantee 10).
 	flushTimeout = 5 * time.Second
 	// patience is how long a log stream is kept open while there is no room for its lines.
@@ -61,7 +60,7 @@ func runAgent(ctx context.Context, p *config.Plan, o agentOptions) error {
 	if err != nil {
 		return err
 	}
-	unmapStart(o.logger)
+	defer time.AfterFunc(startTime, func() { unmapStart(o.logger) }).Stop()
 	return errors.Join(a.run(ctx), a.close())
 }
 

@@ -5,9 +5,14 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// startTime is how long starting takes at most: by then containers are found, logs opened and
+// targets scraped.
+const startTime = 5 * time.Second
 
 // unmapStart gives back the pages of the binary that are mapped so far: starting runs through
 // most of it, and what runs from here on is a part. A page that is needed again is mapped

@@ -24,7 +24,7 @@ type agent struct {
 	pushes      *gate.Pushes
 	writes      *gate.Writes
 	began       time.Time
-	deaths      []time.Time // when it was killed
+	deaths      []death
 }
 
 // agentOptions say how it is run; what they leave out is as in deploy/docker-compose.yml.
@@ -34,6 +34,7 @@ type agentOptions struct {
 	docker  []string       // further options of docker run
 	engine  *docker.Engine // that runs it; the lab's if nil
 	socket  string         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
+	root    string         // data directory whose files it reads, where it does; the engine's if empty
 	network string         // the lab's if empty
 	gateway string         // of that network
 	loki    string         // base URL; a gate of its own before the lab's if empty
@@ -51,9 +52,15 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 	if o.socket == "" {
 		o.socket = o.engine.Socket
 	}
+	if o.root == "" {
+		var err error
+		o.root, err = o.engine.Root(ctx)
+		must(t, err)
+	}
 	if o.network == "" {
 		o.network, o.gateway = network, l.gateway
 	}
+	environment = l.name(environment)
 	a := &agent{lab: l, environment: environment, host: l.host, began: time.Now(), pushes: new(gate.Pushes), writes: new(gate.Writes)}
 	if o.loki == "" {
 		var err error
@@ -71,16 +78,10 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		t.Cleanup(func() { _, _ = o.engine.Do(context.Background(), "volume", "rm", "--force", name) })
 		o.data = []string{"--volume", name + ":/var/lib/lighter"}
 	}
-	target, host := "/var/run/docker.sock", ""
-	if !strings.HasSuffix(o.socket, ".sock") {
-		target, host = "/run/engine", "unix:///run/engine/docker.sock"
-	}
 	run := []string{
 		"--network", o.network,
 		"--memory", "128m", "--memory-swap", "128m",
 		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-		"--group-add", l.group,
-		"--volume", o.socket + ":" + target + ":ro",
 		"--env", "GRAFANA_LOKI_URL=" + o.loki,
 		"--env", "GRAFANA_PROM_URL=" + o.prom + "/api/v1/write",
 		"--env", "ENVIRONMENT=" + environment,
@@ -89,9 +90,7 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		// The measure is the Engine's bytes, so nothing may change them on the way.
 		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off",
 	}
-	if host != "" {
-		run = append(run, "--env", "DOCKER_HOST="+host)
-	}
+	run = append(run, l.source.docker(o.socket, l.group, o.root, l.host)...)
 	run = append(run, o.data...)
 	for _, e := range o.env {
 		run = append(run, "--env", e)
@@ -110,6 +109,15 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 	})
 	a.waitReady(t)
 	return a
+}
+
+// mountSocket returns the options of docker run that give a container a socket, or the one in a
+// directory.
+func mountSocket(socket string) []string {
+	if strings.HasSuffix(socket, ".sock") {
+		return []string{"--volume", socket + ":/var/run/docker.sock:ro"}
+	}
+	return []string{"--volume", socket + ":/run/engine:ro", "--env", "DOCKER_HOST=unix:///run/engine/docker.sock"}
 }
 
 // waitReady waits until /ready answers 200.
@@ -174,8 +182,9 @@ func (a *agent) stop(t *testing.T) {
 // kill ends the agent with SIGKILL and starts it again.
 func (a *agent) kill(t *testing.T) {
 	t.Helper()
+	began := time.Now()
 	must(t, a.Kill(t.Context()))
-	a.deaths = append(a.deaths, time.Now())
+	a.deaths = append(a.deaths, death{began, time.Now()})
 	must(t, a.Start(t.Context()))
 }
 

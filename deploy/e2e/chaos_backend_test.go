@@ -152,7 +152,6 @@ func (c *chaos) blackHole(t *testing.T) {
 // unacknowledged: it comes again, the same.
 func (c *chaos) cutBody(t *testing.T) {
 	v := c.victim(t, "cutbody", agentOptions{})
-	v.torn = true
 	g := c.flood(t, "cutbody-flood", 500, generatorOptions{})
 	v.waitTaken(t, 500)
 	v.loki.Misbehave(fault.InTurn(fault.CutBody(), fault.CutAnswer(), nil))

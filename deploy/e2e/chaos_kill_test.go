@@ -50,7 +50,9 @@ func (c *chaos) term(t *testing.T) {
 // container that ends with it and one that is started again. The agent is outside of it.
 func (c *chaos) engineKilled(t *testing.T) {
 	engine, _ := c.privateEngine(t)
-	v := c.victim(t, "engine", agentOptions{socket: filepath.Dir(engine.Socket)})
+	root, err := engine.Root(t.Context())
+	must(t, err)
+	v := c.victim(t, "engine", agentOptions{socket: filepath.Dir(engine.Socket), root: root})
 	within := generatorOptions{engine: &engine.Engine, network: "none"}
 	once := c.flood(t, "engine-once", 500, within)
 	within.docker = []string{"--restart", "always"}

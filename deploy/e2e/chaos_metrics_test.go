@@ -125,7 +125,7 @@ func (v *victim) verifySamples(t *testing.T, s *target) {
 	s.mu.Lock()
 	for _, death := range v.deaths {
 		n := 0
-		for n < len(s.served) && s.served[n].Before(death) {
+		for n < len(s.served) && s.served[n].Before(death.ended) {
 			n++
 		}
 		excuse[n] = true
@@ -185,7 +185,7 @@ func (v *victim) verifySamples(t *testing.T, s *target) {
 
 // samples adds what of a series came again, came after a later sample, and had another value than
 // a sample of the same time.
-func (o *outcome) samples(samples []fault.Sample, deaths []time.Time) {
+func (o *outcome) samples(samples []fault.Sample, deaths []death) {
 	have := make(map[int64]fault.Sample, len(samples))
 	latest := int64(math.MinInt64)
 	for _, s := range samples {
@@ -193,7 +193,7 @@ func (o *outcome) samples(samples []fault.Sample, deaths []time.Time) {
 		switch {
 		case again && s.Same(before):
 			o.twice++
-			if len(deaths) > 0 && !excused(before.At, deaths) {
+			if !excused(time.UnixMilli(before.At), deaths) {
 				o.late++
 			}
 		case again:

@@ -85,6 +85,7 @@ func (v *victim) verifyRotated(t *testing.T, g *generator, gap bool) {
 			switch {
 			case again && before.Nanos == e.Nanos && before.Hash == e.Hash:
 				o.twice++
+				o.late++ // nothing died
 				continue
 			case again || e.Seq == 0 || e.Seq > last:
 				o.changed++

@@ -12,7 +12,7 @@ import (
 // diskFull gives the agent two megabytes of disk and takes Loki away until they are full:
 // reading stops, and the Engine keeps the lines.
 func (c *chaos) diskFull(t *testing.T) {
-	v := c.victim(t, "diskfull", agentOptions{data: []string{"--tmpfs", "/var/lib/lighter:size=2m,uid=65532,gid=65532,mode=0700"}})
+	v := c.victim(t, "diskfull", agentOptions{data: []string{"--tmpfs", "/var/lib/lighter:size=2m,uid=65532,gid=0,mode=0770"}})
 	g := c.flood(t, "diskfull-flood", 8000, generatorOptions{})
 	v.waitTaken(t, 1000)
 	must(t, v.loki.Refuse())

@@ -14,36 +14,56 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if os.Getenv("LIGHTER_E2E_KEEP") != "images" {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		if _, err := docker.Default().Name(ctx); err == nil {
-			if err := docker.Default().Clean(ctx, true); err != nil {
-				fmt.Fprintln(os.Stderr, "e2e: clean up:", err)
-			}
-		}
-		cancel()
+		removeImages()
 	}
 	os.Exit(code)
+}
+
+// removeImages removes all that runs leave, unless another one needs it.
+func removeImages() {
+	f, err := lockRuns(false)
+	if err != nil {
+		return // it is the other's to remove
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := docker.Default().Name(ctx); err != nil {
+		return // there is no Engine
+	}
+	if err := docker.Default().Clean(ctx, true); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: clean up:", err)
+	}
 }
 
 // atLeast is the time that a whole run may take on a fresh machine, builds included.
 const atLeast = 30 * time.Minute
 
 // TestLighter sets the stage once and plays the scenarios on it, one after the other. Each
-// starts its own agent with an environment label, buffers and gates of its own.
+// starts its own agent with an environment label, buffers and gates of its own. The main ones are
+// played again with each way to read logs.
 func TestLighter(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
 		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
 	}
 	l := openLab(t)
 	l.startBackends(t)
-	t.Run("image", l.image)
-	t.Run("queries", l.queries)
-	t.Run("life", l.life)
-	t.Run("short_lived", l.shortLived)
-	t.Run("agent_killed", l.agentKilled)
-	t.Run("engine_killed", l.engineKilled)
-	t.Run("loki_away", l.lokiAway)
-	t.Run("bad_start", l.badStart)
-	t.Run("bad_targets", l.badTargets)
+	for _, s := range []struct {
+		name  string
+		reads reads
+		play  func(*lab, *testing.T)
+	}{
+		{"image", socketAlone, (*lab).image},
+		{"queries", socketAlone, (*lab).queries},
+		{"life", bothAlways, (*lab).life},
+		{"short_lived", filesAlways, (*lab).shortLived},
+		{"agent_killed", filesAlways, (*lab).agentKilled},
+		{"engine_killed", bothAlways, (*lab).engineKilled},
+		{"loki_away", socketAlone, (*lab).lokiAway},
+		{"bad_start", socketAlone, (*lab).badStart},
+		{"bad_targets", socketAlone, (*lab).badTargets},
+	} {
+		l.play(t, s.name, s.reads, func(t *testing.T) { s.play(l, t) })
+	}
 	l.summary(t)
 }

@@ -17,7 +17,9 @@ func (l *lab) engineKilled(t *testing.T) {
 	ctx := t.Context()
 	engine, gateway := l.privateEngine(t)
 
-	outside := l.agent(t, "engine-killed-outside", agentOptions{include: "engine-*", socket: filepath.Dir(engine.Socket)})
+	root, err := engine.Root(ctx)
+	must(t, err)
+	outside := l.agent(t, "engine-killed-outside", agentOptions{include: "engine-*", socket: filepath.Dir(engine.Socket), root: root})
 	inside := l.agent(t, "engine-killed-inside", agentOptions{include: "engine-*", engine: &engine.Engine,
 		network: "bridge", gateway: gateway, docker: []string{"--restart", "always"}})
 	within := generatorOptions{engine: &engine.Engine, network: "none"}
@@ -27,8 +29,9 @@ func (l *lab) engineKilled(t *testing.T) {
 	outside.waitDelivered(t, 1000)
 	inside.waitDelivered(t, 1000)
 
+	began := time.Now()
 	must(t, engine.Kill())
-	inside.deaths = append(inside.deaths, time.Now())
+	inside.deaths = append(inside.deaths, death{began, time.Now()})
 	must(t, engine.Start(ctx))
 	again.waitRunning(t)
 	outside.waitReady(t)

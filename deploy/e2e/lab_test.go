@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,6 +33,7 @@ type lab struct {
 	prom    *backend.Prometheus
 	began   time.Time
 	tallies []tally
+	source  source // where the agents of the present scenario read logs
 }
 
 // openLab cleans up after a run that died and builds the images. What it makes ends with t, but
@@ -39,7 +41,7 @@ type lab struct {
 func openLab(t *testing.T) *lab {
 	ctx := t.Context()
 	onlyRun(t)
-	l := &lab{engine: docker.Default(), began: time.Now()}
+	l := &lab{engine: docker.Default(), began: time.Now(), source: fromSocket}
 	var err error
 	if l.host, err = l.engine.Name(ctx); err != nil {
 		t.Skipf("there is no Docker Engine here: %v", err)
@@ -81,17 +83,34 @@ func (l *lab) timed(what string) func() {
 	return func() { fmt.Printf("e2e: %s in %s\n", what, time.Since(began).Round(time.Second)) }
 }
 
-// onlyRun makes sure that no other run cleans up what this one makes.
+// onlyRun waits until no other run is going on here, which would remove what this one makes.
 func onlyRun(t *testing.T) {
-	f, err := os.Create(filepath.Join(os.TempDir(), "lighter-e2e.lock"))
-	must(t, err)
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		t.Fatalf("another run of these tests is going on here (it holds %s)", f.Name())
+	f, err := lockRuns(false)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		fmt.Println("e2e: waiting for another run on this machine")
+		f, err = lockRuns(true)
 	}
-	t.Cleanup(func() {
-		os.Remove(f.Name())
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+}
+
+// lockRuns takes the lock that one run at a time has, until the file is closed. Without wait it
+// fails with EWOULDBLOCK while another has it. The file stays: who waits for one that is removed
+// would have a lock that nobody else sees.
+func lockRuns(wait bool) (*os.File, error) {
+	f, err := os.Create(filepath.Join(os.TempDir(), "lighter-e2e.lock"))
+	if err != nil {
+		return nil, err
+	}
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
+	}
+	if err := syscall.Flock(int(f.Fd()), how); err != nil {
 		f.Close()
-	})
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return f, nil
 }
 
 // buildImages builds the generator, and lighter by the repository's own Dockerfile.

@@ -148,7 +148,6 @@ func (s *soak) breakSomething(t *testing.T) (what string, mend func()) {
 		{"black hole", func() func() { return misbehave(fault.BlackHole()) }},
 		{"slow", func() func() { return misbehave(fault.Slow(2 * time.Second)) }},
 		{"cut", func() func() {
-			s.steady.torn, s.mortal.torn = true, true
 			return misbehave(fault.InTurn(fault.CutBody(), fault.CutAnswer(), nil))
 		}},
 		{"kill", func() func() { s.mortal.kill(t); return nothing }},

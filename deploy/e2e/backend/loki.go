@@ -18,7 +18,7 @@ import (
 //go:embed loki.yaml
 var lokiConfig string
 
-// Loki is a running Loki, in one process, its limits left as they come.
+// Loki is a running Loki, in one process, its limits left as they come but for those in loki.yaml.
 type Loki struct{ *process }
 
 // StartLoki builds and starts Loki with its data in dir. It may not be ready yet.

@@ -55,6 +55,11 @@ func (e *Engine) Name(ctx context.Context) (string, error) {
 	return e.Do(ctx, "info", "--format", "{{.Name}}")
 }
 
+// Root is the Engine's data directory.
+func (e *Engine) Root(ctx context.Context) (string, error) {
+	return e.Do(ctx, "info", "--format", "{{.DockerRootDir}}")
+}
+
 // Network makes a bridge network and returns the address of its gateway: there this
 // machine can be reached by the containers in it, and by nobody else.
 func (e *Engine) Network(ctx context.Context, name string) (string, error) {

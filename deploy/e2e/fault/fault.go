@@ -22,7 +22,7 @@ type Exchange struct {
 
 // behave keeps all of the request.
 func behave(x *Exchange) {
-	if x.keep() {
+	if x.keep(false) {
 		x.answer(http.StatusNoContent, nil, "")
 	}
 }
@@ -60,7 +60,7 @@ func RefuseEvery(n int) Fault {
 		if !ok {
 			return
 		}
-		t, err := x.server.take(x.Request.URL.Path, body, 1)
+		t, err := x.server.take(x.Request.URL.Path, body, 1, false)
 		if err != nil {
 			x.answer(http.StatusBadRequest, nil, err.Error())
 			return
@@ -82,7 +82,7 @@ func TooLarge(bytes int) Fault {
 			x.answer(http.StatusRequestEntityTooLarge, nil, "http: request body too large")
 			return
 		}
-		if _, err := x.server.take(x.Request.URL.Path, body, 0); err != nil {
+		if _, err := x.server.take(x.Request.URL.Path, body, 0, false); err != nil {
 			x.answer(http.StatusBadRequest, nil, err.Error())
 			return
 		}
@@ -110,7 +110,7 @@ func CutBody() Fault {
 // CutAnswer keeps the request and hangs up within its answer: who sent it cannot know.
 func CutAnswer() Fault {
 	return func(x *Exchange) {
-		if !x.keep() {
+		if !x.keep(true) {
 			return
 		}
 		conn, _, err := http.NewResponseController(x.w).Hijack()
@@ -125,7 +125,7 @@ func CutAnswer() Fault {
 // Slow keeps the request and lets each answer wait.
 func Slow(pause time.Duration) Fault {
 	return func(x *Exchange) {
-		if !x.keep() {
+		if !x.keep(false) {
 			return
 		}
 		select {
@@ -148,13 +148,14 @@ func InTurn(faults ...Fault) Fault {
 	}
 }
 
-// keep reads the request and keeps all of it. If it cannot, it has answered.
-func (x *Exchange) keep() bool {
+// keep reads the request and keeps all of it; cut says that there will be no whole answer. If it
+// cannot, it has answered.
+func (x *Exchange) keep(cut bool) bool {
 	body, ok := x.body()
 	if !ok {
 		return false
 	}
-	if _, err := x.server.take(x.Request.URL.Path, body, 0); err != nil {
+	if _, err := x.server.take(x.Request.URL.Path, body, 0, cut); err != nil {
 		x.answer(http.StatusBadRequest, nil, err.Error())
 		return false
 	}

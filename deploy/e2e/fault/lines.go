@@ -21,6 +21,7 @@ type Entry struct {
 	Hash  uint64 // of its text, see Hash
 	Seq   int    // the generator's number for it; 0 if it has none
 	At    int64  // when it came, Unix milliseconds
+	Cut   bool   // its answer was cut: who sent it cannot know that it came
 }
 
 // Lines is the log lines that were taken, by stream. The zero value is ready to use.
@@ -65,8 +66,8 @@ func Seq(text string) int {
 	return n
 }
 
-// take keeps the entries of a push, without the first refused ones.
-func (l *Lines) take(body []byte, refused int) (taken, error) {
+// take keeps the entries of a push, without the first refused ones. cut is theirs.
+func (l *Lines) take(body []byte, refused int, cut bool) (taken, error) {
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {
 		return taken{}, fmt.Errorf("push of %d bytes: %w", len(body), err)
@@ -92,7 +93,7 @@ func (l *Lines) take(body []byte, refused int) (taken, error) {
 		}
 		for _, e := range s.Entries {
 			t.entries++
-			entry := Entry{e.Timestamp.UnixNano(), Hash(e.Line), Seq(e.Line), now}
+			entry := Entry{e.Timestamp.UnixNano(), Hash(e.Line), Seq(e.Line), now, cut}
 			if t.entries <= refused {
 				t.refused = entry
 				l.refused[name] = append(l.refused[name], entry)

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"lighter/deploy/e2e/again"
 )
 
 // The paths of the two protocols.
@@ -60,7 +62,7 @@ func (s *Server) Open() error {
 	if s.server != nil {
 		return nil
 	}
-	l, err := listen(s.address)
+	l, err := again.Listen(s.address)
 	if err != nil {
 		return fmt.Errorf("fault backend: %w", err)
 	}
@@ -69,16 +71,6 @@ func (s *Server) Open() error {
 	s.server = srv
 	go func() { _ = srv.Serve(l) }() // ends with Refuse
 	return nil
-}
-
-// listen tries for a while: a port that was just left may not be free at once.
-func listen(addr string) (net.Listener, error) {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		l, err := net.Listen("tcp", addr)
-		if err == nil || time.Now().After(deadline) {
-			return l, err
-		}
-	}
 }
 
 // Refuse answers the requests under way, for up to five seconds, and then refuses connections.
@@ -141,13 +133,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f(x)
 }
 
-// take decodes a body and keeps what is in it, without the first refused entries.
-func (s *Server) take(path string, body []byte, refused int) (taken, error) {
+// take decodes a body and keeps what is in it, without the first refused entries. cut is of the
+// entries.
+func (s *Server) take(path string, body []byte, refused int, cut bool) (taken, error) {
 	var t taken
 	var err error
 	switch path {
 	case PushPath:
-		t, err = s.Lines.take(body, refused)
+		t, err = s.Lines.take(body, refused, cut)
 	case WritePath:
 		err = s.Samples.take(body)
 	default:

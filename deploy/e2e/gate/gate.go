@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"lighter/deploy/e2e/again"
 )
 
 // Recorder is told of each request before its answer goes back.
@@ -54,7 +56,7 @@ func (g *Gate) URL() string {
 func (g *Gate) Open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, err := listen(g.address)
+	l, err := again.Listen(g.address)
 	if err != nil {
 		return fmt.Errorf("gate before %s: %w", g.backend, err)
 	}
@@ -63,16 +65,6 @@ func (g *Gate) Open() error {
 	g.server = srv
 	go func() { _ = srv.Serve(l) }() // ends with Shut
 	return nil
-}
-
-// listen tries for a while: a port that was just left may not be free at once.
-func listen(addr string) (net.Listener, error) {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		l, err := net.Listen("tcp", addr)
-		if err == nil || time.Now().After(deadline) {
-			return l, err
-		}
-	}
 }
 
 // Shut lets the requests under way end, and from then on refuses connections.

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+)
+
+// source is where an agent reads logs.
+type source string
+
+const (
+	fromSocket source = "socket" // the Engine's API, as without settings
+	fromFiles  source = "file"   // the Engine's files, with no socket at all
+	fromBoth   source = "auto"   // the files, and all that is not in them from the socket
+)
+
+// reads says with which sources a scenario is played.
+type reads int
+
+const (
+	socketAlone reads = iota // it is about the socket, metrics or the start
+	filesToo                 // with the source that LIGHTER_E2E_SOURCE names, else with the socket
+	filesAlways              // without that with the socket, and again with files
+	bothAlways               // and again with both
+)
+
+// sourceVariable names the one source to play with: socket, file or auto.
+const sourceVariable = "LIGHTER_E2E_SOURCE"
+
+// sources returns the sources to play a scenario with.
+func sources(t *testing.T, r reads) []source {
+	t.Helper()
+	all := []source{fromSocket, fromFiles, fromBoth}
+	asked := source(os.Getenv(sourceVariable))
+	switch {
+	case asked == "":
+		return all[:max(1, int(r))]
+	case !slices.Contains(all, asked):
+		t.Fatalf("%s=%s: want one of %v", sourceVariable, asked, all)
+	case asked != fromSocket && r == socketAlone:
+		return nil
+	}
+	return []source{asked}
+}
+
+// play runs a scenario once for each of its sources, the socket's under the scenario's own name.
+func (l *lab) play(t *testing.T, name string, r reads, scenario func(*testing.T)) {
+	t.Helper()
+	for _, s := range sources(t, r) {
+		l.source = s
+		t.Run(l.name(name), scenario)
+	}
+}
+
+// name marks the name of a scenario or of its agent with the source.
+func (l *lab) name(name string) string {
+	if l.source == fromSocket {
+		return name
+	}
+	return name + "-" + string(l.source)
+}
+
+// docker returns the options of docker run that let an agent read: from a socket with the rights
+// of its group, or from the files in the Engine's data directory root as root, who owns them and
+// needs no capability.
+func (s source) docker(socket, group, root, host string) []string {
+	if s == fromSocket {
+		return append(mountSocket(socket), "--group-add", group)
+	}
+	files := []string{"--user", "0:0", "--volume", fmt.Sprintf("%s/containers:/var/lib/docker/containers:ro", root)}
+	if s == fromBoth {
+		return append(files, mountSocket(socket)...)
+	}
+	return append(files, "--env", "LIGHTER_LOG_SOURCE=file", "--env", "LIGHTER_HOST="+host) // nobody else says what the host is called
+}
