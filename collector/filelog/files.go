@@ -45,6 +45,9 @@ func Readable(root string, c *lighter.Container) error {
 	if err := driver(c); err != nil {
 		return err
 	}
+	if _, err := highestNumber(Path(root, c)); err != nil { // rotated files are found by listing
+		return err
+	}
 	f, err := os.Open(Path(root, c))
 	if err != nil {
 		return err
