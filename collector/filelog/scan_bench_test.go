@@ -169,18 +169,3 @@ type stopped struct{}
 func (stopped) Container(id string) (*lighter.Container, bool) {
 	return &lighter.Container{ID: id}, true
 }
-
-// What a line may allocate on its way from the file to an entry: nothing. A batch may.
-func TestScanAllocatesNothing(t *testing.T) {
-	for _, kind := range kinds {
-		line := bytes.TrimSuffix(logOf(1, 200, kind.text), newline)
-		s, scratch := new(scanner), make([]byte, 0, 1024)
-		if n := testing.AllocsPerRun(100, func() {
-			if _, err := s.scan(append(scratch[:0], line...)); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%s: %v allocations a line, want 0", kind.name, n)
-		}
-	}
-}

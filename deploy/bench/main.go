@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -86,6 +87,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-for and -lines must be above zero")
 	}
 	var err error
-	o.only, err = regexp.Compile(only)
-	return o, err
+	if o.only, err = regexp.Compile(only); err != nil {
+		return o, err
+	}
+	if !slices.ContainsFunc(workloads[:], func(w workload) bool { return o.only.MatchString(w.name) }) {
+		return o, fmt.Errorf("-run %q matches no workload", only)
+	}
+	return o, nil
 }

@@ -100,15 +100,6 @@ func FuzzPack(f *testing.F) {
 	})
 }
 
-func TestPackDoesNotAllocate(t *testing.T) {
-	batches := manyLines(1000)
-	var p packer
-	p.pack(batches, text)
-	if n := testing.AllocsPerRun(20, func() { p.pack(batches, text) }); n > 0 {
-		t.Errorf("%v allocations for 1,000 lines, want 0", n)
-	}
-}
-
 // TestPackHoldsLittle: what is not compressed yet is a piece and a line at most, and a huge
 // line is not paid for after the next request.
 func TestPackHoldsLittle(t *testing.T) {
