@@ -42,11 +42,7 @@ func (s *Settings) Plan() *Plan {
 			LogLevel:    s.LogLevel,
 			LogFormat:   s.LogFormat,
 		},
-		Relabels: []Relabel{{
-			Name:  nodeContainers,
-			From:  []string{nodeDocker},
-			Rules: containerRules(s.Include, s.Exclude),
-		}},
+		Relabels: []Relabel{containers(s.Include, s.Exclude)},
 	}
 	if s.LogSource == sourceFile {
 		p.Files = append(p.Files, Files{Name: nodeDocker, Root: s.DockerRoot})

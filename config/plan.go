@@ -59,6 +59,7 @@ type Relabel struct {
 	Name  string
 	From  []string
 	Rules []*relabel.Config
+	Said  map[*relabel.Config]string // what the user wrote, such as LIGHTER_INCLUDE=api*, for rules that come of it
 }
 
 // LogSource reads the logs of the containers among the targets of From.

@@ -37,22 +37,31 @@ const (
 	no  = `\s*(?i:false|no|off|0)\s*`
 )
 
-// containerRules name a container and its service, and leave out what the globs leave out.
-func containerRules(include, exclude []string) []*relabel.Config {
-	rules := []*relabel.Config{
-		replace("container", "/?(.*)", "$1", metaName),
-		replace("service", "/?(.*)", "$1", metaName),
-		replace("service", anyText, "$1", metaSwarmService),
-		replace("service", anyText, "$1", metaComposeService),
-		replace("service", anyText, "$1", metaService),
+// containers names each container and its service, and leaves out what the globs leave out.
+func containers(include, exclude []string) Relabel {
+	r := Relabel{
+		Name: nodeContainers,
+		From: []string{nodeDocker},
+		Rules: []*relabel.Config{
+			replace("container", "/?(.*)", "$1", metaName),
+			replace("service", "/?(.*)", "$1", metaName),
+			replace("service", anyText, "$1", metaSwarmService),
+			replace("service", anyText, "$1", metaComposeService),
+			replace("service", anyText, "$1", metaService),
+		},
+		Said: map[*relabel.Config]string{},
 	}
-	if len(include) > 0 {
-		rules = append(rules, filter(relabel.Keep, eitherMatches(include), "service", "container"))
+	globs := func(action relabel.Action, setting string, globs []string) {
+		if len(globs) == 0 {
+			return
+		}
+		rule := filter(action, eitherMatches(globs), "service", "container")
+		r.Rules = append(r.Rules, rule)
+		r.Said[rule] = setting + "=" + strings.Join(globs, ",")
 	}
-	if len(exclude) > 0 {
-		rules = append(rules, filter(relabel.Drop, eitherMatches(exclude), "service", "container"))
-	}
-	return rules
+	globs(relabel.Keep, "LIGHTER_INCLUDE", include)
+	globs(relabel.Drop, "LIGHTER_EXCLUDE", exclude)
+	return r
 }
 
 // eitherMatches returns an expression over service;container. A container's name has no semicolon.

@@ -363,3 +363,30 @@ func TestSameNanosecond(t *testing.T) {
 		})
 	}
 }
+
+// A container that was never started has nothing to ship, and one that ran is read to its end
+// even where the Engine lists it and will not describe it.
+func TestNotDescribed(t *testing.T) {
+	h := newDockerHost(t)
+	h.engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/json") || strings.HasSuffix(r.URL.Path, "/containers/json") {
+			return false
+		}
+		http.Error(w, `{"message":"forbidden"}`, http.StatusForbidden)
+		return true
+	})
+	h.engine.Create(dockersim.Spec{Name: "waiting"})
+	done := h.create(dockersim.Spec{Name: "done"})
+	h.count(done, 3)
+	done.Stop(0)
+	url, stop := h.start("socket")
+	h.arrived()
+	states := map[string]string{}
+	for _, c := range h.status(url).Containers {
+		states[c.Name] = c.State
+	}
+	if states["waiting"] != "created" {
+		t.Errorf("states %v, want the one that never ran as created", states)
+	}
+	stop()
+}

@@ -86,8 +86,28 @@ variables; lighter alone is lighter run.`,
 	}
 	root.Flags().AddFlagSet(agent.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.healthcheckCommand(), c.versionCommand())
 	return root
+}
+
+// helpCommand is cobra's, but that a command that does not exist is wrong usage for it too.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Print what a command does and which flags it takes",
+		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = knownCommand(cmd.Root(), rest)
+			}
+			if err != nil {
+				return usageError{errors.New(oneLine(err.Error()))}
+			}
+			return about.Help()
+		},
+	}
 }
 
 // knownCommand refuses whatever stands where a command should, with the nearest one.

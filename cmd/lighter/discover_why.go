@@ -35,7 +35,7 @@ func arrive(p *config.Plan, to []string, from string, targets []lighter.Target) 
 		for _, t := range before {
 			l, rule := relabelUntilDropped(t.Labels, p.Relabels[i].Rules)
 			if rule != nil {
-				why = whyDropped(rule, l)
+				why = whyDropped(rule, l, p.Relabels[i].Said[rule])
 				continue
 			}
 			arrived = append(arrived, lighter.Target{Labels: l, Container: t.Container})
@@ -60,8 +60,9 @@ func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Label
 	return l, nil
 }
 
-// whyDropped says in words that a container's owner knows what a rule found.
-func whyDropped(r *relabel.Config, l labels.Labels) string {
+// whyDropped says in words that a container's owner knows what a rule found. said is what the
+// rule was made from, where that is not the rule.
+func whyDropped(r *relabel.Config, l labels.Labels, said string) string {
 	var names, values []string
 	for _, source := range r.SourceLabels {
 		name := ownName(source)
@@ -76,6 +77,10 @@ func whyDropped(r *relabel.Config, l labels.Labels) string {
 		return "it has no " + strings.Join(names, " and no ")
 	case len(values) == 1:
 		return found
+	case said != "" && r.Action == relabel.Keep:
+		return fmt.Sprintf("%s: not in %s", found, said)
+	case said != "":
+		return fmt.Sprintf("%s: left out by %s", found, said)
 	case r.Action == relabel.Keep:
 		return fmt.Sprintf("%s: kept is what matches %q", found, r.Regex.String())
 	default:

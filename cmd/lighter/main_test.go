@@ -79,6 +79,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"version", "x"}, `lighter: version takes no arguments, got "x"; see lighter version --help`},
 		{[]string{"healthcheck", "x"}, `lighter: healthcheck takes no arguments, got "x"; see lighter healthcheck --help`},
 		{[]string{"discover", "--json=maybe"}, `lighter: invalid argument "maybe" for "--json" flag: strconv.ParseBool: parsing "maybe": invalid syntax; see lighter discover --help`},
+		{[]string{"help", "xyz"}, `lighter: there is no command "xyz"; see lighter help --help`},
+		{[]string{"help", "run", "x"}, `lighter: accepts at most 1 arg(s), received 2; see lighter help --help`},
 		{[]string{"demo", "x"}, `lighter: demo takes no arguments, got "x"; see lighter demo --help`},
 	} {
 		code, stdout, stderr := command(t, nil, tc.args...)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter"
 	"lighter/cmd/lighter/web"
 	"lighter/collector"
 	"lighter/collector/scrape"
@@ -100,7 +101,7 @@ func (a *agent) followedContainers() []web.Container {
 		s, ok := running[id]
 		if !ok {
 			if s, ok = a.endings.get(id); !ok {
-				s = tail.Status{State: "old"} // it stopped before the time from which logs are read
+				s = tail.Status{State: untouched(f.target.container)}
 			}
 		}
 		l := f.target.out
@@ -127,6 +128,14 @@ func (a *agent) followedContainers() []web.Container {
 		all = append(all, c)
 	}
 	return all
+}
+
+// untouched is the state of a container of whose log nothing was read.
+func untouched(c *lighter.Container) string {
+	if neverRan(c) {
+		return "created"
+	}
+	return "old" // it stopped before the time from which logs are read
 }
 
 func target(s scrape.Status) web.Target {

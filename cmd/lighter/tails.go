@@ -54,7 +54,7 @@ func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
 	o.Sink = a.logs[s.Name]
 	o.Begin = max(a.started.Add(-s.Since).UnixNano(), 0)
 	o.MaxLineBytes = s.MaxLineBytes
-	if !c.Running && c.Finished.UnixNano() < o.Begin && a.positions.Acked(c.ID).IsZero() {
+	if neverRan(c) || endedBefore(c, o.Begin) && a.positions.Acked(c.ID).IsZero() {
 		return collector.Job{}, false
 	}
 	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
@@ -69,6 +69,15 @@ func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
 			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{a.engines[s.Docker]}}), nil
 		},
 	}, true
+}
+
+// neverRan tells of a container that was created and not started yet: it has no log.
+func neverRan(c *lighter.Container) bool { return c.Started.IsZero() && !c.Running }
+
+// endedBefore tells of a container that has ended before a time, in nanoseconds since 1970, as
+// far as that is known.
+func endedBefore(c *lighter.Container, time int64) bool {
+	return !c.Running && !c.Finished.IsZero() && c.Finished.UnixNano() < time
 }
 
 func stream(l labels.Labels, leftOut bool) *lighter.Stream {

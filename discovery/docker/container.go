@@ -51,13 +51,17 @@ func parseTime(s string) time.Time {
 
 // summarise makes the best of a list's row, for a container that cannot be inspected.
 func (c *Client) summarise(s container.Summary) *lighter.Container {
-	return &lighter.Container{
+	d := &lighter.Container{
 		ID:      s.ID,
 		Name:    strings.TrimPrefix(nameOf(s), "/"),
 		Running: isRunning(s),
 		Self:    c.isSelf(s.ID),
 		Created: time.Unix(s.Created, 0).UTC(),
 	}
+	if s.State != container.StateCreated {
+		d.Started = d.Created // at the earliest; a list does not say when
+	}
+	return d
 }
 
 func (c *Client) isSelf(id string) bool {
