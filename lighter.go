@@ -32,11 +32,24 @@ type Container struct {
 	TTY       bool      // its log is raw: no frames, one stream
 	LogDriver string    // "json-file", "local", "none", …
 	LogPath   string    // the json-file's path on the host; empty for other drivers
+	LogFiles  LogFiles  // how the log is kept, over all its files
 	Running   bool      // paused ones run too
 	Self      bool      // the container that this process runs in
+	Unknown   string    // why it is not known what it asks for, so that nothing of it is shipped; else empty
 	Created   time.Time // of the container, not of its last start
 	Started   time.Time // of the last start; zero if it never ran
 	Finished  time.Time // of the last stop; zero while it never stopped
+}
+
+// LogFiles is how a log is kept in files, of which the newest is written and the oldest thrown
+// away. It is the zero value where that is not known, or where there is one file that grows.
+type LogFiles struct {
+	MaxBytes   int64 // of a file; then the next one is begun
+	Max        int   // number of files
+	Compressed bool  // all but the newest
+	// LeftOut says that the Engine, asked for a log from a time on, leaves out compressed files
+	// that end after it: all of them if the oldest one ends before.
+	LeftOut bool
 }
 
 // LabelLogStream is the label that a log source sets to "stdout" or "stderr" before

@@ -138,7 +138,7 @@ func TestBadValues(t *testing.T) {
 		{`LIGHTER_LOGS_SINCE=99999d`, `LIGHTER_LOGS_SINCE="99999d": ` + duration},
 		{`LIGHTER_LOGS_SINCE=2d2562047h`, `LIGHTER_LOGS_SINCE="2d2562047h": ` + duration},
 		{`LIGHTER_MAX_LINE=63`, `LIGHTER_MAX_LINE="63": want at least 64 bytes`},
-		{`LIGHTER_MAX_LINE=1GiB`, `LIGHTER_MAX_LINE="1GiB": want at most 16777216 bytes`},
+		{`LIGHTER_MAX_LINE=1GiB`, `LIGHTER_MAX_LINE="1GiB": want at most 1048576 bytes`},
 		{`LIGHTER_MAX_LINE=1k`, `LIGHTER_MAX_LINE="1k": ` + size},
 		{`LIGHTER_MULTILINE=auto`, `LIGHTER_MULTILINE="auto": want off, joining lines is still to come`},
 		{`LIGHTER_BUDGET_LOGS=50GB/month`, `LIGHTER_BUDGET_LOGS="50GB/month": leave it unset, the log budget is still to come`},

@@ -26,7 +26,7 @@ import (
 
 const (
 	minLineBytes   = 64            // room for a few words beside the mark of a cut
-	maxLineBytes   = 16 << 20      // far above what any Loki takes, far below the memory of the agent
+	maxLineBytes   = 1 << 20       // four times what Loki takes by default; each stream may hold that much of a line that is not whole
 	minBufferBytes = 1 << 20       // one full request
 	maxSizeBytes   = math.MaxInt64 // of what has no limit of its own
 	minInterval    = scrape.MinInterval

@@ -12,7 +12,7 @@ import (
 func (d discovered) print(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if len(d.Containers) == 0 {
-		fmt.Fprintln(out, "The Engine has no containers.")
+		fmt.Fprintln(out, "There are no containers.")
 	}
 	for _, c := range d.Containers {
 		state := "running"

@@ -106,6 +106,8 @@ func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string 
 	switch {
 	case c.Self:
 		return "it is lighter's own container: what it says of shipping is not shipped in turn"
+	case c.Unknown != "":
+		return "it may ask not to be: " + oneLine(c.Unknown)
 	case c.LogDriver == "none":
 		return "log driver none keeps nothing that could be read"
 	}

@@ -75,11 +75,14 @@ func commandLine(file string) []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
 }
 
-// listenFlag returns the address that a command line of lighter gives by a flag.
+// listenFlag returns the address that a command line of lighter gives by a flag. Before it may
+// be that of an init which starts it, as docker run --init does.
 func listenFlag(args []string) (addr string, ok bool) {
-	if len(args) == 0 || filepath.Base(args[0]) != "lighter" {
+	program := slices.IndexFunc(args, func(arg string) bool { return filepath.Base(arg) == "lighter" })
+	if program < 0 {
 		return "", false
 	}
+	args = args[program:]
 	for i, arg := range args {
 		rest, found := strings.CutPrefix(arg, "--"+flagListen)
 		switch {

@@ -66,6 +66,7 @@ func TestListenFlag(t *testing.T) {
 		"/lighter run --server.http.listen-addr :80":                                               ":80",
 		"/lighter --server.http.listen-addr":                                                       "",
 		"/lighter run --server.http.listen-addr=:1 --server.http.listen-addr=:2":                   ":2",
+		"/sbin/docker-init -- /lighter run --server.http.listen-addr=:3":                           ":3",
 		"/bin/other run --server.http.listen-addr=:1":                                              "",
 		"/lighter run --server.http.listen-address=:1 --storage.path=--server.http.listen-addr=:2": "",
 	} {

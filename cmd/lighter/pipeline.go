@@ -54,7 +54,7 @@ func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
 	var all []logTarget
 	seen := map[string]bool{}
 	for _, t := range targets {
-		if t.Container == nil || t.Container.Self || seen[t.Container.ID] {
+		if t.Container == nil || t.Container.Self || t.Container.Unknown != "" || seen[t.Container.ID] {
 			continue
 		}
 		seen[t.Container.ID] = true

@@ -34,8 +34,10 @@ func TestLogTargets(t *testing.T) {
 	bare := &lighter.Container{ID: "2", Name: "bare"}
 	self := &lighter.Container{ID: "3", Name: "lighter", Running: true, Self: true}
 	quiet := &lighter.Container{ID: "4", Name: "quiet", Running: true}
+	unknown := &lighter.Container{ID: "5", Name: "5", Running: true, Unknown: "it is not JSON"}
 	p := envPlan(t)
 	nodes := relabelTargets(p, map[string][]lighter.Target{p.Docker[0].Name: {
+		dockerTarget(unknown, ""),
 		dockerTarget(api, "10.0.0.2:3000", "__meta_docker_container_label_com_docker_compose_service", "api"),
 		dockerTarget(api, "10.0.0.2:9090", "__meta_docker_container_label_com_docker_compose_service", "api"),
 		dockerTarget(bare, ""),

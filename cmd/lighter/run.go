@@ -60,6 +60,7 @@ func runAgent(ctx context.Context, p *config.Plan, o agentOptions) error {
 	if err != nil {
 		return err
 	}
+	unmapStart(o.logger)
 	defer time.AfterFunc(startTime, func() { unmapStart(o.logger) }).Stop()
 	return errors.Join(a.run(ctx), a.close())
 }

@@ -39,6 +39,11 @@ func (c *containers) Container(id string) (*lighter.Container, bool) {
 	return found, ok
 }
 
+func (c *containers) none() bool {
+	all := c.all.Load()
+	return all == nil || len(*all) == 0
+}
+
 func (c *containers) set(found map[string][]lighter.Target) {
 	all := map[string]*lighter.Container{}
 	for _, targets := range found {
@@ -94,8 +99,12 @@ func (a *agent) sync(name string, targets []lighter.Target) {
 }
 
 // forgetGone tells the positions which containers exist: those of all discoveries, each of
-// which has been listed in full.
+// which has been listed in full. Where there is none at all it may be that a disk is not mounted
+// yet: a few positions too many do no harm.
 func (a *agent) forgetGone() {
+	if a.containers.none() {
+		return
+	}
 	for _, c := range a.plan.Docker {
 		if _, listed := a.view.found[c.Name]; !listed || !c.Stopped {
 			return

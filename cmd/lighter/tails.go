@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -52,7 +53,7 @@ func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
 	t, c := f.target, f.target.container
 	o := a.tailing
 	o.Sink = a.logs[s.Name]
-	o.Begin = max(a.started.Add(-s.Since).UnixNano(), 0)
+	o.Begin = beginning(c, a.started, time.Now(), s.Since)
 	o.MaxLineBytes = s.MaxLineBytes
 	if neverRan(c) || endedBefore(c, o.Begin) && a.positions.Acked(c.ID).IsZero() {
 		return collector.Job{}, false
@@ -60,7 +61,7 @@ func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
 	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
 	return collector.Job{
 		ID:      c.ID,
-		Version: fmt.Sprint(f.from, t.out, t.err, c.TTY), // a terminal's log is read in another way
+		Version: fmt.Sprint(f.from, t.out, t.err, c.TTY, c.LogFiles), // by the last two a log is read in other ways
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
 			if f.from == readFile {
@@ -69,6 +70,20 @@ func (a *agent) tailJob(s config.LogSource, f followed) (collector.Job, bool) {
 			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{a.engines[s.Docker]}}), nil
 		},
 	}, true
+}
+
+// beginning is from when on the log of a container is read that is seen for the first time, in
+// nanoseconds since 1970: since before the agent's start. Where the clock was set back after that,
+// lines have earlier times from now on, and those of a container that has just started had.
+func beginning(c *lighter.Container, started, now time.Time, since time.Duration) int64 {
+	from, now := started.Round(0), now.Round(0) // by the clock on the wall
+	if now.Before(from) {
+		from = now
+		if !c.Started.IsZero() && c.Started.Before(from) {
+			from = c.Started
+		}
+	}
+	return max(from.Add(-since).UnixNano(), 0)
 }
 
 // neverRan tells of a container that was created and not started yet: it has no log.

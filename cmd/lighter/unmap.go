@@ -14,9 +14,11 @@ import (
 // targets scraped.
 const startTime = 5 * time.Second
 
-// unmapStart gives back the pages of the binary that are mapped so far: starting runs through
-// most of it, and what runs from here on is a part. A page that is needed again is mapped
-// again, from the kernel's cache of the file.
+// unmapStart gives back the pages of the binary that are mapped so far. Starting runs through
+// most of it: first what packages initialise and what puts the agent together, then the first
+// connections. Called between the two, it keeps the peak at the larger of them; and what runs
+// once both are over is a small part. A page that is needed again is mapped again, from the
+// kernel's cache of the file, which costs the start a few milliseconds.
 func unmapStart(logger *slog.Logger) {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {

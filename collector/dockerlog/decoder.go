@@ -39,6 +39,8 @@ type decoder struct {
 	began [2]int // by stream, the number of the line before which its line that is not whole began
 	torn  bool   // what is emitted is the beginning of a line of which the rest did not come
 
+	messages int // decoded so far; of a terminal's log: lines
+
 	skip    int // bytes of an overlong message still to pass over
 	skipFor int // the stream of that message, whose line ends with it if the last byte is a newline
 }
@@ -101,6 +103,7 @@ func (d *decoder) decodeFrames(b []byte) (taken int, err error) {
 			stream = tail.Stderr
 		}
 		d.skip, d.skipFor = size-held, stream
+		d.messages++
 		if err := d.message(stream, msg); err != nil {
 			return taken, err
 		}
@@ -176,6 +179,7 @@ func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
 			return len(b), nil
 		}
 		taken += nl + 1
+		d.messages++
 		line, own := rest[:nl], false
 		if d.raw.Open() {
 			line, own = d.raw.Take(line, d.terminalLimit()), true

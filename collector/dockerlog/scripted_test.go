@@ -25,14 +25,20 @@ import (
 // scripted is an Engine with one log, whose follower goes wrong when the test says so, as those
 // of real ones do when a log is rotated.
 type scripted struct {
-	everyLine bool // filters as Engine 20.10: each line by itself, not all up to the first match
+	everyLine bool    // filters as Engine 20.10: each line by itself, not all up to the first match
+	leavesOut bool    // as Engine 20.10 with a compressed log: all rotated files if the oldest ends before since
+	deaf      bool    // followers hear of nothing that is written
+	then      *record // is written when the next answer that is none of a follower has been opened
 
 	mu       sync.Mutex
 	log      []record
 	first    int       // of log, the oldest that is still held
 	file     int       // of log, where the current file begins
+	ends     []int     // of log, where the files before it end
+	stopped  bool      // the container is
 	follower *follower // the newest
-	opened   int
+	opened   int       // followers
+	asked    int       // answers that were none
 }
 
 // record is a line, or a piece of one, as the Engine keeps it.
@@ -44,23 +50,55 @@ type record struct {
 
 var errBroken = errors.New("connection reset by peer")
 
-func (e *scripted) OpenLogs(_ context.Context, _ string, since int64, follow bool, last int) (io.ReadCloser, error) {
+func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow bool, last int) (io.ReadCloser, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := &follower{e: e, since: since, next: e.first, changed: make(chan struct{}, 1)}
-	if last > 0 {
-		f.next = max(len(e.log)-last, e.first)
+	switch {
+	case last != 0:
+		f.next = max(len(e.log)-max(last, 0), e.first)
+	case e.leavesOut && since > 0 && e.oldestEndsBefore(since):
+		f.next = e.file
 	}
 	if follow {
-		f.follow = true
+		f.follow = !e.stopped
 		e.follower = f
 		e.opened++
+	} else {
+		e.asked++
+		f.once, f.end = true, len(e.log)
+		if e.then != nil {
+			e.log, e.then = append(e.log, *e.then), nil
+		}
 	}
+	f.forget = context.AfterFunc(ctx, func() { _ = f.Close() })
 	return f, nil
 }
 
-func (*scripted) Inspect(context.Context, string) (*lighter.Container, error) {
-	return &lighter.Container{Running: true}, nil
+// oldestEndsBefore reports whether the oldest file that was rotated away is all before a time.
+func (e *scripted) oldestEndsBefore(at int64) bool {
+	for _, end := range e.ends {
+		if end > e.first {
+			return e.log[end-1].at < at
+		}
+	}
+	return false
+}
+
+func (e *scripted) Inspect(context.Context, string) (*lighter.Container, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &lighter.Container{Running: !e.stopped}, nil
+}
+
+// stop ends the container.
+func (e *scripted) stop() {
+	e.change(func() {
+		e.stopped = true
+		if e.follower != nil {
+			e.follower.follow = false
+		}
+	})
 }
 
 func (*scripted) Gone(error) bool       { return false }
@@ -73,7 +111,7 @@ func (e *scripted) write(all ...record) {
 
 // rotate begins a new file and keeps the records from first on.
 func (e *scripted) rotate(first int) {
-	e.change(func() { e.file, e.first = len(e.log), first })
+	e.change(func() { e.file, e.first, e.ends = len(e.log), first, append(e.ends, len(e.log)) })
 }
 
 // reopen has the follower read the current file from its start: again, or past what it has
@@ -119,10 +157,13 @@ type follower struct {
 	follow  bool
 	next    int // of the log
 	limit   int // of the log, where it stands still; 0: nowhere
+	once    bool
+	end     int // of the log, where it ends if it is once
 	matched bool
 	broken  bool
 	buf     []byte
 	changed chan struct{}
+	forget  func() bool
 }
 
 func (f *follower) wake() {
@@ -149,7 +190,14 @@ func (f *follower) read(p []byte) (int, error) {
 		return 0, errBroken
 	}
 	f.next = max(f.next, f.e.first)
-	for ; f.next < len(f.e.log) && (f.limit == 0 || f.next < f.limit) && len(f.buf) < len(p); f.next++ {
+	end := len(f.e.log)
+	if f.once {
+		end = f.end
+	}
+	if f.follow && f.e.deaf {
+		return 0, nil
+	}
+	for ; f.next < end && (f.limit == 0 || f.next < f.limit) && len(f.buf) < len(p); f.next++ {
 		r := f.e.log[f.next]
 		if r.at < f.since && (f.e.everyLine || !f.matched) {
 			continue
@@ -164,13 +212,14 @@ func (f *follower) read(p []byte) (int, error) {
 	if f.buf = f.buf[n:]; len(f.buf) == 0 {
 		f.buf = nil
 	}
-	if n == 0 && f.next == len(f.e.log) && !f.follow {
+	if n == 0 && f.next >= end && !f.follow {
 		return 0, io.EOF
 	}
 	return n, nil
 }
 
 func (f *follower) Close() error {
+	f.forget()
 	f.e.change(func() { f.broken = true })
 	f.wake()
 	return nil
@@ -184,26 +233,34 @@ type script struct {
 	positions *position.Store
 	reg       *prometheus.Registry
 	metrics   *tail.Metrics
+	files     lighter.LogFiles
+	begin     int64
+	ended     error // what Run returned
 	stopTail  func()
 }
 
 const scriptID = "api"
 
 func newScript(t *testing.T) *script {
-	reg := prometheus.NewRegistry()
-	s := &script{scripted: &scripted{}, t: t, sink: tailtest.NewSink(), positions: position.InMemory(), reg: reg, metrics: tail.NewMetrics(reg)}
+	s := unreadScript(t)
 	s.tail()
 	return s
+}
+
+// unreadScript is newScript without a Tailer yet.
+func unreadScript(t *testing.T) *script {
+	reg := prometheus.NewRegistry()
+	return &script{scripted: &scripted{}, t: t, sink: tailtest.NewSink(), positions: position.InMemory(), reg: reg, metrics: tail.NewMetrics(reg)}
 }
 
 // tail runs a Tailer until the test ends or kill.
 func (s *script) tail() {
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
-	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true}, out, err, dockerlog.Options{
+	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, LogFiles: s.files}, out, err, dockerlog.Options{
 		Options: tail.Options{
 			Positions: s.positions, Sink: s.sink, Buffers: &tail.Buffers{}, Metrics: s.metrics,
-			Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
+			Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second, Begin: s.begin,
 		},
 		Engine: s.scripted,
 	})
@@ -211,7 +268,7 @@ func (s *script) tail() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = t.Run(ctx)
+		s.ended = t.Run(ctx)
 	}()
 	s.stopTail = sync.OnceFunc(func() {
 		cancel()

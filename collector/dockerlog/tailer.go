@@ -8,7 +8,8 @@
 // A Sink that is full blocks, and that is the backpressure. It does not reach the
 // Engine: a reader that falls behind a log's rotation is made to skip lines without
 // being told (moby, daemon/logger/loggerutils), so a follow is closed when the Sink stays
-// full, and opened again at the position once it has room.
+// full, and opened again at the position once it has room. Nor is a log followed of which the
+// files are small and compressed: there followers skip anyway. It is read in rounds.
 package dockerlog
 
 import (
@@ -29,7 +30,8 @@ import (
 type Engine interface {
 	// OpenLogs opens the log of a container: stdout and stderr, with timestamps, from the
 	// first line not before since (Unix nanoseconds, 0 is all), or the last tail lines if
-	// that is not 0. With follow the stream goes on until the container stops.
+	// that is not 0, none of those that are there if it is negative. With follow the stream
+	// goes on until the container stops.
 	// An error wraps one that Gone or Unreadable recognises, where it is of that kind.
 	OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error)
 	// Inspect describes a container as it is now.
@@ -50,7 +52,7 @@ type Options struct {
 // ErrUnreadable says that the container's log cannot be read, now or later.
 var ErrUnreadable = errors.New("the log driver keeps nothing that could be read")
 
-// Tailer follows the log of one container. Run may be called once.
+// Tailer reads the log of one container as it is written. Run may be called once.
 type Tailer struct {
 	o         Options
 	container *lighter.Container
@@ -58,7 +60,10 @@ type Tailer struct {
 
 	// of the stream that is open
 	body    io.Closer
+	gather  time.Duration // longest pause between two reads
 	decoder decoder
+	lookout lookout
+	answer  answer
 }
 
 // New returns a Tailer that does nothing until Run. The streams are stdout's and
@@ -101,10 +106,14 @@ func longest(err error) time.Duration {
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	t.feed.Start()
+	read := t.follow
+	if inRounds(t.container) {
+		read = t.rounds
+	}
 	pause := minReopen
 	for {
 		before, _ := t.feed.From()
-		err := t.follow(ctx)
+		err := read(ctx)
 		if ctx.Err() != nil {
 			t.feed.State.End(nil)
 			return nil
@@ -146,35 +155,82 @@ func (t *Tailer) reopening(err error, in time.Duration) {
 // errMore says that a stream ended though the log goes on.
 var errMore = errors.New("the stream ended before the log")
 
+// reach says what of a log is read.
+type reach int
+
+const (
+	following reach = iota // from where reading goes on until the container stops
+	toTheEnd               // from there to the end that it has now
+	whole                  // from its first line to that end; those that were read are left out
+)
+
 // follow reads one stream to its end and returns why it ended.
 func (t *Tailer) follow(ctx context.Context) error {
+	if t.rest() == whole {
+		if err := t.snapshot(ctx); err != nil {
+			return err
+		}
+	}
+	return t.drain(ctx, following)
+}
+
+// drain reads one answer to its end and returns what that end means.
+func (t *Tailer) drain(ctx context.Context, r reach) error {
+	defer t.feed.Drop()
+	err := t.stream(ctx, r)
+	if err == nil {
+		err = t.finish(ctx)
+	}
+	if errors.Is(err, errMissed) {
+		return t.drain(ctx, whole)
+	}
+	return err
+}
+
+// stream reads one answer of the Engine to its end. What is no whole line there is in the decoder
+// and the chunk then.
+func (t *Tailer) stream(ctx context.Context, r reach) error {
 	from, _ := t.feed.From()
 	since, setBack := from.Since(), from.Peak != (position.Peak{})
 	if from.Lines > 0 && from.Time > time.Now().Add(maxAhead).UnixNano() {
 		since, setBack = 0, true // and how far is not known
 	}
-	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, since, true, 0)
+	if r == whole {
+		since = 0
+	}
+	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, since, r == following, 0)
 	if err != nil {
 		return t.explain("open the log", err)
 	}
 	defer body.Close()
 	t.body = body
-	t.begin()
-	defer t.feed.Drop()
+	t.begin(r)
 	if err := t.find(ctx, from, setBack); err != nil {
 		return t.explain("find the place in the log", err)
+	}
+	if t.container.LogFiles.LeftOut && !setBack && since > 0 {
+		t.lookout.begin(from)
 	}
 	t.feed.State.Set(tail.Following)
 	if err := t.read(ctx, body); err != io.EOF {
 		return t.explain("read the log", err)
 	}
-	_ = body.Close()
+	return nil
+}
+
+// finish returns what the end of an answer means, and hands on what the log ends with if it is
+// the log's.
+func (t *Tailer) finish(ctx context.Context) error {
+	_ = t.body.Close()
 	ended := t.ended(ctx)
 	if !errors.Is(ended, tail.ErrStopped) && !errors.Is(ended, tail.ErrGone) {
 		return ended
 	}
 	if err := t.decoder.finish(t.feed.Chunk.Buf); err != nil {
 		t.feed.Logger.Warn("the end of the log is damaged", "error", err)
+	}
+	if t.lookout.missed {
+		return errMissed
 	}
 	if err := t.handOn(ctx); err != nil {
 		return err
@@ -187,13 +243,23 @@ func (t *Tailer) follow(ctx context.Context) error {
 const maxAhead = time.Minute
 
 // begin makes ready for a stream.
-func (t *Tailer) begin() {
+func (t *Tailer) begin(r reach) {
+	emit := t.line
+	t.gather = gatherTime
+	if r != following {
+		emit, t.gather = t.lineOnce, snapshotGather
+	}
 	t.decoder = decoder{
-		lines: tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, Emit: t.line, Cut: t.o.Metrics.Truncated.Inc},
+		lines: tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, Emit: emit, Cut: t.o.Metrics.Truncated.Inc},
 		seen:  newRepeats(),
 	}
+	t.lookout, t.answer = lookout{}, answer{}
+	t.feed.Drop()
 	t.feed.Chunk = t.o.Buffers.Get(smallChunk)
 }
+
+// snapshotGather is the longest pause while the Engine gives what it has: it waits for us.
+const snapshotGather = 2 * time.Millisecond
 
 // find has the lines before a position left out of the stream that was opened there. Where the
 // clock was set back, lines before the position and after it may have the same times: which
@@ -221,13 +287,22 @@ func (t *Tailer) find(ctx context.Context, from position.Position, setBack bool)
 
 // line takes a line of the stream, unless the Engine has handed it out before.
 func (t *Tailer) line(at int64, stream int, line []byte, own bool) {
-	switch t.decoder.judge(at, stream, line, own) {
-	case fresh:
-		t.feed.Line(at, stream, line, own)
-	case doubtful:
-		t.feed.Doubtful(at, stream, line, own)
-	case repeated:
+	switch v := t.decoder.judge(at, stream, line, own); {
+	case v == repeated:
 		t.o.Metrics.Repeated.Inc()
+	case t.lookout.misses(at):
+	case v == doubtful:
+		t.feed.Doubtful(at, stream, line, own)
+	default:
+		t.feed.Line(at, stream, line, own)
+	}
+}
+
+// lineOnce takes a line of an answer in which the Engine hands out nothing twice.
+func (t *Tailer) lineOnce(at int64, stream int, line []byte, own bool) {
+	t.answer.line(at)
+	if !t.lookout.misses(at) {
+		t.feed.Line(at, stream, line, own)
 	}
 }
 
@@ -246,6 +321,7 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 		buf := t.feed.Chunk.Buf
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		t.feed.Chunk.Buf = buf[:len(buf)+n]
+		t.answer.bytes += n
 		filled := len(buf)+n == cap(buf)
 		if n > 0 {
 			if err := t.take(ctx, n); err != nil {
@@ -255,7 +331,7 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if pause := g.after(n, filled, time.Now()); pause > 0 {
+		if pause := min(g.after(n, t.decoder.messages, filled, time.Now()), t.gather); pause > 0 {
 			if err := sleep(ctx, pause); err != nil {
 				return err
 			}
@@ -270,6 +346,9 @@ func (t *Tailer) take(ctx context.Context, n int) error {
 	taken, err := t.decoder.decode(chunk.Buf)
 	if err != nil {
 		return errors.Join(err, t.handOn(ctx))
+	}
+	if t.lookout.missed {
+		return errMissed
 	}
 	rest := chunk.Buf[taken:]
 	size := max(t.decoder.need(rest), len(rest)+minRead)

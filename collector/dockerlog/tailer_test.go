@@ -67,8 +67,8 @@ func (c client) OpenLogs(ctx context.Context, id string, since int64, follow boo
 	if follow {
 		q.Set("follow", "1")
 	}
-	if last > 0 {
-		q.Set("tail", strconv.Itoa(last))
+	if last != 0 {
+		q.Set("tail", strconv.Itoa(max(last, 0)))
 	}
 	return c.get(ctx, "/containers/"+id+"/logs?"+q.Encode())
 }
@@ -100,6 +100,13 @@ type bench struct {
 	log       *syncBuffer
 	options   dockerlog.Options
 	tty       bool
+	files     lighter.LogFiles
+}
+
+// bothWays tests a log that is followed and one that is read in rounds: nobody shall see which.
+func bothWays(t *testing.T, test func(t *testing.T, files lighter.LogFiles)) {
+	t.Run("followed", func(t *testing.T) { test(t, lighter.LogFiles{}) })
+	t.Run("in rounds", func(t *testing.T) { test(t, small) })
 }
 
 func newBench(t *testing.T, spec dockersim.Spec) *bench {
@@ -133,7 +140,7 @@ func newBench(t *testing.T, spec dockersim.Spec) *bench {
 
 // tail runs a Tailer until the test ends; stop ends it earlier. Both return what Run returned.
 func (b *bench) tail() (tailer *dockerlog.Tailer, done <-chan error, stop func() error) {
-	c := &lighter.Container{ID: b.container.ID(), Name: b.container.Name(), TTY: b.tty, Running: true}
+	c := &lighter.Container{ID: b.container.ID(), Name: b.container.Name(), TTY: b.tty, Running: true, LogFiles: b.files}
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
 	t := dockerlog.New(c, out, err, b.options)
@@ -199,236 +206,278 @@ func (b *syncBuffer) String() string {
 }
 
 func TestFollow(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.container.Write(dockersim.Stdout, "before")
-	_, done, _ := b.tail()
-	b.wait("out: before")
-	b.container.Write(dockersim.Stdout, "")
-	b.container.Write(dockersim.Stderr, "oops")
-	b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
-	b.container.WriteUnfinished(dockersim.Stdout, "bye")
-	b.container.Stop(0)
-	b.wait("out: before", "out: ", "err: oops", "out: "+strings.Repeat("x", 40<<10), "out: bye")
-	if err := <-done; !errors.Is(err, tail.ErrStopped) {
-		t.Errorf("err = %v, want %v", err, tail.ErrStopped)
-	}
-	if n := b.counter("lighter_log_lines_read_total"); n != 5 {
-		t.Errorf("lines read = %v, want 5", n)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.container.Write(dockersim.Stdout, "before")
+		_, done, _ := b.tail()
+		b.wait("out: before")
+		b.container.Write(dockersim.Stdout, "")
+		b.container.Write(dockersim.Stderr, "oops")
+		b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
+		b.container.WriteUnfinished(dockersim.Stdout, "bye")
+		b.container.Stop(0)
+		b.wait("out: before", "out: ", "err: oops", "out: "+strings.Repeat("x", 40<<10), "out: bye")
+		if err := <-done; !errors.Is(err, tail.ErrStopped) {
+			t.Errorf("err = %v, want %v", err, tail.ErrStopped)
+		}
+		if n := b.counter("lighter_log_lines_read_total"); n != 5 {
+			t.Errorf("lines read = %v, want 5", n)
+		}
+	})
 }
 
 func TestTerminal(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "shell", TTY: true})
-	_, done, _ := b.tail()
-	b.container.Write(dockersim.Stdout, "hello")
-	b.wait("out: hello")
-	b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
-	b.container.WriteUnfinished(dockersim.Stdout, "$ ")
-	b.container.Stop(0)
-	b.wait("out: hello", "out: "+strings.Repeat("x", 40<<10), "out: $ ")
-	if err := <-done; !errors.Is(err, tail.ErrStopped) {
-		t.Errorf("err = %v, want %v", err, tail.ErrStopped)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "shell", TTY: true})
+		b.files = files
+		_, done, _ := b.tail()
+		b.container.Write(dockersim.Stdout, "hello")
+		b.wait("out: hello")
+		b.container.Write(dockersim.Stdout, strings.Repeat("x", 40<<10))
+		b.container.WriteUnfinished(dockersim.Stdout, "$ ")
+		b.container.Stop(0)
+		b.wait("out: hello", "out: "+strings.Repeat("x", 40<<10), "out: $ ")
+		if err := <-done; !errors.Is(err, tail.ErrStopped) {
+			t.Errorf("err = %v, want %v", err, tail.ErrStopped)
+		}
+	})
 }
 
 // A position moves on acknowledgement alone: the next process sends again what was not
 // acknowledged, and nothing else.
 func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	_, _, stop := b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	b.container.Write(dockersim.Stderr, "two")
-	b.wait("out: one", "err: two")
-	b.sink.AckAll()
-	b.container.Write(dockersim.Stdout, "three")
-	b.wait("out: one", "err: two", "out: three")
-	if err := stop(); err != nil {
-		t.Fatalf("Run at the end of its context: %v", err)
-	}
-	acked := b.positions.Acked(b.container.ID())
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		_, _, stop := b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		b.container.Write(dockersim.Stderr, "two")
+		b.wait("out: one", "err: two")
+		b.sink.AckAll()
+		b.container.Write(dockersim.Stdout, "three")
+		b.wait("out: one", "err: two", "out: three")
+		if err := stop(); err != nil {
+			t.Fatalf("Run at the end of its context: %v", err)
+		}
+		acked := b.positions.Acked(b.container.ID())
 
-	b.sink = tailtest.NewSink()
-	b.options.Sink = b.sink
-	b.positions = position.InMemory()
-	b.options.Positions = b.positions
-	b.positions.Cursor(b.container.ID()).Start(acked)
-	b.container.Write(dockersim.Stdout, "four")
-	b.tail()
-	b.wait("out: three", "out: four")
+		b.sink = tailtest.NewSink()
+		b.options.Sink = b.sink
+		b.positions = position.InMemory()
+		b.options.Positions = b.positions
+		b.positions.Cursor(b.container.ID()).Start(acked)
+		b.container.Write(dockersim.Stdout, "four")
+		b.tail()
+		b.wait("out: three", "out: four")
+	})
 }
 
 // In a process where nothing dies a line is sent once, however often its stream breaks.
 func TestBrokenStreams(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.tail()
-	var want []string
-	for i := range 5 {
-		line := fmt.Sprint("line ", i)
-		b.container.Write(dockersim.Stdout, line)
-		want = append(want, "out: "+line)
-		b.wait(want...)
-		b.engine.KillConnections()
-	}
-	if err := b.engine.Close(); err != nil {
-		t.Fatal(err)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.tail()
+		var want []string
+		for i := range 5 {
+			line := fmt.Sprint("line ", i)
+			b.container.Write(dockersim.Stdout, line)
+			want = append(want, "out: "+line)
+			b.wait(want...)
+			b.engine.KillConnections()
+		}
+		if err := b.engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestEngineAway(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	b.wait("out: one")
-	b.engine.Down()
-	b.until(func() bool { return strings.Contains(b.log.String(), "the log stream broke") }, "warning")
-	b.container.Write(dockersim.Stdout, "two")
-	if err := b.engine.Up(); err != nil {
-		t.Fatal(err)
-	}
-	b.wait("out: one", "out: two")
-	b.until(func() bool { return strings.Contains(b.log.String(), "read again") }, "word of the recovery")
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		b.wait("out: one")
+		b.engine.Down()
+		b.until(func() bool { return strings.Contains(b.log.String(), "the log stream broke") }, "warning")
+		b.container.Write(dockersim.Stdout, "two")
+		if err := b.engine.Up(); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("out: one", "out: two")
+		b.until(func() bool { return strings.Contains(b.log.String(), "read again") }, "word of the recovery")
+	})
 }
 
 func TestRestart(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	_, done, _ := b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	b.container.WriteUnfinished(dockersim.Stdout, "last words")
-	b.container.Stop(1)
-	b.wait("out: one", "out: last words")
-	if err := <-done; !errors.Is(err, tail.ErrStopped) {
-		t.Fatalf("err = %v, want %v", err, tail.ErrStopped)
-	}
-	b.container.Start()
-	b.container.Write(dockersim.Stdout, "two")
-	b.tail()
-	b.wait("out: one", "out: last words", "out: two")
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		_, done, _ := b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		b.container.WriteUnfinished(dockersim.Stdout, "last words")
+		b.container.Stop(1)
+		b.wait("out: one", "out: last words")
+		if err := <-done; !errors.Is(err, tail.ErrStopped) {
+			t.Fatalf("err = %v, want %v", err, tail.ErrStopped)
+		}
+		b.container.Start()
+		b.container.Write(dockersim.Stdout, "two")
+		b.tail()
+		b.wait("out: one", "out: last words", "out: two")
+	})
 }
 
 func TestQuickRestartIsFollowedOn(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	b.wait("out: one")
-	b.container.WriteUnfinished(dockersim.Stderr, "last words")
-	b.container.Restart()
-	b.container.Write(dockersim.Stderr, "two")
-	b.wait("out: one", "err: last words", "err: two")
-	if n := testutil.ToFloat64(b.options.Metrics.Reopens.Ended); n != 1 {
-		t.Errorf("reopened because it ended = %v, want 1", n)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		b.wait("out: one")
+		b.container.WriteUnfinished(dockersim.Stderr, "last words")
+		b.container.Restart()
+		b.container.Write(dockersim.Stderr, "two")
+		b.wait("out: one", "err: last words", "err: two")
+		if n := testutil.ToFloat64(b.options.Metrics.Reopens.Ended); files == (lighter.LogFiles{}) && n != 1 {
+			t.Errorf("reopened because it ended = %v, want 1", n)
+		}
+	})
 }
 
 func TestRemoved(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "job"})
-	_, done, _ := b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	b.wait("out: one")
-	b.container.Stop(0)
-	b.container.Remove()
-	if err := <-done; !errors.Is(err, tail.ErrGone) && !errors.Is(err, tail.ErrStopped) {
-		t.Errorf("err = %v, want %v or %v", err, tail.ErrGone, tail.ErrStopped)
-	}
-	b.wait("out: one")
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "job"})
+		b.files = files
+		_, done, _ := b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		b.wait("out: one")
+		b.container.Stop(0)
+		b.container.Remove()
+		if err := <-done; !errors.Is(err, tail.ErrGone) && !errors.Is(err, tail.ErrStopped) {
+			t.Errorf("err = %v, want %v or %v", err, tail.ErrGone, tail.ErrStopped)
+		}
+		b.wait("out: one")
+	})
 }
 
 func TestUnreadableDriver(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "quiet", Driver: "none"})
-	_, done, _ := b.tail()
-	if err := <-done; !errors.Is(err, dockerlog.ErrUnreadable) {
-		t.Errorf("err = %v, want %v", err, dockerlog.ErrUnreadable)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "quiet", Driver: "none"})
+		b.files = files
+		_, done, _ := b.tail()
+		if err := <-done; !errors.Is(err, dockerlog.ErrUnreadable) {
+			t.Errorf("err = %v, want %v", err, dockerlog.ErrUnreadable)
+		}
+	})
 }
 
 // An error of the Engine in the middle of its answer is said once, however often it comes.
 func TestErrorInTheStream(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.container.Write(dockersim.Stdout, "one")
-	b.container.FailLogs("unexpected EOF")
-	tailer, _, _ := b.tail()
-	b.wait("out: one")
-	b.until(func() bool { return testutil.ToFloat64(b.options.Metrics.Reopens.Broken) >= 3 }, "third attempt")
-	if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
-		t.Errorf("said %d times, want once:\n%s", n, b.log)
-	}
-	if st := tailer.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
-		t.Errorf("status = %+v", st)
-	}
-	b.container.FailLogs("")
-	b.container.Write(dockersim.Stdout, "two")
-	b.wait("out: one", "out: two")
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.container.Write(dockersim.Stdout, "one")
+		b.container.FailLogs("unexpected EOF")
+		tailer, _, _ := b.tail()
+		b.wait("out: one")
+		b.until(func() bool { return testutil.ToFloat64(b.options.Metrics.Reopens.Broken) >= 3 }, "third attempt")
+		if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
+			t.Errorf("said %d times, want once:\n%s", n, b.log)
+		}
+		if st := tailer.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
+			t.Errorf("status = %+v", st)
+		}
+		b.container.FailLogs("")
+		b.container.Write(dockersim.Stdout, "two")
+		b.wait("out: one", "out: two")
+	})
 }
 
 // A stream is not held open while there is no room: the Engine would skip lines that are
 // rotated away meanwhile.
 func TestFullSinkClosesTheStream(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.options.Patience = time.Millisecond
-	open := b.sink.Block()
-	tailer, _, _ := b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	<-b.sink.Asked()
-	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
-	b.container.Write(dockersim.Stdout, "two")
-	open()
-	b.wait("out: one", "out: two")
-	follows := 0
-	for _, r := range b.engine.Requests() {
-		if strings.HasSuffix(r.Path, "/logs") {
-			follows++
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.options.Patience = time.Millisecond
+		open := b.sink.Block()
+		tailer, _, _ := b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		<-b.sink.Asked()
+		b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
+		b.container.Write(dockersim.Stdout, "two")
+		open()
+		b.wait("out: one", "out: two")
+		follows := 0
+		for _, r := range b.engine.Requests() {
+			if strings.HasSuffix(r.Path, "/logs") {
+				follows++
+			}
 		}
-	}
-	if follows != 2 {
-		t.Errorf("the log was opened %d times, want twice: it was closed while there was no room", follows)
-	}
+		if files == (lighter.LogFiles{}) && follows != 2 {
+			t.Errorf("the log was opened %d times, want twice: it was closed while there was no room", follows)
+		}
+	})
 }
 
 func TestStopWhileFullHandsOnNothing(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	open := b.sink.Block()
-	_, _, stop := b.tail()
-	b.container.Write(dockersim.Stdout, "one")
-	<-b.sink.Asked()
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	if c := b.positions.Cursor(b.container.ID()); c.Waiting() != 0 || c.Read().Lines != 0 {
-		t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
-	}
-	open()
-	b.tail()
-	b.wait("out: one")
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		open := b.sink.Block()
+		_, _, stop := b.tail()
+		b.container.Write(dockersim.Stdout, "one")
+		<-b.sink.Asked()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := b.positions.Cursor(b.container.ID()); c.Waiting() != 0 || c.Read().Lines != 0 {
+			t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
+		}
+		open()
+		b.tail()
+		b.wait("out: one")
+	})
 }
 
 func TestRotationIsSaid(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	b.options.Patience = time.Millisecond
-	now := time.Now().UnixNano()
-	open := b.sink.Block()
-	tailer, _, _ := b.tail()
-	b.container.WriteAt(now, dockersim.Stdout, "one")
-	<-b.sink.Asked()
-	b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
-	b.container.WriteAt(now+1e9, dockersim.Stdout, "two")
-	b.container.WriteAt(now+61e9, dockersim.Stdout, "three")
-	b.container.Rotate(2) // one and two are gone
-	open()
-	b.wait("out: one", "out: three")
-	if n := b.counter("lighter_log_gaps_total"); n != 1 || !strings.Contains(b.log.String(), "gap=1m1s") {
-		t.Errorf("gaps = %v, want 1; log:\n%s", n, b.log)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		b.options.Patience = time.Millisecond
+		now := time.Now().UnixNano()
+		open := b.sink.Block()
+		tailer, _, _ := b.tail()
+		b.container.WriteAt(now, dockersim.Stdout, "one")
+		<-b.sink.Asked()
+		b.until(func() bool { return tailer.Status().State == tail.Waiting }, "closed stream")
+		b.container.WriteAt(now+1e9, dockersim.Stdout, "two")
+		b.container.WriteAt(now+61e9, dockersim.Stdout, "three")
+		b.container.Rotate(2) // one and two are gone
+		open()
+		b.wait("out: one", "out: three")
+		if n := b.counter("lighter_log_gaps_total"); n != 1 || !strings.Contains(b.log.String(), "gap=1m1s") {
+			t.Errorf("gaps = %v, want 1; log:\n%s", n, b.log)
+		}
+	})
 }
 
 // What a first sight does not read must stay unread after a crash too.
 func TestFirstSightBegins(t *testing.T) {
-	b := newBench(t, dockersim.Spec{Name: "api"})
-	now := time.Now().UnixNano()
-	b.container.WriteAt(now-3600e9, dockersim.Stdout, "old")
-	b.container.WriteAt(now, dockersim.Stdout, "new")
-	b.options.Begin = now - 60e9
-	b.tail()
-	b.wait("out: new")
-	if got := b.positions.Acked(b.container.ID()); got.Time != now-60e9 {
-		t.Errorf("acked = %s, want the beginning", got)
-	}
+	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
+		b := newBench(t, dockersim.Spec{Name: "api"})
+		b.files = files
+		now := time.Now().UnixNano()
+		b.container.WriteAt(now-3600e9, dockersim.Stdout, "old")
+		b.container.WriteAt(now, dockersim.Stdout, "new")
+		b.options.Begin = now - 60e9
+		b.tail()
+		b.wait("out: new")
+		if got := b.positions.Acked(b.container.ID()); got.Time != now-60e9 {
+			t.Errorf("acked = %s, want the beginning", got)
+		}
+	})
 }

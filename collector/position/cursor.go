@@ -65,11 +65,13 @@ func (c *Cursor) Waiting() int {
 }
 
 // Start sets where a log begins that is seen for the first time; a cursor that has a
-// position keeps it. It is written at once: a crash must not make the beginning later.
+// position keeps it. It is written at once: a crash must not make the beginning later. It may
+// become earlier as long as no line is delivered, for the clock may have been set back.
 func (c *Cursor) Start(p Position) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	if c.acked.IsZero() && c.read.IsZero() && !p.IsZero() {
+	unread := c.read.Lines == 0 && c.read == c.acked
+	if unread && !p.IsZero() && (c.read.IsZero() || p.Time < c.read.Time) {
 		c.acked, c.read = place{Position: p}, place{Position: p}
 		c.store.writeLocked(c.record())
 	}

@@ -332,7 +332,8 @@ func TestContainerThatIsBackIsKept(t *testing.T) {
 
 func TestStartIsKept(t *testing.T) {
 	dir := t.TempDir()
-	open(t, dir).Cursor("a").Start(position.Position{Time: 5})
+	open(t, dir).Cursor("a").Start(position.Position{Time: 7})
+	open(t, dir).Cursor("a").Start(position.Position{Time: 5}) // the clock was set back
 	s := open(t, dir)
 	s.Cursor("a").Start(position.Position{Time: 9})
 	if got := s.Cursor("a").Read(); got != (position.Position{Time: 5}) {

@@ -40,6 +40,8 @@ func TestChaos(t *testing.T) {
 		{"engine", true, filesAlways, (*chaos).engineKilled},
 		{"rotate-follow", false, filesAlways, (*chaos).rotateFollow},
 		{"rotate-stopped", false, filesAlways, (*chaos).rotateStopped},
+		{"rotate-compress", false, filesToo, (*chaos).rotateCompress},
+		{"rotate-local", false, socketAlone, (*chaos).rotateLocal},
 		{"diskfull", false, filesToo, (*chaos).diskFull},
 		{"flood128", false, filesAlways, (*chaos).flood128},
 		{"hundred", true, filesAlways, (*chaos).hundred},

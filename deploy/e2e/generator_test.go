@@ -122,6 +122,9 @@ func (g *generator) lines(t *testing.T) []jsonfile.Line {
 	t.Helper()
 	s, err := g.State(t.Context())
 	must(t, err)
+	if s.LogPath == "" { // not the driver json-file
+		return g.told(t)
+	}
 	lines, err := jsonfile.Read(s.LogPath)
 	if err != nil {
 		// A line may be half on disk while the container runs: the next look sees it whole.
@@ -137,6 +140,24 @@ func (g *generator) lines(t *testing.T) []jsonfile.Line {
 		}
 	}
 	return append(g.kept[:len(g.kept):len(g.kept)], lines...)
+}
+
+// told returns what docker logs has of the stopped container, each stream in its order. There must be
+// no line so long that the Engine takes it in pieces.
+func (g *generator) told(t *testing.T) []jsonfile.Line {
+	t.Helper()
+	stdout, stderr, err := g.Logs(t.Context())
+	must(t, err)
+	var all []jsonfile.Line
+	for stream, text := range map[string]string{"stdout": stdout, "stderr": stderr} {
+		for line := range strings.Lines(text) {
+			stamp, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+			at, err := time.Parse(time.RFC3339Nano, stamp)
+			must(t, err)
+			all = append(all, jsonfile.Line{Nanos: at.UnixNano(), Stream: stream, Text: text})
+		}
+	}
+	return all
 }
 
 // recreate removes the stopped container and starts another one in its name, as a deployment

@@ -57,7 +57,7 @@ type Client struct {
 type LogOptions struct {
 	Since  int64 // Unix nanoseconds of the first line; 0 is all
 	Follow bool  // until the container stops
-	Tail   int   // last lines; 0 is all
+	Tail   int   // last lines; 0 is all, and less is none but those to come
 }
 
 // NewClient returns a Client that connects when it is first asked something. It fails if
@@ -88,8 +88,8 @@ func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.Read
 	if o.Since > 0 {
 		asked.Since = fmt.Sprintf("%d.%09d", o.Since/int64(time.Second), o.Since%int64(time.Second))
 	}
-	if o.Tail > 0 {
-		asked.Tail = strconv.Itoa(o.Tail)
+	if o.Tail != 0 {
+		asked.Tail = strconv.Itoa(max(o.Tail, 0))
 	}
 	var body io.ReadCloser
 	err := c.do(ctx, 0, "open the log", "/containers/"+id+"/logs", func(ctx context.Context, api *client.Client) (err error) {
@@ -102,14 +102,16 @@ func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.Read
 // Inspect describes a container as it is now. An error wraps ErrGone if there is none.
 func (c *Client) Inspect(ctx context.Context, id string) (*lighter.Container, error) {
 	var answer container.InspectResponse
+	var version string
 	err := c.do(ctx, inspectTimeout, "inspect the container", "/containers/"+id+"/json", func(ctx context.Context, api *client.Client) (err error) {
+		version = api.ClientVersion()
 		answer, err = api.ContainerInspect(ctx, id)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return c.describe(answer)
+	return c.describe(answer, version)
 }
 
 // HostName is what the Engine calls its host, or empty while that cannot be had. It asks

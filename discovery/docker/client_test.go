@@ -56,6 +56,7 @@ func TestOpenLogs(t *testing.T) {
 		out, errOut string
 	}{
 		"all":                       {docker.LogOptions{}, a + last, b},
+		"none that are there":       {docker.LogOptions{Tail: -1}, "", ""},
 		"since a nanosecond":        {docker.LogOptions{Since: 1_000_000_002}, last, b},
 		"since a whole second":      {docker.LogOptions{Since: 3_000_000_000}, last, ""},
 		"tail":                      {docker.LogOptions{Tail: 2}, last, b},
@@ -122,6 +123,7 @@ func TestInspect(t *testing.T) {
 		Name:      "nonet",
 		TTY:       true,
 		LogDriver: "local",
+		LogFiles:  lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true, LeftOut: true},
 		Running:   true,
 		Self:      true,
 		Created:   time.Date(2026, 11, 22, 3, 56, 54, 747555690, time.UTC),
@@ -139,6 +141,39 @@ func TestInspect(t *testing.T) {
 		if _, err := c.Inspect(t.Context(), "nonet"); err == nil || errors.Is(err, docker.ErrGone) {
 			t.Errorf("answer %q: %v, want an error that is not that it is gone", answer, err)
 		}
+	}
+}
+
+// How a log is kept is what the driver's options say, and the driver itself where they say nothing.
+func TestLogFiles(t *testing.T) {
+	for name, tc := range map[string]struct {
+		api     string
+		driver  string
+		options map[string]string
+		want    lighter.LogFiles
+	}{
+		"json-file":          {"1.42", "json-file", nil, lighter.LogFiles{}},
+		"json-file, rotated": {"1.42", "json-file", map[string]string{"max-size": "10m", "max-file": "3"}, lighter.LogFiles{MaxBytes: 10e6, Max: 3}},
+		"json-file, compressed": {"1.42", "json-file", map[string]string{"max-size": "100k", "max-file": "3", "compress": "true"},
+			lighter.LogFiles{MaxBytes: 100e3, Max: 3, Compressed: true}},
+		"of an old Engine": {"1.41", "json-file", map[string]string{"max-size": "100k", "max-file": "3", "compress": "true"},
+			lighter.LogFiles{MaxBytes: 100e3, Max: 3, Compressed: true, LeftOut: true}},
+		"local":                 {"1.42", "local", nil, lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true}},
+		"local, not compressed": {"1.41", "local", map[string]string{"max-size": "1m", "compress": "false"}, lighter.LogFiles{MaxBytes: 1e6, Max: 5}},
+		"another":               {"1.41", "journald", map[string]string{"max-size": "1m"}, lighter.LogFiles{}},
+		"odd":                   {"1.42", "json-file", map[string]string{"max-size": "much", "max-file": "-1", "compress": "perhaps"}, lighter.LogFiles{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, c := socketEngine(t, dockersim.Options{APIVersion: tc.api})
+			api := e.Create(dockersim.Spec{Name: "api", Driver: tc.driver, LogOptions: tc.options})
+			got, err := c.Inspect(t.Context(), api.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.LogFiles != tc.want {
+				t.Errorf("log files = %+v, want %+v", got.LogFiles, tc.want)
+			}
+		})
 	}
 }
 

@@ -5,16 +5,19 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/go-units"
 
 	"lighter"
 )
 
-// describe takes from the Engine's answer what collecting needs.
-func (c *Client) describe(a container.InspectResponse) (*lighter.Container, error) {
+// describe takes from the Engine's answer what collecting needs. version is the API's.
+func (c *Client) describe(a container.InspectResponse, version string) (*lighter.Container, error) {
 	if a.ContainerJSONBase == nil || a.ID == "" {
 		return nil, fmt.Errorf("inspect the container: the Engine at %s answered without an id", c.cfg.Host)
 	}
@@ -30,6 +33,8 @@ func (c *Client) describe(a container.InspectResponse) (*lighter.Container, erro
 	}
 	if a.HostConfig != nil {
 		d.LogDriver = a.HostConfig.LogConfig.Type
+		d.LogFiles = logFiles(a.HostConfig.LogConfig)
+		d.LogFiles.LeftOut = d.LogFiles.Compressed && versions.LessThan(version, versionOf23)
 	}
 	if a.State != nil {
 		d.Running = a.State.Running && !a.State.Restarting // while it waits for its restart its log is at an end
@@ -37,6 +42,37 @@ func (c *Client) describe(a container.InspectResponse) (*lighter.Container, erro
 		d.Finished = parseTime(a.State.FinishedAt)
 	}
 	return d, nil
+}
+
+// versionOf23 is the API of Engine 23, the first that finds what it is asked for in compressed files
+// (moby, daemon/logger/loggerutils: openRotatedFiles).
+const versionOf23 = "1.42"
+
+// logFiles reads the options of a log driver, which the Engine has found valid. What a driver
+// does without them is the driver's own (moby, daemon/logger/jsonfilelog and local).
+func logFiles(c container.LogConfig) lighter.LogFiles {
+	var f lighter.LogFiles
+	switch c.Type {
+	case "json-file":
+		f.Max = 1
+	case "local":
+		f = lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true}
+	default:
+		return f
+	}
+	if size, err := units.FromHumanSize(c.Config["max-size"]); err == nil {
+		f.MaxBytes = size
+	}
+	if n, err := strconv.Atoi(c.Config["max-file"]); err == nil {
+		f.Max = n
+	}
+	if compressed, err := strconv.ParseBool(c.Config["compress"]); err == nil {
+		f.Compressed = compressed
+	}
+	if f.MaxBytes <= 0 || f.Max <= 0 {
+		return lighter.LogFiles{}
+	}
+	return f
 }
 
 // parseTime reads a time of the Engine's. It writes the year 1 for what never happened,

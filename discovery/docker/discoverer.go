@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -94,6 +95,11 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 	if err != nil {
 		return err
 	}
+	var retries sync.WaitGroup
+	defer retries.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	retried, retrying := make(chan []*lighter.Container), false
 	events := d.watch(ctx, api) // before the list, so that nothing falls between the two
 	defer func() { d.lastEvent = max(d.lastEvent, events.close()) }()
 	d.facts.doubtAll() // what was missed while there was no connection
@@ -121,7 +127,13 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 				return ctx.Err()
 			}
 		case <-refresh.C:
-			d.facts.doubtFailed()
+			if failed := d.facts.failed(); len(failed) > 0 && !retrying {
+				retrying = true
+				retries.Go(func() { d.facts.retry(ctx, failed, retried) })
+			}
+		case found := <-retried:
+			retrying = false
+			d.facts.learn(found)
 		case <-events.broken:
 			return events.err
 		case <-ctx.Done():

@@ -49,10 +49,38 @@ func (f *facts) doubtAll() {
 	}
 }
 
-// doubtFailed says that it is time to try again what failed.
-func (f *facts) doubtFailed() {
-	for _, k := range f.known {
-		k.doubtful = k.doubtful || k.failed != ""
+// failed returns the containers that could not be inspected.
+func (f *facts) failed() (ids []string) {
+	for id, k := range f.known {
+		if k.failed != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// retry inspects containers and sends those that the Engine describes by now, unless ctx ends
+// first. It runs beside all else: a container of which the Engine says nothing at all would
+// keep a list waiting, and with it all others.
+func (f *facts) retry(ctx context.Context, ids []string, found chan<- []*lighter.Container) {
+	var described []*lighter.Container
+	for _, id := range ids {
+		if c, err := f.client.Inspect(ctx, id); err == nil {
+			described = append(described, c)
+		}
+	}
+	select {
+	case found <- described:
+	case <-ctx.Done():
+	}
+}
+
+// learn takes what a retry has found.
+func (f *facts) learn(found []*lighter.Container) {
+	for _, c := range found {
+		if k := f.known[c.ID]; k != nil {
+			f.known[c.ID] = &fact{container: c, state: k.state, doubtful: k.doubtful}
+		}
 	}
 }
 

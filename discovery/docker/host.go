@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -77,6 +78,15 @@ func newTransport(e *endpoint, cfg Config) (*http.Transport, error) {
 	}
 	if err := sockets.ConfigureTransport(t, e.network, e.addr); err != nil {
 		return nil, fmt.Errorf("docker host %q: %w", cfg.Host, err)
+	}
+	if dial := t.DialContext; e.network == "unix" {
+		t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return quiet(c), nil
+		}
 	}
 	t.DisableCompression = true // a stream that is compressed is a stream that is late
 	if e.network != "tcp" || cfg.CertPath == "" {

@@ -3,8 +3,9 @@
 //
 // It is for logs. A target has the container's labels as package docker gives them, but no
 // address and no network: there is nothing to scrape. What a container is called and whether
-// it runs is in a file that only root may read; where that cannot be read it is called by its
-// id and taken to run.
+// it runs is in a file that only root may read; an agent that may not calls it by its id and
+// takes it to run. Where the file can be read and makes no sense, nothing of the container is
+// shipped: it may have asked for that.
 //
 // The folders are looked at twice a second. That takes some microseconds a container, less
 // than following what changes in them.
@@ -40,8 +41,8 @@ type Discoverer struct {
 	own    []string // beginnings of the id of the agent's own container
 
 	// Owned by Run or List.
-	known  map[string]folder
-	hidden bool // that a container's description cannot be read has been said
+	known map[string]folder
+	said  map[string]bool // by id, what was said of containers that cannot be read
 
 	mu     sync.Mutex
 	failed error // why the folders could not be listed when that was last tried
@@ -55,6 +56,7 @@ func New(root string, logger *slog.Logger) *Discoverer {
 		logger: logger,
 		own:    docker.OwnIDs(),
 		known:  map[string]folder{},
+		said:   map[string]bool{},
 		failed: fmt.Errorf("the containers in %s have not been listed yet", root),
 	}
 }
@@ -118,7 +120,9 @@ func (d *Discoverer) look() (changed bool, err error) {
 			continue // being made, or removed
 		}
 		if err != nil {
-			d.sayHidden(err)
+			d.say(id, now, err)
+		} else {
+			delete(d.said, id)
 		}
 		found[id] = now
 		changed = changed || !known || now.version != before.version
@@ -158,9 +162,22 @@ func (d *Discoverer) note(err error) {
 	}
 }
 
-func (d *Discoverer) sayHidden(err error) {
-	if !d.hidden {
-		d.hidden = true
-		d.logger.Warn("containers are named by their ids: what the Engine wrote about them cannot be read. Run the agent as root, or give it the socket", "error", err)
+// say says that a container cannot be read, once, and of all those that the agent may not read once.
+func (d *Discoverer) say(id string, f folder, err error) {
+	text := "what the Engine wrote about a container cannot be read; what was known of it holds on"
+	switch {
+	case f.hidden:
+		id, text = "", "containers are named by their ids: what the Engine wrote about them may not be read. Run the agent as root, or give it the socket"
+	case f.broken != "":
+		text = "a container's log is not shipped: what the Engine wrote about it cannot be read, and it may say so. It is tried again; removing the container ends this"
+	}
+	if d.said[id] {
+		return
+	}
+	d.said[id] = true
+	if id == "" {
+		d.logger.Warn(text, "error", err)
+	} else {
+		d.logger.Warn(text, "id", id, "error", err)
 	}
 }

@@ -164,12 +164,12 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// A container that cannot be read about is one all the same, and nothing of what could not be
-// read is said.
-func TestHidden(t *testing.T) {
+// What is said of a container and makes no sense may be that its log is not to be shipped.
+// Nothing of what could not be read is repeated.
+func TestBroken(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
-		"not readable": func(file string) error { return os.Mkdir(file, 0o700) }, // root reads what has no permissions
-		"not JSON":     func(file string) error { return os.WriteFile(file, []byte("PASSWORD=hunter2"), 0o600) },
+		"no file":  func(file string) error { return os.Mkdir(file, 0o700) },
+		"not JSON": func(file string) error { return os.WriteFile(file, []byte("PASSWORD=hunter2"), 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := host{t, t.TempDir()}
@@ -186,17 +186,28 @@ func TestHidden(t *testing.T) {
 			d := dockerfiles.New(h.root, logger(&log))
 			for range 3 {
 				got, err := d.List()
-				if err != nil || len(got) != 2 || got[0].Container.Name != "api-1" || got[1].Container.Name != idB || !got[1].Container.Running {
+				if err != nil || len(got) != 2 || got[0].Container.Unknown != "" || !strings.Contains(got[1].Container.Unknown, "config.v2.json") {
 					t.Fatalf("targets = %v, err = %v", got, err)
 				}
 			}
-			if n := strings.Count(log.String(), "named by their ids"); n != 1 || strings.Contains(log.String(), "hunter2") {
+			if n := strings.Count(log.String(), "is not shipped"); n != 1 || strings.Contains(log.String(), "hunter2") {
 				t.Errorf("said %d times, want once, and no secret:\n%s", n, &log)
 			}
 			h.remove(idB)
 			h.write(idB, strings.ReplaceAll(configA, "api-1", "now"), hostA)
-			if got, err := d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" {
+			got, err := d.List()
+			if err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.Unknown != "" {
 				t.Errorf("once it can be read: targets = %v, err = %v", got, err)
+			}
+			spoilt := filepath.Join(h.root, "containers", idB, "config.v2.json")
+			if err := os.Remove(spoilt); err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(spoilt); err != nil {
+				t.Fatal(err)
+			}
+			if got, err = d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.Unknown != "" {
+				t.Errorf("what was known does not hold on: targets = %v, err = %v", got, err)
 			}
 		})
 	}

@@ -18,7 +18,8 @@ type folder struct {
 	version string // of the files that it is from
 	config  config
 	host    hostConfig
-	hidden  bool // the files cannot be read
+	hidden  bool   // the agent may not read the files
+	broken  string // why the files say nothing, though the agent may read them
 }
 
 // config is what is read of config.v2.json (moby, container/container.go).
@@ -44,8 +45,8 @@ type hostConfig struct {
 }
 
 // read reads the folder of a container, unless it is as before. It fails with fs.ErrNotExist
-// if there is no container in it; with another error what it returns is hidden, or what was
-// known before.
+// if there is no container in it; with another error it returns what was known before, or that
+// nothing is known.
 func read(dir string, before folder) (folder, error) {
 	configFile, hostFile := filepath.Join(dir, "config.v2.json"), filepath.Join(dir, "hostconfig.json")
 	version, err := stamp(configFile, hostFile)
@@ -53,7 +54,7 @@ func read(dir string, before folder) (folder, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return folder{}, err
 		}
-		return hidden(before), err
+		return unknown(before, err), err
 	}
 	if version == before.version {
 		return before, nil
@@ -63,17 +64,20 @@ func read(dir string, before folder) (folder, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return folder{}, fs.ErrNotExist // removed meanwhile
 		}
-		return hidden(before), err
+		return unknown(before, err), err
 	}
 	return now, nil
 }
 
-// hidden keeps what is known of a container that cannot be read now.
-func hidden(before folder) folder {
-	if before.version == "" {
+// unknown keeps what is known of a container that cannot be read now.
+func unknown(before folder, err error) folder {
+	switch {
+	case before.version != "":
+		return before
+	case errors.Is(err, fs.ErrPermission):
 		return folder{version: "hidden", hidden: true}
 	}
-	return before
+	return folder{version: "broken", broken: err.Error()}
 }
 
 // stamp returns what changes when the files do: the Engine replaces them whole.
@@ -109,6 +113,7 @@ func (f folder) container(id string) *lighter.Container {
 		LogDriver: f.host.LogConfig.Type,
 		LogPath:   f.config.LogPath,
 		Running:   f.config.State.Running || f.hidden,
+		Unknown:   f.broken,
 		Created:   f.config.Created.UTC(),
 		Started:   f.config.State.StartedAt.UTC(),
 		Finished:  f.config.State.FinishedAt.UTC(),

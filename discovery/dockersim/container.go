@@ -18,7 +18,8 @@ type Spec struct {
 	Hostname    string // the first 12 digits of the ID if empty
 	Labels      map[string]string
 	TTY         bool
-	Driver      string // of the log; "json-file" if empty. "none" cannot be read: 501
+	Driver      string            // of the log; "json-file" if empty. "none" cannot be read: 501
+	LogOptions  map[string]string // of the driver, as inspect tells them; the simulated log is kept whole all the same
 	Ports       []Port
 	Networks    []Endpoint // one on bridge if empty, unless NetworkMode says otherwise
 	NetworkMode string     // "host", "none", "container:ID"; the first network's name if empty
@@ -78,6 +79,7 @@ func (e *Engine) Create(s Spec) *Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Labels = maps.Clone(s.Labels)
+	s.LogOptions = maps.Clone(s.LogOptions)
 	s.Ports = slices.Clone(s.Ports)
 	s.Networks = slices.Clone(s.Networks)
 	if s.ID == "" {

@@ -82,6 +82,13 @@ func (c *Container) labels() map[string]string {
 	return c.spec.Labels // never changed
 }
 
+func (c *Container) logOptions() map[string]string {
+	if c.spec.LogOptions == nil {
+		return map[string]string{}
+	}
+	return c.spec.LogOptions // never changed
+}
+
 // endpoints are kept by a stopped container, without addresses.
 func (c *Container) endpoints(up bool) map[string]*dockernet.EndpointSettings {
 	on := make(map[string]*dockernet.EndpointSettings)
@@ -113,7 +120,7 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 			},
 			HostConfig: &container.HostConfig{
 				NetworkMode: container.NetworkMode(c.spec.NetworkMode),
-				LogConfig:   container.LogConfig{Type: c.spec.Driver, Config: map[string]string{}},
+				LogConfig:   container.LogConfig{Type: c.spec.Driver, Config: c.logOptions()},
 			},
 		},
 		Config:          &container.Config{Hostname: c.spec.Hostname, Tty: c.spec.TTY, Image: c.spec.Image, Labels: c.labels()},

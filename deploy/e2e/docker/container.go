@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -114,4 +115,15 @@ func (c *Container) Output(ctx context.Context, lines int) string {
 		return fmt.Sprintf("%s(docker logs: %v)", out, err)
 	}
 	return string(out)
+}
+
+// Logs returns all that the Engine holds of what the container wrote, each line after its time.
+func (c *Container) Logs(ctx context.Context) (stdout, stderr string, err error) {
+	cmd := c.engine.command(ctx, "logs", "--timestamps", c.ID)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", "", fmt.Errorf("docker logs %s: %w: %s", c.Name, err, lastLines(errs.String(), 5))
+	}
+	return out.String(), errs.String(), nil
 }

@@ -1,0 +1,75 @@
+package dockerfiles_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"lighter/discovery/dockerfiles"
+)
+
+// A container of which the agent may not read is one all the same, called by its id.
+func TestHidden(t *testing.T) {
+	h := host{t, t.TempDir()}
+	h.write(idA, configA, hostA)
+	h.write(idB, configA, hostA)
+	file := filepath.Join(h.root, "containers", idB, "config.v2.json")
+	if err := os.Chmod(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	var log logBook
+	d := dockerfiles.New(h.root, logger(&log))
+	asNobody(t, h.root, func() {
+		for range 3 {
+			got, err := d.List()
+			if err != nil || len(got) != 2 || got[0].Container.Name != "api-1" || got[1].Container.Name != idB || !got[1].Container.Running || got[1].Container.Unknown != "" {
+				t.Fatalf("targets = %v, err = %v", got, err)
+			}
+		}
+	})
+	if n := strings.Count(log.String(), "named by their ids"); n != 1 {
+		t.Errorf("said %d times, want once:\n%s", n, &log)
+	}
+	h.remove(idB)
+	h.write(idB, strings.ReplaceAll(configA, "api-1", "now"), hostA)
+	if got, err := d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" {
+		t.Errorf("once it can be read: targets = %v, err = %v", got, err)
+	}
+}
+
+// asNobody calls f with no more rights to files than anybody has, who may read all below root but
+// what has no permissions at all.
+func asNobody(t *testing.T, root string, f func()) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Dir(root), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return errors.Join(err, os.Chmod(path, 0o755))
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().Perm() != 0 {
+			err = os.Chmod(path, 0o644)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.LockOSThread() // the user that files see is a thread's
+	defer runtime.UnlockOSThread()
+	before, err := unix.SetfsuidRetUid(65534)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setfsuid(before); err != nil {
+			t.Error(err)
+		}
+	}()
+	f()
+}
