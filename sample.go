@@ -11,7 +11,7 @@ import "github.com/prometheus/common/model"
 // with it. Both may carry the one thing that 1.0 does not know and 2.0 does, a start
 // timestamp, in the field that it has in 2.0; whoever sends 1.0 leaves it out.
 type Block struct {
-	Body       []byte // not compressed; of whoever made the block, and valid until the Append that it is given to returns
+	Body       []byte // as its receiver wants it, compressed if it says so; of whoever made the block, and valid until the Append that it is given to returns
 	Samples    int    // samples, histograms and staleness markers in Body, which is its fields
 	StartTimes bool   // some of them have a start timestamp
 	Time       int64  // of the scrape, Unix milliseconds

@@ -90,7 +90,7 @@ func roundsOf(tb testing.TB, buffers *Buffers, cfg Config, contentType string, p
 		at += 1000
 		p.body = pages[next%len(pages)]
 		next++
-		w := buffers.getWork(context.Background(), len(p.body), 1)
+		w := buffers.getWork(context.Background(), len(p.body), c.sinks)
 		if _, err := c.read(p, at, &w.out, fams, &w.reading); err != nil {
 			tb.Fatal(err)
 		}

@@ -115,7 +115,7 @@ type work struct {
 
 // getWork returns memory for a page of that size, or about that. For a large one it waits for
 // its turn, until ctx ends, which it reports as nil.
-func (b *Buffers) getWork(ctx context.Context, size, sinks int) *work {
+func (b *Buffers) getWork(ctx context.Context, size int, sinks []Sink) *work {
 	var w *work
 	if size <= freePage {
 		w, _ = b.works.Get().(*work)
@@ -129,16 +129,20 @@ func (b *Buffers) getWork(ctx context.Context, size, sinks int) *work {
 		w = &work{}
 	}
 	w.size = size
-	for len(w.out.sinks) < sinks {
+	for len(w.out.sinks) < len(sinks) {
 		w.out.sinks = append(w.out.sinks, blockWriter{})
 	}
-	w.out.sinks = w.out.sinks[:sinks]
+	w.out.sinks = w.out.sinks[:len(sinks)]
 	w.out.reset()
+	for i, sink := range sinks {
+		w.out.sinks[i].packer, _ = sink.(Packer)
+	}
 	return w
 }
 
 func (b *Buffers) putWork(w *work) {
 	w.reading.release()
+	w.out.release()
 	if w.size <= freePage {
 		b.works.Put(w)
 		return

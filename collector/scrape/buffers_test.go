@@ -47,18 +47,18 @@ func TestRoomForPages(t *testing.T) {
 // TestTurns: large pages are read one after another, in the same memory, and others meanwhile.
 func TestTurns(t *testing.T) {
 	b := NewBuffers()
-	w := b.getWork(t.Context(), freePage+1, 2)
+	w := b.getWork(t.Context(), freePage+1, make([]Sink, 2))
 	w.out.sinks[1].buf = make([]byte, 0, 1000)
-	if other := b.getWork(t.Context(), freePage, 1); other == nil || other == w {
+	if other := b.getWork(t.Context(), freePage, make([]Sink, 1)); other == nil || other == w {
 		t.Error("an ordinary page has to wait for a large one")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if b.getWork(ended, freePage+1, 1) != nil {
+	if b.getWork(ended, freePage+1, make([]Sink, 1)) != nil {
 		t.Error("two large pages are read at one time")
 	}
 	b.putWork(w)
-	if again := b.getWork(t.Context(), keptPage+1, 2); again != w || cap(again.out.sinks[1].buf) != 1000 {
+	if again := b.getWork(t.Context(), keptPage+1, make([]Sink, 2)); again != w || cap(again.out.sinks[1].buf) != 1000 {
 		t.Error("the second large page does not use the memory of the first")
 	}
 	b.putWork(w)

@@ -18,6 +18,7 @@ type cache struct {
 	cfg    Config
 	target labels.Labels
 	sinks  []Sink
+	report *report // whose series no page may show
 
 	targetPairs []labels.Label // of target
 
@@ -47,6 +48,7 @@ func newCache(target labels.Labels, cfg Config, sinks []Sink) *cache {
 		cfg:     cfg,
 		target:  target,
 		sinks:   sinks,
+		report:  newReport(target, sinks),
 		last:    never,
 		starts:  map[startKey]int64{},
 		seed:    maphash.MakeSeed(),

@@ -25,6 +25,13 @@ func (b *blocks) reset() {
 	}
 }
 
+// release lets go of the sinks.
+func (b *blocks) release() {
+	for i := range b.sinks {
+		b.sinks[i].packer = nil
+	}
+}
+
 // setTime sets the time of the samples that addOrdinary appends, Unix milliseconds.
 func (b *blocks) setTime(t int64) { b.time = appendTime(b.time[:0], t) }
 
@@ -51,6 +58,8 @@ func (b *blocks) addPoint(encoded [][]byte, hasStart bool) {
 // blockWriter gathers the samples of one scrape for one sink, encoded. Its memory is used
 // again by the next scrape.
 type blockWriter struct {
+	packer Packer          // of the sink; nil: blocks stay as they are encoded
+	packed []byte          // scratch memory of the packer, who asks for more than it fills
 	buf    []byte          // of the block that is open
 	open   lighter.Block   // that block, without Body and Time
 	blocks []lighter.Block // that are complete, each in memory of its own, without Time
@@ -88,18 +97,23 @@ func (w *blockWriter) addOrdinary(labels []byte, value uint64, time []byte) {
 
 func (w *blockWriter) count() {
 	if w.open.Samples++; w.open.Samples == blockSamples {
-		size := len(w.buf)
 		w.cut()
-		if w.buf = w.takeSpare(); w.buf == nil {
-			w.buf = make([]byte, 0, size+size/16) // the next is about as large
-		}
 	}
 }
 
+// cut completes the block that is open.
 func (w *blockWriter) cut() {
 	w.open.Body = w.buf
+	if w.packer != nil {
+		w.packed = w.packer.AppendPacked(w.packed[:0], w.open)
+		w.open.Body = append(w.takeSpare(), w.packed...)
+		w.buf = w.buf[:0]
+	} else if w.buf = w.takeSpare(); w.buf == nil {
+		size := len(w.open.Body)
+		w.buf = make([]byte, 0, size+size/16) // the next is about as large
+	}
 	w.blocks = append(w.blocks, w.open)
-	w.open, w.buf = lighter.Block{}, nil
+	w.open = lighter.Block{}
 }
 
 func (w *blockWriter) takeSpare() []byte {
@@ -128,8 +142,5 @@ func (w *blockWriter) reset() {
 		w.spare = append(w.spare, w.blocks[i].Body[:0])
 		w.blocks[i].Body = nil
 	}
-	w.blocks, w.open = w.blocks[:0], lighter.Block{}
-	if w.buf = w.buf[:0]; cap(w.buf) == 0 {
-		w.buf = w.takeSpare()
-	}
+	w.blocks, w.open, w.buf = w.blocks[:0], lighter.Block{}, w.buf[:0]
 }

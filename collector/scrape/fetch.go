@@ -100,8 +100,12 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 // uncompressed bytes count: a gzip bomb costs no more than an honest page.
 func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error {
 	var body io.Reader = resp.Body
+	size := l.bodySize
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
+		if l.cfg.BodyLimit <= 0 || resp.ContentLength <= l.cfg.BodyLimit {
+			size = max(size, int(resp.ContentLength)+512) // as below; it is -1 if it is not said
+		}
 	case "gzip":
 		if err := p.gzip.Reset(resp.Body); err != nil {
 			return l.bodyFailure(err)
@@ -112,7 +116,7 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 	}
 	for {
 		if len(p.body) == cap(p.body) {
-			switch err := l.Buffers.grow(ctx, p, l.bodySize); {
+			switch err := l.Buffers.grow(ctx, p, size); {
 			case errors.Is(err, errNoRoom):
 				return failf(resultTooLarge, "its page does not fit into the %d bytes that this agent's memory leaves for pages. Give the agent more memory, or the target fewer series", l.Buffers.limit)
 			case err != nil:

@@ -3,6 +3,7 @@ package scrape
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 )
 
 // lines are what is remembered of a page: its series in their order, packed. Most of a
@@ -22,8 +23,8 @@ const restartEvery = 32
 type line struct {
 	flags   lineFlags
 	text    []byte   // from the end of the line before to the end of the labels, what stands between included
-	hash    uint64   // of the labels that it has after metric relabelling; if kept
-	encoded [][]byte // those labels for each sink, empty where it drops them; if kept
+	encoded [][]byte // the labels that it has after metric relabelling for each sink, empty where it drops them; if kept
+	hash    uint64   // of those labels, which encoded does not tell; if hashed
 }
 
 type lineFlags uint8
@@ -32,6 +33,7 @@ const (
 	kept     lineFlags = 1 << iota // else metric relabelling drops it
 	hasGap                         // there is something before the series: comments, TYPE and HELP lines, blank ones
 	setsType                       // and in it a TYPE line
+	hashed                         // encoded is empty for a sink
 
 	// The type that the line's series has, as far as it changes how labels are read.
 	inHistogram
@@ -74,7 +76,9 @@ func (ls *lines) add(before, l *line) {
 	b = appendDelta(b, before.text, l.text)
 	before.text = append(before.text[:0], l.text...)
 	if l.flags&kept != 0 {
-		b = binary.LittleEndian.AppendUint64(b, l.hash)
+		if l.flags&hashed != 0 {
+			b = binary.LittleEndian.AppendUint64(b, l.hash)
+		}
 		for i, e := range l.encoded {
 			b = appendDelta(b, before.encoded[i], e)
 			before.encoded[i] = append(before.encoded[i][:0], e...)
@@ -112,8 +116,10 @@ func (w *walker) next() bool {
 	w.flags = lineFlags(b[at])
 	w.text, at = patch(w.text, b, at+1)
 	if w.flags&kept != 0 {
-		w.hash = binary.LittleEndian.Uint64(b[at:])
-		at += 8
+		if w.flags&hashed != 0 {
+			w.hash = binary.LittleEndian.Uint64(b[at:])
+			at += 8
+		}
 		for i := range w.encoded {
 			w.encoded[i], at = patch(w.encoded[i], b, at)
 		}
@@ -133,13 +139,36 @@ func (w *walker) seek(i int) {
 	}
 }
 
-// same says whether the line's labels are those.
-func (w *walker) same(hash uint64, encoded [][]byte) bool {
-	if w.flags&kept == 0 || w.hash != hash {
+// isHashed says whether what the sinks get does not tell one series from all others.
+func isHashed(encoded [][]byte) bool {
+	for _, e := range encoded {
+		if len(e) == 0 {
+			return true
+		}
+	}
+	return len(encoded) == 0
+}
+
+// key returns a hash by which a line's series is found.
+func (l *line) key(seed maphash.Seed) uint64 {
+	if l.flags&hashed != 0 {
+		return l.hash
+	}
+	key := uint64(0)
+	for _, e := range l.encoded {
+		key = key*31 + maphash.Bytes(seed, e)
+	}
+	return key
+}
+
+// same says whether two lines are of one series.
+func (l *line) same(other *line) bool {
+	const which = kept | hashed
+	if l.flags&kept == 0 || l.flags&which != other.flags&which || l.flags&hashed != 0 && l.hash != other.hash {
 		return false
 	}
-	for i, e := range encoded {
-		if !bytes.Equal(w.encoded[i], e) {
+	for i, e := range other.encoded {
+		if !bytes.Equal(l.encoded[i], e) {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -63,7 +64,9 @@ func (m *oracle) read(body []byte, contentType string, at int64) (points []datum
 	mark := func(name string, s *series) {
 		if s.live && at > s.last {
 			s.last = at
-			markers = append(markers, datum{name, at, value.StaleNaN, nil})
+			if !isReported(m.labels[name]) {
+				markers = append(markers, datum{name, at, value.StaleNaN, nil})
+			}
 		}
 		s.live = false
 	}
@@ -130,7 +133,7 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 		if s == nil {
 			n.added++
 			s = &series{last: never}
-			m.series[name] = s
+			m.series[name], m.labels[name] = s, l
 		}
 		if n.kept++; m.cfg.SampleLimit > 0 && n.kept > m.cfg.SampleLimit {
 			return nil, failf(resultSampleLimit, "its page has more than %d samples, the limit", m.cfg.SampleLimit)
@@ -147,7 +150,9 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 			n.ahead++
 		case t > s.last:
 			s.last, s.live = t, !timed
-			points = append(points, datum{name, t, math.Float64bits(v), m.exemplars(p, s, t, limit)})
+			if sent := m.exemplars(p, s, t, limit); !isReported(l) {
+				points = append(points, datum{name, t, math.Float64bits(v), sent})
+			}
 		case again:
 			n.duplicate++
 		case t < s.last:
@@ -156,6 +161,14 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 			n.duplicate++
 		}
 	}
+}
+
+// isReported says whether a series has the labels of one of those that report a scrape.
+func isReported(l labels.Labels) bool {
+	b := labels.NewBuilder(l)
+	b.Del(model.MetricNameLabel)
+	names := []string{"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"}
+	return slices.Contains(names, l.Get(model.MetricNameLabel)) && labels.Equal(b.Labels(), testTarget)
 }
 
 func (*oracle) exemplars(p textparse.Parser, s *series, t, limit int64) (sent []string) {

@@ -143,8 +143,12 @@ func (r *reading) remember(text, raw []byte, flags lineFlags, onPage, l labels.L
 	}
 	if keep {
 		r.fresh.flags |= kept
-		r.fresh.hash = l.Hash()
 		appendSeries(r.fresh.encoded, c.sinks, l)
+		c.report.claim(r.fresh.encoded)
+		if isHashed(r.fresh.encoded) {
+			r.fresh.flags |= hashed
+			r.fresh.hash = l.Hash()
+		}
 		s, isNew := r.resolve()
 		if isNew {
 			r.added++

@@ -61,7 +61,7 @@ func TestPlain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSubject(DefaultConfig(), plainSink{})
-			w := s.buffers.getWork(t.Context(), len(tc.body), 1)
+			w := s.buffers.getWork(t.Context(), len(tc.body), s.sinks)
 			w.reading.reset(s.cache, &page{body: []byte(tc.body)}, 1_700_000_000_000, &w.out)
 			w.reading.format = textFormat
 			if name == "OpenMetrics" {

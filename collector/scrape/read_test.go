@@ -89,6 +89,8 @@ func FuzzRounds(f *testing.F) {
 	add("a{x=\"1\"} 1 # {id=\"1\"} NaN\na{x=\"2\"} 1 # {} 5\na{x=\"3\"} 1 # {id=\"1\"} 5 6 \na{x=\"4\"} 2  # {id=\"1\"} 5\n# EOF\n", "a{x=\"1\"} 1 # {id=\"2\"} 5 6\n# EOF\n", om)
 	add("# TYPE a  counter\na 1\n", "# TYPE a unknown\na 1\n", "text/plain")
 	add("# HELP a  x\n# HELP b\n# HELP c \n# TYPE \"a\" counter\n#HELP\n# HELP a \xff\na 1\n", "# TYPE a counter \na 1\n# TYPE a", "text/plain")
+	add("up 5\na 1\nup{job=\"x\"} 2\nup{job=\"api\"} 3\nscrape_series_added 7\n", "a 2\nup{x=\"1\"} 4\nup 6\nscrape_samples_scraped{instance=\"api:3000\"} 1 1700000000000\n", "text/plain")
+	add("# TYPE up gauge\nup 5 # {id=\"1\"} 1\nscrape_duration_seconds 1 # {id=\"1\"} 1 2\n# EOF\n", "# TYPE up gauge\na 1\nup 6\n# EOF\n", om)
 	for _, contentType := range []string{"text/plain", om} {
 		add("a{x=\"1\n2\"} 1\n# EOF\n", "a{x=\"1\"} 1\n# EOF\n", contentType)
 	}

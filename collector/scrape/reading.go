@@ -241,29 +241,29 @@ func (r *reading) diverge() {
 // resolve finds the series that fresh is: one that the last page showed, or this one, or
 // none. It returns its state if it has one of its own.
 func (r *reading) resolve() (s special, isNew bool) {
-	c, hash := r.cache, r.fresh.hash
+	c, key := r.cache, r.fresh.key(r.cache.seed)
 	if !r.indexed.labels {
 		r.indexed.labels = true
 		r.labels.reset(max(c.lines.n, r.expected()))
 		r.probe.reset(&c.lines, len(c.sinks))
 		for r.probe.next() {
 			if r.probe.flags&kept != 0 {
-				r.labels.add(r.probe.hash, r.probe.n-1)
+				r.labels.add(r.probe.key(c.seed), r.probe.n-1)
 			}
 		}
 	}
-	i, ok := r.labels.find(hash)
+	i, ok := r.labels.find(key)
 	if !ok {
-		r.labels.add(hash, c.lines.n+r.n)
+		r.labels.add(key, c.lines.n+r.n)
 		return special{}, true
 	}
 	if i >= c.lines.n {
-		if r.recent.seek(i - c.lines.n); !r.recent.same(hash, r.fresh.encoded) {
+		if r.recent.seek(i - c.lines.n); !r.recent.same(&r.fresh) {
 			return special{}, true // two label sets share a hash, and the second does without the index
 		}
 		return special{series: r.share(i - c.lines.n)}, false
 	}
-	if r.probe.seek(i); !r.probe.same(hash, r.fresh.encoded) {
+	if r.probe.seek(i); !r.probe.same(&r.fresh) {
 		return special{}, true
 	}
 	if k := r.taken[i]; k != 0 {

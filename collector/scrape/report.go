@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -31,26 +32,44 @@ var reported = [...]struct {
 	{"scrape_series_added", func(o outcome) float64 { return float64(o.added) }},
 }
 
-// report keeps those series of one target. Metric relabelling does not touch them.
+// report keeps those series of one target. Metric relabelling does not touch them, and a page
+// cannot show them: a series of its own with the labels of one is not sent (see claim).
 type report struct {
-	target labels.Labels
 	series [len(reported)]struct {
 		series
-		encoded [][]byte // nil until the first add
+		encoded [][]byte // its labels for each sink, empty where it drops them
 	}
 }
 
-func newReport(target labels.Labels) report { return report{target: target} }
-
-func (r *report) add(out *blocks, sinks []Sink, at int64, o outcome) {
+func newReport(target labels.Labels, sinks []Sink) *report {
+	r, b := &report{}, labels.NewBuilder(target)
 	for i, def := range reported {
 		s := &r.series[i]
-		if s.encoded == nil {
-			b := labels.NewBuilder(r.target)
-			b.Set(model.MetricNameLabel, def.name)
-			s.last, s.encoded = never, make([][]byte, len(sinks))
-			appendSeries(s.encoded, sinks, b.Labels())
+		b.Set(model.MetricNameLabel, def.name)
+		s.last, s.encoded = never, make([][]byte, len(sinks))
+		appendSeries(s.encoded, sinks, b.Labels())
+	}
+	return r
+}
+
+// claim empties what a series of a page has for a sink that would take it for one of the
+// report's. Two values of one series at one time would be sent otherwise, of which backends
+// keep the first, or any, or refuse both. Prometheus appends both, too; here the report's
+// always wins. Such a series of the page is counted and remembered as others are, and asks
+// for no staleness marker, which would end the report's.
+func (r *report) claim(encoded [][]byte) {
+	for i := range encoded {
+		for j := range r.series {
+			if own := r.series[j].encoded[i]; bytes.Equal(own, encoded[i]) {
+				encoded[i] = encoded[i][:0]
+			}
 		}
+	}
+}
+
+func (r *report) add(out *blocks, at int64, o outcome) {
+	for i, def := range reported {
+		s := &r.series[i]
 		if at <= s.last {
 			continue // the clock went back: backends would refuse it
 		}

@@ -19,9 +19,9 @@
 // Neighbours on a page are alike, and what every series of a target has (job, instance,
 // environment) is the same in all of them. So text and labels are kept as their difference
 // from the line before (lines.go): on the benchmark's pages, whose neighbours are much alike,
-// 55 to 60 bytes a series of 90 bytes of text, where keeping them whole takes 278 and is not
-// seen to be faster: what is unpacked is what would be compared and copied anyway. The state that staleness needs is one for all series of a
-// page that are in none of their own (cache).
+// 45 bytes a series of 90 bytes of text, where keeping them whole takes 270 and is not seen to
+// be faster: what is unpacked is what would be compared and copied anyway. The state that
+// staleness needs is one for all series of a page that are in none of their own (cache).
 //
 // Memory is that of the last good page, bounded by the sample and body limits, and of the
 // pages that are read at one time (Buffers).
@@ -64,6 +64,14 @@ type Sink interface {
 	Metadata(m []lighter.Metadata)
 }
 
+// Packer is a Sink that keeps blocks in a form of its own, such as compressed. Its blocks are
+// packed one by one as they become complete, so that of a large page one lies in memory as it
+// was encoded, and not all.
+type Packer interface {
+	// AppendPacked appends to dst what Append is to get as b's Body. It keeps nothing of b.
+	AppendPacked(dst []byte, b lighter.Block) []byte
+}
+
 // Options are what the loops of a scrape share; a Loop owns none of it. All are required.
 type Options struct {
 	Client    *http.Client // made by NewClient
@@ -94,7 +102,7 @@ type Loop struct {
 	// Owned by Run.
 	cache    *cache
 	families families
-	report   report
+	report   *report   // the cache's too
 	bodySize int       // of the last page, to read the next one without growing
 	last     int64     // time of the last scrape, Unix milliseconds
 	failing  trouble   // the target
@@ -111,14 +119,15 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := newCache(parsed.labels, cfg, o.Sinks)
 	return &Loop{
 		Options:  o,
 		cfg:      cfg,
 		target:   parsed,
 		request:  newRequest(parsed, cfg, o.UserAgent),
-		cache:    newCache(parsed.labels, cfg, o.Sinks),
+		cache:    c,
 		families: families{},
-		report:   newReport(parsed.labels),
+		report:   c.report,
 		refused:  make([]trouble, len(o.Sinks)),
 		status:   Status{Labels: parsed.labels, URL: parsed.shown, Health: Unknown},
 	}, nil
@@ -128,49 +137,61 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 // a new container's first sample is there within seconds whatever the interval.
 const spread = 5 * time.Second
 
+// beat is the distance of the moments at which targets are asked, or a tenth of a shorter
+// interval. What wakes an idle process, threads and the runtime's own included, costs as much
+// as some scrapes: targets that share a moment share that.
+const beat = 100 * time.Millisecond
+
 // Run scrapes until ctx ends, which it reports as nil. When the context's cause is
 // collector.ErrGone it marks all series as stale first; when merely the agent stops it
 // does not, because the target goes on and so will its series.
 func (l *Loop) Run(ctx context.Context) error {
-	wait := time.NewTimer(l.offset(time.Now()))
+	now := time.Now()
+	due := now.Add(l.offset(now))
+	first := due
+	wait := time.NewTimer(due.Sub(now))
 	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-wait.C:
-	}
-	ticks := time.NewTicker(l.target.interval) // a tick that nobody waits for is left out
-	defer ticks.Stop()
-	first := time.Now()
 	for {
-		l.scrape(ctx, aligned(time.Now(), first, l.target.interval))
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), collector.ErrGone) {
 				l.end(context.WithoutCancel(ctx))
 			}
 			return nil
-		case <-ticks.C:
+		case <-wait.C:
 		}
+		l.scrape(ctx, aligned(time.Now(), first, l.target.interval))
+		due = next(due, time.Now(), l.target.interval)
+		wait.Reset(time.Until(due))
 	}
 }
 
+// next returns when the scrape after one that was due then is: at once if that has passed
+// already, and what else has passed is left out.
+func next(due, now time.Time, interval time.Duration) time.Time {
+	late := now.Sub(due) / interval
+	return due.Add(max(late, 1) * interval)
+}
+
 // offset is the time until the first scrape. It depends on the target and the clock alone,
-// so that agents that are started together do not ask together.
+// so that agents that are started together do not ask together, and is a multiple of beat.
 func (l *Loop) offset(now time.Time) time.Duration {
 	within := min(l.target.interval, spread)
 	phase := time.Duration(l.target.hash % uint64(within))
+	phase -= phase % min(beat, within/10)
 	past := time.Duration(now.UnixNano() % int64(within))
 	return (phase - past + within) % within
 }
 
 // aligned returns the time that a scrape's samples carry, in Unix milliseconds: the tick's
-// own when it is only a moment late, because equal distances compress better everywhere.
+// own when it is only a moment late, because equal distances compress better everywhere. Ticks
+// are by the clock on the wall: one that was set since the first scrape must not leave samples
+// in the time that it had then.
 func aligned(now, first time.Time, interval time.Duration) int64 {
 	const moment = 2 * time.Millisecond
-	tick := first.Add(now.Sub(first).Round(interval))
-	if d := now.Sub(tick); d >= -moment && d <= moment {
-		return tick.UnixMilli()
+	passed := time.Duration(now.UnixNano() - first.UnixNano()) // unlike Sub
+	if late := passed - passed.Round(interval); late >= -moment && late <= moment {
+		return now.Add(-late).UnixMilli()
 	}
 	return now.UnixMilli()
 }
@@ -180,7 +201,7 @@ func aligned(now, first time.Time, interval time.Duration) int64 {
 func (l *Loop) scrape(ctx context.Context, at int64) {
 	start := time.Now()
 	page, err := l.fetch(ctx)
-	w := l.Buffers.getWork(ctx, l.bodySize, len(l.Sinks))
+	w := l.Buffers.getWork(ctx, l.bodySize, l.Sinks)
 	if w != nil {
 		defer l.Buffers.putWork(w)
 	}
@@ -197,7 +218,7 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	}
 	l.Buffers.putPage(page)
 	took := time.Since(start)
-	l.report.add(out, l.Sinks, at, outcome{up: err == nil, took: took, counts: c})
+	l.report.add(out, at, outcome{up: err == nil, took: took, counts: c})
 	l.deliver(ctx, out, at)
 	if err == nil {
 		l.tellMetadata()
@@ -210,7 +231,7 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 // end marks everything that the target last showed as stale, up and its like included.
 func (l *Loop) end(ctx context.Context) {
 	at := max(time.Now().UnixMilli(), l.last+1)
-	w := l.Buffers.getWork(ctx, l.bodySize, len(l.Sinks))
+	w := l.Buffers.getWork(ctx, l.bodySize, l.Sinks)
 	defer l.Buffers.putWork(w)
 	l.cache.miss(at, &w.out, &w.reading)
 	l.report.markStale(&w.out, at)

@@ -1,10 +1,13 @@
 package scrape_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -476,6 +479,59 @@ func TestBlocksAreCut(t *testing.T) {
 		}
 		if diff := cmp.Diff([]int{2000, 2000, 505}, sizes); diff != "" {
 			t.Errorf("samples of the blocks (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// packing is a sink that keeps blocks in a form of its own.
+type packing struct {
+	*recorder
+	packed []lighter.Block // without bodies
+}
+
+func (p *packing) AppendPacked(dst []byte, b lighter.Block) []byte {
+	p.packed = append(p.packed, lighter.Block{Samples: b.Samples, StartTimes: b.StartTimes})
+	dst = slices.Grow(append(dst, "packed"...), 2*len(b.Body)) // more than it fills
+	return append(dst, b.Body...)
+}
+
+func (p *packing) Append(ctx context.Context, shard uint64, blocks []lighter.Block) error {
+	for i, b := range blocks {
+		body, ok := bytes.CutPrefix(b.Body, []byte("packed"))
+		if !ok {
+			return errors.New("a block is not packed")
+		}
+		blocks[i].Body = body
+	}
+	return p.recorder.Append(ctx, shard, blocks)
+}
+
+// TestPacker: a sink gets its blocks in its own form, each packed once, and another sink as
+// they were encoded, scrape after scrape.
+func TestPacker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b strings.Builder
+		for i := range 4500 {
+			fmt.Fprintf(&b, "a{i=\"%d\"} %d\n", i, i)
+		}
+		plain, packs := &recorder{}, &packing{recorder: &recorder{}}
+		l := mustNew(t, target(), testConfig(), pages(text, b.String(), "b 1\n", b.String()), plain, packs)
+		stop := l.run(t)
+		time.Sleep(80 * time.Second)
+		stop(nil)
+		if log := l.log.String(); log != "" {
+			t.Error(log)
+		}
+		want := plain.take()
+		if diff := cmp.Diff(want, packs.take()); diff != "" || len(want) < 3*4500 {
+			t.Errorf("%d samples of the sink that packs (-want +got):\n%.2000s", len(want), diff)
+		}
+		blocks := slices.Clone(packs.blocks)
+		for i := range blocks {
+			blocks[i].Body, blocks[i].Time = nil, 0
+		}
+		if diff := cmp.Diff(blocks, packs.packed); diff != "" {
+			t.Errorf("blocks that were packed (-appended +packed):\n%s", diff)
 		}
 	})
 }

@@ -18,7 +18,7 @@ type Config struct {
 	BatchBytes     int           // of one request, before compression, about
 	BatchWait      time.Duration // how long the first line of a request waits for company
 	Timeout        time.Duration // of one request
-	Dir            string        // where what waits goes when the endpoint lags; empty keeps it in memory
+	Dir            string        // where what waits goes when the endpoint lags; its own
 	MaxBytes       int64         // of the files in Dir
 }
 

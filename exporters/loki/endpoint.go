@@ -10,6 +10,14 @@
 // disk first, as the requests that they will be; until that is empty again everything
 // passes through it, so that the order holds. A queue that is full, or a disk that
 // fails, leaves batches in memory, and the caller's bound stops the reading.
+//
+// A request on disk whose bytes are damaged is dropped and counted. One that cannot be read
+// for another reason (permissions, open files, a disk that is away or fails) is neither dropped
+// nor passed over, because it may yet be read, and the entries behind it must not overtake it:
+// the endpoint tries each second, its log says why and what to do, and after a minute Err does.
+//
+// Of a request that was too large and is sent in parts, only what no part has brought is
+// kept or stored, and sent again by the next process.
 package loki
 
 import (
@@ -44,19 +52,23 @@ type Endpoint struct {
 	o      Options
 	client *http.Client
 	sender *send.Sender
-	disk   *disk // nil without Config.Dir
+	disk   *disk
 
 	mu      sync.Mutex
-	queue   []*lighter.Batch // not sent yet, in order
-	first   time.Time        // when the first of them came
-	lines   int              // bytes that they make in requests
-	held    int              // bytes of memory that they keep
-	last    time.Time        // when the last request was cut
-	waiting waiting          // of queue and of what is being sent from memory
+	queue   []queued  // not sent yet, in order
+	lines   int       // bytes that they make in requests
+	held    int       // bytes of memory that they keep
+	last    time.Time // when the last request was cut
+	waiting waiting   // of queue and of what is being sent from memory
 
 	more chan struct{} // capacity 1: queue has grown
 
 	packer packer // owned by Run's sender
+}
+
+type queued struct {
+	batch *lighter.Batch
+	came  time.Time
 }
 
 type waiting struct {
@@ -115,7 +127,7 @@ func New(c Config, o Options) (*Endpoint, error) {
 			Timeout:   c.Timeout,
 			Tenant:    c.Tenant,
 			Headers:   c.Headers,
-			Secrets:   redacted.Secrets(c.HTTP),
+			Secrets:   redacted.Secrets(c.HTTP, c.URL),
 			Delivered: o.Metrics.delivered,
 			Dropped:   o.Metrics.dropped,
 			Metrics:   o.Send,
@@ -129,11 +141,8 @@ func New(c Config, o Options) (*Endpoint, error) {
 func (e *Endpoint) Append(b *lighter.Batch) {
 	lines := lineBytes(b)
 	e.mu.Lock()
-	if len(e.queue) == 0 {
-		e.first = time.Now()
-	}
 	first, full := len(e.queue) == 0, e.full()
-	e.queue = append(e.queue, b)
+	e.queue = append(e.queue, queued{b, time.Now()})
 	e.lines += lines
 	e.held += b.Bytes
 	wake := first || !full && e.full()
@@ -150,7 +159,7 @@ func (e *Endpoint) Append(b *lighter.Batch) {
 }
 
 // Run sends until ctx ends; then it sends what is left for up to FlushTimeout, and what is
-// left then goes to disk, or, without one, stays unreleased. It returns nil.
+// left then goes to disk, or, if that takes nothing, stays unreleased. It returns nil.
 func (e *Endpoint) Run(ctx context.Context) error {
 	defer e.client.CloseIdleConnections()
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -161,22 +170,18 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	})
 	defer stop()
 	var spilling sync.WaitGroup
-	if e.disk != nil {
-		spilling.Go(func() { e.runSpill(sending) })
-	}
+	spilling.Go(func() { e.runSpill(sending) })
 	e.runSend(ctx, sending)
 	cancel()
 	spilling.Wait()
-	if e.disk != nil {
-		e.spill(true)
-	}
+	e.spill(true)
 	return nil
 }
 
 // runSend sends until ctx has ended and nothing is left, or until sending ends.
 func (e *Endpoint) runSend(ctx, sending context.Context) {
 	for sending.Err() == nil {
-		if e.disk != nil && e.sendFromDisk(sending) {
+		if e.sendFromDisk(sending) {
 			continue
 		}
 		batches := e.next(ctx, sending)
@@ -215,12 +220,10 @@ func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 // tryNext is one attempt of next: the batches, if a request is due, or how long to wait
 // (0 is until more come), or that there is nothing to wait for.
 func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait time.Duration, wake bool) {
-	if e.disk != nil {
-		e.disk.order.Lock()
-		defer e.disk.order.Unlock()
-		if e.disk.waits() {
-			return nil, 0, true
-		}
+	e.disk.order.Lock()
+	defer e.disk.order.Unlock()
+	if e.disk.waits() {
+		return nil, 0, true
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -228,10 +231,14 @@ func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait 
 	if !due {
 		return nil, wait, false
 	}
-	if batches = e.cut(); batches != nil && e.disk != nil {
-		e.disk.inflight = inflight{batches: batches}
+	if len(e.queue) == 0 {
+		return nil, 0, true
 	}
-	return batches, 0, batches == nil
+	batches = e.head()
+	e.drop(batches)
+	e.last = time.Now()
+	e.disk.inflight = inflight{batches: batches}
+	return batches, 0, false
 }
 
 // due reports whether a request is to be cut now, or else how long the lines that wait
@@ -243,7 +250,8 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	case len(e.queue) == 0:
 		return 0, false
 	}
-	wait = min(time.Until(e.first.Add(e.BatchWait)), max(time.Until(e.last.Add(e.BatchWait)), time.Until(e.first.Add(minWait))))
+	first := e.queue[0].came
+	wait = min(time.Until(first.Add(e.BatchWait)), max(time.Until(e.last.Add(e.BatchWait)), time.Until(first.Add(minWait))))
 	return wait, wait <= 0
 }
 
@@ -260,39 +268,35 @@ const maxHeld = 2
 // BatchWait while lines trickle.
 const minWait = 20 * time.Millisecond
 
-// cut takes the next request's batches off the queue. e.mu is held.
-func (e *Endpoint) cut() []*lighter.Batch {
-	n, size := 0, 0
-	for n < len(e.queue) && size < e.BatchBytes {
-		size += lineBytes(e.queue[n])
-		e.held -= e.queue[n].Bytes
-		n++
+// head returns the batches that make the next request; none if none wait. e.mu is held.
+func (e *Endpoint) head() (batches []*lighter.Batch) {
+	for size := 0; len(batches) < len(e.queue) && size < e.BatchBytes; {
+		b := e.queue[len(batches)].batch
+		batches = append(batches, b)
+		size += lineBytes(b)
 	}
-	if n == 0 {
-		return nil
+	return batches
+}
+
+// drop takes what head has returned off the queue. e.mu is held.
+func (e *Endpoint) drop(head []*lighter.Batch) {
+	for _, b := range head {
+		e.lines -= lineBytes(b)
+		e.held -= b.Bytes
 	}
-	batches := e.queue[:n:n]
-	e.queue = e.queue[n:]
-	e.lines -= size
+	clear(e.queue[:len(head)])
+	e.queue = e.queue[len(head):]
 	if len(e.queue) == 0 {
 		e.queue = nil
 	}
-	e.last = time.Now()
-	return batches
 }
 
 // send delivers one request and releases its batches, unless ctx ends first or the disk
 // has them by then.
 func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
-	r := e.packer.pack(batches, e.text)
-	if e.disk != nil {
-		e.disk.begin(r)
-	}
+	r := e.disk.begin(e.packer.pack(batches, e.text))
 	err := e.sender.Deliver(ctx, r)
-	if e.disk != nil && e.disk.end(err == nil) {
-		return
-	}
-	if err == nil {
+	if onDisk := e.disk.end(err == nil); err == nil && !onDisk {
 		e.release(batches)
 	}
 }
@@ -312,22 +316,12 @@ func (e *Endpoint) release(batches []*lighter.Batch) {
 }
 
 // Close gives back what New took. Run must have returned, or never been called.
-func (e *Endpoint) Close() error {
-	if e.disk == nil {
-		return nil
-	}
-	return e.disk.queue.Close()
-}
+func (e *Endpoint) Close() error { return e.disk.queue.Close() }
 
 func (e *Endpoint) text(s *lighter.Stream) string { return s.Text(e, e.ExternalLabels) }
 
 // Oldest returns when the oldest of what waits on disk came there; zero if nothing does.
-func (e *Endpoint) Oldest() time.Time {
-	if e.disk == nil {
-		return time.Time{}
-	}
-	return e.disk.queue.Stats().Oldest
-}
+func (e *Endpoint) Oldest() time.Time { return e.disk.queue.Stats().Oldest }
 
 // Err returns why the endpoint is to be called not ready, nil if it is ready.
 func (e *Endpoint) Err() error { return e.sender.Err() }
@@ -347,10 +341,8 @@ func (e *Endpoint) Status() Status {
 	e.mu.Lock()
 	st.WaitingEntries, st.WaitingBytes = e.waiting.entries, int64(e.waiting.bytes)
 	e.mu.Unlock()
-	if e.disk != nil {
-		q := e.disk.queue.Stats()
-		st.WaitingEntries += q.Items
-		st.WaitingBytes += q.Bytes
-	}
+	q := e.disk.queue.Stats()
+	st.WaitingEntries += q.Items
+	st.WaitingBytes += q.Bytes
 	return st
 }

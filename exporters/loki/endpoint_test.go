@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,65 +25,67 @@ import (
 
 // Few lines may keep much memory, and those who read them wait for it: they are sent at once.
 func TestRequestIsDueByMemory(t *testing.T) {
-	b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
-	stream := lighter.NewStream(labels.FromStrings("service", "api"))
-	held := func(bytes int) (released chan struct{}) {
-		batch := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: bytes}
-		released = make(chan struct{})
-		batch.Retain(1, func() { close(released) })
-		b.Append(batch)
-		return released
-	}
-	wait(t, held(1)) // the first line after a pause
-	some := held(loki.DefaultConfig().BatchBytes)
-	wait(t, held(loki.DefaultConfig().BatchBytes))
-	wait(t, some)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
+		stream := lighter.NewStream(labels.FromStrings("service", "api"))
+		held := func(bytes int) (released chan struct{}) {
+			batch := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: bytes}
+			released = make(chan struct{})
+			batch.Retain(1, func() { close(released) })
+			b.Append(batch)
+			return released
+		}
+		wait(t, held(1)) // the first line after a pause
+		some := held(loki.DefaultConfig().BatchBytes)
+		wait(t, held(loki.DefaultConfig().BatchBytes))
+		wait(t, some)
+	})
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// bench is an endpoint and its backend, without a network: its tests are in bubbles of synctest,
+// where time is theirs.
 type bench struct {
 	*loki.Endpoint
 	t        *testing.T
 	receiver *receiver.Server
+	dir      string
 	stop     func()
 }
 
 func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	t.Helper()
-	r := receiver.New(receiver.Options{})
-	if err := r.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
+	b := &bench{t: t, receiver: receiver.New(receiver.Options{}), dir: t.TempDir()}
 	c := loki.DefaultConfig()
-	c.Name, c.URL = "loki", r.URL()+receiver.PushPath
+	c.Name, c.URL = "loki", "http://loki.test"+receiver.PushPath
+	c.Dir, c.MaxBytes = b.dir, 64<<20
 	c.ExternalLabels = labels.FromStrings("environment", "test", "service", "no")
 	if change != nil {
 		change(&c)
 	}
 	reg := prometheus.NewRegistry()
 	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
-	e, err := loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 200 * time.Millisecond,
+	var err error
+	b.Endpoint, err = loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 200 * time.Millisecond, Client: &http.Client{Transport: direct{b.receiver, &atomic.Bool{}}},
 		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
+	go func() { ended <- b.Run(ctx) }()
+	b.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run at the end of its context: %v", err)
 		}
-	})
-	t.Cleanup(func() {
-		stop()
-		if err := r.Close(); err != nil {
+		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &bench{e, t, r, stop}
+	t.Cleanup(b.stop)
+	return b
 }
 
 // append hands on a batch of n numbered lines, and returns a channel that is closed when it is released.
@@ -115,6 +120,7 @@ func numbered(n int) (all []string) {
 	return all
 }
 
+// wait waits, in the test's time, until what is released.
 func wait(t *testing.T, what <-chan struct{}) {
 	t.Helper()
 	select {
@@ -125,71 +131,108 @@ func wait(t *testing.T, what <-chan struct{}) {
 }
 
 func TestDeliverInOrder(t *testing.T) {
-	b := newBench(t, func(c *loki.Config) { c.BatchBytes = 100 })
-	var last <-chan struct{}
-	for i := range 100 {
-		last = b.append(10*i, 10)
-	}
-	wait(t, last)
-	if diff := cmp.Diff(numbered(1000), b.lines()); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
-	}
-	if v := b.receiver.Violations(); v != nil {
-		t.Error(v)
-	}
-	if st := b.Status(); st.Delivered != 1000 || st.WaitingBytes != 0 || st.WaitingEntries != 0 {
-		t.Errorf("status = %+v", st)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *loki.Config) { c.BatchBytes = 100 })
+		var last <-chan struct{}
+		for i := range 100 {
+			last = b.append(10*i, 10)
+		}
+		wait(t, last)
+		if diff := cmp.Diff(numbered(1000), b.lines()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+		if v := b.receiver.Violations(); v != nil {
+			t.Error(v)
+		}
+		if st := b.Status(); st.Delivered != 1000 || st.WaitingBytes != 0 || st.WaitingEntries != 0 {
+			t.Errorf("status = %+v", st)
+		}
+	})
 }
 
 func TestNothingIsReleasedBeforeItIsTaken(t *testing.T) {
-	b := newBench(t, nil)
-	asked, answer := make(chan struct{}, 10), make(chan int)
-	b.receiver.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) {
-		asked <- struct{}{}
-		status := <-answer
-		return status, nil, "", status != 204
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		asked, answer := make(chan struct{}, 10), make(chan int)
+		b.receiver.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) {
+			asked <- struct{}{}
+			status := <-answer
+			return status, nil, "", status != 204
+		})
+		released := b.append(0, 3)
+		<-asked
+		select {
+		case <-released:
+			t.Fatal("released before there was an answer")
+		default:
+		}
+		answer <- 503
+		<-asked
+		select {
+		case <-released:
+			t.Fatal("released after a 503")
+		default:
+		}
+		answer <- 204
+		wait(t, released)
+		if diff := cmp.Diff(numbered(3), b.lines()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
 	})
-	released := b.append(0, 3)
-	<-asked
-	select {
-	case <-released:
-		t.Fatal("released before there was an answer")
-	default:
-	}
-	answer <- 503
-	<-asked
-	select {
-	case <-released:
-		t.Fatal("released after a 503")
-	default:
-	}
-	answer <- 204
-	wait(t, released)
-	if diff := cmp.Diff(numbered(3), b.lines()); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
-	}
 }
 
 func TestStopFlushes(t *testing.T) {
-	b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
-	wait(t, b.append(0, 1)) // the first goes at once, what follows waits for the hour
-	released := b.append(1, 5)
-	b.stop()
-	wait(t, released)
-	if diff := cmp.Diff(numbered(6), b.lines()); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
+		wait(t, b.append(0, 1)) // the first goes at once, what follows waits for the hour
+		released := b.append(1, 5)
+		b.stop()
+		wait(t, released)
+		if diff := cmp.Diff(numbered(6), b.lines()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+	})
 }
 
-func TestStopWithABackendThatIsAwayEnds(t *testing.T) {
-	b := newBench(t, nil)
-	b.receiver.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) { return 503, nil, "", true })
-	released := b.append(0, 5)
-	b.stop()
-	select {
-	case <-released:
-		t.Error("released, though nobody took it")
-	default:
-	}
+func TestStopWithABackendThatIsAwayAndABrokenDiskEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		if err := os.RemoveAll(b.dir); err != nil {
+			t.Fatal(err)
+		}
+		b.receiver.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) { return 503, nil, "", true })
+		released := b.append(0, 5)
+		b.stop()
+		select {
+		case <-released:
+			t.Error("released, though nobody took it")
+		default:
+		}
+	})
+}
+
+// What waits after a full request has its own time to wait, not that of what has gone.
+func TestTheRestOfAFullRequestWaitsForCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var times []time.Time
+		b := newBench(t, func(c *loki.Config) { c.BatchBytes = 1000 })
+		b.receiver.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) {
+			if times = append(times, time.Now()); len(times) == 1 {
+				time.Sleep(900 * time.Millisecond)
+			}
+			return 204, nil, "", false
+		})
+		b.append(0, 1)
+		time.Sleep(50 * time.Millisecond)
+		b.append(1, 40) // a full request
+		time.Sleep(800 * time.Millisecond)
+		came := time.Now()
+		wait(t, b.append(41, 1))
+		if diff := cmp.Diff(numbered(42), b.lines()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+		if len(times) != 3 || times[2].Sub(came) != time.Second {
+			t.Errorf("requests at %v: want three, the last one a second after %v", times, came)
+		}
+	})
 }

@@ -31,34 +31,37 @@ func (protocol) Split(r send.Request) (send.Request, send.Request, error) {
 	if r.Items < 2 {
 		return send.Request{}, send.Request{}, send.ErrOneItem
 	}
+	return splitAt(r, r.Items/2)
+}
+
+// splitAt returns the first n entries of a request as one, and the others.
+func splitAt(r send.Request, n int) (first, rest send.Request, err error) {
 	req, err := decode(r.Body)
 	if err != nil {
 		return send.Request{}, send.Request{}, err
 	}
-	first, second := push.PushRequest{}, push.PushRequest{}
-	left := r.Items / 2
+	var a, b push.PushRequest
 	for _, s := range req.Streams {
-		n := min(left, len(s.Entries))
-		left -= n
-		if n > 0 {
-			first.Streams = append(first.Streams, push.Stream{Labels: s.Labels, Entries: s.Entries[:n]})
+		here := min(n, len(s.Entries))
+		n -= here
+		if here > 0 {
+			a.Streams = append(a.Streams, push.Stream{Labels: s.Labels, Entries: s.Entries[:here]})
 		}
-		if n < len(s.Entries) {
-			second.Streams = append(second.Streams, push.Stream{Labels: s.Labels, Entries: s.Entries[n:]})
+		if here < len(s.Entries) {
+			b.Streams = append(b.Streams, push.Stream{Labels: s.Labels, Entries: s.Entries[here:]})
 		}
 	}
-	a, err := request(&first)
-	if err != nil {
+	if first, err = request(&a); err != nil {
 		return send.Request{}, send.Request{}, err
 	}
-	b, err := request(&second)
-	return a, b, err
+	rest, err = request(&b)
+	return first, rest, err
 }
 
 func request(p *push.PushRequest) (send.Request, error) {
 	b, err := proto.Marshal(p)
 	if err != nil {
-		return send.Request{}, fmt.Errorf("encode half of a push request: %w", err)
+		return send.Request{}, fmt.Errorf("encode a part of a push request: %w", err)
 	}
 	n := 0
 	for _, s := range p.Streams {

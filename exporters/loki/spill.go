@@ -3,6 +3,7 @@ package loki
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,6 +24,8 @@ const (
 	spillAfter = 5 * time.Second
 	// spillEvery is how often that is looked at while a request is under way.
 	spillEvery = 500 * time.Millisecond
+	// readAgain is how long it is until a request that cannot be read from the disk is tried again.
+	readAgain = time.Second
 )
 
 // disk is where batches wait when the endpoint lags. What is on disk is older than what
@@ -36,25 +39,27 @@ type disk struct {
 
 	order    sync.Mutex    // held while something passes from one place to the next
 	inflight inflight      // guarded by order
-	said     string        // the failure that was logged last, of the present ones; guarded by order
+	said     string        // the failure to write that was logged last, of the present ones; guarded by order
 	failed   time.Time     // when that was; guarded by order
+	damage   bool          // logged, and nothing was read since; guarded by order
+	progress progress      // of the oldest request on disk; guarded by order
 	took     time.Duration // of the last request; guarded by order
 	packer   packer        // of what goes to disk: the sender's holds what is being sent; guarded by order
 }
 
-// inflight is the request that is being sent. The zero value is none.
+// inflight is the request that is being sent, or is to be read for that. The zero value is none.
 type inflight struct {
 	batches []*lighter.Batch // what it was made of; nil if it is on disk
-	request send.Request
-	since   time.Time    // when its delivery began; zero before
-	record  queue.Record // where it is on disk
+	request send.Request     // as it is sent
+	since   time.Time        // when its delivery, or the reading, began; zero before
+	done    int              // its first entries that the endpoint is finished with, while it is sent in parts
+	record  queue.Record     // where it is on disk
+	stored  []byte           // what is there
+	skipped int              // how many entries stored has before those of request; negative: how many it lacks
 	onDisk  bool
 }
 
 func openDisk(c Config, o Options) (*disk, error) {
-	if c.Dir == "" {
-		return nil, nil
-	}
 	q, err := queue.Open(queue.Options{
 		Dir:      c.Dir,
 		MaxBytes: c.MaxBytes,
@@ -68,22 +73,47 @@ func openDisk(c Config, o Options) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{queue: q, name: c.Name, logger: o.Logger, gauge: o.Metrics.queue.WithLabelValues(c.Name, "disk"), started: make(chan struct{}, 1)}
+	d := &disk{
+		queue:    q,
+		name:     c.Name,
+		logger:   o.Logger,
+		gauge:    o.Metrics.queue.WithLabelValues(c.Name, "disk"),
+		started:  make(chan struct{}, 1),
+		progress: loadProgress(c.Dir),
+	}
 	d.gauge.Set(float64(q.Stats().Bytes))
 	return d, nil
 }
 
-// waits reports whether there is something on disk that is not being sent.
+// waits reports whether there is something on disk. Who asks sends nothing meanwhile, so that
+// nothing of it is being sent.
 func (d *disk) waits() bool { return d.queue.Stats().Records > 0 }
 
-// begin notes that the delivery of a request made from memory begins.
-func (d *disk) begin(r send.Request) {
+// begin notes that the delivery of a request made from memory begins, and returns the request
+// as it is to be delivered.
+func (d *disk) begin(r send.Request) send.Request {
+	r.Finished = d.finished
 	d.order.Lock()
 	d.inflight.request, d.inflight.since = r, time.Now()
 	d.order.Unlock()
+	d.start()
+	return r
+}
+
+func (d *disk) start() {
 	select {
 	case d.started <- struct{}{}:
 	default:
+	}
+}
+
+// finished notes that the endpoint has got the first entries of the request that is being sent.
+func (d *disk) finished(entries int) {
+	d.order.Lock()
+	defer d.order.Unlock()
+	f := &d.inflight
+	if f.done = entries; f.onDisk {
+		d.progress.save(f.stored, f.skipped+entries)
 	}
 }
 
@@ -114,41 +144,101 @@ func (d *disk) settle(r queue.Record, delivered bool) {
 	if err := d.queue.Ack(r); err != nil {
 		d.logger.Error("what was delivered cannot be taken off the disk, and is sent again after a restart", "endpoint", d.name, "error", err)
 	}
+	d.progress.clear()
 	d.gauge.Set(float64(d.queue.Stats().Bytes))
 }
 
 // sendFromDisk sends the oldest request on disk, if there is one.
 func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 	d := e.disk
-	d.order.Lock()
-	if !d.waits() {
-		d.order.Unlock()
+	record, ok := d.take(ctx)
+	if !ok {
 		return false
-	}
-	record, err := d.queue.Next(ctx, 0)
-	d.order.Unlock()
-	if err != nil {
-		return ctx.Err() == nil
 	}
 	body, err := record.Body(e.packer.block.body[:0])
 	if err != nil {
-		d.order.Lock()
-		d.queue.Return(record)
-		d.say("a request cannot be read from the disk", err)
-		d.order.Unlock()
-		pause(ctx, time.Second)
+		if err = d.unread(record, err); err != nil {
+			err = fmt.Errorf("%w. It is tried again each second. To have what came later sent without it, stop the agent and move that file away", err)
+		}
+		if e.sender.Unreadable(err); err != nil {
+			send.Pause(ctx, readAgain)
+		}
 		return true
 	}
+	e.sender.Unreadable(nil)
 	e.packer.block.body = body
-	d.order.Lock()
-	d.inflight = inflight{request: send.Request{Body: body, Items: record.Items}, since: time.Now(), record: record, onDisk: true}
-	d.order.Unlock()
-	select {
-	case d.started <- struct{}{}:
-	default:
-	}
-	d.end(e.sender.Deliver(ctx, send.Request{Body: body, Items: record.Items}) == nil)
+	r := d.beginRead(body, record.Items)
+	d.end(e.sender.Deliver(ctx, r) == nil)
 	return true
+}
+
+// take takes the oldest request off the disk, if there is one. While it is read it counts as
+// being sent: what is in memory goes to disk should that take long.
+func (d *disk) take(ctx context.Context) (queue.Record, bool) {
+	d.order.Lock()
+	defer d.order.Unlock()
+	if !d.waits() {
+		return queue.Record{}, false
+	}
+	record, err := d.queue.Next(ctx, 0)
+	if err != nil {
+		return queue.Record{}, false
+	}
+	since := d.inflight.since // of the first attempt to read it
+	if since.IsZero() {
+		since = time.Now()
+	}
+	d.inflight = inflight{since: since, record: record, onDisk: true}
+	d.start()
+	return record, true
+}
+
+// unread gives back a record that could not be read. It returns why the record still waits; nil:
+// it is damaged, and dropped.
+func (d *disk) unread(r queue.Record, err error) error {
+	d.order.Lock()
+	defer d.order.Unlock()
+	before := d.queue.Stats().Records
+	d.queue.Return(r)
+	if d.queue.Stats().Records == before {
+		return err
+	}
+	if !d.damage {
+		d.damage = true
+		d.logger.Error("log lines that waited on disk are damaged: they are dropped, and counted as buffer_damaged", "endpoint", d.name, "lines", r.Items, "error", err)
+	}
+	d.inflight = inflight{}
+	return nil
+}
+
+// beginRead notes that the delivery of a request that was read begins, and returns what of it is
+// to be delivered.
+func (d *disk) beginRead(body []byte, items int) send.Request {
+	d.order.Lock()
+	defer d.order.Unlock()
+	r := send.Request{Body: body, Items: items}
+	skipped := d.progress.of(body)
+	if skipped > 0 {
+		r, skipped = without(r, skipped)
+	}
+	r.Finished = d.finished
+	f := &d.inflight
+	f.request, f.stored, f.skipped, f.since = r, body, skipped, time.Now()
+	d.damage = false
+	return r
+}
+
+// without returns a request without its first entries, and how many that are: none if the
+// request cannot be taken apart.
+func without(r send.Request, entries int) (send.Request, int) {
+	if entries <= 0 || entries >= r.Items {
+		return r, 0
+	}
+	_, rest, err := splitAt(r, entries)
+	if err != nil {
+		return r, 0
+	}
+	return rest, entries
 }
 
 // runSpill brings batches to disk while the endpoint lags, until ctx ends.
@@ -159,7 +249,7 @@ func (e *Endpoint) runSpill(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for e.disk.busy() && pause(ctx, spillEvery) {
+		for e.disk.busy() && send.Pause(ctx, spillEvery) {
 			if e.lags() {
 				e.spill(false)
 			}
@@ -185,7 +275,7 @@ func (e *Endpoint) lags() bool {
 	busy := time.Since(begun)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	aged := len(e.queue) > 0 && time.Since(e.first) > spillAfter
+	aged := len(e.queue) > 0 && time.Since(e.queue[0].came) > spillAfter
 	slow := busy > lagAfter || took > lagAfter/2
 	return busy > spillAfter && (!onDisk || aged) || e.waiting.bytes > spillBytes && (onDisk || slow)
 }
@@ -200,7 +290,8 @@ func (e *Endpoint) spill(last bool) {
 		if f.since.IsZero() {
 			return // it is being packed
 		}
-		if !d.save(f.request) {
+		rest, done := without(f.request, f.done)
+		if !d.save(rest) {
 			return
 		}
 		batches := f.batches
@@ -209,7 +300,7 @@ func (e *Endpoint) spill(last bool) {
 			d.say("a request cannot be taken back from the disk", err)
 			return
 		}
-		f.batches, f.record, f.onDisk = nil, record, true
+		f.batches, f.record, f.stored, f.skipped, f.onDisk = nil, record, rest.Body, -done, true
 		e.release(batches)
 		if last {
 			d.settle(record, false)
@@ -218,27 +309,15 @@ func (e *Endpoint) spill(last bool) {
 	}
 	for {
 		e.mu.Lock()
-		batches := e.cut()
+		batches := e.head()
 		e.mu.Unlock()
-		if batches == nil {
+		if batches == nil || !d.save(d.packer.pack(batches, e.text)) {
 			return
 		}
-		if !d.save(d.packer.pack(batches, e.text)) {
-			e.uncut(batches)
-			return
-		}
+		e.mu.Lock()
+		e.drop(batches) // nobody else has: that is done with order held
+		e.mu.Unlock()
 		e.release(batches)
-	}
-}
-
-// uncut puts batches back that cut has taken.
-func (e *Endpoint) uncut(batches []*lighter.Batch) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.queue = append(batches, e.queue...)
-	for _, b := range batches {
-		e.lines += lineBytes(b)
-		e.held += b.Bytes
 	}
 }
 
@@ -262,23 +341,11 @@ func (d *disk) save(r send.Request) bool {
 	return err == nil
 }
 
-// say logs a failure, once until it changes. d.order is held.
+// say logs a failure to write, once until it changes. d.order is held.
 func (d *disk) say(what string, err error) {
 	if d.said == err.Error() {
 		return
 	}
 	d.said = err.Error()
 	d.logger.Warn(what, "endpoint", d.name, "error", err)
-}
-
-// pause waits, and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -39,29 +41,46 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
 // outage is an endpoint with a disk and a backend that can be away.
 type outage struct {
 	*loki.Endpoint
 	t        *testing.T
 	receiver *receiver.Server
 	down     *atomic.Bool
-	log      *bytes.Buffer
+	log      *syncBuffer
+	reg      *prometheus.Registry
 	released atomic.Int32 // batches
-	appended int          // lines
 	stop     func()
 }
 
 func newOutage(t *testing.T, dir string, maxBytes int64, r *receiver.Server) *outage {
 	t.Helper()
-	o := &outage{t: t, receiver: r, down: &atomic.Bool{}, log: &bytes.Buffer{}}
+	o := &outage{t: t, receiver: r, down: &atomic.Bool{}, log: &syncBuffer{}, reg: prometheus.NewRegistry()}
 	c := loki.DefaultConfig()
 	c.Name, c.URL = "loki", "http://loki.test"+receiver.PushPath
 	c.Dir, c.MaxBytes = dir, maxBytes
 	c.BatchBytes = 10_000
-	reg := prometheus.NewRegistry()
 	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
 	e, err := loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 5 * time.Second, Client: &http.Client{Transport: direct{r, o.down}},
-		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.NewTextHandler(o.log, nil))})
+		Metrics: loki.NewMetrics(o.reg, queue), Send: send.NewMetrics(o.reg), Logger: slog.New(slog.NewTextHandler(o.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +109,6 @@ func (o *outage) append(from, memory int) {
 	}
 	b.Retain(1, func() { o.released.Add(1) })
 	o.Append(b)
-	o.appended += 10
 }
 
 // want checks that the receiver has lines 0 to n-1, each once and in order.
@@ -228,4 +246,131 @@ func TestBrokenDiskLosesNothing(t *testing.T) {
 		o.want(500)
 		o.stop()
 	})
+}
+
+// backlog returns an outage that starts with 600 lines on disk, in many segments, of which the
+// first is being sent to a backend that is away until Respond(nil). Its files are in order.
+func backlog(t *testing.T) (o *outage, files []string) {
+	t.Helper()
+	dir, r := t.TempDir(), receiver.New(receiver.Options{})
+	o = newOutage(t, dir, 32_000, r)
+	o.down.Store(true)
+	for i := range 60 {
+		o.append(10*i, 300_000)
+		time.Sleep(500 * time.Millisecond)
+	}
+	o.stop()
+	r.Respond(func(*http.Request, []byte) (int, http.Header, string, bool) { return 503, nil, "", true })
+	o = newOutage(t, dir, 32_000, r)
+	time.Sleep(5 * time.Second)
+	files, err := filepath.Glob(filepath.Join(dir, "*.segment"))
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d segments, err = %v: want a few", len(files), err)
+	}
+	return o, files
+}
+
+func TestUnreadableDiskIsSaidAndNothingPassesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, files := backlog(t)
+		aside := filepath.Join(t.TempDir(), "aside")
+		if err := os.Rename(files[1], aside); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(files[1], 0o700); err != nil { // opens, and cannot be read
+			t.Fatal(err)
+		}
+		o.receiver.Respond(nil)
+		for i := range 20 {
+			o.append(600+10*i, 300_000)
+			time.Sleep(500 * time.Millisecond)
+		}
+		time.Sleep(2*time.Minute + time.Second/2) // between two attempts
+		if err := o.Err(); err == nil || !strings.Contains(err.Error(), "cannot be read") || !strings.Contains(err.Error(), files[1]) || !strings.Contains(err.Error(), "move that file away") {
+			t.Errorf("ready: err = %v, want what cannot be read and what to do", err)
+		}
+		if st := o.Status(); st.WaitingEntries == 0 || !strings.Contains(st.LastError, files[1]) {
+			t.Errorf("status = %+v", st)
+		}
+		if o.released.Load() != 20 {
+			t.Errorf("released = %d of 20: what waits must go to disk", o.released.Load())
+		}
+		if n := strings.Count(o.log.String(), "cannot be read"); n != 1 {
+			t.Errorf("said %d times, want once:\n%s", n, o.log)
+		}
+		if err := os.Remove(files[1]); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(aside, files[1]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		o.want(800)
+		if err := o.Err(); err != nil || o.Status().WaitingEntries != 0 {
+			t.Errorf("afterwards: err = %v, status = %+v", err, o.Status())
+		}
+		o.stop()
+	})
+}
+
+func TestDamageOnDiskIsCountedAndPassed(t *testing.T) {
+	for name, damage := range map[string]func(file string) error{
+		"a wrong byte": func(file string) error {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			b[len(b)-1] ^= 1
+			return os.WriteFile(file, b, 0o600)
+		},
+		"the file is gone": os.Remove,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, files := backlog(t)
+				if err := damage(files[1]); err != nil {
+					t.Fatal(err)
+				}
+				o.receiver.Respond(nil)
+				o.append(600, 1000)
+				time.Sleep(time.Minute)
+				got, last := 0, -1
+				for _, s := range o.receiver.Streams() {
+					for _, e := range s.Entries {
+						n := -1
+						if _, err := fmt.Sscanf(e.Line, "line %d", &n); err != nil || n <= last {
+							t.Fatalf("%q after line %d, err = %v", e.Line, last, err)
+						}
+						got, last = got+1, n
+					}
+				}
+				dropped := o.dropped("buffer_damaged")
+				if dropped == 0 || got+dropped != 610 || last != 609 {
+					t.Errorf("%d lines up to %d, %d dropped, want 610 together", got, last, dropped)
+				}
+				if n := strings.Count(o.log.String(), "damaged: they are dropped"); n != 1 || o.Err() != nil || o.Status().WaitingEntries != 0 {
+					t.Errorf("said %d times, want once; err = %v, status = %+v; log:\n%s", n, o.Err(), o.Status(), o.log)
+				}
+				o.stop()
+			})
+		})
+	}
+}
+
+// dropped returns how many lines were dropped for a reason.
+func (o *outage) dropped(reason string) (n int) {
+	all, err := o.reg.Gather()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, f := range all {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "lighter_log_lines_dropped_total" && l.GetValue() == reason {
+					n += int(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return n
 }

@@ -45,11 +45,22 @@ func (q *Queue) Append(key uint64, items int, body []byte) error {
 	if err != nil {
 		return failed("append to the queue on disk", err)
 	}
-	q.memory.append(headerBytes, body)
+	q.memory.append(headerBytes, body, q.oldestInMemory())
 	q.add(s, h, s.size)
 	s.size += size
 	q.bytes += size
 	return nil
+}
+
+// oldestInMemory returns the position that the oldest record which waits or is taken has in
+// memory, or had.
+func (q *Queue) oldestInMemory() uint64 {
+	for _, s := range q.segments {
+		if s.live > 0 {
+			return s.memory + uint64(s.index[s.oldestLive()].offset)
+		}
+	}
+	return q.memory.head
 }
 
 // add counts a record that waits at an offset of s, and wakes its lane.
@@ -80,12 +91,20 @@ func (q *Queue) put(h header, body []byte) (*segment, error) {
 	}
 }
 
-// write writes a whole record at the end of s, or leaves s as it was. The body goes first,
-// from where it is: without its header it is nothing.
-func (q *Queue) write(s *segment, h header, body []byte) error {
-	_, err := q.writeAt(s.file, body, s.size+headerBytes)
+// joinedBytes is how much of a body is written together with its header: to copy that costs
+// less than a second write(2) does.
+const joinedBytes = 64 << 10
+
+// write writes a whole record at the end of s, or leaves s as it was. What is more of the body
+// than goes with the header is written first, from where it is: without a header it is
+// nothing. And a header that is cut off from its body is cut when the file is next opened.
+func (q *Queue) write(s *segment, h header, body []byte) (err error) {
+	joined := min(len(body), joinedBytes)
+	if rest := body[joined:]; len(rest) > 0 {
+		_, err = q.writeAt(s.file, rest, s.size+headerBytes+int64(joined))
+	}
 	if err == nil {
-		q.buf = h.append(q.buf[:0], s.number, s.size)
+		q.buf = append(h.append(q.buf[:0], s.number, s.size), body[:joined]...)
 		_, err = q.writeAt(s.file, q.buf, s.size)
 	}
 	if err == nil {

@@ -18,19 +18,23 @@ func TestDiskThatFails(t *testing.T) {
 		room  int // bytes that are written all the same
 		want  string
 	}{
-		"full":                         {syscall.ENOSPC, 0, "Free space"},
-		"full within the body":         {syscall.ENOSPC, 60, "Free space"},
-		"full between body and header": {syscall.ENOSPC, 106, "Free space"},
-		"over quota in the header":     {syscall.EDQUOT, 120, "Free space"},
-		"read-only":                    {syscall.EROFS, 0, "writable for user"},
-		"broken":                       {syscall.EIO, 10, "kernel's log"},
+		"full":                   {syscall.ENOSPC, 0, "Free space"},
+		"full within the header": {syscall.ENOSPC, 20, "Free space"},
+		"full behind the header": {syscall.ENOSPC, 36, "Free space"},
+		"full within the body":   {syscall.ENOSPC, 60, "Free space"},
+		"over quota at its end":  {syscall.EDQUOT, 135, "Free space"},
+		"read-only":              {syscall.EROFS, 0, "writable for user"},
+		"broken":                 {syscall.EIO, 10, "kernel's log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			f := open(t, dir)
 			f.mustAppend(t, 0, []byte("before"))
-			for _, size := range []int{100, 100_000} { // into the segment, and into a new one
+			for _, size := range []int{100, 100_000} { // into the segment in one write, and into a new one in two
 				room := tc.room
+				if size > 100 {
+					room *= 700
+				}
 				f.SetWriteAt(func(file *os.File, b []byte, offset int64) (int, error) {
 					n, _ := file.WriteAt(b[:min(len(b), room)], offset)
 					if room -= n; n == len(b) {

@@ -32,7 +32,7 @@ type Options struct {
 	MaxBytes    int64  // of all files; a smaller one than last time is obeyed by Full
 	Lanes       int    // 1 to 65,536
 	Full        Policy
-	MemoryBytes int64 // the newest records' bytes that are kept in memory too; 0 reads all back
+	MemoryBytes int64 // of the newest records that wait, kept in memory too; 0 reads all back
 
 	// Dropped is told what will not come out any more: why, how many records, and how many
 	// items they have. It is called with the queue locked and must not call it.

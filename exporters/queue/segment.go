@@ -112,9 +112,12 @@ func (s *segment) add(h header, offset int64, lane int) {
 
 // oldestTime returns when the oldest record that is not settled came, Unix milliseconds.
 // There must be one.
-func (s *segment) oldestTime() int64 {
+func (s *segment) oldestTime() int64 { return s.base + int64(s.index[s.oldestLive()].age) }
+
+// oldestLive returns the entry of that record.
+func (s *segment) oldestLive() int {
 	for s.index[s.oldest].state == settled {
 		s.oldest++
 	}
-	return s.base + int64(s.index[s.oldest].age)
+	return s.oldest
 }

@@ -50,11 +50,14 @@ type line struct {
 	memory  []item
 	flying  int           // items of memory that are taken and not done
 	overrun bool          // the disk took records while some of those flew
-	changed chan struct{} // one value: something was pushed, or the buffer closed
+	changed chan struct{} // one value: as many samples as wanted were pushed, or the buffer closed
+	pushed  int           // samples, since the shard last found nothing
+	wanted  int           // samples that are worth waking the shard for
 
 	// Owned by the shard's goroutine: what is gathered for a request, oldest first.
 	taken   []item
 	samples int
+	bodies  []byte // memory of the bodies that were read from disk for it, used again for the next
 }
 
 func newBuffer(shards int, limit int64, disk disk, watch watcher) *buffer {
@@ -75,6 +78,7 @@ func (b *buffer) push(key uint64, records []record) bool {
 	}
 	l := &b.lines[key%uint64(len(b.lines))]
 	for _, r := range records {
+		l.pushed += r.samples
 		if b.write(l, key, r) {
 			continue
 		}
@@ -85,7 +89,9 @@ func (b *buffer) push(key uint64, records []record) bool {
 		for b.bytes > b.limit && b.dropOldest() {
 		}
 	}
-	l.wake()
+	if l.pushed >= l.wanted {
+		l.wake()
+	}
 	return true
 }
 

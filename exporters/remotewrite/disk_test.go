@@ -222,6 +222,61 @@ func TestDiskFailsAndSays(t *testing.T) {
 	})
 }
 
+// TestUnreadableDisk: what cannot be read is said, makes the endpoint not ready after a minute,
+// and is sent when it can be read, or counted when it is gone.
+func TestUnreadableDisk(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprint("gone=", gone), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testUnreadableDisk(t, gone) })
+		})
+	}
+}
+
+func testUnreadableDisk(t *testing.T, gone bool) {
+	cfg := onDisk(t.TempDir())
+	e := mustNew(t, cfg)
+	e.receiver.Respond(always(503, "away"))
+	stop := e.run(t)
+	e.mustAppend(t, 0, block(t, "a", 10, 1))
+	stop()
+	files, err := filepath.Glob(filepath.Join(cfg.Dir, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, err = %v", files, err)
+	}
+	e = mustNew(t, cfg)
+	if err := os.Rename(files[0], cfg.Dir+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(files[0], 0o700); err != nil { // opens, and cannot be read
+		t.Fatal(err)
+	}
+	stop = e.run(t)
+	time.Sleep(2*time.Minute + time.Second/2) // between two attempts
+	if err := e.Err(); err == nil || !strings.Contains(err.Error(), files[0]) {
+		t.Errorf("ready: err = %v, want what cannot be read", err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	delivered, lost := int64(0), int64(10)
+	if !gone {
+		delivered, lost = 10, 0
+		if err := os.Rename(cfg.Dir+".aside", files[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(10 * time.Second)
+	if st := e.Status(); e.Err() != nil || st.Delivered != delivered || st.Dropped["buffer_damaged"] != lost || st.WaitingSamples != 0 {
+		t.Errorf("afterwards: err = %v, status = %+v", e.Err(), st)
+	}
+	for _, want := range []string{"is a directory", "can be read again"} {
+		if n := strings.Count(e.log.String(), want); n != 1 {
+			t.Errorf("%q is said %d times, want once:\n%s", want, n, e.log)
+		}
+	}
+	stop()
+}
+
 // TestStopWritesMemory: what is in memory at a clean stop is written to the disk, if that works.
 func TestStopWritesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,9 +1,9 @@
 // Package remotewrite delivers the blocks of scrapes to one Prometheus remote-write
 // endpoint, in version 1.0 or 2.0 of the protocol.
 //
-// An Endpoint is what package scrape calls a Sink: it says how a series' labels are sent
-// (external labels, write relabelling), takes blocks, and sends them. Blocks wait
-// compressed, in a line for each shard; a target's blocks are always in the same one and
+// An Endpoint is what package scrape calls a Sink, and a Packer: it says how a series' labels
+// are sent (external labels, write relabelling), compresses blocks, takes them, and sends
+// them. They wait in a line for each shard; a target's blocks are always in the same one and
 // leave it in order, so samples of a series are never out of order.
 //
 // With Config.Dir they wait on disk: a block is there when Append returns, and stays until
@@ -28,7 +28,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,14 +66,7 @@ type Endpoint struct {
 	events   events
 	buffer   *buffer
 
-	knowsNoV2   atomic.Bool // as its answers showed
-	compressing sync.Pool   // of *compressor
-}
-
-// compressor is memory for the records of one Append.
-type compressor struct {
-	buf     []byte
-	records []record
+	knowsNoV2 atomic.Bool // as its answers showed
 }
 
 // New returns an Endpoint; nothing is dialled. It fails when the HTTP configuration does
@@ -115,7 +107,7 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		Timeout:   cfg.Timeout,
 		Tenant:    cfg.Tenant,
 		Headers:   cfg.Headers,
-		Secrets:   redacted.Secrets(cfg.HTTP),
+		Secrets:   redacted.Secrets(cfg.HTTP, cfg.URL),
 		Delivered: m.delivered,
 		Dropped:   m.dropped,
 		Metrics:   o.SendMetrics,
@@ -150,38 +142,32 @@ func (e *Endpoint) openDisk() (disk, error) {
 	})
 }
 
-// Append takes the blocks of one scrape, or with an error none of them: ErrClosed, or what
-// is wrong with them. With a Dir they are on disk when it returns. It keeps no Body, and
-// waits for the disk at most: when there is no room the oldest samples go.
+// AppendPacked appends a block in the form in which it waits, and which Append takes:
+// compressed.
+func (e *Endpoint) AppendPacked(dst []byte, b lighter.Block) []byte { return appendRecord(dst, b) }
+
+// Append takes the blocks of one scrape, whose bodies are what AppendPacked returned, or with
+// an error none of them: ErrClosed, or what is wrong with them. With a Dir they are on disk
+// when it returns. It keeps no Body, and waits for the disk at most: when there is no room the
+// oldest samples go.
 func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Block) error {
-	c, _ := e.compressing.Get().(*compressor)
-	if c == nil {
-		c = &compressor{}
-	}
-	defer e.compressing.Put(c)
-	c.buf, c.records = c.buf[:0], c.records[:0]
+	var few [4]record // enough for most targets
+	records := few[:0]
 	for _, b := range blocks {
-		for b.Samples > e.cfg.SamplesPerSend {
-			var head lighter.Block
-			var err error
-			if head, b, err = cutBlock(b, e.cfg.SamplesPerSend); err != nil {
-				return fmt.Errorf("cut a block of %d samples: %w", b.Samples, err)
-			}
-			c.add(head)
+		r := record{body: b.Body, samples: b.Samples}
+		if !r.known() {
+			return fmt.Errorf("a block of %d samples is not packed", b.Samples)
 		}
-		c.add(b)
+		var err error
+		if records, err = appendCut(records, r, e.cfg.SamplesPerSend); err != nil {
+			return fmt.Errorf("cut a block of %d samples: %w", b.Samples, err)
+		}
 	}
-	if !e.buffer.push(shard, c.records) {
+	if !e.buffer.push(shard, records) {
 		return ErrClosed
 	}
 	e.showContents()
 	return nil
-}
-
-func (c *compressor) add(b lighter.Block) {
-	from := len(c.buf)
-	c.buf = appendRecord(c.buf, b)
-	c.records = append(c.records, record{body: c.buf[from:], samples: b.Samples})
 }
 
 // Run sends until ctx ends, then for FlushTimeout at most what still waits, and returns
@@ -219,14 +205,22 @@ const readPause = time.Second
 // runShard sends what one shard's line holds, in order, until it is closed and empty or
 // ctx ends.
 func (e *Endpoint) runShard(ctx context.Context, shard int) error {
+	unread := false // this shard could not read, the last time: what others read says nothing of its disk
 	for {
 		items, ok, err := e.buffer.take(ctx, shard, e.cfg.SamplesPerSend)
 		if !ok {
 			return nil
 		}
-		if e.events.reading(err); err != nil {
-			if !sleep(ctx, readPause) {
+		if err != nil || unread {
+			e.sender.Unreadable(err)
+		}
+		if unread = err != nil; unread {
+			if !send.Pause(ctx, readPause) {
 				return nil
+			}
+			if e.buffer.contents().samples == 0 { // it was damaged, and is dropped and counted
+				unread = false
+				e.sender.Unreadable(nil)
 			}
 			continue
 		}
@@ -315,16 +309,4 @@ func (e *Endpoint) Status() Status {
 	}
 	e.events.addLost(st.Dropped)
 	return st
-}
-
-// sleep returns false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

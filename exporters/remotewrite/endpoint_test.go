@@ -51,7 +51,12 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 		stop()
-		if err := e.Append(context.Background(), 0, []lighter.Block{block(t, "api", 1, 2000)}); !errors.Is(err, remotewrite.ErrClosed) {
+		late := block(t, "api", 1, 2000)
+		if err := e.Append(context.Background(), 0, []lighter.Block{late}); err == nil || errors.Is(err, remotewrite.ErrClosed) {
+			t.Errorf("Append of a block that is not packed: %v, want an error that says so", err)
+		}
+		late.Body = e.AppendPacked(nil, late)
+		if err := e.Append(context.Background(), 0, []lighter.Block{late}); !errors.Is(err, remotewrite.ErrClosed) {
 			t.Errorf("Append after the end: %v, want ErrClosed", err)
 		}
 	})

@@ -24,11 +24,11 @@ type events struct {
 	metrics  *Metrics
 	logger   *slog.Logger
 
-	mu           sync.Mutex
-	lost         map[string]int64 // samples by reason
-	full         bool             // said, and there was no room since
-	foreign      bool             // said
-	writes, read trouble
+	mu      sync.Mutex
+	lost    map[string]int64 // samples by reason
+	full    bool             // said, and there was no room since
+	foreign bool             // said
+	writes  trouble
 }
 
 // dropped counts samples that the buffer dropped.
@@ -76,21 +76,6 @@ func (v *events) diskWorks() {
 	defer v.mu.Unlock()
 	if since, times := v.writes.over(); times > 0 {
 		v.logger.Info("the disk takes samples again", "after", since.Round(time.Millisecond), "failures", times)
-	}
-}
-
-// reading says what came of reading from disk.
-func (v *events) reading(err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err != nil {
-		if v.read.fails(err) {
-			v.logger.Error("samples that wait cannot be read, trying again until they can", "error", err)
-		}
-		return
-	}
-	if since, times := v.read.over(); times > 0 {
-		v.logger.Info("samples that wait can be read again", "after", since.Round(time.Millisecond), "failures", times)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -130,7 +131,11 @@ func (e *endpoint) run(tb testing.TB) (stop func()) {
 
 func (e *endpoint) mustAppend(tb testing.TB, shard uint64, blocks ...lighter.Block) {
 	tb.Helper()
-	if err := e.Append(context.Background(), shard, blocks); err != nil {
+	packed := slices.Clone(blocks)
+	for i := range packed {
+		packed[i].Body = e.AppendPacked(nil, blocks[i])
+	}
+	if err := e.Append(context.Background(), shard, packed); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/golang/snappy"
+	"github.com/klauspost/compress/s2"
 
 	"lighter"
 	"lighter/exporters/queue"
@@ -44,9 +45,15 @@ func appendRecord(dst []byte, b lighter.Block) []byte {
 	if b.StartTimes {
 		flags |= flagStartTimes
 	}
-	dst = slices.Grow(append(dst, flags), snappy.MaxEncodedLen(len(b.Body)))
-	free := dst[len(dst):cap(dst)]
-	return dst[:len(dst)+len(snappy.Encode(free, b.Body))]
+	return appendCompressed(append(dst, flags), b.Body)
+}
+
+// appendCompressed appends b as a snappy block. The encoder is not golang/snappy's, whose
+// tables lie on the stack: a hundred loops would have 64 KiB of it each. Package s2 has its own
+// in a pool; what it makes is read by golang/snappy here and by every backend.
+func appendCompressed(dst, b []byte) []byte {
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(b)))
+	return dst[:len(dst)+len(s2.EncodeSnappy(dst[len(dst):cap(dst)], b))]
 }
 
 // known says whether the record is one of ours: what is on disk may be of a later version.
@@ -74,6 +81,31 @@ func (r record) block(dst []byte) ([]byte, error) { return snappy.Decode(dst[:ca
 func (r record) elements() (elements []byte, length int) {
 	n, k := binary.Uvarint(r.body[1:])
 	return r.body[1+max(k, 0):], int(n)
+}
+
+// appendCut appends a record, or if it is of more than n samples, records of at most so many
+// that are together the same.
+func appendCut(dst []record, r record, n int) ([]record, error) {
+	if r.samples <= n {
+		return append(dst, r), nil
+	}
+	body, err := r.block(nil)
+	if err != nil {
+		return dst, err
+	}
+	rest := lighter.Block{Body: body, Samples: r.samples, StartTimes: r.startTimes()}
+	for rest.Samples > 0 {
+		head := rest
+		if rest.Samples > n {
+			if head, rest, err = cutBlock(rest, n); err != nil {
+				return dst, err
+			}
+		} else {
+			rest = lighter.Block{}
+		}
+		dst = append(dst, record{body: appendRecord(nil, head), samples: head.Samples})
+	}
+	return dst, nil
 }
 
 // cutBlock splits off the first n samples of a block.

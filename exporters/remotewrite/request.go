@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/golang/snappy"
-
 	"lighter/exporters/send"
 )
 
@@ -52,11 +50,8 @@ func (q *requests) make(items []item, v2 bool) (send.Request, error) {
 
 // encodeV1 joins blocks as they are, but for the start timestamps that 1.0 does not know.
 // The body is memory that is not used again: the HTTP client may read it still when an
-// answer came early. That of a single item is the item's own.
+// answer came early.
 func (e *encoder) encodeV1(items []item) ([]byte, error) {
-	if len(items) == 1 && !items[0].startTimes() {
-		return items[0].body[1:], nil
-	}
 	length, size := 0, binary.MaxVarintLen64
 	for _, it := range items {
 		if it.startTimes() {
@@ -113,8 +108,6 @@ func (e *encoder) decode(it item) ([]byte, error) {
 }
 
 func (e *encoder) pack() []byte {
-	if n := snappy.MaxEncodedLen(len(e.body)); cap(e.packed) < n {
-		e.packed = make([]byte, n)
-	}
-	return bytes.Clone(snappy.Encode(e.packed[:cap(e.packed)], e.body))
+	e.packed = appendCompressed(e.packed[:0], e.body)
+	return bytes.Clone(e.packed)
 }

@@ -3,6 +3,8 @@ package remotewrite
 import (
 	"context"
 	"time"
+
+	"lighter/exporters/queue"
 )
 
 // linger is how long the first record waits for others, so that a hundred small targets do
@@ -11,22 +13,24 @@ const linger = time.Second
 
 // take waits for records of a shard and returns at least one and then as many as fit in
 // max samples, in order. The caller says done when they need not be kept any longer, or
-// putBack. It returns false when ctx has ended, or the buffer is closed and the line empty;
-// and an error when the disk cannot be read, after which the same records come again.
+// putBack; what they hold is valid until the next take. It returns false when ctx has ended,
+// or the buffer is closed and the line empty; and an error when the disk cannot be read, after
+// which the same records come again.
 func (b *buffer) take(ctx context.Context, shard, max int) ([]item, bool, error) {
 	l := &b.lines[shard]
+	l.reuse()
 	for {
 		if ctx.Err() != nil {
 			return nil, false, nil
 		}
-		closed, err := b.gather(l, shard, max)
+		full, closed, err := b.gather(l, shard, max)
 		if err != nil {
 			return nil, true, err
 		}
 		wait := time.Duration(0) // until something changes
 		if len(l.taken) > 0 {
 			wait = min(linger, linger-time.Since(l.taken[0].arrived))
-			if closed || l.samples >= max || wait <= 0 {
+			if closed || full || wait <= 0 {
 				return l.split(max), true, nil
 			}
 		} else if closed {
@@ -38,22 +42,27 @@ func (b *buffer) take(ctx context.Context, shard, max int) ([]item, bool, error)
 	}
 }
 
-// gather moves what waits to the line's taken until that is enough for a request.
-func (b *buffer) gather(l *line, shard, max int) (closed bool, err error) {
+// gather moves what waits to the line's taken until that is full: a request, and no more
+// fits. One that is on disk and does not fit stays there.
+func (b *buffer) gather(l *line, shard, max int) (full, closed bool, err error) {
 	for l.samples < max {
-		it, ok, closed, err := b.oldest(l, shard)
+		it, ok, closed, err := b.oldest(l, shard, max)
 		if err != nil || !ok {
-			return closed, err
+			return false, closed, err
 		}
 		if it.onDisk {
-			if it.body, err = it.stored.Body(make([]byte, 0, it.stored.Bytes)); err != nil {
+			if len(l.taken) > 0 && l.samples+it.samples > max {
 				b.disk.Return(it.stored)
-				return closed, err
+				break
+			}
+			if it.body, err = l.read(it.stored); err != nil {
+				b.disk.Return(it.stored)
+				return false, closed, err
 			}
 			if !it.known() {
 				b.watch.dropped(reasonFormat, it.samples)
 				if err := b.disk.Ack(it.stored); err != nil {
-					return closed, err
+					return false, closed, err
 				}
 				continue
 			}
@@ -61,12 +70,32 @@ func (b *buffer) gather(l *line, shard, max int) (closed bool, err error) {
 		l.taken = append(l.taken, it)
 		l.samples += it.samples
 	}
-	return false, nil // it does not matter: there is enough
+	return true, false, nil // whether it is closed does not matter
 }
 
-// oldest takes the oldest record of a line; false: there is none. One that is on disk comes
-// without its body, which is read without the lock.
-func (b *buffer) oldest(l *line, shard int) (it item, ok, closed bool, err error) {
+// keptBodies is the most memory that a line keeps for the bodies of its next request.
+const keptBodies = 1 << 20
+
+// reuse makes the memory of bodies free for others, if nothing that is taken lies in it.
+func (l *line) reuse() {
+	if len(l.taken) > 0 || cap(l.bodies) > keptBodies {
+		l.bodies = nil
+	}
+	l.bodies = l.bodies[:0]
+}
+
+// read reads the body of a record that is on disk.
+func (l *line) read(r queue.Record) (body []byte, err error) {
+	from := len(l.bodies)
+	l.bodies, err = r.Body(l.bodies)
+	return l.bodies[from:], err
+}
+
+// oldest takes the oldest record of a line; false: there is none, and the shard will be woken
+// when there is one, or when those that it has gathered and the new ones are max samples:
+// until then it waits for linger to pass. One that is on disk comes without its body, which
+// is read without the lock.
+func (b *buffer) oldest(l *line, shard, max int) (it item, ok, closed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.disk != nil {
@@ -76,6 +105,10 @@ func (b *buffer) oldest(l *line, shard int) (it item, ok, closed bool, err error
 		}
 	}
 	if len(l.memory) == 0 {
+		l.pushed, l.wanted = 0, 1
+		if len(l.taken) > 0 {
+			l.wanted = max - l.samples
+		}
 		return item{}, false, b.closed, nil
 	}
 	l.flying++

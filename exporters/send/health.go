@@ -21,7 +21,8 @@ type Status struct {
 	Dropped     map[string]int64 // items refused for good since the start, by reason
 }
 
-// health follows one endpoint and logs what changes.
+// health follows one endpoint and logs what changes: a failure at once, but none more often than
+// once a minute, and the end of one that it has logged. What is held has a minute of its own.
 type health struct {
 	o   Options
 	url string
@@ -31,6 +32,13 @@ type health struct {
 	waitingSince time.Time // since when something waits with nothing taken; zero while nothing does
 	held         string    // why the endpoint is held; empty while it is not
 	logged       string    // the failure last logged, of the present ones
+	failures     throttle
+	holds        throttle
+
+	unreadSince time.Time // since when what is to be sent cannot be read
+	unread      string    // why; empty while it can
+	unreadSaid  string    // the reason last logged, of the present ones
+	reads       throttle
 }
 
 func newHealth(o Options) *health {
@@ -53,8 +61,10 @@ func (h *health) taken(items int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if !h.st.Up {
+	if h.logged != "" {
 		h.o.Logger.Info("endpoint works again", "endpoint", h.o.Endpoint, "after", now.Sub(h.st.Since).Round(time.Millisecond), "failed_attempts", h.st.Attempts)
+	}
+	if !h.st.Up {
 		h.o.Metrics.up.WithLabelValues(h.o.Endpoint).Set(1)
 	}
 	h.st.Up, h.st.LastTaken, h.st.Since, h.st.Attempts = true, now, time.Time{}, 0
@@ -70,9 +80,10 @@ func (h *health) failed(a answer, pause time.Duration) {
 	if a.status != 0 {
 		what = fmt.Sprintf("status %d: %s", a.status, a.text)
 	}
+	often := &h.failures
 	if a.verdict == hold {
 		h.held = fmt.Sprintf("%s (%s)", what, advice(a.status))
-		what = h.held
+		what, often = h.held, &h.holds
 	} else {
 		h.held = ""
 	}
@@ -82,9 +93,40 @@ func (h *health) failed(a answer, pause time.Duration) {
 	}
 	h.st.Attempts++
 	h.st.LastError, h.st.LastErrorAt = what, now
-	if what != h.logged {
+	if what == h.logged {
+		return
+	}
+	if skipped, ok := often.allow(now); ok {
 		h.logged = what
-		h.o.Logger.Warn("endpoint does not take data, trying again until it does", "endpoint", h.o.Endpoint, "url", h.url, "error", what, "next_attempt_in", pause.Round(time.Millisecond))
+		h.o.Logger.Warn("endpoint does not take data, trying again until it does", "endpoint", h.o.Endpoint, "url", h.url, "error", what,
+			"next_attempt_in", pause.Round(time.Millisecond), "unlogged_failures", skipped)
+	}
+}
+
+// unreadable notes that what is to be sent next cannot be read, and why; nil: it can be, or there
+// is nothing.
+func (h *health) unreadable(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if err == nil {
+		if h.unreadSaid != "" {
+			h.o.Logger.Info("what waits on disk can be read again", "endpoint", h.o.Endpoint, "after", now.Sub(h.unreadSince).Round(time.Millisecond))
+		}
+		h.unread, h.unreadSaid = "", ""
+		return
+	}
+	if h.unread == "" {
+		h.unreadSince = now
+	}
+	h.unread = err.Error()
+	h.st.LastError, h.st.LastErrorAt = h.unread, now
+	if h.unread == h.unreadSaid {
+		return
+	}
+	if _, ok := h.reads.allow(now); ok {
+		h.unreadSaid = h.unread
+		h.o.Logger.Error("what waits on disk cannot be read, and what came after it waits too: trying again until it can", "endpoint", h.o.Endpoint, "error", err)
 	}
 }
 
@@ -113,6 +155,9 @@ func (h *health) err(now time.Time) error {
 	defer h.mu.Unlock()
 	if h.held != "" {
 		return fmt.Errorf("%s refuses what is sent: %s", h.o.Endpoint, h.held)
+	}
+	if d := now.Sub(h.unreadSince); h.unread != "" && d >= readyPatience {
+		return fmt.Errorf("%s is sent nothing for %s: what waits on disk cannot be read: %s", h.o.Endpoint, d.Round(time.Second), h.unread)
 	}
 	if h.waitingSince.IsZero() {
 		return nil

@@ -33,6 +33,10 @@ type Request struct {
 	Body   []byte      // compressed; not changed, and not kept after Deliver returns
 	Items  int         // entries or samples in it, for counting
 	Header http.Header // those that not all of the protocol's requests share; may be nil
+
+	// Finished is told how many of the items, the first of them, the endpoint has taken or
+	// refused for good, whenever that has grown and some are left: Split was called. May be nil.
+	Finished func(items int)
 }
 
 // Protocol is what differs between endpoints. Its methods may be called concurrently.
@@ -121,45 +125,64 @@ const (
 
 // Deliver blocks until the endpoint has taken r, or has refused it for good, and
 // returns nil: either way the caller is done with it. When ctx ends first it returns
-// ctx's error, and what the endpoint has of r is not known. The error of an AnswerReader
-// means that the endpoint has nothing of r, unless it was split before.
+// ctx's error; then the items that r.Finished was told of are done with, and what the
+// endpoint has of the others is not known. The error of an AnswerReader means that the
+// endpoint has nothing of these others.
 func (s *Sender) Deliver(ctx context.Context, r Request) error {
+	finished := 0
+	for left := []Request{r}; len(left) > 0; {
+		halves, err := s.deliver(ctx, left[0])
+		if err != nil {
+			return err
+		}
+		if halves != nil {
+			left = append(halves, left[1:]...)
+			continue
+		}
+		finished += left[0].Items
+		left = left[1:]
+		if r.Finished != nil && len(left) > 0 {
+			r.Finished(finished)
+		}
+	}
+	return nil
+}
+
+// deliver is Deliver for one request; if that is too large it returns the halves to send instead.
+func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err error) {
 	s.health.waiting()
 	for attempt := 0; ; attempt++ {
 		answer := s.post(ctx, r, attempt)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		if answer.unknown != nil {
-			return answer.unknown
+			return nil, answer.unknown
+		}
+		if answer.verdict != taken && ctx.Err() != nil {
+			return nil, ctx.Err() // its text may be cut, and it is not judged by half of that
 		}
 		switch answer.verdict {
 		case taken:
 			s.Delivered.Add(float64(r.Items))
 			s.health.taken(r.Items)
-			return nil
+			return nil, nil
 		case refused:
 			rest := r
 			rest.Items -= answer.stored
 			lost := s.drop(r, answer, s.Protocol.Refused(rest, answer.text))
 			s.health.taken(r.Items - lost) // the endpoint works: it is the data that it does not want
-			return nil
+			return nil, nil
 		case tooLarge:
 			a, b, err := s.Protocol.Split(r)
 			if err != nil {
 				lost := s.drop(r, answer, []Refusal{{"too_large", r.Items}})
 				s.health.taken(r.Items - lost)
-				return nil
+				return nil, nil
 			}
-			if err := s.Deliver(ctx, a); err != nil {
-				return err
-			}
-			return s.Deliver(ctx, b)
+			return []Request{a, b}, nil
 		}
 		pause := max(backoff(attempt), answer.retryAfter)
 		s.health.failed(answer, pause)
-		if err := sleep(ctx, pause); err != nil {
-			return err
+		if !Pause(ctx, pause) {
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -174,12 +197,19 @@ type answer struct {
 	unknown    error // it does not know requests like this one
 }
 
+// post makes an attempt. What it says of the answer shows no secret.
 func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
+	a := s.tryPost(ctx, r, attempt)
+	a.text = redacted.Text(a.text, s.Secrets)
+	return a
+}
+
+func (s *Sender) tryPost(ctx context.Context, r Request, attempt int) answer {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return answer{verdict: hold, text: "the URL is not usable"}
+		return answer{verdict: hold, text: urlError(err)}
 	}
 	req.Header = s.header.Clone()
 	for k, v := range r.Header {
@@ -205,9 +235,9 @@ func (s *Sender) post(ctx context.Context, r Request, attempt int) answer {
 		a.verdict, a.text = hold, "a web page"
 	} else if a.verdict != taken {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText))
-		a.text = redacted.Text(cleanText(text), s.Secrets)
+		a.text = cleanText(text)
 		if to := resp.Header.Get("Location"); to != "" {
-			a.text = "a redirect to " + redacted.URL(to)
+			a.text = "a redirect to " + cleanText([]byte(redacted.URL(to[:min(len(to), maxText)])))
 		}
 		if a.verdict == refused && (html || wantsTLS(a.text)) {
 			a.verdict = hold // somebody before the backend says so, and has stored nothing
@@ -248,6 +278,11 @@ func (s *Sender) drop(r Request, a answer, refusals []Refusal) int {
 // Status returns what the endpoint's state is now.
 func (s *Sender) Status() Status { return s.health.status() }
 
+// Unreadable says that what is to be sent next cannot be read from where it waits, and why: err
+// is logged when it changes, and is what Err returns after a minute. nil says that it can be, or
+// that nothing waits there.
+func (s *Sender) Unreadable(err error) { s.health.unreadable(err) }
+
 // Err returns nil while the endpoint takes what it is sent, or has nothing to take; else
 // why it is to be called not ready: it is held because of the configuration, or has
 // taken nothing for a minute though there was something to send.
@@ -261,13 +296,14 @@ func backoff(attempt int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Pause waits, and reports whether ctx goes on.
+func Pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+		return true
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
 }

@@ -3,6 +3,7 @@ package send_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,14 +13,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	promconfig "github.com/prometheus/common/config"
 	"go.uber.org/goleak"
 
+	"lighter/exporters/internal/redacted"
 	"lighter/exporters/send"
 )
 
@@ -95,7 +99,8 @@ func newBenchOf(protocol send.Protocol, answers func(attempt int, body string) (
 	}
 	b.Sender = send.New(send.Options{
 		Endpoint: "letters", URL: "http://user:hunter2@backend.test/push", Client: &http.Client{Transport: b.backend},
-		Protocol: protocol, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"}, Secrets: []string{"hunter2"},
+		Protocol: protocol, Timeout: 10 * time.Second, Tenant: "me", Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
+		Secrets:   redacted.Secrets(promconfig.HTTPClientConfig{}, "http://user:hunter2@backend.test/push"),
 		Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(b.reg), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	return b
@@ -238,6 +243,166 @@ func TestTooLargeSplitsDownToOneItemInOrder(t *testing.T) {
 	}
 }
 
+// What of a request is left when ctx ends in the middle of its parts.
+func TestFinishedOfARequestInParts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fails    string // the part that is not taken
+		finished []int
+	}{
+		"the first part":   {"a", nil},
+		"the second part":  {"bc", []int{1}},
+		"after a refusal":  {"ef", []int{1, 3, 4}},
+		"none, all taken":  {"", []int{1, 3, 4}},
+		"all, not a split": {"abcdef", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(func(_ int, body string) (*http.Response, error) {
+					switch {
+					case body == tc.fails:
+						return status(503, "")
+					case len(body) > 2 || body == "d" || body == "de":
+						return status(413, "")
+					}
+					return status(204, "")
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				r := six()
+				var finished []int
+				r.Finished = func(items int) { finished = append(finished, items) }
+				if err := b.Deliver(ctx, r); (err == nil) != (tc.fails == "") {
+					t.Errorf("err = %v", err)
+				}
+				if diff := cmp.Diff(tc.finished, finished); diff != "" {
+					t.Errorf("finished (-want +got):\n%s", diff)
+				}
+				want := 0.0
+				if n := len(finished); n > 0 {
+					want = float64(finished[n-1])
+				}
+				if tc.fails == "" {
+					want = 6
+				}
+				if got := testutil.ToFloat64(b.delivered) + testutil.ToFloat64(b.dropped.WithLabelValues("letters", "too_large")); got != want {
+					t.Errorf("%v counted, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+// cancelling is the body of an answer that ends a context as it is read.
+type cancelling struct{ cancel context.CancelFunc }
+
+func (c cancelling) Read([]byte) (int, error) { c.cancel(); return 0, context.Canceled }
+func (cancelling) Close() error               { return nil }
+
+// An answer that says that all is taken counts, even if ctx ends as it comes; another does not.
+func TestAnswerAsTheContextEnds(t *testing.T) {
+	for code, delivered := range map[int]float64{204: 6, 400: 0, 503: 0} {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := newBench(func(int, string) (*http.Response, error) {
+			return &http.Response{StatusCode: code, Header: http.Header{}, Body: cancelling{cancel}}, nil
+		})
+		err := b.Deliver(ctx, six())
+		if got := testutil.ToFloat64(b.delivered); got != delivered || (err == nil) != (delivered > 0) {
+			t.Errorf("%d: %v delivered, err = %v", code, got, err)
+		}
+		if n := testutil.CollectAndCount(b.dropped); n > 0 {
+			t.Errorf("%d: something is dropped", code)
+		}
+	}
+}
+
+// A backend that refuses and takes by turns does not fill the log, and one that comes back
+// is said to be back if it was said to be away.
+func TestFlappingIsLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := false
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			if away || n%2 == 1 {
+				return status(429, fmt.Sprint("limit exceeded by ", n))
+			}
+			return status(204, "")
+		})
+		deliver := func(d time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			for ctx.Err() == nil {
+				_ = b.Deliver(ctx, six())
+			}
+		}
+		count := func(what string, want int) {
+			t.Helper()
+			if n := strings.Count(b.log.String(), what); n != want {
+				t.Errorf("%q is said %d times, want %d:\n%s", what, n, want, b.log)
+			}
+		}
+		deliver(59 * time.Second)
+		count("does not take data", 1)
+		count("works again", 1)
+		away = true
+		deliver(30 * time.Second)
+		count("does not take data", 2)
+		count("works again", 1)
+		away = false
+		deliver(20 * time.Second)
+		count("does not take data", 2)
+		count("works again", 2)
+		if n := strings.Count(b.log.String(), "unlogged_failures=0"); n != 1 {
+			t.Errorf("the second time does not say how many were not logged:\n%s", b.log)
+		}
+	})
+}
+
+// An endpoint that is held is said to be, however short ago another failure was.
+func TestHeldIsLoggedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			return status([]int{503, 401, 204}[n-1], "")
+		})
+		if err := b.Deliver(t.Context(), six()); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"status 503", "check the user and the token", "works again"} {
+			if n := strings.Count(b.log.String(), want); n != 1 {
+				t.Errorf("%q is said %d times, want once:\n%s", want, n, b.log)
+			}
+		}
+	})
+}
+
+// What cannot be read waits as well as what is not taken.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(nil)
+		for i := range 59 {
+			b.Unreadable(errors.New([]string{"a disk is away", "a folder is away"}[i%2]))
+			time.Sleep(time.Second)
+		}
+		if err := b.Err(); err != nil {
+			t.Errorf("not ready within a minute: %v", err)
+		}
+		b.Unreadable(errors.New("a disk is away"))
+		time.Sleep(time.Second)
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), "a disk is away") || !strings.Contains(b.Status().LastError, "a disk is away") {
+			t.Errorf("after a minute: err = %v, status = %+v", err, b.Status())
+		}
+		for range 2 {
+			b.Unreadable(nil)
+			if err := b.Err(); err != nil {
+				t.Errorf("ended: %v", err)
+			}
+		}
+		for _, want := range []string{"cannot be read", "can be read again"} {
+			if n := strings.Count(b.log.String(), want); n != 1 {
+				t.Errorf("%q is said %d times, want once:\n%s", want, n, b.log)
+			}
+		}
+	})
+}
+
 func TestNetworkErrors(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3100}, Source: &net.TCPAddr{Port: 40001}, Err: errors.New("connection refused")}
 	for name, tc := range map[string]struct {
@@ -303,6 +468,55 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 		<-ended
 		if said := b.log.String(); strings.Contains(said, "hunter2") || !strings.Contains(said, "<secret> may not write") {
 			t.Errorf("log:\n%s", said)
+		}
+	})
+}
+
+// However an answer, a redirect or the network repeats what was sent, it is not shown.
+func TestNoSecretIsShown(t *testing.T) {
+	basic := base64.StdEncoding.EncodeToString([]byte("user:hunter2"))
+	for name, answer := range map[string]func(int, string) (*http.Response, error){
+		"basic auth":        func(int, string) (*http.Response, error) { return status(401, "no: Authorization: Basic "+basic) },
+		"refused, at a 400": func(int, string) (*http.Response, error) { return status(400, "Basic "+basic) },
+		"cut by us":         func(int, string) (*http.Response, error) { return status(401, strings.Repeat("x", 8<<10-6)+"hunter2") },
+		"cut by the network": func(int, string) (*http.Response, error) {
+			r, _ := status(401, "")
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("no: hunter"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			return r, nil
+		},
+		"a redirect": func(int, string) (*http.Response, error) {
+			return status(302, "", "Location", "https://login.test/hunter2/"+basic)
+		},
+		"the network": func(int, string) (*http.Response, error) { return nil, errors.New("cannot fetch token for hunter2") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(answer)
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
+				_ = b.Deliver(ctx, six())
+				said := b.log.String() + b.Status().LastError
+				if err := b.Err(); err != nil {
+					said += err.Error()
+				}
+				if strings.Contains(said, "hunter") || strings.Contains(said, basic[:8]) || !strings.Contains(said, "<secret>") {
+					t.Errorf("want it without secrets:\n%s", said)
+				}
+			})
+		})
+	}
+}
+
+func TestURLThatIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(nil)
+		b.URL = "http://user:hun/ter2@backend.test/push" // its port is ":hun"
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = b.Deliver(ctx, six())
+		want := "the URL is not usable: invalid port (write it as https://host:port/path, with %XX for what is special in it)"
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(b.log.String(), "hun") {
+			t.Errorf("err = %v, want %q; log:\n%s", err, want, b.log)
 		}
 	})
 }

@@ -55,9 +55,11 @@ func wantsTLS(text string) bool {
 	return strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP request was sent to HTTPS port")
 }
 
-// advice says what to do about a status that holds an endpoint.
+// advice says what to do about a status that holds an endpoint; 0 is a URL that is none.
 func advice(status int) string {
 	switch status {
+	case 0:
+		return "write it as https://host:port/path, with %XX for what is special in it"
 	case http.StatusUnauthorized:
 		return "check the user and the token"
 	case http.StatusForbidden:
@@ -87,6 +89,16 @@ func retryAfter(v string, now time.Time) time.Duration {
 	return min(max(d, 0), maxRetryAfter)
 }
 
+// urlError returns why a request could not even be made, without what the URL has.
+func urlError(err error) string {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	why, _, _ := strings.Cut(err.Error(), `"`) // what comes then is quoted from the URL
+	return "the URL is not usable: " + strings.TrimSpace(why)
+}
+
 // networkError returns why a request had no answer, without the URL and without what
 // changes from one attempt to the next, such as our own port.
 func networkError(err error, timeout time.Duration) string {
@@ -108,7 +120,8 @@ func networkError(err error, timeout time.Duration) string {
 	return err.Error()
 }
 
-// cleanText makes an endpoint's words fit for a log line: one line, printable.
+// cleanText makes an endpoint's words fit for a log line: one line, printable, and without the
+// half of a character where they were cut.
 func cleanText(b []byte) string {
 	s := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -119,5 +132,5 @@ func cleanText(b []byte) string {
 		}
 		return r
 	}, strings.ToValidUTF8(string(b), "\uFFFD"))
-	return strings.TrimSpace(s)
+	return strings.TrimSpace(strings.TrimSuffix(s, "\uFFFD"))
 }

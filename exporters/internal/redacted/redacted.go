@@ -2,7 +2,10 @@
 package redacted
 
 import (
+	"cmp"
+	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 
 	promconfig "github.com/prometheus/common/config"
@@ -22,31 +25,69 @@ func URL(u string) string {
 // stands in ordinary words too.
 const shortestSecret = 4
 
-// Secrets returns what a client sends to prove who it is.
-func Secrets(c promconfig.HTTPClientConfig) []string {
+// mask stands where a secret was.
+const mask = "<secret>"
+
+// Secrets returns what a client that posts to u sends to prove who it is, in each form in which
+// an answer may repeat it; the longest first, so that no part of one is left by another.
+func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 	var all []string
-	add := func(s promconfig.Secret) {
-		if len(s) >= shortestSecret {
-			all = append(all, string(s))
+	add := func(s string) {
+		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
+			if len(s) >= shortestSecret && !slices.Contains(all, form) {
+				all = append(all, form)
+			}
+		}
+	}
+	basic := func(user, password string) {
+		add(password)
+		if password == "" {
+			return // the header is the user alone, who is no secret
+		}
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			add(encoding.EncodeToString([]byte(user + ":" + password)))
 		}
 	}
 	if c.BasicAuth != nil {
-		add(c.BasicAuth.Password)
+		basic(c.BasicAuth.Username, string(c.BasicAuth.Password))
 	}
 	if c.Authorization != nil {
-		add(c.Authorization.Credentials)
+		add(string(c.Authorization.Credentials))
 	}
 	if c.OAuth2 != nil {
-		add(c.OAuth2.ClientSecret)
+		basic(url.QueryEscape(c.OAuth2.ClientID), url.QueryEscape(string(c.OAuth2.ClientSecret))) // RFC 6749, 2.3.1
+		add(string(c.OAuth2.ClientSecret))
 	}
-	add(c.BearerToken)
+	add(string(c.BearerToken))
+	if p, err := url.Parse(u); err == nil {
+		password, _ := p.User.Password()
+		basic(p.User.Username(), password)
+		for _, values := range p.Query() {
+			for _, v := range values {
+				add(v)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return all
 }
 
-// Text returns what somebody said without the secrets, should it repeat any.
+// Text returns what somebody said without the secrets, should it repeat any; also without the
+// beginning of one at its end, where it may have been cut.
 func Text(said string, secrets []string) string {
 	for _, s := range secrets {
-		said = strings.ReplaceAll(said, s, "<secret>")
+		said = strings.ReplaceAll(said, s, mask)
 	}
-	return said
+	cut := 0
+	for _, s := range secrets {
+		for n := min(len(s)-1, len(said)); n >= shortestSecret && n > cut; n-- {
+			if strings.HasSuffix(said, s[:n]) {
+				cut = n
+			}
+		}
+	}
+	if cut == 0 {
+		return said
+	}
+	return said[:len(said)-cut] + mask
 }

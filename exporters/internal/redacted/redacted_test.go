@@ -11,17 +11,43 @@ import (
 
 func TestText(t *testing.T) {
 	secrets := redacted.Secrets(promconfig.HTTPClientConfig{
-		BasicAuth:     &promconfig.BasicAuth{Username: "me", Password: "hunter2"},
-		Authorization: &promconfig.Authorization{Credentials: "glc_abc"},
-		OAuth2:        &promconfig.OAuth2{ClientSecret: "client-secret"},
+		BasicAuth:     &promconfig.BasicAuth{Username: "me", Password: "hunter2>>?"},
+		Authorization: &promconfig.Authorization{Credentials: "glc_abc=="},
+		OAuth2:        &promconfig.OAuth2{ClientID: "id", ClientSecret: "client/secret"},
 		BearerToken:   "abc", // too short to be told from a word
-	})
-	got := redacted.Text("invalid token glc_abc or hunter2 or client-secret for abc and me", secrets)
-	if want := "invalid token <secret> or <secret> or <secret> for abc and me"; got != want {
-		t.Errorf("Text() = %q, want %q", got, want)
+	}, "http://you:swordfish@host/push?key=query-key&n=1")
+	for name, tc := range map[string]struct{ said, want string }{
+		"all of them":              {"glc_abc== or hunter2>>? or client/secret for abc and me", "<secret> or <secret> or <secret> for abc and me"},
+		"in a URL":                 {"/a?x=glc_abc%3D%3D&y=client%2Fsecret", "/a?x=<secret>&y=<secret>"},
+		"of the URL":               {"/push?key=query-key&n=1 by you:swordfish", "/push?key=<secret>&n=1 by you:<secret>"},
+		"basic":                    {"Basic bWU6aHVudGVyMj4+Pw==", "Basic <secret>"},
+		"basic without padding":    {"Basic bWU6aHVudGVyMj4+Pw.", "Basic <secret>."},
+		"basic, URLs' alphabet":    {"Basic bWU6aHVudGVyMj4-Pw==", "Basic <secret>"},
+		"likewise without padding": {"Basic bWU6aHVudGVyMj4-Pw.", "Basic <secret>."},
+		"basic in a URL":           {"u=bWU6aHVudGVyMj4%2BPw%3D%3D", "u=<secret>"},
+		"basic of the URL":         {"Basic eW91OnN3b3JkZmlzaA==", "Basic <secret>"},
+		"basic of OAuth":           {"Basic aWQ6Y2xpZW50JTJGc2VjcmV0", "Basic <secret>"},
+		"cut":                      {"the token glc_abc", "the token <secret>"},
+		"cut early":                {"the token glc_", "the token <secret>"},
+		"the beginning of a word":  {"the token gl", "the token gl"},
+		"cut in basic":             {"the token bWU6aHVud", "the token <secret>"},
+	} {
+		if got := redacted.Text(tc.said, secrets); got != tc.want {
+			t.Errorf("%s: Text(%q) = %q, want %q", name, tc.said, got, tc.want)
+		}
 	}
 	if got := redacted.Text("as it is", nil); got != "as it is" {
 		t.Errorf("without secrets: %q", got)
+	}
+}
+
+// A user without a password is no secret, nor is what a URL that cannot be read has.
+func TestNoSecrets(t *testing.T) {
+	if got := redacted.Secrets(promconfig.HTTPClientConfig{}, "http://somebody@host/?n=1"); len(got) > 0 {
+		t.Errorf("Secrets() = %q, want none", got)
+	}
+	if got := redacted.Secrets(promconfig.HTTPClientConfig{}, "http://somebody:\x00@host/"); len(got) > 0 {
+		t.Errorf("Secrets() of an unusable URL = %q, want none", got)
 	}
 }
 
