@@ -61,6 +61,7 @@ type bench struct {
 	data       string // directory of the positions
 	tty        bool
 	now        int64
+	written    []string // by say, as a sink shows it
 }
 
 // newBench makes one whose Tailers look by the clock: tests of it run on the clock of a
@@ -96,6 +97,7 @@ func (b *bench) say(lines ...string) {
 	for _, line := range lines {
 		b.now += 1e6
 		b.write(b.now, "stdout", line)
+		b.written = append(b.written, "out: "+line)
 	}
 }
 

@@ -1,9 +1,36 @@
 package filelog
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Wrote is a write that inotify tells of.
 func (t *Tailer) Wrote() { wake(t.wrote) }
 
-// DisregardClock has t look at its log only when it is woken. It is called before Run.
+// DisregardClock has t look at its log only when it is woken, where inotify tells. It is called
+// before Run.
 func (t *Tailer) DisregardClock() { t.poll = time.Hour }
+
+// Overflow is inotify's word that it has lost events.
+func (w *Watcher) Overflow() {
+	event := binary.NativeEndian.AppendUint32(nil, ^uint32(0))
+	event = binary.NativeEndian.AppendUint32(event, unix.IN_Q_OVERFLOW)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.takeLocked(append(event, make([]byte, 8)...))
+}
+
+// Refuse has inotify watch no path that is refused, as if there were no more watches.
+func (w *Watcher) Refuse(refused func(path string) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.add = func(fd int, path string, events uint32) (int, error) {
+		if refused(path) {
+			return -1, unix.ENOSPC
+		}
+		return unix.InotifyAddWatch(fd, path, events)
+	}
+}

@@ -22,12 +22,11 @@ type reader struct {
 	feed      *tail.Feed
 	buffers   *tail.Buffers
 	metrics   *tail.Metrics
-	created   func() (n int, known bool) // the watch's count
+	created   func() tally // the watch's count
 
 	files    []*segment // open: the one being read, and all newer ones
 	rotation bool       // whether there may be newer ones that are not open
-	began    int        // count when the newest of them was opened
-	counted  bool       // whether that is known
+	began    tally      // count when the newest of them was opened
 
 	scanner scanner
 	lines   tail.Lines
@@ -61,7 +60,11 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 			return false, err
 		}
 	}
-	if r.files[0].replaced() {
+	switch replaced, err := r.files[0].replaced(); {
+	case err != nil:
+		r.close()
+		return false, fmt.Errorf("read the log: %w", err)
+	case replaced:
 		r.restart()
 	}
 	defer r.scanner.release()
@@ -72,6 +75,7 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 		read = read || taken
 		switch {
 		case err != nil:
+			r.close()
 			return read, err
 		case more:
 		case len(r.files) > 1:
@@ -83,6 +87,12 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 		}
 	}
 	return read, ctx.Err()
+}
+
+// close closes what is open. The log is opened again where reading goes on.
+func (r *reader) close() {
+	closeAll(r.files)
+	r.files = nil
 }
 
 // read reads once from the first file and hands on what it gave. It reports whether it took
@@ -175,7 +185,8 @@ func (r *reader) drop(stream int) {
 		r.anchors[stream] = r.anchors[other]
 		return
 	}
-	r.anchors[stream] = anchor{hint: r.files[0].hint(r.at), lines: r.feed.Lines()}
+	hint, _ := r.files[0].hint(r.at) // without it there are the times of lines
+	r.anchors[stream] = anchor{hint: hint, lines: r.feed.Lines()}
 }
 
 var newline = []byte{'\n'}

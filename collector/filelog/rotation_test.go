@@ -3,6 +3,7 @@ package filelog_test
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -202,6 +203,154 @@ func TestGapWhileFull(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// removals are ways in which the Engine goes on after somebody has removed the newest file.
+var removals = map[string]func(b *bench){
+	"restart": (*bench).close,
+	"rotation": func(b *bench) {
+		b.close()
+		b.must(os.Rename(b.path+".2", b.path+".3"))
+		b.must(os.Rename(b.path+".1", b.path+".2"))
+	},
+}
+
+// Where somebody removes the newest file, which was read, those before it are not read again.
+func TestNewestRemoved(t *testing.T) {
+	for name, goOn := range removals {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.maxFile = 4
+				b.tail()
+				b.newestRemoved(goOn, func(want ...string) { b.expect(want...) })
+			})
+		})
+		t.Run(name+", watched", func(t *testing.T) {
+			b := newWatchedBench(t)
+			b.maxFile = 4
+			b.tail()
+			b.newestRemoved(goOn, func(want ...string) {
+				b.within("lines", func() bool { return slices.Equal(b.sink.Lines(), want) })
+			})
+		})
+	}
+}
+
+func (b *bench) newestRemoved(goOn func(b *bench), expect func(want ...string)) {
+	b.t.Helper()
+	for range 2 {
+		b.say("one", "two")
+		expect(b.written...)
+		b.rotate()
+	}
+	b.say("three")
+	expect(b.written...)
+	b.must(os.Remove(b.path))
+	goOn(b)
+	b.say("four")
+	expect(b.written...)
+	b.rotate()
+	b.say("five")
+	expect(b.written...)
+	if n := b.counter("lighter_log_gaps_total"); n != 0 {
+		b.t.Errorf("gaps = %v, want 0", n)
+	}
+}
+
+// A clock that is set back makes no file an old one, though nobody has counted the files.
+func TestClockSetBackWhileFull(t *testing.T) {
+	eachRotation(t, func(t *testing.T, b *bench) {
+		b.tail()
+		b.say("one")
+		b.expect("out: one")
+		open := b.sink.Block()
+		b.say("two")
+		time.Sleep(2 * time.Second) // it is read, and held
+		b.say("three")
+		b.now -= 3600e9
+		for range b.maxFile { // the file that is open is gone then
+			b.rotate()
+			b.say("four")
+		}
+		open()
+		b.expect(b.written...)
+	})
+}
+
+// What was written after a file was read last is not lost though the next cannot be opened at once.
+func TestNewerCannotBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.maxFile = 1
+		b.say("one")
+		r := b.tail()
+		b.expect("out: one")
+		open := b.sink.Block()
+		b.say("two")
+		time.Sleep(2 * time.Second) // it is read, and held
+		b.say("three")
+		b.rotate() // three is in a file without a name
+		b.say("four")
+		loop := b.path + ".1"
+		b.must(os.Symlink(loop, loop))
+		open()
+		b.expect("out: one", "out: two", "out: three")
+		if st := r.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "symbolic links") {
+			t.Errorf("status = %+v", st)
+		}
+		b.must(os.Remove(loop))
+		b.expect(b.written...)
+		if st := r.Status(); st.State != tail.Following {
+			t.Errorf("state = %s, want %s", st.State, tail.Following)
+		}
+		if n := b.counter("lighter_log_gaps_total"); n != 0 {
+			t.Errorf("gaps = %v, want 0", n)
+		}
+	})
+}
+
+// After events were lost the files are not counted up to the next rotation, but from then on.
+func TestGapAfterOverflow(t *testing.T) {
+	b := newWatchedBench(t)
+	b.tail()
+	b.say("one")
+	b.within("first line", func() bool { return len(b.sink.Lines()) == 1 })
+	b.options.Watcher.Overflow()
+	b.rotate()
+	b.say("two")
+	b.within("line of the second file", func() bool { return len(b.sink.Lines()) == 2 })
+	open := b.sink.Block()
+	b.say("three")
+	<-b.sink.Asked()
+	b.rotate()
+	b.say("lost")
+	b.rotate()
+	b.say("four")
+	open()
+	b.within("last line", func() bool { return len(b.sink.Lines()) == 4 })
+	if n := b.counter("lighter_log_gaps_total"); n != 1 {
+		t.Errorf("gaps = %v, want 1", n)
+	}
+}
+
+// A log for which inotify has no more watches is looked at all the same.
+func TestTooFewWatches(t *testing.T) {
+	for name, refused := range map[string]func(path string) bool{
+		"none for the file": func(path string) bool { return strings.HasSuffix(path, ".log") },
+		"none at all":       func(string) bool { return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newWatchedBench(t)
+			b.options.Watcher.Refuse(refused)
+			b.tail((*filelog.Tailer).DisregardClock)
+			for range 3 {
+				b.say("line")
+				b.within("line", func() bool { return slices.Equal(b.sink.Lines(), b.written) })
+			}
+			b.said(1, "fs.inotify.max_user_watches")
+		})
 	}
 }
 

@@ -121,14 +121,18 @@ func (s *segment) unread() (n int64, err error) {
 const sumBytes = 40
 
 // hint describes the place at an offset; it is zero where there is nothing to know it by.
-func (s *segment) hint(offset int64) position.Hint {
+func (s *segment) hint(offset int64) (position.Hint, error) {
 	if s.packed || offset < sumBytes {
-		return position.Hint{}
+		return position.Hint{}, nil
 	}
-	if _, err := s.file.ReadAt(s.before[:], offset-sumBytes); err != nil {
-		return position.Hint{}
+	_, err := s.file.ReadAt(s.before[:], offset-sumBytes)
+	if err == io.EOF {
+		return position.Hint{}, nil // the file is shorter
 	}
-	return position.Hint{Inode: s.inode, Offset: offset, Sum: crc32.ChecksumIEEE(s.before[:])}
+	if err != nil {
+		return position.Hint{}, err
+	}
+	return position.Hint{Inode: s.inode, Offset: offset, Sum: crc32.ChecksumIEEE(s.before[:])}, nil
 }
 
 // hintAfter is hint for the place where the file was read to, after b, without another read.
@@ -136,42 +140,76 @@ func (s *segment) hint(offset int64) position.Hint {
 // and that is longer.
 func (s *segment) hintAfter(b []byte) position.Hint {
 	if s.packed || len(b) < sumBytes {
-		return s.hint(s.offset)
+		h, _ := s.hint(s.offset) // without it there are the times of lines
+		return h
 	}
 	return position.Hint{Inode: s.inode, Offset: s.offset, Sum: crc32.ChecksumIEEE(b[len(b)-sumBytes:])}
 }
 
 // holds reports whether the file has the place that h describes, whatever its inode.
-func (s *segment) holds(h position.Hint) bool {
-	here := s.hint(h.Offset)
-	return here.Offset > 0 && here.Sum == h.Sum
+func (s *segment) holds(h position.Hint) (bool, error) {
+	here, err := s.hint(h.Offset)
+	return here.Offset > 0 && here.Sum == h.Sum, err
 }
 
 // replaced reports whether the file no longer has what was read of it before reading paused.
-func (s *segment) replaced() bool { return s.mark.Offset > 0 && !s.holds(s.mark) }
+func (s *segment) replaced() (bool, error) {
+	if s.mark.Offset == 0 {
+		return false, nil
+	}
+	holds, err := s.holds(s.mark)
+	return !holds && err == nil, err
+}
 
-// endsBefore reports whether all lines of the file are older than since, and where it ends
-// then. It goes by the last one, as the Engine does.
-func (s *segment) endsBefore(since int64) (end int64, ok bool) {
+// last returns the time of the file's last line and where that ends; ok is false if it is not known.
+func (s *segment) last() (at, end int64, ok bool) {
 	if s.packed {
 		at, ok := s.packedEnd()
-		return 0, ok && at < since
+		return at, 0, ok
 	}
 	size, err := s.length()
 	if err != nil || size == 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	buf := make([]byte, min(size, tail.MaxChunk))
 	if _, err := s.file.ReadAt(buf, size-int64(len(buf))); err != nil {
-		return 0, false
+		return 0, 0, false
 	}
 	nl := bytes.LastIndexByte(buf, '\n')
 	if nl < 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	line := buf[bytes.LastIndexByte(buf[:nl], '\n')+1 : nl]
 	r, err := new(scanner).scan(line)
-	return size - int64(len(buf)) + int64(nl) + 1, err == nil && r.time < since
+	return r.time, size - int64(len(buf)) + int64(nl) + 1, err == nil
+}
+
+// has reports whether the file has a line of a time, as Docker writes it. It reads no further
+// than to the first.
+func (s *segment) has(at int64) (bool, error) {
+	stamp := []byte(beforeTime + time.Unix(0, at).UTC().Format(time.RFC3339Nano) + `"`)
+	in := io.Reader(io.NewSectionReader(s.file, 0, 1<<62))
+	if s.packed {
+		var err error
+		if in, err = gzip.NewReader(in); err != nil {
+			return false, nil // its lines cannot be read either
+		}
+	}
+	buf, kept := make([]byte, tail.MaxChunk), 0
+	for {
+		n, err := in.Read(buf[kept:])
+		n += kept
+		if bytes.Contains(buf[:n], stamp) {
+			return true, nil
+		}
+		if err == io.EOF || err != nil && s.packed {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		kept = copy(buf, buf[max(n-len(stamp)+1, 0):n])
+	}
 }
 
 // packedEnd returns the time of a packed file's last line, which the Engine writes into its

@@ -36,6 +36,7 @@ type Tailer struct {
 	wrote    chan struct{} // has a value when the log was written after it had been quiet
 	look     chan struct{} // has a value when there is a new file, or the container has changed
 	lastRead time.Time
+	absent   bool // there was no file when it was looked for last
 	timer    *time.Timer
 	poll     time.Duration // see there
 }
@@ -66,7 +67,7 @@ const (
 	step = 500 * time.Millisecond
 	// poll is how often a quiet log is looked at, though nobody says that it was written.
 	poll = 3 * time.Second
-	// pollAlone is poll where there is no inotify.
+	// pollAlone is poll where inotify does not tell.
 	pollAlone = time.Second
 )
 
@@ -90,7 +91,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	t.created = t.watch.count
 	t.timer = time.NewTimer(poll)
 	defer t.timer.Stop()
-	defer func() { closeAll(t.files) }()
+	defer t.close()
 
 	for pause := minRetry; ; pause = min(2*pause, maxRetry) {
 		before, _ := t.feed.From()
@@ -103,16 +104,16 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.State.End(err)
 			return err
 		}
-		closeAll(t.files)
-		t.files = nil
 		if now, _ := t.feed.From(); now != before {
 			pause = minRetry
 		}
 		t.metrics.Reopens.Broken.Inc()
-		if t.feed.State.Break(err) {
-			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", advise(err), "in", pause)
+		if err = advise(err); t.feed.State.Break(err) {
+			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", err, "in", pause)
 		}
 		select {
+		case <-t.look: // it may have come
+			t.rotation = true
 		case <-t.after(pause):
 		case <-ctx.Done():
 		}
@@ -121,8 +122,11 @@ func (t *Tailer) Run(ctx context.Context) error {
 
 // advise adds to an error what can be done against it.
 func advise(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w; the files belong to root and its group: run the agent as root or with that group, or set LIGHTER_LOG_SOURCE=socket", err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; only root may list the folder of a log: run the agent as root, or set LIGHTER_LOG_SOURCE=socket", err)
+	case errors.Is(err, errNoFile):
+		return fmt.Errorf("%w; mount the Engine's data directory, read-only, where LIGHTER_DOCKER_ROOT says, or set LIGHTER_LOG_SOURCE=socket", err)
 	}
 	return err
 }
@@ -142,6 +146,9 @@ func (t *Tailer) follow(ctx context.Context) error {
 			}
 			return end
 		}
+		if err := t.missing(); err != nil {
+			return err
+		}
 		if read {
 			t.lastRead = time.Now()
 		}
@@ -149,6 +156,20 @@ func (t *Tailer) follow(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// errNoFile says that a container runs, but that it has no log where it should be.
+var errNoFile = errors.New("the container runs, but there is no such file")
+
+// missing returns an error if there is no log of a container that runs, for the second time: the
+// Engine makes one before it starts a container, but rotates it by making another.
+func (t *Tailer) missing() error {
+	before := t.absent
+	t.absent = len(t.files) == 0
+	if before && t.absent {
+		return fmt.Errorf("open the log %s: %w", t.path, errNoFile)
+	}
+	return nil
 }
 
 // end returns why there will be nothing more to read than there is, nil if there may be.
@@ -166,10 +187,9 @@ func (t *Tailer) end() error {
 // a log that is written all the time are in steps.
 func (t *Tailer) wait(ctx context.Context) error {
 	idle := t.poll
-	if !t.watch.watching() {
+	if !t.watch.arm() {
 		idle, t.rotation = pollAlone, true
 	}
-	t.watch.arm()
 	if !t.grown() { // what was written before is not told
 		select {
 		case <-t.wrote:

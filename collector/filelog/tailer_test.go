@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sys/unix"
 
 	"lighter"
 	"lighter/collector/filelog"
@@ -176,13 +178,24 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-func TestNotStartedYet(t *testing.T) {
+// A container that runs has a log: where there is none, that is said once, and it is waited for.
+func TestNoFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		r := b.tail()
-		b.expect()
+		synctest.Wait()
+		if st := r.Status(); st.State != tail.Opening {
+			t.Errorf("state = %s, want %s: the Engine may be rotating", st.State, tail.Opening)
+		}
+		time.Sleep(time.Minute)
+		if st := r.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, b.path) || !strings.Contains(st.LastError, "LIGHTER_DOCKER_ROOT") {
+			t.Errorf("status = %+v", st)
+		}
+		b.said(1, "cannot be read")
 		b.say("one")
+		r.Wake()
 		b.expect("out: one")
+		b.said(1, "read again")
 		if st := r.Status(); st.State != tail.Following {
 			t.Errorf("state = %s, want %s", st.State, tail.Following)
 		}
@@ -295,6 +308,140 @@ func TestClockSetBackAndRotated(t *testing.T) {
 		b.tail()
 		b.expect("out: three")
 	})
+}
+
+// Where the clock was set back while nobody read, a position without a hint is found by its line,
+// whatever the files end with.
+func TestClockSetBackWhileAway(t *testing.T) {
+	for name, write := range map[string]func(b *bench){
+		"in one file":             func(b *bench) { b.say("three") },
+		"in files of its own":     func(b *bench) { b.rotate(); b.say("three"); b.rotate(); b.say("four") },
+		"in the position's file":  func(b *bench) { b.say("three"); b.rotate(); b.say("four") },
+		"and no line since":       func(b *bench) { b.rotate() },
+		"and it caught up":        func(b *bench) { b.say("three"); b.now += 7200e9; b.say("four") },
+		"and it caught up later":  func(b *bench) { b.say("three"); b.rotate(); b.say("four"); b.now += 7200e9; b.say("five") },
+		"and again":               func(b *bench) { b.say("three"); b.now -= 3600e9; b.say("four"); b.rotate(); b.say("five") },
+		"and was there once more": func(b *bench) { b.say("three"); b.now += 3600e9 + 1; b.rotate(); b.say("four") },
+	} {
+		for _, compress := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, compress=%t", name, compress), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t)
+					b.maxFile, b.compress = 5, compress
+					b.say("zero")
+					b.rotate()
+					b.now += 60e9
+					b.say("one", "two")
+					r := b.tail()
+					b.expect(b.written...)
+					b.sink.Ack(1000)
+					if err := r.stop(); err != nil {
+						t.Fatal(err)
+					}
+					b.restart(false)
+					b.written = nil
+					b.now -= 3600e9
+					write(b)
+					b.tail()
+					b.expect(b.written...)
+					b.say("last")
+					b.expect(b.written...)
+					if n := b.counter("lighter_log_gaps_total"); n != 0 {
+						t.Errorf("gaps = %v, want 0", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Where the position's line is gone too, all there is comes after it.
+func TestClockSetBackAndLineGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.say("one")
+		r := b.tail()
+		b.expect("out: one")
+		b.sink.Ack(1)
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		b.restart(true)
+		b.now -= 3600e9
+		b.rotate()
+		b.say("two", "three")
+		b.tail()
+		b.expect("out: two", "out: three")
+		if n := b.counter("lighter_log_gaps_total"); n != 1 {
+			t.Errorf("gaps = %v, want 1", n)
+		}
+	})
+}
+
+// Where somebody has removed the file with the position's line, the files before it are not read again.
+func TestPositionsFileRemoved(t *testing.T) {
+	for name, then := range map[string]func(b *bench){
+		"and nothing since":   func(*bench) {},
+		"and a file since":    func(b *bench) { b.open() },
+		"and lines since":     func(b *bench) { b.say("new") },
+		"and a rotation, too": func(b *bench) { b.say("new"); b.rotate() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				time.Sleep(time.Duration(b.now+3600e9) - time.Duration(time.Now().UnixNano())) // the lines are in the past
+				b.maxFile = 4
+				b.say("zero")
+				b.rotate()
+				b.say("one")
+				b.rotate()
+				b.say("two")
+				r := b.tail()
+				b.expect(b.written...)
+				b.sink.Ack(1000)
+				if err := r.stop(); err != nil {
+					t.Fatal(err)
+				}
+				b.must(os.Remove(b.path))
+				b.close()
+				b.restart(true)
+				b.written = nil
+				then(b)
+				b.tail()
+				b.expect(b.written...)
+			})
+		})
+	}
+}
+
+// A moment's trouble with the disk does not make a file one that was truncated.
+func TestReadErrorIsNoTruncation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.say("one")
+		b.tail()
+		b.expect("out: one")
+		b.denyReading()
+		b.say("two")
+		b.expect("out: one", "out: two")
+		b.said(0, "truncated")
+		b.said(1, "cannot be read")
+	})
+}
+
+// denyReading has the file be open for writing only where it is open for reading.
+func (b *bench) denyReading() {
+	b.t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	b.must(err)
+	for _, e := range open {
+		fd, err := strconv.Atoi(e.Name())
+		b.must(err)
+		if name, _ := os.Readlink("/proc/self/fd/" + e.Name()); name != b.path || fd == int(b.file.Fd()) {
+			continue
+		}
+		b.must(unix.Dup3(int(b.file.Fd()), fd, unix.O_CLOEXEC))
+	}
 }
 
 func TestOldLogIsNotReadAgain(t *testing.T) {

@@ -21,12 +21,15 @@ import (
 // A log's directory is watched all the time, for new files. The file itself is watched for
 // one write: a busy log would else wake the process for each line.
 type Watcher struct {
-	file *os.File        // inotify's, or nil
-	conn syscall.RawConn // file's
+	file   *os.File        // inotify's, or nil
+	conn   syscall.RawConn // file's
+	logger *slog.Logger
+	add    func(fd int, path string, events uint32) (descriptor int, err error) // unix.InotifyAddWatch
 
 	mu      sync.Mutex
 	watches map[int32]*watch // by descriptor, of directories and of files
 	closed  bool
+	short   bool // it was said that there are too few watches
 	buf     [4 << 10]byte
 }
 
@@ -39,8 +42,19 @@ type watch struct {
 	dir     int32         // descriptors; negative is none
 	armed   int32
 
-	created int  // files that came to be under the log's name since the watch began
-	missed  bool // events were lost: created is not known
+	created int // files that came to be under the log's name since the watch began
+	missed  int // times that some may have come unnoticed
+}
+
+// tally is a watch's count of files at a moment.
+type tally struct {
+	created, missed int
+	watched         bool // what comes from now on is noticed
+}
+
+// since returns how many files have come between before and now, and whether that is known.
+func (t tally) since(before tally) (created int, known bool) {
+	return t.created - before.created, before.watched && t.watched && t.missed == before.missed
 }
 
 // NewWatcher returns a Watcher. Where the system has no inotify to give it says so and
@@ -51,7 +65,7 @@ func NewWatcher(logger *slog.Logger) *Watcher {
 		logger.Warn("no inotify: log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_instances", "error", os.NewSyscallError("inotify_init1", err))
 		return &Watcher{}
 	}
-	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), watches: map[int32]*watch{}}
+	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), logger: logger, add: unix.InotifyAddWatch, watches: map[int32]*watch{}}
 	if w.conn, err = w.file.SyscallConn(); err != nil { // only a closed file has none
 		return &Watcher{}
 	}
@@ -103,7 +117,7 @@ func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 	h := &watch{watcher: w, path: path, wrote: wrote, look: look, dir: -1, armed: -1}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h.dir = w.addLocked(h, filepath.Dir(path), dirEvents)
+	h.dir, _ = w.addLocked(h, filepath.Dir(path), dirEvents) // arm tries again
 	return h
 }
 
@@ -111,40 +125,59 @@ func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 // one; what goes is watched too, so that two files that came are two events.
 const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
 
-func (w *Watcher) addLocked(h *watch, path string, events uint32) int32 {
+// addLocked has inotify watch a path for h. Where it does not, the descriptor is negative.
+func (w *Watcher) addLocked(h *watch, path string, events uint32) (descriptor int32, err error) {
 	if w.file == nil || w.closed {
-		return -1
+		return -1, os.ErrClosed
 	}
-	d, err := -1, error(nil)
-	if closed := w.conn.Control(func(fd uintptr) { d, err = unix.InotifyAddWatch(int(fd), path, events) }); closed != nil || err != nil {
-		return -1 // there is the clock
+	d := -1
+	if closed := w.conn.Control(func(fd uintptr) { d, err = w.add(int(fd), path, events) }); closed != nil {
+		return -1, closed
+	}
+	if err == unix.ENOSPC && !w.short {
+		w.short = true
+		w.logger.Warn("no more inotify watches: some log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_watches", "file", path, "error", os.NewSyscallError("inotify_add_watch", err))
+	}
+	if err != nil {
+		return -1, err
 	}
 	w.watches[int32(d)] = h
-	return int32(d)
+	return int32(d), nil
 }
 
-// watching reports whether new files are noticed without looking.
-func (h *watch) watching() bool {
-	h.watcher.mu.Lock()
-	defer h.watcher.mu.Unlock()
-	return h.dir >= 0
+// removeLocked ends the watching of a descriptor, if it is one of h's.
+func (w *Watcher) removeLocked(h *watch, d int32) {
+	if w.watches[d] != h || w.closed {
+		return
+	}
+	delete(w.watches, d)
+	_ = w.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(d)) })
 }
 
-// arm has the next write wake the Tailer.
-func (h *watch) arm() {
+// arm has the next write wake the Tailer, and reports whether all that happens to the log does
+// from now on, and did since it was armed last. What could not be watched is tried again.
+func (h *watch) arm() bool {
 	w := h.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h.armed = w.addLocked(h, h.path, unix.IN_MODIFY|unix.IN_ONESHOT)
+	watched := h.dir >= 0
+	if !watched {
+		h.dir, _ = w.addLocked(h, filepath.Dir(h.path), dirEvents)
+	}
+	d, err := w.addLocked(h, h.path, unix.IN_MODIFY|unix.IN_ONESHOT)
+	if d != h.armed {
+		w.removeLocked(h, h.armed) // of a file that was rotated away
+	}
+	h.armed = d
+	return watched && (err == nil || err == unix.ENOENT) // what comes is the directory's to tell
 }
 
-// count returns how many files have come to be under the log's name until now, and whether
-// that is known.
-func (h *watch) count() (n int, known bool) {
+// count returns how many files have come to be under the log's name until now.
+func (h *watch) count() tally {
 	h.watcher.drain()
 	h.watcher.mu.Lock()
 	defer h.watcher.mu.Unlock()
-	return h.created, h.dir >= 0 && !h.missed
+	return tally{h.created, h.missed, h.dir >= 0}
 }
 
 // close ends the watching of one log.
@@ -152,13 +185,8 @@ func (h *watch) close() {
 	w := h.watcher
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, d := range []int32{h.dir, h.armed} {
-		if w.watches[d] != h || w.closed {
-			continue
-		}
-		delete(w.watches, d)
-		_ = w.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(d)) })
-	}
+	w.removeLocked(h, h.dir)
+	w.removeLocked(h, h.armed)
 	h.dir, h.armed = -1, -1
 }
 
@@ -196,7 +224,7 @@ func (w *Watcher) takeLocked(b []byte) {
 		b = b[end:]
 		if mask&unix.IN_Q_OVERFLOW != 0 {
 			for _, h := range w.watches {
-				h.missed = true
+				h.missed++
 				wake(h.look)
 			}
 			continue
@@ -220,6 +248,7 @@ func (h *watch) takeLocked(d int32, mask uint32, name []byte) {
 	case d != h.dir:
 	case mask&(unix.IN_DELETE_SELF|unix.IN_IGNORED) != 0:
 		h.dir = -1
+		h.missed++
 		wake(h.look)
 	case string(name) != filepath.Base(h.path) || mask&unix.IN_DELETE != 0:
 	case mask&unix.IN_CREATE != 0:

@@ -1,0 +1,117 @@
+package filelog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newWatch returns the watch of a log, and the log of its Watcher.
+func newWatch(t *testing.T) (*watch, *bytes.Buffer) {
+	log := &bytes.Buffer{}
+	w := NewWatcher(slog.New(slog.NewTextHandler(log, nil)))
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := w.watch(filepath.Join(t.TempDir(), "log"), make(chan struct{}, 1), make(chan struct{}, 1))
+	create(t, h.path)
+	return h, log
+}
+
+func create(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A log has two watches, however often it is rotated.
+func TestWatchesOfALog(t *testing.T) {
+	h, _ := newWatch(t)
+	for i := range 50 {
+		h.arm()
+		if err := os.Rename(h.path, fmt.Sprint(h.path, ".", i+1)); err != nil {
+			t.Fatal(err)
+		}
+		create(t, h.path)
+	}
+	h.arm()
+	h.watcher.drain()
+	if n := len(h.watcher.watches); n != 2 {
+		t.Errorf("%d watches, want the directory's and the file's", n)
+	}
+	h.close()
+	if n := len(h.watcher.watches); n != 0 {
+		t.Errorf("%d watches after the end, want 0", n)
+	}
+}
+
+// Watches that there were too few of are asked for again; what came meanwhile is not counted.
+func TestWatchesAreAskedForAgain(t *testing.T) {
+	h, log := newWatch(t)
+	h.close()
+	h.watcher.Refuse(func(string) bool { return true })
+	for range 3 {
+		if h.arm() {
+			t.Error("armed without a watch")
+		}
+	}
+	if n := strings.Count(log.String(), "fs.inotify.max_user_watches"); n != 1 {
+		t.Errorf("said %d times, want 1: %s", n, log)
+	}
+	before := h.count()
+	h.watcher.Refuse(func(string) bool { return false })
+	if h.arm() {
+		t.Error("what came before the watch was noticed")
+	}
+	if !h.arm() {
+		t.Error("not armed")
+	}
+	if _, known := h.count().since(before); known {
+		t.Error("the count is known over a time without a watch")
+	}
+	before = h.count()
+	if err := os.Remove(h.path); err != nil {
+		t.Fatal(err)
+	}
+	create(t, h.path)
+	if n, known := h.count().since(before); n != 1 || !known {
+		t.Errorf("created = %d, %t, want 1", n, known)
+	}
+}
+
+// Over a time in which events were lost the count is not known.
+func TestOverflow(t *testing.T) {
+	h, _ := newWatch(t)
+	before := h.count()
+	h.watcher.Overflow()
+	if _, known := h.count().since(before); known {
+		t.Error("the count is known over a time in which events were lost")
+	}
+	before = h.count()
+	if n, known := h.count().since(before); n != 0 || !known {
+		t.Errorf("created = %d, %t, want 0 since", n, known)
+	}
+}
+
+func TestAdvise(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"not allowed": {&fs.PathError{Op: "open", Path: "/x", Err: fs.ErrPermission}, "run the agent as root, or set LIGHTER_LOG_SOURCE=socket"},
+		"no file":     {fmt.Errorf("open /x: %w", errNoFile), "LIGHTER_DOCKER_ROOT"},
+	} {
+		if err := advise(tc.err); !errors.Is(err, tc.err) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "group") {
+			t.Errorf("%s: %v, want in it: %s", name, err, tc.want)
+		}
+	}
+}
