@@ -1,10 +1,13 @@
 package filelog
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lighter/collector/tail"
 )
@@ -30,4 +33,17 @@ func TestHas(t *testing.T) {
 		}
 		s.close()
 	}
+}
+
+// Waits end at moments that are the same for all logs, whenever they begin.
+func TestNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			time.Sleep(rand.N(3 * time.Second))
+			now := time.Now().UnixNano()
+			if d := next(step); d <= 0 || d > step || (now+int64(d))%int64(step) != 0 {
+				t.Fatalf("at %d: %s", now, d)
+			}
+		}
+	})
 }

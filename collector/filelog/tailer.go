@@ -196,24 +196,29 @@ func (t *Tailer) wait(ctx context.Context) error {
 		case <-t.look:
 			t.rotation = true
 			return nil
-		case <-t.after(idle):
+		case <-t.after(next(idle)):
 			t.rotation = true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	rest := step - time.Since(t.lastRead)
-	if rest <= 0 {
+	if time.Since(t.lastRead) >= step {
 		return nil
 	}
 	select {
 	case <-t.look:
 		t.rotation = true
-	case <-t.after(rest):
+	case <-t.after(next(step)):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
+}
+
+// next returns how long it is until the clock shows a multiple of a step. Logs that wait for the
+// same moments are looked at together, and the process wakes up once for all of them.
+func next(step time.Duration) time.Duration {
+	return step - time.Duration(time.Now().UnixNano()%int64(step))
 }
 
 // after is time.After with the one timer that a Tailer has.

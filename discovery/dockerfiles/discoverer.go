@@ -73,8 +73,8 @@ func (d *Discoverer) Err() error {
 // the first time, then at each change, until ctx ends, which it reports as nil. While the
 // folders cannot be listed it calls nothing.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
 	listed := false
 	for ctx.Err() == nil {
 		changed, err := d.look()
@@ -83,8 +83,10 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 			listed = true
 			update(d.targets())
 		}
+		// Where the clock shows a multiple, as readers of quiet logs do: one waking for all.
+		timer.Reset(interval - time.Duration(time.Now().UnixNano()%int64(interval)))
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
