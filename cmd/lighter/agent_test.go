@@ -390,3 +390,26 @@ func TestNotDescribed(t *testing.T) {
 	}
 	stop()
 }
+
+// What a container has written is delivered a moment after its end, and the status says so.
+func TestDeliveredAfterTheEnd(t *testing.T) {
+	for _, source := range sources {
+		t.Run(source, func(t *testing.T) {
+			h := newDockerHost(t)
+			c := h.create(dockersim.Spec{Name: "brief"})
+			h.count(c, 10)
+			c.Stop(0)
+			url, stop := h.start(source)
+			defer stop()
+			h.arrived()
+			await(t, "10 lines read and 10 delivered", func() bool {
+				for _, c := range h.status(url).Containers {
+					if c.Name == "brief" && c.State == "stopped" && c.Read == 10 && c.Delivered == 10 {
+						return true
+					}
+				}
+				return false
+			})
+		})
+	}
+}

@@ -45,6 +45,7 @@ func readFrom(s config.LogSource, c *lighter.Container, before followed) string 
 type tailer interface {
 	collector.Runner
 	Status() tail.Status
+	State() *tail.State
 }
 
 // tailJob says what follows a container's log. A container that stopped before the time
@@ -120,21 +121,22 @@ func (a *agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or LIGHTER_LOG_SOURCE=auto and the Engine's socket", "container", j.ID, "error", err)
 	}
 	if t, ok := r.(tailer); ok {
-		a.endings.put(j.ID, t.Status())
+		a.endings.put(j.ID, t.State())
 	}
 }
 
-// endings are what tailers said at their end, by container id. The zero value is ready.
+// endings are the states of tailers that have ended, by container id: what they have read may be
+// delivered only later. The zero value is ready.
 type endings struct {
 	mu   sync.Mutex
-	last map[string]tail.Status
+	last map[string]*tail.State
 }
 
-func (e *endings) put(id string, s tail.Status) {
+func (e *endings) put(id string, s *tail.State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.last == nil {
-		e.last = map[string]tail.Status{}
+		e.last = map[string]*tail.State{}
 	}
 	e.last[id] = s
 }
@@ -143,7 +145,10 @@ func (e *endings) get(id string) (tail.Status, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.last[id]
-	return s, ok
+	if !ok {
+		return tail.Status{}, false
+	}
+	return s.Status(), true
 }
 
 func (e *endings) keep(wanted func(id string) bool) {

@@ -77,6 +77,9 @@ func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 // Status returns what the Tailer does and has done. It may be called at any time.
 func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
+// State is what Status is of. It outlives Run: what was read may be delivered only later.
+func (t *Tailer) State() *tail.State { return &t.feed.State }
+
 // Pauses before a stream that broke is opened again, doubled each time that it gave
 // nothing. An attempt on an Engine that is away costs nothing, and it shall be read soon
 // when it is back; one on a log that the Engine cannot read, or for which there is hardly

@@ -57,6 +57,9 @@ func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 // Status returns what the Tailer does and has done. It may be called at any time.
 func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
+// State is what Status is of. It outlives Run: what was read may be delivered only later.
+func (t *Tailer) State() *tail.State { return &t.feed.State }
+
 // Wake has the Tailer look what has become of its container. It may be called at any time and
 // does not block; without it the Tailer looks by the clock.
 func (t *Tailer) Wake() { wake(t.look) }

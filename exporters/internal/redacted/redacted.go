@@ -4,6 +4,8 @@ package redacted
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +27,9 @@ func URL(u string) string {
 // stands in ordinary words too.
 const shortestSecret = 4
 
+// shortestValue is likewise that of a value in a URL's query, which need be no secret at all.
+const shortestValue = 8
+
 // mask stands where a secret was.
 const mask = "<secret>"
 
@@ -33,8 +38,11 @@ const mask = "<secret>"
 func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 	var all []string
 	add := func(s string) {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
-			if len(s) >= shortestSecret && !slices.Contains(all, form) {
+		if len(s) < shortestSecret {
+			return
+		}
+		for _, form := range forms(s) {
+			if !slices.Contains(all, form) {
 				all = append(all, form)
 			}
 		}
@@ -44,7 +52,7 @@ func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 		if password == "" {
 			return // the header is the user alone, who is no secret
 		}
-		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		for _, encoding := range encodings {
 			add(encoding.EncodeToString([]byte(user + ":" + password)))
 		}
 	}
@@ -64,11 +72,32 @@ func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 		basic(p.User.Username(), password)
 		for _, values := range p.Query() {
 			for _, v := range values {
-				add(v)
+				if len(v) >= shortestValue {
+					add(v)
+				}
 			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return all
+}
+
+var encodings = [...]*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}
+
+// forms returns how a text may be written: as it is, in a URL, in JSON, in hexadecimal and in
+// base64, there with whatever comes after it.
+func forms(s string) []string {
+	all := []string{s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(s, "/", `\/`), hex.EncodeToString([]byte(s))}
+	if quoted, err := json.Marshal(s); err == nil {
+		all = append(all, string(quoted[1:len(quoted)-1]))
+	}
+	whole := s[:len(s)/3*3] // what follows changes what the rest is encoded as
+	for _, encoding := range encodings {
+		all = append(all, encoding.EncodeToString([]byte(s)))
+		if len(whole) >= 2*shortestSecret {
+			all = append(all, encoding.EncodeToString([]byte(whole)))
+		}
+	}
 	return all
 }
 
