@@ -159,13 +159,13 @@ func (s *Settings) idle() (warnings []string) {
 	if s.Prom.URL == "" && s.Loki.URL != "" && len(s.ScrapeTargets) > 0 {
 		warnings = append(warnings, "LIGHTER_SCRAPE_TARGETS has no effect: GRAFANA_PROM_URL is not set")
 	}
-	named := map[string]bool{}
+	named := map[string]int{}
 	for _, t := range s.ScrapeTargets {
 		address := t.Get(model.AddressLabel)
-		if named[address] {
+		named[address]++
+		if named[address] == 2 {
 			warnings = append(warnings, fmt.Sprintf("LIGHTER_SCRAPE_TARGETS names %s more than once: the series of both have the same job and instance, and are mixed where they have the same name", address))
 		}
-		named[address] = true
 	}
 	if s.LogSource == sourceFile && s.Prom.URL != "" && len(s.ScrapeTargets) == 0 {
 		warnings = append(warnings, "LIGHTER_LOG_SOURCE=file: nothing is scraped, because the Engine is not asked where containers are reached. Name them in LIGHTER_SCRAPE_TARGETS, or set LIGHTER_LOG_SOURCE=auto")

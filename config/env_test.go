@@ -184,7 +184,7 @@ func TestWarnings(t *testing.T) {
 		"token without URL":   {[]string{"GRAFANA_LOKI_TOKEN=a"}, []string{"GRAFANA_LOKI_URL is not set: logs are not sent, whatever the other GRAFANA_LOKI_* variables say"}},
 		"files, no targets":   {[]string{"GRAFANA_PROM_URL=http://prom", "LIGHTER_LOG_SOURCE=file"}, []string{"LIGHTER_LOG_SOURCE=file: nothing is scraped, because the Engine is not asked where containers are reached. Name them in LIGHTER_SCRAPE_TARGETS, or set LIGHTER_LOG_SOURCE=auto"}},
 		"files and targets":   {[]string{"GRAFANA_PROM_URL=http://prom", "LIGHTER_LOG_SOURCE=file", "LIGHTER_SCRAPE_TARGETS=a:1"}, nil},
-		"one address twice":   {[]string{"GRAFANA_PROM_URL=http://prom", "LIGHTER_SCRAPE_TARGETS=a:1/x,b:1,a:1/y"}, []string{"LIGHTER_SCRAPE_TARGETS names a:1 more than once: the series of both have the same job and instance, and are mixed where they have the same name"}},
+		"one address twice":   {[]string{"GRAFANA_PROM_URL=http://prom", "LIGHTER_SCRAPE_TARGETS=a:1/x,b:1,a:1/y,a:1/z"}, []string{"LIGHTER_SCRAPE_TARGETS names a:1 more than once: the series of both have the same job and instance, and are mixed where they have the same name"}},
 		"targets without URL": {[]string{"GRAFANA_LOKI_URL=http://loki", "LIGHTER_SCRAPE_TARGETS=a:1"}, []string{"LIGHTER_SCRAPE_TARGETS has no effect: GRAFANA_PROM_URL is not set"}},
 		"local mode":          {[]string{"LIGHTER_SCRAPE_TARGETS=a:1"}, nil},
 	} {
