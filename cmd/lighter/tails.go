@@ -114,11 +114,15 @@ func wake(_ collector.Job, r collector.Runner) {
 // tailerEnded keeps what a tailer has to say after its end, for the status, and logs what
 // is not how tailers usually end.
 func (a *agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
+	name := j.ID
+	if c, ok := a.containers.Container(j.ID); ok {
+		name = c.Name
+	}
 	switch {
 	case errors.Is(err, dockerlog.ErrUnreadable):
-		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", j.ID, "error", err)
+		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", name, "error", err)
 	case errors.Is(err, filelog.ErrDriver):
-		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or LIGHTER_LOG_SOURCE=auto and the Engine's socket", "container", j.ID, "error", err)
+		a.o.logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or LIGHTER_LOG_SOURCE=auto and the Engine's socket", "container", name, "error", err)
 	}
 	if t, ok := r.(tailer); ok {
 		a.endings.put(j.ID, t.State())
