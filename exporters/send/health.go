@@ -98,8 +98,11 @@ func (h *health) failed(a answer, pause time.Duration) {
 	}
 	if skipped, ok := often.allow(now); ok {
 		h.logged = what
-		h.o.Logger.Warn("endpoint does not take data, trying again until it does", "endpoint", h.o.Endpoint, "url", h.url, "error", what,
-			"next_attempt_in", pause.Round(time.Millisecond), "unlogged_failures", skipped)
+		fields := []any{"endpoint", h.o.Endpoint, "url", h.url, "error", what, "next_attempt_in", pause.Round(time.Millisecond)}
+		if skipped > 0 {
+			fields = append(fields, "unlogged_failures", skipped)
+		}
+		h.o.Logger.Warn("endpoint does not take data, trying again until it does", fields...)
 	}
 }
 

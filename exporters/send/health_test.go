@@ -1,0 +1,137 @@
+package send_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// A backend that refuses and takes by turns does not fill the log, and one that comes back
+// is said to be back if it was said to be away.
+func TestFlappingIsLoggedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := false
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			if away || n%2 == 1 {
+				return status(429, fmt.Sprint("limit exceeded by ", n))
+			}
+			return status(204, "")
+		})
+		deliver := func(d time.Duration) {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			for ctx.Err() == nil {
+				_ = b.Deliver(ctx, six())
+			}
+		}
+		count := func(what string, want int) {
+			t.Helper()
+			if n := strings.Count(b.log.String(), what); n != want {
+				t.Errorf("%q is said %d times, want %d:\n%s", what, n, want, b.log)
+			}
+		}
+		deliver(59 * time.Second)
+		count("does not take data", 1)
+		count("works again", 1)
+		away = true
+		deliver(30 * time.Second)
+		count("does not take data", 2)
+		count("works again", 1)
+		away = false
+		deliver(20 * time.Second)
+		count("does not take data", 2)
+		count("works again", 2)
+		if n := strings.Count(b.log.String(), "unlogged_failures="); n != 1 {
+			t.Errorf("the second time does not say how many were not logged:\n%s", b.log)
+		}
+	})
+}
+
+// An endpoint that is held is said to be, however short ago another failure was.
+func TestHeldIsLoggedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			return status([]int{503, 401, 204}[n-1], "")
+		})
+		if err := b.Deliver(t.Context(), six()); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"status 503", "check the user and the token", "works again"} {
+			if n := strings.Count(b.log.String(), want); n != 1 {
+				t.Errorf("%q is said %d times, want once:\n%s", want, n, b.log)
+			}
+		}
+	})
+}
+
+// What cannot be read waits as well as what is not taken.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(nil)
+		for i := range 59 {
+			b.Unreadable(errors.New([]string{"a disk is away", "a folder is away"}[i%2]))
+			time.Sleep(time.Second)
+		}
+		if err := b.Err(); err != nil {
+			t.Errorf("not ready within a minute: %v", err)
+		}
+		b.Unreadable(errors.New("a disk is away"))
+		time.Sleep(time.Second)
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), "a disk is away") || !strings.Contains(b.Status().LastError, "a disk is away") {
+			t.Errorf("after a minute: err = %v, status = %+v", err, b.Status())
+		}
+		for range 2 {
+			b.Unreadable(nil)
+			if err := b.Err(); err != nil {
+				t.Errorf("ended: %v", err)
+			}
+		}
+		for _, want := range []string{"cannot be read", "can be read again"} {
+			if n := strings.Count(b.log.String(), want); n != 1 {
+				t.Errorf("%q is said %d times, want once:\n%s", want, n, b.log)
+			}
+		}
+	})
+}
+
+func TestNotReadyAfterAMinuteAndAtOnceWhenHeld(t *testing.T) {
+	for code, wantAfter := range map[int]time.Duration{503: time.Minute, 429: time.Minute, 401: 0, 403: 0, 404: 0, 407: 0, 260: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			var fixed atomic.Bool
+			b := newBench(func(int, string) (*http.Response, error) {
+				if fixed.Load() {
+					return status(204, "")
+				}
+				return status(code, "no")
+			})
+			done := make(chan error)
+			start := time.Now()
+			go func() { done <- b.Deliver(t.Context(), six()) }()
+			synctest.Wait()
+			for b.Err() == nil {
+				time.Sleep(time.Second)
+			}
+			if after := time.Since(start); after != wantAfter {
+				t.Errorf("%d: not ready after %s, want %s", code, after, wantAfter)
+			}
+			if !strings.Contains(b.Err().Error(), "letters") || b.up(t) != 0 {
+				t.Errorf("%d: err = %v, up = %v: the endpoint is not named or up", code, b.Err(), b.up(t))
+			}
+			fixed.Store(true)
+			if err := <-done; err != nil || b.Err() != nil || b.up(t) != 1 {
+				t.Errorf("%d, fixed: err = %v, ready = %v, up = %v", code, err, b.Err(), b.up(t))
+			}
+			if d := testutil.ToFloat64(b.delivered); d != 6 {
+				t.Errorf("%d, fixed: delivered = %v, want 6", code, d)
+			}
+		})
+	}
+}
