@@ -10,6 +10,7 @@ BENCH        ?=
 VMAGENT      ?=
 PROMETHEUS   ?=
 SCENARIO     ?=
+ENGINE       ?=
 
 .PHONY: help demo build test lint e2e chaos soak bench bench-paths bench-agents allocs size fuzz golden image
 
@@ -28,11 +29,11 @@ test: ## all tests but e2e, with the race detector
 lint: ## golangci-lint, whose first build takes a few minutes
 	go run $(GOLANGCI_LINT) run ./...
 
-e2e: ## containers of this machine's Engine, a real Loki, a real Prometheus, the image; each fault for seconds
-	cd deploy/e2e && go test -count=1 -timeout 60m -v -short -skip '^TestSoak$$' ./...
+e2e: ## containers of three Engines, a real Loki, a real Prometheus, the image; each fault for seconds
+	cd deploy/e2e && go test -count=1 -timeout 75m -v -short -skip '^TestSoak$$' ./...
 
-chaos: ## every fault at its full length, about half an hour; one: make chaos SCENARIO=kill20
-	cd deploy/e2e && go test -count=1 -timeout 90m -v -run '^TestChaos$$/^$(SCENARIO)' .
+chaos: ## every fault at its full length, about half an hour; one: make chaos SCENARIO=kill20; another Engine: ENGINE=28 or podman
+	cd deploy/e2e && LIGHTER_E2E_ENGINE=$(ENGINE) go test -count=1 -timeout 90m -v -run '^TestChaos$$/$(addsuffix $$/,$(addprefix ^,$(filter-out machine,$(ENGINE))))^$(SCENARIO)' .
 
 soak: ## floods, restarts and faults at random for SOAK; LIGHTER_E2E_SEED repeats a run's choices
 	cd deploy/e2e && LIGHTER_E2E_SOAK=$(SOAK) go test -count=1 -timeout 0 -v -run '^TestSoak$$' .

@@ -27,18 +27,22 @@ type Target struct {
 
 // Container is what the Engine says of a container, as far as collecting needs it.
 type Container struct {
-	ID        string    // 64 hex digits
-	Name      string    // without the leading slash
-	TTY       bool      // its log is raw: no frames, one stream
-	LogDriver string    // "json-file", "local", "none", …
-	LogPath   string    // the json-file's path on the host; empty for other drivers
-	LogFiles  LogFiles  // how the log is kept, over all its files
-	Running   bool      // paused ones run too
-	Self      bool      // the container that this process runs in
-	Unknown   string    // why it is not known what it asks for, so that nothing of it is shipped; else empty
-	Created   time.Time // of the container, not of its last start
-	Started   time.Time // of the last start; zero if it never ran
-	Finished  time.Time // of the last stop; zero while it never stopped
+	ID         string    // 64 hex digits
+	Name       string    // without the leading slash
+	TTY        bool      // its log is raw: no frames, one stream
+	LogDriver  string    // "json-file", "local", "none", …
+	LogPath    string    // the json-file's path on the host; empty for other drivers
+	LogFiles   LogFiles  // how the log is kept, over all its files
+	Running    bool      // paused ones run too
+	Self       bool      // the container that this process runs in
+	SkipReason string    // why nothing of it is shipped: its settings could not be read, and it may have opted out; else empty
+	Created    time.Time // of the container, not of its last start
+	Started    time.Time // of the last start; zero if it never ran
+	Finished   time.Time // of the last stop; zero while it never stopped
+
+	// OldEngine reports whether the Engine is older than 23: what it gives of a log that is rotated, or
+	// whose files are compressed, may lack lines or have them twice.
+	OldEngine bool
 }
 
 // LogFiles is how a log is kept in files, of which the newest is written and the oldest thrown
@@ -47,9 +51,6 @@ type LogFiles struct {
 	MaxBytes   int64 // of a file; then the next one is begun
 	Max        int   // number of files
 	Compressed bool  // all but the newest
-	// LeftOut says that the Engine, asked for a log from a time on, leaves out compressed files
-	// that end after it: all of them if the oldest one ends before.
-	LeftOut bool
 }
 
 // LabelLogStream is the label that a log source sets to "stdout" or "stderr" before

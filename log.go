@@ -1,6 +1,7 @@
 package lighter
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -68,32 +69,122 @@ type Entry struct {
 	Time   int64  // Unix nanoseconds
 	Line   []byte // a slice of memory that the batch owns; without the newline
 	Stream int32  // index into the batch's Streams
+	Fields int32  // what Batch.SetFields gave it; 0 is none
+}
+
+// Field is a name and a value of an entry's structured metadata.
+type Field struct {
+	Name  string
+	Value []byte // a slice of memory that the batch owns
 }
 
 // Batch is what one read of a log gave: entries in the order of the log, their lines
-// slices of memory that the batch owns. It is filled by its maker, then handed to a
-// sink and not touched again. Every endpoint that took it calls Release once; the last
-// one ends it.
+// slices of memory that the batch owns.
+//
+// A batch is held and let go of. Its maker calls Begin, which holds it, and hands it to a Logs.
+// Whoever keeps the batch for longer than the call of Append holds it for that time. The last one
+// to let go of it calls what Begin was given, and by that acknowledges the batch: all of its
+// entries are delivered, refused for good, or safe on disk.
+//
+// Only one of those that hold a batch may change it: its maker, and then one stage after the other.
 type Batch struct {
 	Streams []*Stream
 	Entries []Entry
 	Bytes   int // memory that the batch keeps alive, for the budget
 
-	refs atomic.Int32
-	done func()
+	// State is what the stages of the log keep as of the end of the batch, such as what they have
+	// counted; nil leaves it as it was. A stage sets it before its Append returns, and does not change
+	// the bytes afterwards: they are written together with the position.
+	State []byte
+
+	fields [][]Field // of the entries that have some
+	memory []byte    // the current block that Copy appends to
+
+	holders atomic.Int32
+	refused atomic.Int32
+	done    func()
 }
 
-// Retain says how many Release calls end the batch, and what then happens: done is
-// called once, from the goroutine of the last Release. It may be nil.
-func (b *Batch) Retain(n int, done func()) {
+// Begin holds the batch for its maker. When the last holder has let go of it, done is called
+// once, from that holder's goroutine. It may be nil.
+func (b *Batch) Begin(done func()) {
 	b.done = done
-	b.refs.Store(int32(n))
+	b.refused.Store(0)
+	b.holders.Store(1)
 }
 
-// Release says that one holder is finished with the batch: its entries are
-// acknowledged, refused for good, or safe on disk. The holder reads none of it afterwards.
-func (b *Batch) Release() {
-	if b.refs.Add(-1) == 0 && b.done != nil {
+// Hold keeps the batch until one more call of Done. Only who holds the batch, or was handed it in
+// a call of Append that has not returned, may call it.
+func (b *Batch) Hold() { b.holders.Add(1) }
+
+// Done lets go of the batch. The caller reads none of it afterwards.
+func (b *Batch) Done() {
+	if b.holders.Add(-1) == 0 && b.done != nil {
 		b.done()
 	}
+}
+
+// Refuse says that a holder's backend has refused some of the entries for good. The holder calls
+// it before Done.
+func (b *Batch) Refuse(entries int) { b.refused.Add(int32(entries)) }
+
+// Refused returns how many entries backends have refused for good. An entry that several of them
+// refuse may count for each, but the number is never more than that of all entries. It is complete
+// when the last holder has let go of the batch.
+func (b *Batch) Refused() int { return min(int(b.refused.Load()), len(b.Entries)) }
+
+// copyBytes is the size of the blocks of memory that Copy appends to.
+const copyBytes = 4 << 10
+
+// Copy returns a copy of p in memory that the batch owns, for what a stage makes of a line. The
+// copy is valid as long as the batch.
+func (b *Batch) Copy(p []byte) []byte {
+	if len(p) > cap(b.memory)-len(b.memory) {
+		size := max(copyBytes, len(p))
+		b.memory = make([]byte, 0, size)
+		b.Bytes += size
+	}
+	n := len(b.memory)
+	b.memory = append(b.memory, p...)
+	return b.memory[n:len(b.memory):len(b.memory)]
+}
+
+// Fields returns the structured metadata of an entry of the batch.
+func (b *Batch) Fields(e *Entry) []Field {
+	if e.Fields == 0 {
+		return nil
+	}
+	return b.fields[e.Fields-1]
+}
+
+// SetFields gives an entry of the batch its structured metadata, in place of what it had. The batch
+// keeps fields.
+func (b *Batch) SetFields(e *Entry, fields []Field) {
+	switch {
+	case e.Fields != 0:
+		b.fields[e.Fields-1] = fields
+	case len(fields) > 0:
+		b.fields = append(b.fields, fields)
+		e.Fields = int32(len(b.fields))
+	}
+}
+
+// Reset makes the batch empty, so that its memory is used again. Nobody may hold it.
+func (b *Batch) Reset() {
+	clear(b.Entries)
+	clear(b.fields)
+	b.Streams, b.Entries, b.Bytes, b.State = nil, b.Entries[:0], 0, nil
+	b.fields, b.memory = b.fields[:0], b.memory[:0]
+	if cap(b.memory) > copyBytes {
+		b.memory = nil // of one long line, which must not be paid for ever after
+	}
+	b.done = nil
+}
+
+// Logs takes batches of log entries: a stage, or an endpoint. It is safe for concurrent use.
+type Logs interface {
+	// Append takes a batch that its caller holds. It blocks while there is no room, or until ctx
+	// ends, whose error it returns then; with an error it has taken nothing. It holds the batch
+	// itself for as long as it needs it.
+	Append(ctx context.Context, b *Batch) error
 }

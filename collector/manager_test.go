@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"lighter"
 	"lighter/collector"
 )
 
@@ -50,7 +51,7 @@ func (r runner) Run(ctx context.Context) error {
 	r.diary.add("%s runs", r.name)
 	select {
 	case <-ctx.Done():
-		r.diary.add("%s stopped, gone = %t", r.name, errors.Is(context.Cause(ctx), collector.ErrGone))
+		r.diary.add("%s stopped, gone = %t", r.name, errors.Is(context.Cause(ctx), lighter.ErrGone))
 		return nil
 	case <-r.finish:
 		r.diary.add("%s finished", r.name)
@@ -159,4 +160,103 @@ func TestManagerSaysWhatCannotBeMade(t *testing.T) {
 	if len(said) != 1 || !errors.Is(said[0], broken) {
 		t.Errorf("said = %v, want %v once", said, broken)
 	}
+}
+
+// slowRunner needs a second to end, as one does that still has something to write.
+type slowRunner struct{ runner }
+
+func (r slowRunner) Run(ctx context.Context) error {
+	err := r.runner.Run(ctx)
+	time.Sleep(time.Second)
+	return err
+}
+
+func (d *diary) slowJob(version string) collector.Job {
+	return collector.Job{ID: "a", Version: version, New: func() (collector.Runner, error) {
+		return slowRunner{runner{"a" + version, d, nil}}, nil
+	}}
+}
+
+// TestManagerRunsWhatIsWantedInTheEnd changes its mind while a Runner that was told to stop
+// has not ended yet. Only what is wanted last counts.
+func TestManagerRunsWhatIsWantedInTheEnd(t *testing.T) {
+	const none = ""
+	for name, tc := range map[string]struct {
+		wanted []string // versions of the one job, a tenth of a second apart
+		want   []string // what the Runners do from the second on
+		runs   bool     // in the end
+	}{
+		"wanted again":               {[]string{"1", none, "1"}, []string{"a1 runs", "a1 stopped, gone = true"}, true},
+		"wanted again, twice":        {[]string{"1", none, "1", none, "1"}, []string{"a1 runs", "a1 stopped, gone = true"}, true},
+		"wanted again, and no more":  {[]string{"1", none, "1", none}, []string{"a1 stopped, gone = true"}, false},
+		"another version and back":   {[]string{"1", "2", "1"}, []string{"a1 runs", "a1 stopped, gone = false"}, true},
+		"another version and a next": {[]string{"1", "2", "3"}, []string{"a1 stopped, gone = false", "a3 runs"}, true},
+		"gone, then another version": {[]string{"1", none, "2"}, []string{"a1 stopped, gone = true", "a2 runs"}, true},
+		"another version, then gone": {[]string{"1", "2", none}, []string{"a1 stopped, gone = false"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &diary{}
+				m := collector.NewManager(0, ignore)
+				for i, version := range tc.wanted {
+					var jobs []collector.Job
+					if version != none {
+						jobs = append(jobs, d.slowJob(version))
+					}
+					m.Sync(jobs)
+					if i == 0 {
+						expect(t, d, "a1 runs")
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				time.Sleep(time.Hour)
+				expect(t, d, tc.want...)
+				running := 0
+				m.Each(func(collector.Job, collector.Runner) { running++ })
+				if (running > 0) != tc.runs || running > 1 {
+					t.Errorf("%d Runners run in the end, want one = %t", running, tc.runs)
+				}
+				m.Stop()
+			})
+		})
+	}
+}
+
+// TestManagerWaitsForEachRunner also for those that were told to end before the stop.
+func TestManagerWaitsForEachRunner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{}
+		ended := 0
+		m := collector.NewManager(0, func(collector.Job, collector.Runner, error) { ended++ })
+		m.Sync([]collector.Job{d.slowJob("1")})
+		synctest.Wait()
+		m.Sync([]collector.Job{d.slowJob("2")})
+		m.Stop()
+		if ended != 1 {
+			t.Errorf("%d Runners had ended when Stop returned, want 1", ended)
+		}
+		m.Sync([]collector.Job{d.slowJob("2")})
+		expect(t, d, "a1 runs", "a1 stopped, gone = false")
+	})
+}
+
+// TestManagerGraceBeginsAnew for a job that is unwanted for the second time.
+func TestManagerGraceBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diary{}
+		m := collector.NewManager(10*time.Second, ignore)
+		defer m.Stop()
+		m.Sync([]collector.Job{d.job("a", "1", "", nil)})
+		expect(t, d, "a1 runs")
+		m.Sync(nil)
+		time.Sleep(4 * time.Second)
+		m.Sync([]collector.Job{d.job("a", "1", "", nil)})
+		time.Sleep(4 * time.Second)
+		m.Sync(nil)
+		m.Sync(nil) // another list does not begin it anew
+		time.Sleep(9 * time.Second)
+		expect(t, d)
+		time.Sleep(2 * time.Second)
+		expect(t, d, "a1 stopped, gone = true")
+	})
 }

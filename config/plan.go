@@ -1,33 +1,43 @@
 package config
 
 import (
+	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
-
-	"lighter/collector/scrape"
-	"lighter/discovery/docker"
-	"lighter/exporters/loki"
-	"lighter/exporters/remotewrite"
 )
 
-// Plan is a small graph: what is discovered, how its labels become those that are sent,
-// what is collected and where that goes. A node has a name and the names it takes from or
-// sends to. The environment and an Alloy file are two ways to write it; nothing but this
-// package knows that there are two.
+// Plan is a graph of named nodes: what is discovered, how its labels become those that are sent,
+// what is collected, and where that goes. The environment and an Alloy file are two ways to write
+// it; nothing but this package knows that there are two.
 type Plan struct {
 	Agent Agent
+	Nodes []Node
+}
 
-	Docker   []docker.Config
-	Files    []Files
-	Static   []Static
-	Relabels []Relabel // in an order in which each comes after what it takes from
-	Logs     []LogSource
-	Scrapes  []Scrape
-	Loki     []loki.Config        // an endpoint each
-	Remote   []remotewrite.Config // an endpoint each
+// Node is one part of what runs. The type of Args says of which kind it is, and so what it takes
+// and what it gives:
+//
+//	docker.Config, Files, Static, Self           give targets
+//	Relabel           takes targets (From)   and gives targets
+//	LogSource         takes targets (From)   and sends entries (To)
+//	Stages            takes entries          and sends entries (To)
+//	loki.Config       takes entries
+//	scrape.Config     takes targets (From)   and sends samples (To)
+//	remotewrite.Config takes samples
+//	Recent            takes entries and samples
+//
+// Whoever takes targets names in From the nodes that it takes them from. Whoever sends entries or
+// samples names in To the nodes that it sends them to. The Name that some of the Args have is the
+// node's; whoever builds the node sets it.
+type Node struct {
+	Name string // unique in a plan
+	Args any
+	From []string
+	To   []string
 }
 
 // Agent is what concerns the process and not what it ships.
@@ -35,51 +45,78 @@ type Agent struct {
 	Listen      string
 	DataDir     string
 	BufferMax   int64  // bytes on disk, for logs and for metrics each
-	SelfMetrics bool   // the agent's own metrics go to the Remote endpoints
-	Environment string // empty is not said
-	Host        string // LIGHTER_HOST; empty is the Engine's name of its host
+	Environment string // is shown on the status page; empty is not shown
+	Host        string // what the host is called; empty is the Engine's name of its host
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"
 }
 
 // Files finds containers in the data directory of an Engine that is not asked.
 type Files struct {
-	Name string
 	Root string // where the data directory is mounted
 }
 
 // Static is a list of targets that are written down.
 type Static struct {
-	Name    string
 	Targets []labels.Labels
 }
 
-// Relabel turns the targets of From by its rules.
+// Self is the agent itself as a target, which is scraped without a socket.
+type Self struct{}
+
+// Relabel turns targets by its rules.
 type Relabel struct {
-	Name  string
-	From  []string
-	Rules []*relabel.Config
-	Said  map[*relabel.Config]string // what the user wrote, such as LIGHTER_INCLUDE=api*, for rules that come of it
+	Rules  []*relabel.Config
+	Origin map[int]string // what the user wrote, such as LIGHTER_INCLUDE=api*, by the index of the rule that came of it
 }
 
-// LogSource reads the logs of the containers among the targets of From.
+// LogSource reads the logs of the containers among its targets.
 type LogSource struct {
-	Name         string
-	From         []string
-	Rules        []*relabel.Config // run once a stream, with lighter.LabelLogStream set
-	To           []string          // names of Loki endpoints
+	Rules        []*relabel.Config // are run once a stream, with lighter.LabelLogStream set
 	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
 	MaxLineBytes int               // a longer line is cut there
 
-	// Where logs are read. With both, a log's file is read where that can be, else the Engine
-	// is asked.
-	Docker string // name of the Docker discovery whose Engine is asked; empty: none is
-	Root   string // the Engine's data directory, where json-file logs are; empty: files are not read
+	// Where logs are read. With both, the files of a log are read where that can be, else the
+	// Engine is asked.
+	Engine string // name of the node whose Engine is asked; empty asks none
+	Root   string // the Engine's data directory, where json-file logs are; empty reads no files
 }
 
-// Scrape scrapes the targets of From.
-type Scrape struct {
-	scrape.Config
-	From []string
-	To   []string // names of Remote endpoints
+// Stages is a list of what entries pass through, in order. There are no kinds of stages yet: an
+// empty list passes on what comes.
+type Stages struct{}
+
+// Recent keeps the newest entries and samples in memory, for the status page of an agent that has
+// no backend.
+type Recent struct {
+	StreamLabels labels.Labels // on every stream that has none of that name
+	SeriesLabels labels.Labels // on every series likewise
+}
+
+// Node returns the node of a name.
+func (p *Plan) Node(name string) (Node, bool) {
+	i := slices.IndexFunc(p.Nodes, func(n Node) bool { return n.Name == name })
+	if i < 0 {
+		return Node{}, false
+	}
+	return p.Nodes[i], true
+}
+
+// All returns the nodes of one kind, in the order of the plan, with their arguments.
+func All[Args any](p *Plan) iter.Seq2[Node, Args] {
+	return func(yield func(Node, Args) bool) {
+		for _, n := range p.Nodes {
+			if args, ok := n.Args.(Args); ok && !yield(n, args) {
+				return
+			}
+		}
+	}
+}
+
+// Has reports whether the plan has a node of one kind.
+func Has[Args any](p *Plan) bool {
+	for range All[Args](p) {
+		return true
+	}
+	return false
 }

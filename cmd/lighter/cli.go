@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"lighter/config"
 )
 
 // Exit codes of every command.
@@ -40,7 +42,7 @@ func run(ctx context.Context, args []string, c *cli) int {
 	case errors.Is(err, errSaid):
 		return exitFailed
 	default:
-		fmt.Fprintf(c.stderr, "lighter: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(c.stderr, "lighter: %s\n", config.Words(oneLine(err.Error())))
 		return exitFailed
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"lighter"
+	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/demo"
+	"lighter/cmd/lighter/web"
 	"lighter/config"
+	"lighter/config/env"
 	"lighter/discovery/docker"
 )
 
@@ -58,28 +59,31 @@ func (c *cli) demoHost(real bool) (_ demo.Host, stop func() error, err error) {
 			settings = append(settings, kv)
 		}
 	}
-	plan, _, err := config.FromEnv(settings, os.ReadFile)
+	plan, _, err := env.FromEnv(settings, os.ReadFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := docker.NewClient(plan.Docker[0], slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, nil, err
+	for _, c := range config.All[docker.Config](plan) {
+		client, err := docker.NewClient(c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, nil, err
+		}
+		return &demo.Real{Engine: demoEngine{plan, client}, Settings: settings}, client.Close, nil
 	}
-	return &demo.Real{Engine: demoEngine{plan, client}, Settings: settings}, client.Close, nil
+	return nil, nil, errors.New("the settings name no Engine")
 }
 
 // demoAgent runs the agent as lighter run does.
 func demoAgent(ctx context.Context, environ []string, logger *slog.Logger, listening func(url string)) error {
-	plan, warnings, err := config.FromEnv(environ, os.ReadFile)
+	plan, warnings, err := env.FromEnv(environ, os.ReadFile)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		logger.Warn(w)
 	}
-	b := currentBuild()
-	return runAgent(ctx, plan, agentOptions{version: b.Version, commit: b.Commit, logger: logger, listening: listening})
+	read := func() (*config.Plan, []string, error) { return env.FromEnv(environ, os.ReadFile) }
+	return serveAgent(ctx, plan, logger, func(s *web.Server) { listening(s.URL()) }, read)
 }
 
 // demoEngine is the real Engine as the comparison asks it.
@@ -90,19 +94,13 @@ type demoEngine struct {
 
 // Containers implements demo.Engine: those that the agent ships, by the same rules.
 func (e demoEngine) Containers(ctx context.Context) ([]demo.Container, error) {
-	d := e.plan.Docker[0]
-	targets, err := listTargets(ctx, d)
+	shipped, err := agent.ShippedContainers(ctx, e.plan)
 	if err != nil {
 		return nil, err
 	}
-	nodes := relabelTargets(e.plan, map[string][]lighter.Target{d.Name: targets})
 	var all []demo.Container
-	for _, s := range e.plan.Logs {
-		for _, t := range logTargets(s, take(nodes, s.From)) {
-			if unreadable(t.container, s, time.Now()) == "" {
-				all = append(all, demo.Container{ID: t.container.ID, Name: t.container.Name, TTY: t.container.TTY})
-			}
-		}
+	for _, c := range shipped {
+		all = append(all, demo.Container{ID: c.ID, Name: c.Name, TTY: c.TTY})
 	}
 	return all, nil
 }

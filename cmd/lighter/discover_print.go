@@ -6,10 +6,12 @@ import (
 	"io"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/cmd/lighter/agent"
 )
 
-// print writes what was discovered for people: a block a container.
-func (d discovered) print(w io.Writer) error {
+// printPreview writes a preview for people: a block a container.
+func printPreview(w io.Writer, d agent.Preview) error {
 	out := bufio.NewWriter(w)
 	if len(d.Containers) == 0 {
 		fmt.Fprintln(out, "There are no containers.")
@@ -38,7 +40,7 @@ func (d discovered) print(w io.Writer) error {
 	return out.Flush()
 }
 
-func printTargets(w io.Writer, targets []discoveredTarget) {
+func printTargets(w io.Writer, targets []agent.PreviewTarget) {
 	for _, t := range targets {
 		if t.Error != "" {
 			fmt.Fprintf(w, "  metrics  skipped: %s\n", t.Error)

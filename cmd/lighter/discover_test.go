@@ -9,11 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/prometheus/model/labels"
-
-	"lighter"
-	"lighter/config"
+	"lighter/cmd/lighter/agent"
 	"lighter/discovery/dockersim"
 )
 
@@ -73,7 +69,7 @@ func TestDiscoverGolden(t *testing.T) {
 func TestDiscoverWithoutBackends(t *testing.T) {
 	e := shop(t)
 	code, stdout, _ := command(t, []string{"DOCKER_HOST=" + e.Host(), "GRAFANA_LOKI_URL=http://loki:3100"}, "discover", "--json")
-	var got discovered
+	var got agent.Preview
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
 		t.Fatalf("exit %d, %v", code, err)
 	}
@@ -93,39 +89,5 @@ func TestDiscoverWithoutDocker(t *testing.T) {
 	code, _, stderr = command(t, []string{"LIGHTER_MAX_LINE=big"}, "discover")
 	if code != exitFailed || !strings.Contains(stderr, "LIGHTER_MAX_LINE") {
 		t.Errorf("discover = %d %q, want the wrong variable named", code, stderr)
-	}
-}
-
-// What discover says must be what the agent does: the same targets arrive.
-func TestArriveIsWhatTheAgentDoes(t *testing.T) {
-	e := shop(t)
-	plan, _, err := config.FromEnv(append(shopEnviron, "DOCKER_HOST="+e.Host()), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := plan.Docker[0]
-	targets, err := listTargets(t.Context(), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string][]lighter.Target{d.Name: targets}
-	nodes := relabelTargets(plan, found)
-	for _, r := range plan.Relabels {
-		var want, got []labels.Labels
-		for _, t := range nodes[r.Name] {
-			want = append(want, t.Labels)
-		}
-		for _, one := range targets {
-			arrived, why := arrive(plan, []string{r.Name}, d.Name, []lighter.Target{one})
-			for _, t := range arrived {
-				got = append(got, t.Labels)
-			}
-			if (why == "") != (len(arrived) > 0) {
-				t.Errorf("%s at %s: %d arrive, and the reason for none is %q", one.Container.Name, r.Name, len(arrived), why)
-			}
-		}
-		if diff := cmp.Diff(want, got, cmp.Comparer(labels.Equal)); diff != "" {
-			t.Errorf("targets at %s (-agent +discover):\n%s", r.Name, diff)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lighter/config"
+	"lighter/config/env"
 )
 
 // Limits of a health check: Docker runs it every half minute.
@@ -27,13 +28,13 @@ const (
 
 func (c *cli) healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "healthcheck",
+		Use:   "healthcheck [ADDRESS]",
 		Short: "Ask the running agent's /ready; for a Docker HEALTHCHECK",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckTimeout)
 			defer cancel()
-			addr, err := c.listenAddress()
+			addr, err := c.agentAddress(args)
 			if err != nil {
 				return err
 			}
@@ -50,50 +51,35 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 	}
 }
 
-// listenAddress reads the one setting that a health check needs, so that a mistake in
-// another one does not read as an agent that is ill. In a container the agent is process 1,
-// and may have been told by a flag.
-func (c *cli) listenAddress() (string, error) {
-	value := c.env("LIGHTER_LISTEN")
-	if flag, ok := listenFlag(commandLine("/proc/1/cmdline")); ok {
-		value = flag
+// agentAddress returns the address at which the agent answers: the argument, else what the agent has
+// written into its data directory, else what LIGHTER_LISTEN says. It reads no other setting, so that a
+// mistake in one does not read as an agent that is ill.
+func (c *cli) agentAddress(args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
 	}
-	s, _, err := config.ReadSettings([]string{"LIGHTER_LISTEN=" + value}, os.ReadFile)
+	s, _, err := env.ReadSettings([]string{"LIGHTER_LISTEN=" + c.env("LIGHTER_LISTEN"), "LIGHTER_DATA_DIR=" + c.env("LIGHTER_DATA_DIR")}, os.ReadFile)
 	if err != nil {
 		return "", err
+	}
+	if addr, err := os.ReadFile(addressFile(s.DataDir)); err == nil && len(bytes.TrimSpace(addr)) > 0 {
+		return string(bytes.TrimSpace(addr)), nil
 	}
 	return s.Listen, nil
 }
 
-// commandLine returns the arguments of a process, as proc(5) gives them; none if they
-// cannot be read.
-func commandLine(file string) []string {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
-}
+// addressFile is where a running agent has written the address of its server, for its health check.
+func addressFile(dataDir string) string { return filepath.Join(dataDir, "address") }
 
-// listenFlag returns the address that a command line of lighter gives by a flag. Before it may
-// be that of an init which starts it, as docker run --init does.
-func listenFlag(args []string) (addr string, ok bool) {
-	program := slices.IndexFunc(args, func(arg string) bool { return filepath.Base(arg) == "lighter" })
-	if program < 0 {
-		return "", false
+// writeAddress writes the address of the agent's server into its data directory, if there is one, and
+// returns what removes it again. It is no reason for the agent not to run that this fails: the health
+// check asks where LIGHTER_LISTEN says then.
+func writeAddress(dataDir, addr string) (remove func()) {
+	file := addressFile(dataDir)
+	if err := os.WriteFile(file, []byte(addr+"\n"), 0o644); err != nil {
+		_ = os.Remove(file)
 	}
-	args = args[program:]
-	for i, arg := range args {
-		rest, found := strings.CutPrefix(arg, "--"+flagListen)
-		switch {
-		case !found:
-		case strings.HasPrefix(rest, "="):
-			addr, ok = rest[1:], true
-		case rest == "" && i+1 < len(args):
-			addr, ok = args[i+1], true
-		}
-	}
-	return addr, ok
+	return func() { _ = os.Remove(file) }
 }
 
 // readyURL returns the address of /ready for an agent that listens on addr, host:port; one
@@ -101,7 +87,7 @@ func listenFlag(args []string) (addr string, ok bool) {
 func readyURL(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("LIGHTER_LISTEN=%q: %w", addr, err)
+		return "", fmt.Errorf("the address %q: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
 		host = "127.0.0.1"

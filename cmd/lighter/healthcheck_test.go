@@ -33,7 +33,7 @@ func TestHealthcheck(t *testing.T) {
 				_, _ = w.Write([]byte(tc.body))
 			}))
 			defer server.Close()
-			code, stdout, stderr := command(t, []string{"LIGHTER_LISTEN=" + server.Listener.Addr().String(), "LIGHTER_NONSENSE=1", "LIGHTER_LOGS_SINCE=never"}, "healthcheck")
+			code, stdout, stderr := command(t, []string{"LIGHTER_LISTEN=" + server.Listener.Addr().String(), "LIGHTER_DATA_DIR=" + t.TempDir(), "LIGHTER_NONSENSE=1", "LIGHTER_LOGS_SINCE=never"}, "healthcheck")
 			if code != tc.code || stdout+stderr != tc.says {
 				t.Errorf("healthcheck = %d %q %q, want %d %q", code, stdout, stderr, tc.code, tc.says)
 			}
@@ -58,28 +58,30 @@ func TestHealthcheckOfNobody(t *testing.T) {
 	}
 }
 
-func TestListenFlag(t *testing.T) {
-	for line, want := range map[string]string{
-		"":             "",
-		"/lighter run": "",
-		"/lighter run --server.http.listen-addr=0.0.0.0:80 a.alloy":                                "0.0.0.0:80",
-		"/lighter run --server.http.listen-addr :80":                                               ":80",
-		"/lighter --server.http.listen-addr":                                                       "",
-		"/lighter run --server.http.listen-addr=:1 --server.http.listen-addr=:2":                   ":2",
-		"/sbin/docker-init -- /lighter run --server.http.listen-addr=:3":                           ":3",
-		"/bin/other run --server.http.listen-addr=:1":                                              "",
-		"/lighter run --server.http.listen-address=:1 --storage.path=--server.http.listen-addr=:2": "",
+// A health check finds an agent whose address and data directory are flags' by its argument, and one
+// whose address alone is by the data directory.
+func TestHealthcheckFindsTheAgent(t *testing.T) {
+	dir := t.TempDir()
+	environ := []string{"DOCKER_HOST=unix://" + filepath.Join(dir, "none.sock"), "GRAFANA_LOKI_URL=http://127.0.0.1:1", "LIGHTER_DATA_DIR=" + dir}
+	line, stop := startAgent(t, environ, "run", "--server.http.listen-addr=127.0.0.1:0")
+	for name, check := range map[string]func() (int, string, string){
+		"by its data directory": func() (int, string, string) {
+			return command(t, []string{"LIGHTER_DATA_DIR=" + dir, "LIGHTER_LISTEN=127.0.0.1:1"}, "healthcheck")
+		},
+		"by its address": func() (int, string, string) {
+			return command(t, []string{"LIGHTER_DATA_DIR=" + t.TempDir()}, "healthcheck", "127.0.0.1:"+itoa(line.Port))
+		},
 	} {
-		file := filepath.Join(t.TempDir(), "cmdline")
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(line, " ", "\x00")+"\x00"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got, ok := listenFlag(commandLine(file)); got != want || ok != (want != "") {
-			t.Errorf("%q: %q, %t, want %q", line, got, ok, want)
+		if code, _, stderr := check(); code != exitFailed || !strings.Contains(stderr, "the agent is not ready: docker: ") {
+			t.Errorf("%s: healthcheck = %d %q, want the agent's own words that it has no Engine", name, code, stderr)
 		}
 	}
-	if args := commandLine(filepath.Join(t.TempDir(), "none")); args != nil {
-		t.Errorf("of no process: %q", args)
+	stop()
+	if _, err := os.Stat(filepath.Join(dir, "address")); err == nil {
+		t.Error("the address is still there after a clean stop")
+	}
+	if code, _, _ := command(t, environ, "healthcheck", "a", "b"); code != exitUsage {
+		t.Errorf("with two addresses: exit %d, want %d", code, exitUsage)
 	}
 }
 

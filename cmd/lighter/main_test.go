@@ -16,7 +16,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asLighter has the test's own program be lighter: what a test asks of the environment of a
+// whole process can only be tried in one.
+const asLighter = "LIGHTER_TEST_AS_LIGHTER=1"
+
+func TestMain(m *testing.M) {
+	if name, value, _ := strings.Cut(asLighter, "="); os.Getenv(name) == value {
+		_ = os.Unsetenv(name)
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // output is a buffer that a running command writes and a test reads.
 type output struct {
@@ -77,7 +87,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"run", "--bogus"}, `lighter: unknown flag: --bogus; see lighter run --help`},
 		{[]string{"run", "a", "b"}, `lighter: accepts at most 1 arg(s), received 2; see lighter run --help`},
 		{[]string{"version", "x"}, `lighter: version takes no arguments, got "x"; see lighter version --help`},
-		{[]string{"healthcheck", "x"}, `lighter: healthcheck takes no arguments, got "x"; see lighter healthcheck --help`},
+		{[]string{"healthcheck", "x", "y"}, `lighter: accepts at most 1 arg(s), received 2; see lighter healthcheck --help`},
 		{[]string{"discover", "--json=maybe"}, `lighter: invalid argument "maybe" for "--json" flag: strconv.ParseBool: parsing "maybe": invalid syntax; see lighter discover --help`},
 		{[]string{"help", "xyz"}, `lighter: there is no command "xyz"; see lighter help --help`},
 		{[]string{"help", "run", "x"}, `lighter: accepts at most 1 arg(s), received 2; see lighter help --help`},

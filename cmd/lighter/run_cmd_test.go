@@ -169,3 +169,43 @@ func TestStartupFailedInLogfmt(t *testing.T) {
 		t.Errorf("log = %q", stderr)
 	}
 }
+
+// A value that does not parse is reported alone, however many other things deserve a warning.
+func TestSettingsErrorIsTheOnlyLine(t *testing.T) {
+	environ := []string{"GRAFANA_LOKI_URL=ftp://logs.example", "GRAFANA_LOKI_TOKEN=a", "GRAFANA_PROM_TOKN=b", `ENVIRONMENT="field"`}
+	for _, name := range []string{"run", "discover"} {
+		code, stdout, stderr := command(t, environ, name)
+		if code != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "ftp://logs.example") {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q, want one line that names the value", name, code, stdout, stderr)
+		}
+	}
+}
+
+// Settings that deserve a warning are logged in the format and from the level that settings ask for.
+func TestWarningsAreLoggedAsSettingsSay(t *testing.T) {
+	environ := []string{"DOCKER_HOST=unix:///nonexistent/docker.sock", "LIGHTER_LISTEN=127.0.0.1:0", `ENVIRONMENT="field"`, "GRAFANA_PROM_TOKN=a"}
+	_, stop := startAgent(t, environ)
+	_, log := stop()
+	for _, want := range []string{"ENVIRONMENT is read without the quotes around its value", "the nearest is GRAFANA_PROM_TOKEN"} {
+		if !strings.Contains(log, `"level":"warn","msg":"`) || !strings.Contains(log, want) {
+			t.Errorf("the log does not say %q:\n%s", want, log)
+		}
+	}
+	busy, err := net.Listen("tcp", "127.0.0.1:0") // an agent that cannot start ends by itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	_, _, stderr := command(t, append(environ, "LIGHTER_LISTEN="+busy.Addr().String(), "LIGHTER_LOG_LEVEL=error", `LIGHTER_LOG_FORMAT="logfmt"`), "run")
+	if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "level=fatal") {
+		t.Errorf("with LIGHTER_LOG_LEVEL=error the log is %q, want the one line that is fatal, in logfmt", stderr)
+	}
+}
+
+// The one line of a start that fails is in the format that was asked for, quotes or not.
+func TestStartupFailedInQuotedLogfmt(t *testing.T) {
+	_, _, stderr := command(t, []string{`LIGHTER_LOG_FORMAT="logfmt"`, "LIGHTER_MAX_LINE=big"}, "run")
+	if !strings.Contains(stderr, " level=fatal msg=startup_failed error=") {
+		t.Errorf("log = %q", stderr)
+	}
+}

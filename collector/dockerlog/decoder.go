@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"lighter/collector/tail"
 )
@@ -12,53 +13,106 @@ import (
 // Streams of a container's log, as the Engine numbers them (moby, api/pkg/stdcopy).
 const (
 	stderr = 2 // 1 is stdout, and so is 0, as which old Engines wrote it
-	system = 3 // an error of the Engine, in the middle of an answer that began well
+	system = 3 // an error of the Engine in the middle of a response that began without one
 )
 
 const frameHeader = 8
 
-// maxMessage is the longest message that is held whole. json-file's are of 16 KiB, other
-// drivers' may be longer; of one beyond this the beginning is kept and the rest passed over.
+// maxMessage is the longest message that is held whole. Messages of json-file have 16 KiB, those of other
+// drivers may be longer. Of a message beyond this the beginning is kept, and the rest is passed over.
 const maxMessage = 1 << 20
 
-// engineError is what the Engine said in the middle of its answer.
+// engineError is an error that the Engine reports in the middle of its response.
 type engineError string
 
 func (e engineError) Error() string { return "the Engine reports: " + string(e) }
 
-var errFrame = errors.New("an answer of the Engine is not made of log frames")
+var errFrame = errors.New("a response of the Engine is not made of log frames")
 
-// decoder makes messages of the bytes of one answer of the Engine, in the order of the log,
-// and has its lines made of them. It keeps nothing else.
+// decoder makes lines of the bytes of one response of the Engine, in the order of the log:
+//
+//	d.decode(buf)
+//	for d.next() {
+//		use(&d.lines.Line)
+//	}
+//	if d.err != nil { … }
+//	rest := d.rest() // what the next buffer has to begin with
+//
+// It keeps the pieces of lines that are not whole, and no other bytes.
 type decoder struct {
-	lines  tail.Lines // Terminal where the answer has no frames
+	lines  tail.Lines  // Terminal where the response has no frames
+	err    error       // why next goes no further; nil: it needs more bytes
+	broken func(error) // is told of each message that cannot be read; it is passed over
+
+	buf    []byte
+	taken  int // of buf, the bytes that have been decoded
 	stamps stamps
-	raw    tail.Partial // a terminal's line that is not whole, its timestamps in it
+	behind stamps // of messages that follow on a terminal's line
 
-	seen  repeats
-	began [2]int // by stream, the number of the line before which its line that is not whole began
-	torn  bool   // what is emitted is the beginning of a line of which the rest did not come
+	messages int   // decoded so far
+	oldest   int64 // the time of the first message, Unix nanoseconds; 0 before it
+	newest   int64 // the greatest time of a message; 0 before the first
+	last     int64 // the time of the last message; 0 before the first
+	before   int64 // messages that have an earlier time are counted
+	earlier  int   // that many
 
-	messages int // decoded so far; of a terminal's log: lines
+	// These times show whether a response lacks messages. They are Unix nanoseconds; one that is 0 is not
+	// checked.
+	firstBy    int64 // the first message must not be later
+	mustReach  int64 // the log's last message had this time when the response was opened; 0 once it has come
+	stopBefore int64 // the Engine skips messages before the one of this time
 
-	skip    int // bytes of an overlong message still to pass over
-	skipFor int // the stream of that message, whose line ends with it if the last byte is a newline
+	started int64 // when the container's run began; only of a terminal's log
+
+	skip    int  // bytes of an overlong message that are still to be passed over
+	skipFor int  // the stream of that message; negative: it had no timestamp
+	passing bool // a terminal's line is passed over up to its newline
 }
 
-// decode takes the bytes that are whole messages from the front of b and returns how
-// many it took. Emitted lines may point into b.
-func (d *decoder) decode(b []byte) (int, error) {
-	if d.lines.Terminal {
-		return d.decodeTerminal(b)
+// decode has next decode b, which begins with the rest of what was decoded before. The lines may
+// point into b.
+func (d *decoder) decode(b []byte) { d.buf, d.taken = b, 0 }
+
+// next reports whether there is another line, which is in d.lines.Line then.
+func (d *decoder) next() bool {
+	for !d.lines.Next() {
+		switch {
+		case d.err != nil:
+			return false
+		case d.lines.Terminal:
+			if !d.terminalMessage() {
+				return false
+			}
+		case !d.frame():
+			return false
+		}
 	}
-	return d.decodeFrames(b)
+	return true
 }
 
-// need returns how long the message that b begins with is, as far as b tells: so many bytes
-// must be there for decode to get on.
+// rest returns the beginning of the message that is not whole yet, and lets go of the buffer.
+func (d *decoder) rest() []byte {
+	rest := d.buf[d.taken:]
+	d.decode(nil)
+	d.lines.Release()
+	return rest
+}
+
+// finish says that the log ends with rest: the container has stopped, and nothing more will come of
+// a line that has no newline. next gives those lines.
+func (d *decoder) finish(rest []byte) {
+	if d.lines.Terminal && len(rest) > 0 && !d.passing {
+		d.add(tail.Stdout, rest, false)
+	}
+	d.lines.End(tail.Stdout)
+	d.lines.End(tail.Stderr)
+}
+
+// need returns how long the message is that b begins with, as far as b tells: so many bytes
+// must be there for next to get on.
 func (d *decoder) need(b []byte) int {
 	if d.lines.Terminal {
-		return len(b) + minRead
+		return len(b) + max(minRead, len(b)/4)
 	}
 	if len(b) < frameHeader {
 		return minRead
@@ -66,194 +120,122 @@ func (d *decoder) need(b []byte) int {
 	return frameHeader + min(int(binary.BigEndian.Uint32(b[4:8])), maxMessage)
 }
 
-func (d *decoder) decodeFrames(b []byte) (taken int, err error) {
-	for {
-		if d.skip > 0 {
-			n := min(d.skip, len(b)-taken)
-			if n == 0 {
-				return taken, nil
-			}
-			taken += n
-			if d.skip -= n; d.skip > 0 {
-				return taken, nil
-			}
-			if b[taken-1] == '\n' {
-				d.lines.End(d.skipFor)
-			}
-		}
-		f := b[taken:]
-		if len(f) < frameHeader {
-			return taken, nil
-		}
-		if f[0] > system || f[1]|f[2]|f[3] != 0 {
-			return taken, errFrame
-		}
-		size := int(binary.BigEndian.Uint32(f[4:8]))
-		held := min(size, maxMessage)
-		if len(f) < frameHeader+held {
-			return taken, nil
-		}
-		taken += frameHeader + held
-		msg := f[frameHeader : frameHeader+held]
-		stream := tail.Stdout
-		switch f[0] {
-		case system:
-			return taken, engineError(bytes.TrimSpace(msg))
-		case stderr:
-			stream = tail.Stderr
-		}
-		d.skip, d.skipFor = size-held, stream
-		d.messages++
-		if err := d.message(stream, msg); err != nil {
-			return taken, err
-		}
+// frame decodes the next frame, or what is left of an overlong one. It reports whether that was there.
+func (d *decoder) frame() bool {
+	if d.skip > 0 {
+		return d.skipOn()
 	}
+	f := d.buf[d.taken:]
+	if len(f) < frameHeader {
+		return false
+	}
+	if f[0] > system || f[1]|f[2]|f[3] != 0 {
+		d.err = errFrame
+		return false
+	}
+	size := int(binary.BigEndian.Uint32(f[4:8]))
+	held := min(size, maxMessage)
+	if len(f) < frameHeader+held {
+		return false
+	}
+	d.taken += frameHeader + held
+	msg := f[frameHeader : frameHeader+held]
+	stream := tail.Stdout
+	switch f[0] {
+	case system:
+		d.err = engineError(bytes.TrimSpace(msg))
+		return false
+	case stderr:
+		stream = tail.Stderr
+	}
+	last := false
+	switch {
+	case size == 0:
+		d.messages++
+		return true
+	case size > held:
+		d.skip, d.skipFor = size-held, stream
+	case msg[held-1] == '\n':
+		msg, last = msg[:held-1], true
+	}
+	if !d.add(stream, msg, last) {
+		d.skipFor = -1
+	}
+	return true
 }
 
-// message takes one message: a timestamp, a space, and a line or a piece of one.
-func (d *decoder) message(stream int, msg []byte) error {
-	if len(msg) == 0 {
-		return nil
+// skipOn passes over the rest of an overlong message, and reports whether all of it was there. Its
+// last byte tells whether the line ends with it.
+func (d *decoder) skipOn() bool {
+	n := min(d.skip, len(d.buf)-d.taken)
+	d.taken += n
+	if d.skip -= n; d.skip > 0 {
+		return false
 	}
+	if d.buf[d.taken-1] == '\n' && d.skipFor >= 0 {
+		d.lines.End(d.skipFor)
+	}
+	return true
+}
+
+// add takes one message, without its newline: a timestamp, a space, and a line or a piece of one. It
+// returns false if there is no timestamp, and so no message.
+func (d *decoder) add(stream int, msg []byte, last bool) bool {
+	d.messages++
 	t, text, err := d.stamps.cut(msg)
 	if err != nil {
-		return fmt.Errorf("%w (it has %d bytes)", err, len(msg))
+		d.broken(fmt.Errorf("%w (it has %d bytes)", err, len(msg)))
+		return false
 	}
-	last := d.skip == 0 && len(text) > 0 && text[len(text)-1] == '\n'
-	if last {
-		text = text[:len(text)-1]
+	if d.err = d.note(t); d.err == nil {
+		d.lines.Add(t, stream, text, true, last)
 	}
-	open := d.lines.Open(stream)
-	if open != 0 && t != open {
-		d.interrupt(t, stream, t < open)
+	return true
+}
+
+// maxDisorder is how much later a message may be than the next one in the log if that is of the other
+// stream: the two streams are written side by side.
+const maxDisorder = int64(time.Millisecond)
+
+// note notes the time of the next message. It returns errHole if the response lacks messages before it:
+// the response begins too late, the Engine skips some here, or this message was written after the one
+// that the response must reach and that one has not come.
+func (d *decoder) note(t int64) error {
+	switch {
+	case d.firstBy != 0 && d.oldest == 0 && t > d.firstBy, d.stopBefore != 0 && t >= d.stopBefore:
+		return errHole
+	case d.mustReach == 0:
+	case t == d.mustReach:
+		d.mustReach = 0
+	case t > d.mustReach+maxDisorder:
+		return errHole
 	}
-	d.lines.Message(t, stream, text, false, last)
-	if now := d.lines.Open(stream); now != 0 && now != open {
-		d.began[stream] = d.seen.place(t, stream)
+	if d.oldest == 0 {
+		d.oldest = t
+	}
+	d.newest, d.last = max(d.newest, t), t
+	if t < d.before {
+		d.earlier++
 	}
 	return nil
 }
 
-// interrupt ends the line of a stream that is not whole when another message follows. Where
-// that has come before, the Engine repeats, and the line comes again. It may do so, too, where
-// the message is older: more than is remembered. Else the line had no newline.
-func (d *decoder) interrupt(t int64, stream int, older bool) {
-	if d.seen.has(t, stream) {
-		d.lines.Forget(stream)
-		return
+// latest returns the greatest time of a message that has come, whole or in part; 0 if there is
+// none. rest is what has been left of the last buffer.
+func (d *decoder) latest(rest []byte) int64 {
+	if !d.lines.Terminal {
+		return d.newest
 	}
-	d.torn = older
-	d.lines.End(stream)
-	d.torn = false
+	t, _, _ := d.stamps.cut(rest)
+	return max(d.newest, t)
 }
 
-// judge says whether a line that is emitted has come before. What has come of the other
-// stream's line comes again where it follows the repeated one.
-func (d *decoder) judge(t int64, stream int, line []byte, joined bool) verdict {
-	if d.torn {
-		return doubtful
-	}
-	v := d.seen.judge(t, stream, line, joined)
-	if other := 1 - stream; v == repeated && d.lines.Open(other) != 0 && d.began[other] >= d.seen.next {
-		d.lines.Forget(other)
-	}
-	return v
-}
-
-// decodeTerminal is decode for a container with a terminal, whose log has no frames: a
-// timestamp, a space, the line, CR, LF, and the timestamp again before each further piece
-// of a long line.
-func (d *decoder) decodeTerminal(b []byte) (taken int, err error) {
-	for {
-		rest := b[taken:]
-		nl := bytes.IndexByte(rest, '\n')
-		if nl < 0 {
-			if !d.raw.Open() && len(rest) < maxPiece {
-				return taken, nil // may come whole with the next read
-			}
-			if !d.raw.Open() {
-				t, _, _ := d.stamps.cut(rest)
-				d.raw.Begin(t)
-			}
-			d.raw.Add(rest, d.terminalLimit())
-			return len(b), nil
-		}
-		taken += nl + 1
-		d.messages++
-		line, own := rest[:nl], false
-		if d.raw.Open() {
-			line, own = d.raw.Take(line, d.terminalLimit()), true
-		}
-		if err := d.terminalLine(line, own); err != nil {
-			return taken, err
-		}
-	}
-}
-
-// maxPiece is the longest piece of a line that the Engine hands on, with its timestamp.
-const maxPiece = 16<<10 + stampLen + 1
-
-// terminalLimit is how much of a terminal's line is kept before the timestamps in it are removed.
-func (d *decoder) terminalLimit() int {
-	return d.lines.MaxBytes + (d.lines.MaxBytes/(16<<10)+3)*(stampLen+1)
-}
-
-func (d *decoder) terminalLine(raw []byte, own bool) error {
-	t, line, err := d.stamps.cut(raw)
-	if err != nil {
-		return fmt.Errorf("%w (it has %d bytes)", err, len(raw))
-	}
-	d.lines.Line(t, tail.Stdout, withoutStamps(line, raw[:len(raw)-len(line)]), own)
-	return nil
-}
-
-// finish hands on what the log ends with though no newline came: the container has
-// stopped, and nothing more of the line will come.
-func (d *decoder) finish(rest []byte) error {
+// lastTime is latest for the last message in the order of the log.
+func (d *decoder) lastTime(rest []byte) int64 {
 	if d.lines.Terminal {
-		if d.raw.Open() {
-			rest = d.raw.Take(rest, d.terminalLimit())
+		if t, _, err := d.stamps.cut(rest); err == nil {
+			return t
 		}
-		if len(rest) == 0 {
-			return nil
-		}
-		return d.terminalLine(rest, true)
 	}
-	d.lines.End(tail.Stdout)
-	d.lines.End(tail.Stderr)
-	return nil
-}
-
-// newest returns the time of the newest line that is not whole, where rest is what decode
-// has left; 0 if there is none.
-func (d *decoder) newest(rest []byte) int64 {
-	t := max(d.lines.Newest(), d.raw.Time)
-	if d.lines.Terminal && t == 0 {
-		t, _, _ = d.stamps.cut(rest)
-	}
-	return t
-}
-
-// waiting returns the time of the oldest line that is not whole yet, 0 if there is none.
-func (d *decoder) waiting() int64 { return max(d.lines.Waiting(), d.raw.Time) }
-
-// withoutStamps removes from a terminal's line what the Engine puts before each piece of
-// it but the first: the same timestamp again, to the nanosecond, and a space.
-func withoutStamps(line, stamp []byte) []byte {
-	const shortestPiece = 1024 // pieces are of 16 KiB unless the log driver says otherwise; none says less
-	if len(line) < shortestPiece {
-		return line
-	}
-	at := bytes.Index(line, stamp)
-	if at < 0 {
-		return line
-	}
-	kept := line[:at]
-	for {
-		line = line[at+len(stamp):]
-		if at = bytes.Index(line, stamp); at < 0 {
-			return append(kept, line...)
-		}
-		kept = append(kept, line[:at]...)
-	}
+	return d.last
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// got is a line as a decoder emitted it.
+// got is a line as a decoder gave it.
 type got struct {
 	Time   string
 	Stream int
@@ -33,22 +34,31 @@ func frames(all ...[]byte) []byte { return bytes.Join(all, nil) }
 
 // decodeInPieces feeds in to a decoder as reads of n bytes would, keeping what is left
 // over, and finishes as at a container's end.
-func decodeInPieces(in []byte, n int, tty bool, maxLine int) (lines []got, cuts int, err error) {
-	d := decoder{lines: tail.Lines{Terminal: tty, MaxBytes: maxLine, Cut: func() { cuts++ }, Emit: func(t int64, stream int, line []byte, _ bool) {
-		lines = append(lines, got{time.Unix(0, t).UTC().Format(time.RFC3339Nano), stream + 1, string(line)})
-	}}}
+func decodeInPieces(in []byte, n int, tty bool, maxLine int) (lines []got, cuts, broken int, err error) {
+	d := decoder{broken: func(error) { broken++ }, started: math.MaxInt64, lines: tail.Lines{Terminal: tty, MaxBytes: maxLine}}
+	take := func() {
+		for d.next() {
+			l := &d.lines.Line
+			lines = append(lines, got{time.Unix(0, l.Time).UTC().Format(time.RFC3339Nano), l.Stream + 1, string(l.Text)})
+			if l.Cut {
+				cuts++
+			}
+		}
+	}
 	var held []byte
 	for len(in) > 0 {
 		n := min(n, len(in))
 		held = append(bytes.Clone(held), in[:n]...) // memory of its own, as the next chunk has
 		in = in[n:]
-		taken, err := d.decode(held)
-		if err != nil {
-			return lines, cuts, err
+		d.decode(held)
+		if take(); d.err != nil {
+			return lines, cuts, broken, d.err
 		}
-		held = held[taken:]
+		held = d.rest()
 	}
-	return lines, cuts, d.finish(held)
+	d.finish(held)
+	take()
+	return lines, cuts, broken, d.err
 }
 
 const (
@@ -56,17 +66,21 @@ const (
 	t2 = "2026-01-02T03:04:05.100000000Z"
 	s1 = "2026-01-02T03:04:05.000000006Z"
 	s2 = "2026-01-02T03:04:05.1Z"
+	t3 = "2026-01-02T03:04:06.000000001Z"
+	s3 = t3
 )
 
 func TestDecode(t *testing.T) {
-	k16, k8 := strings.Repeat("x", 16<<10), strings.Repeat("y", 8<<10)
+	k16, k8, k4 := strings.Repeat("x", 16<<10), strings.Repeat("y", 8<<10), strings.Repeat("v", 4<<10)
 	for name, tc := range map[string]struct {
 		in   []byte
 		tty  bool
 		max  int // 0 is 256 KiB
 		want []got
 		cuts int
-		err  error
+
+		broken int // messages that are passed over
+		err    error
 	}{
 		"two streams": {
 			in:   frames(frame(1, t1+" hello\n"), frame(2, t2+" oops\n")),
@@ -97,18 +111,58 @@ func TestDecode(t *testing.T) {
 			in:   frames(frame(1, t1+" hello\n"), frame(3, "Error grabbing logs: EOF\n")),
 			want: []got{{s1, 1, "hello"}}, err: engineError("Error grabbing logs: EOF"),
 		},
-		"no timestamp":    {in: frame(1, "hello world\n"), err: errNoTimestamp},
+		"no timestamp":                {in: frames(frame(1, t1+" hello\n"), frame(1, "hello world\n"), frame(2, t2+" oops\n")), broken: 1, want: []got{{s1, 1, "hello"}, {s2, 2, "oops"}}},
+		"no timestamp between pieces": {in: frames(frame(1, t1+" "+k16), frame(1, "hello world\n"), frame(1, t1+" end\n")), broken: 1, want: []got{{s1, 1, k16 + "end"}}},
+		"no timestamp, longer than is held": {
+			in:   frames(frame(1, t1+" "+k16), frame(1, strings.Repeat("z", 3<<20)+"\n"), frame(1, t1+" end\n")),
+			want: []got{{s1, 1, k16 + "end"}}, broken: 1,
+		},
+		"a run ends in the middle of a line, and the next begins on the other stream": {
+			in:   frames(frame(1, t1+" start 1\n"), frame(2, t1+" last words"), frame(1, t2+" start 2\n"), frame(2, t2+" last words")),
+			want: []got{{s1, 1, "start 1"}, {s1, 2, "last words"}, {s2, 1, "start 2"}, {s2, 2, "last words"}},
+		},
+		"both streams end in the middle of a line": {
+			in:   frames(frame(1, t1+" out"), frame(2, t2+" err"), frame(2, t3+" next\n"), frame(1, t3+" next\n")),
+			want: []got{{s1, 1, "out"}, {s2, 2, "err"}, {s3, 2, "next"}, {s3, 1, "next"}},
+		},
+		"a run ends in the middle of a long line": {
+			in:   frames(frame(2, t1+" "+k16), frame(2, t1+" bye"), frame(1, t2+" start 2\n"), frame(2, t3+" oops\n")),
+			want: []got{{s1, 2, k16 + "bye"}, {s2, 1, "start 2"}, {s3, 2, "oops"}},
+		},
 		"no frames":       {in: []byte("<html><body>"), err: errFrame},
 		"cut in a header": {in: frame(1, t1+" hello\n")[:5]},
 		"cut in a frame":  {in: frame(1, t1+" hello\n")[:20]},
 
-		"terminal":                    {tty: true, in: []byte(t1 + " hello\r\n" + t2 + " \r\n"), want: []got{{s1, 1, "hello"}, {s2, 1, ""}}},
-		"terminal, CR in the line":    {tty: true, in: []byte(t1 + " 10%\r20%\r\r\n"), want: []got{{s1, 1, "10%\r20%\r"}}},
-		"terminal, a line of pieces":  {tty: true, in: []byte(t1 + " " + k16 + t1 + " " + k16 + t1 + " " + k8 + "\r\n" + t2 + " next\r\n"), want: []got{{s1, 1, k16 + k16 + k8}, {s2, 1, "next"}}},
-		"terminal, no newline":        {tty: true, in: []byte(t1 + " $ "), want: []got{{s1, 1, "$ "}}},
-		"terminal, long, no newline":  {tty: true, in: []byte(t1 + " " + k16 + t1 + " " + k16), want: []got{{s1, 1, k16 + k16}}},
-		"terminal, too long":          {tty: true, max: 20 << 10, in: []byte(t1 + " " + k16 + t1 + " " + k16 + t1 + " " + k16 + "\r\n"), want: []got{{s1, 1, k16 + strings.Repeat("x", 4<<10-8) + "…[cut]"}}, cuts: 1},
-		"terminal without timestamps": {tty: true, in: []byte("hello world\r\n"), err: errNoTimestamp},
+		"terminal":                                          {tty: true, in: []byte(t1 + " hello\r\n" + t2 + " \r\n"), want: []got{{s1, 1, "hello"}, {s2, 1, ""}}},
+		"terminal, CR in the line":                          {tty: true, in: []byte(t1 + " 10%\r20%\r\r\n"), want: []got{{s1, 1, "10%\r20%\r"}}},
+		"terminal, a line of pieces":                        {tty: true, in: []byte(t1 + " " + k16 + t1 + " " + k16 + t1 + " " + k8 + "\r\n" + t2 + " next\r\n"), want: []got{{s1, 1, k16 + k16 + k8}, {s2, 1, "next"}}},
+		"terminal, no newline":                              {tty: true, in: []byte(t1 + " $ "), want: []got{{s1, 1, "$ "}}},
+		"terminal, long, no newline":                        {tty: true, in: []byte(t1 + " " + k16 + t1 + " " + k16), want: []got{{s1, 1, k16 + k16}}},
+		"terminal, too long":                                {tty: true, max: 20 << 10, in: []byte(t1 + " " + k16 + t1 + " " + k16 + t1 + " " + k16 + "\r\n"), want: []got{{s1, 1, k16 + strings.Repeat("x", 4<<10-8) + "…[cut]"}}, cuts: 1},
+		"terminal, a line without timestamp":                {tty: true, in: []byte(t1 + " hello\r\nhello world\r\n" + t2 + " next\r\n"), broken: 1, want: []got{{s1, 1, "hello"}, {s2, 1, "next"}}},
+		"terminal, a run ends with a prompt":                {tty: true, in: []byte(t1 + " start 1\r\n" + t1 + " > " + t2 + " start 2\r\n" + t3 + " $ "), want: []got{{s1, 1, "start 1"}, {s1, 1, "> "}, {s2, 1, "start 2"}, {s3, 1, "$ "}}},
+		"terminal, prompts of two runs":                     {tty: true, in: []byte(t1 + " > " + t2 + " > " + t3 + " start 3\r\n"), want: []got{{s1, 1, "> "}, {s2, 1, "> "}, {s3, 1, "start 3"}}},
+		"terminal, a run ends in the middle of a long line": {tty: true, in: []byte(t1 + " " + k16 + t1 + " 10%\r20%" + t2 + " start 2\r\n"), want: []got{{s1, 1, k16 + "10%\r20%"}, {s2, 1, "start 2"}}},
+		"terminal, a run ends in the middle of a line that is too long": {
+			tty: true, max: 20 << 10, in: []byte(t1 + " " + strings.Repeat(k16+t1+" ", 20) + "end" + t2 + " start 2\r\n"),
+			want: []got{{s1, 1, k16 + strings.Repeat("x", 4<<10-8) + "…[cut]"}, {s2, 1, "start 2"}}, cuts: 1,
+		},
+		"terminal, timestamps in the text": {
+			tty: true, in: []byte(t2 + " at " + t1 + " and " + t2 + " and 2999-01-02T03:04:05.000000000Z it rained\r\n"),
+			want: []got{{s2, 1, "at " + t1 + " and " + t2 + " and 2999-01-02T03:04:05.000000000Z it rained"}},
+		},
+		"terminal, whole seconds": {
+			tty: true, in: []byte("2026-01-02T03:04:05Z start 2026-01-02T03:04:05Z ok\r\n2026-01-02T03:04:05Z > 2026-01-02T03:04:07Z start 2\r\n2026-01-02T03:04:08Z " + k4 + "2026-01-02T03:04:08Z end\r\n"),
+			want: []got{{"2026-01-02T03:04:05Z", 1, "start 2026-01-02T03:04:05Z ok"}, {"2026-01-02T03:04:05Z", 1, "> "}, {"2026-01-02T03:04:07Z", 1, "start 2"}, {"2026-01-02T03:04:08Z", 1, k4 + "end"}},
+		},
+		"terminal, Podman reads the newline by itself": {
+			tty: true, in: []byte("2026-01-02T03:04:05Z hello2026-01-02T03:04:05Z \r\n2026-01-02T03:04:05Z seen at 2026-01-02T03:04:05Z here\r\n2026-01-02T03:04:06Z next\r\n"),
+			want: []got{{"2026-01-02T03:04:05Z", 1, "hello"}, {"2026-01-02T03:04:05Z", 1, "seen at 2026-01-02T03:04:05Z here"}, {"2026-01-02T03:04:06Z", 1, "next"}},
+		},
+		"terminal, a line longer than is held": {
+			tty: true, in: []byte(t1 + " " + strings.Repeat("z", 3<<20) + "\r\n" + t2 + " next\r\n"),
+			want: []got{{s1, 1, strings.Repeat("z", 256<<10-9) + "…[cut]"}, {s2, 1, "next"}}, cuts: 1, max: 256<<10 - 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.max == 0 {
@@ -118,12 +172,29 @@ func TestDecode(t *testing.T) {
 				if n == 7 && len(tc.in) > 2000 {
 					continue // quadratic
 				}
-				lines, cuts, err := decodeInPieces(bytes.Clone(tc.in), n, tc.tty, tc.max)
-				if diff := cmp.Diff(tc.want, lines); diff != "" || cuts != tc.cuts || !errors.Is(err, tc.err) {
-					t.Fatalf("reads of %d: err = %v, want %v; cuts = %d, want %d; lines (-want +got):\n%.2000s", n, err, tc.err, cuts, tc.cuts, diff)
+				lines, cuts, broken, err := decodeInPieces(bytes.Clone(tc.in), n, tc.tty, tc.max)
+				if diff := cmp.Diff(tc.want, lines); diff != "" || cuts != tc.cuts || broken != tc.broken || !errors.Is(err, tc.err) {
+					t.Fatalf("reads of %d: err = %v, want %v; cuts = %d, want %d; broken = %d, want %d; lines (-want +got):\n%.2000s", n, err, tc.err, cuts, tc.cuts, broken, tc.broken, diff)
 				}
 			}
 		})
+	}
+}
+
+// A line of the container's present run has no other message behind it, whatever it looks like.
+func TestTimestampsInThePresentRun(t *testing.T) {
+	in := t1 + " next run at " + t3 + " by cron\r\n"
+	var lines []string
+	d := decoder{lines: tail.Lines{Terminal: true, MaxBytes: 1000}}
+	d.decode([]byte(in))
+	for d.next() {
+		lines = append(lines, string(d.lines.Line.Text))
+	}
+	if d.err != nil {
+		t.Fatal(d.err)
+	}
+	if diff := cmp.Diff([]string{"next run at " + t3 + " by cron"}, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
 
@@ -133,8 +204,11 @@ func TestTheLogOfAContainerIsInNoError(t *testing.T) {
 		if !tty {
 			in = frame(1, string(in))
 		}
-		if _, _, err := decodeInPieces(in, 100, tty, 1000); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("terminal %t: err = %v", tty, err)
+		var broken error
+		d := decoder{lines: tail.Lines{Terminal: tty, MaxBytes: 1000}, broken: func(err error) { broken = err }}
+		d.decode(in)
+		if d.next() || d.err != nil || broken == nil || strings.Contains(broken.Error(), "hunter2") {
+			t.Errorf("terminal %t: err = %v, broken: %v", tty, d.err, broken)
 		}
 	}
 }
@@ -143,6 +217,7 @@ func TestTheLogOfAContainerIsInNoError(t *testing.T) {
 // kept, no limits. The fuzz target holds the real one to it.
 func slowDecode(in []byte) (lines []got) {
 	open := map[byte]*got{}
+	short := map[byte]bool{} // the last piece is shorter than the Engine's pieces
 	closeLine := func(s byte) {
 		if open[s] != nil {
 			lines = append(lines, *open[s])
@@ -162,17 +237,21 @@ func slowDecode(in []byte) (lines []got) {
 		}
 		at, err := time.Parse(time.RFC3339Nano, stamp)
 		if !ok || err != nil || len(stamp) >= 64 {
-			break
+			continue
 		}
 		when := time.Unix(0, at.UnixNano()).UTC().Format(time.RFC3339Nano)
 		if open[s] != nil && open[s].Time != when {
 			closeLine(s)
+		}
+		if other := 3 - s; short[other] && open[other] != nil && (open[other].Time != when || at.UnixNano()%int64(time.Second) != 0) {
+			closeLine(other)
 		}
 		if open[s] == nil {
 			open[s] = &got{Time: when, Stream: int(s)}
 		}
 		body, whole := strings.CutSuffix(text, "\n")
 		open[s].Line += body
+		short[s] = !whole && len(body) < tail.DefaultPieceBytes
 		if whole {
 			closeLine(s)
 		}
@@ -196,7 +275,7 @@ func FuzzDecodeFrames(f *testing.F) {
 			return
 		}
 		want := slowDecode(in)
-		lines, _, err := decodeInPieces(in, n, false, 256<<10)
+		lines, _, _, err := decodeInPieces(in, n, false, 256<<10)
 		if err != nil { // then what follows is not decoded, and the ends of lines are not known
 			want = want[:min(len(want), len(lines))]
 		}
@@ -213,8 +292,8 @@ func FuzzDecodeTerminal(f *testing.F) {
 		if n < 1 || len(in) > 1<<16 {
 			return
 		}
-		whole, _, err := decodeInPieces(bytes.Clone(in), 1<<30, true, 4096)
-		pieces, _, err2 := decodeInPieces(bytes.Clone(in), n, true, 4096)
+		whole, _, _, err := decodeInPieces(bytes.Clone(in), 1<<30, true, 4096)
+		pieces, _, _, err2 := decodeInPieces(bytes.Clone(in), n, true, 4096)
 		if diff := cmp.Diff(whole, pieces, cmpopts.EquateEmpty()); diff != "" || (err == nil) != (err2 == nil) {
 			t.Errorf("whole: err = %v; in reads of %d: err = %v; lines (-whole +pieces):\n%s", err, n, err2, diff)
 		}
@@ -226,12 +305,15 @@ func BenchmarkDecode(b *testing.B) {
 		line := frame(1, t1+" "+strings.Repeat("x", n)+"\n")
 		in := bytes.Repeat(line, 16<<10/len(line))
 		b.Run(fmt.Sprintf("bytes=%d", n), func(b *testing.B) {
-			d := decoder{lines: tail.Lines{MaxBytes: 256 << 10, Emit: func(int64, int, []byte, bool) {}}}
+			d := decoder{lines: tail.Lines{MaxBytes: 256 << 10}}
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.decode(in); err != nil {
-					b.Fatal(err)
+				d.decode(in)
+				for d.next() {
+				}
+				if d.err != nil {
+					b.Fatal(d.err)
 				}
 			}
 		})

@@ -18,7 +18,7 @@ func TestPace(t *testing.T) {
 			for range 20 {
 				n := min(perSecond+int(float64(perSecond)*pause.Seconds()), limit)
 				took := int64(float64(n) / float64(max(perSecond, 1)) * 1e9)
-				pause = p.after(answer{bytes: n, first: 5e18, last: 5e18 + took})
+				pause = p.after(n, 5e18, 5e18+took)
 				if written := int(float64(perSecond) * pause.Seconds()); written > held/4+1 && pause > minRound {
 					t.Errorf("at %d bytes a second a pause of %s, in which %d of %d bytes are replaced", perSecond, pause, written, held)
 				}
@@ -34,11 +34,11 @@ func TestPace(t *testing.T) {
 func TestPaceAfterAQuietTime(t *testing.T) {
 	p := pace{held: 300_000}
 	for range 10 {
-		p.after(answer{})
+		p.after(0, 0, 0)
 	}
 	p.reset()
 	for _, want := range []time.Duration{minRound, 2 * minRound, 4 * minRound} {
-		if got := p.after(answer{bytes: 100, first: 1, last: 2}); got != want {
+		if got := p.after(100, 1, 2); got != want {
 			t.Errorf("pause = %s, want %s", got, want)
 		}
 	}

@@ -25,25 +25,34 @@ import (
 // scripted is an Engine with one log, whose follower goes wrong when the test says so, as those
 // of real ones do when a log is rotated.
 type scripted struct {
-	everyLine bool    // filters as Engine 20.10: each line by itself, not all up to the first match
-	leavesOut bool    // as Engine 20.10 with a compressed log: all rotated files if the oldest ends before since
-	deaf      bool    // followers hear of nothing that is written
-	then      *record // is written when the next answer that is none of a follower has been opened
+	everyLine bool            // filters as Engine 20.10: each line by itself, not all up to the first match
+	leavesOut bool            // as Engine 20.10 with a compressed log: all rotated files if the oldest ends before since
+	deaf      bool            // followers hear of nothing that is written
+	terminal  bool            // the container has a terminal: its log has no frames
+	seconds   bool            // times are whole seconds, as Podman's
+	grows     func() []record // is written with each response that is none of a follower, after it was opened
+	slow      time.Duration   // how long a response from a time on takes to begin
+	mute      bool            // followers give nothing, though other responses do
+	misses    int             // of log, a record that followers leave out; 0: none
+	then      *record         // is written when the next response that is none of a follower has been opened
 
 	mu       sync.Mutex
+	started  int64 // when the container's run began
 	log      []record
-	first    int       // of log, the oldest that is still held
-	file     int       // of log, where the current file begins
-	ends     []int     // of log, where the files before it end
-	stopped  bool      // the container is
-	follower *follower // the newest
-	opened   int       // followers
-	asked    int       // answers that were none
+	bad      map[int]bool // of log, the records that are damaged: a response ends before one
+	swallows int          // or goes on behind it and so many others, as Engine 20.10 may; 0: it ends
+	first    int          // of log, the oldest that is still held
+	file     int          // of log, where the current file begins
+	ends     []int        // of log, where the files before it end
+	stopped  bool         // the container is
+	follower *follower    // the newest
+	opened   int          // followers
+	asked    int          // responses that were none
 }
 
 // record is a line, or a piece of one, as the Engine keeps it.
 type record struct {
-	at     int64
+	at     int64  // negative: the Engine gives no timestamp
 	stream byte   // 1 stdout, 2 stderr
 	text   string // with its newline, unless it is a piece
 }
@@ -53,12 +62,16 @@ var errBroken = errors.New("connection reset by peer")
 func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow bool, last int) (io.ReadCloser, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f := &follower{e: e, since: since, next: e.first, changed: make(chan struct{}, 1)}
+	f := &follower{e: e, since: since, next: e.first, held: len(e.log), changed: make(chan struct{}, 1)}
 	switch {
 	case last != 0:
 		f.next = max(len(e.log)-max(last, 0), e.first)
 	case e.leavesOut && since > 0 && e.oldestEndsBefore(since):
 		f.next = e.file
+	}
+	if last == 0 {
+		f.begins = time.Now().Add(e.slow)
+		time.AfterFunc(e.slow, f.wake)
 	}
 	if follow {
 		f.follow = !e.stopped
@@ -69,6 +82,9 @@ func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow b
 		f.once, f.end = true, len(e.log)
 		if e.then != nil {
 			e.log, e.then = append(e.log, *e.then), nil
+		}
+		if e.grows != nil {
+			e.log = append(e.log, e.grows()...)
 		}
 	}
 	f.forget = context.AfterFunc(ctx, func() { _ = f.Close() })
@@ -88,8 +104,11 @@ func (e *scripted) oldestEndsBefore(at int64) bool {
 func (e *scripted) Inspect(context.Context, string) (*lighter.Container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return &lighter.Container{Running: !e.stopped}, nil
+	return &lighter.Container{Running: !e.stopped, Started: time.Unix(0, e.started)}, nil
 }
+
+// start starts the container again.
+func (e *scripted) start() { e.change(func() { e.stopped = false }) }
 
 // stop ends the container.
 func (e *scripted) stop() {
@@ -100,9 +119,6 @@ func (e *scripted) stop() {
 		}
 	})
 }
-
-func (*scripted) Gone(error) bool       { return false }
-func (*scripted) Unreadable(error) bool { return false }
 
 // write appends to the log.
 func (e *scripted) write(all ...record) {
@@ -131,7 +147,14 @@ func (e *scripted) stand(more int) {
 }
 
 // breakOff ends the follower's connection.
-func (e *scripted) breakOff() { e.change(func() { e.follower.broken = true }) }
+func (e *scripted) breakOff() {
+	e.change(func() { e.follower.broken, e.follower.why = true, errBroken })
+}
+
+// cut ends the follower's connection as a proxy does.
+func (e *scripted) cut() {
+	e.change(func() { e.follower.broken, e.follower.why = true, io.ErrUnexpectedEOF })
+}
 
 // look returns how many logs were opened to follow them, and how far and whether the last one
 // is read.
@@ -150,7 +173,7 @@ func (e *scripted) change(f func()) {
 	}
 }
 
-// follower is an answer of the Engine.
+// follower is a response of the Engine.
 type follower struct {
 	e       *scripted
 	since   int64
@@ -158,9 +181,12 @@ type follower struct {
 	next    int // of the log
 	limit   int // of the log, where it stands still; 0: nowhere
 	once    bool
-	end     int // of the log, where it ends if it is once
+	begins  time.Time // when it gives the first byte
+	held    int       // of log, where it ended when the follower was opened
+	end     int       // of the log, where it ends if it is once
 	matched bool
 	broken  bool
+	why     error // of broken
 	buf     []byte
 	changed chan struct{}
 	forget  func() bool
@@ -187,23 +213,47 @@ func (f *follower) read(p []byte) (int, error) {
 	f.e.mu.Lock()
 	defer f.e.mu.Unlock()
 	if f.broken {
-		return 0, errBroken
+		return 0, f.why
+	}
+	if time.Now().Before(f.begins) {
+		return 0, nil
 	}
 	f.next = max(f.next, f.e.first)
 	end := len(f.e.log)
 	if f.once {
 		end = f.end
 	}
-	if f.follow && f.e.deaf {
+	if f.follow && (f.e.deaf || f.e.mute) {
 		return 0, nil
 	}
 	for ; f.next < end && (f.limit == 0 || f.next < f.limit) && len(f.buf) < len(p); f.next++ {
 		r := f.e.log[f.next]
-		if r.at < f.since && (f.e.everyLine || !f.matched) {
+		if from := f.next; f.e.bad[from] && from < f.held { // a follower goes on with what is written from now on
+			f.next = f.held - 1
+			if f.e.swallows > 0 {
+				f.next = min(f.next, from+f.e.swallows)
+			}
+			continue
+		}
+		if f.e.misses > 0 && f.e.misses == f.next && !f.once {
+			continue
+		}
+		if r.at >= 0 && r.at < f.since && (f.e.everyLine || !f.matched) {
 			continue
 		}
 		f.matched = true
-		stamped := time.Unix(0, r.at).UTC().Format("2006-01-02T15:04:05.000000000Z07:00") + " " + r.text
+		form := "2006-01-02T15:04:05.000000000Z07:00"
+		if f.e.seconds {
+			form = time.RFC3339
+		}
+		stamped := time.Unix(0, r.at).UTC().Format(form) + " " + r.text
+		if r.at < 0 {
+			stamped = r.text
+		}
+		if f.e.terminal {
+			f.buf = append(f.buf, stamped...)
+			continue
+		}
 		f.buf = append(f.buf, r.stream, 0, 0, 0)
 		f.buf = binary.BigEndian.AppendUint32(f.buf, uint32(len(stamped)))
 		f.buf = append(f.buf, stamped...)
@@ -220,7 +270,7 @@ func (f *follower) read(p []byte) (int, error) {
 
 func (f *follower) Close() error {
 	f.forget()
-	f.e.change(func() { f.broken = true })
+	f.e.change(func() { f.broken, f.why = true, errBroken })
 	f.wake()
 	return nil
 }
@@ -233,8 +283,11 @@ type script struct {
 	positions *position.Store
 	reg       *prometheus.Registry
 	metrics   *tail.Metrics
+	said      *syncBuffer // the log of the Tailer
 	files     lighter.LogFiles
 	begin     int64
+	pieces    int // PieceBytes
+	newEngine bool
 	ended     error // what Run returned
 	stopTail  func()
 }
@@ -250,17 +303,17 @@ func newScript(t *testing.T) *script {
 // unreadScript is newScript without a Tailer yet.
 func unreadScript(t *testing.T) *script {
 	reg := prometheus.NewRegistry()
-	return &script{scripted: &scripted{}, t: t, sink: tailtest.NewSink(), positions: position.InMemory(), reg: reg, metrics: tail.NewMetrics(reg)}
+	return &script{scripted: &scripted{}, t: t, sink: tailtest.NewSink(), positions: position.InMemory(), reg: reg, metrics: tail.NewMetrics(reg), said: &syncBuffer{}, pieces: 1}
 }
 
 // tail runs a Tailer until the test ends or kill.
 func (s *script) tail() {
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
-	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, LogFiles: s.files}, out, err, dockerlog.Options{
+	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, TTY: s.terminal, LogFiles: s.files, OldEngine: !s.newEngine}, out, err, dockerlog.Options{
 		Options: tail.Options{
-			Positions: s.positions, Sink: s.sink, Buffers: &tail.Buffers{}, Metrics: s.metrics,
-			Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second, Begin: s.begin,
+			Positions: s.positions, Logs: s.sink, Buffers: &tail.Buffers{}, Metrics: s.metrics,
+			Logger: slog.New(slog.NewTextHandler(s.said, nil)), MaxLineBytes: 256 << 10, Patience: time.Second, Begin: s.begin, PieceBytes: s.pieces,
 		},
 		Engine: s.scripted,
 	})

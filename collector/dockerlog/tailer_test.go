@@ -32,11 +32,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var (
-	errGone       = errors.New("gone")
-	errUnreadable = errors.New("unreadable")
-)
-
 // client is the least client of an Engine that a Tailer can do with.
 type client struct{ base string }
 
@@ -53,9 +48,9 @@ func (c client) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	case http.StatusOK:
 		return resp.Body, nil
 	case http.StatusNotFound, http.StatusConflict:
-		err = errGone
+		err = lighter.ErrGone
 	case http.StatusNotImplemented:
-		err = errUnreadable
+		err = lighter.ErrUnreadable
 	default:
 		err = errors.New(resp.Status)
 	}
@@ -85,9 +80,6 @@ func (c client) Inspect(ctx context.Context, id string) (*lighter.Container, err
 	}
 	return &lighter.Container{ID: id, Running: v.State.Running}, nil
 }
-
-func (client) Gone(err error) bool       { return errors.Is(err, errGone) }
-func (client) Unreadable(err error) bool { return errors.Is(err, errUnreadable) }
 
 // bench is an Engine with one container, and what a Tailer of it works with.
 type bench struct {
@@ -126,7 +118,7 @@ func newBench(t *testing.T, spec dockersim.Spec) *bench {
 	b.options = dockerlog.Options{
 		Options: tail.Options{
 			Positions:    b.positions,
-			Sink:         b.sink,
+			Logs:         b.sink,
 			Buffers:      &tail.Buffers{},
 			Metrics:      tail.NewMetrics(b.reg),
 			Logger:       slog.New(slog.NewTextHandler(b.log, nil)),
@@ -140,7 +132,7 @@ func newBench(t *testing.T, spec dockersim.Spec) *bench {
 
 // tail runs a Tailer until the test ends; stop ends it earlier. Both return what Run returned.
 func (b *bench) tail() (tailer *dockerlog.Tailer, done <-chan error, stop func() error) {
-	c := &lighter.Container{ID: b.container.ID(), Name: b.container.Name(), TTY: b.tty, Running: true, LogFiles: b.files}
+	c := &lighter.Container{ID: b.container.ID(), Name: b.container.Name(), TTY: b.tty, Running: true, LogFiles: b.files, OldEngine: b.files == small}
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
 	t := dockerlog.New(c, out, err, b.options)
@@ -263,7 +255,7 @@ func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
 		acked := b.positions.Acked(b.container.ID())
 
 		b.sink = tailtest.NewSink()
-		b.options.Sink = b.sink
+		b.options.Logs = b.sink
 		b.positions = position.InMemory()
 		b.options.Positions = b.positions
 		b.positions.Cursor(b.container.ID()).Start(acked)
@@ -356,8 +348,8 @@ func TestRemoved(t *testing.T) {
 		b.wait("out: one")
 		b.container.Stop(0)
 		b.container.Remove()
-		if err := <-done; !errors.Is(err, tail.ErrGone) && !errors.Is(err, tail.ErrStopped) {
-			t.Errorf("err = %v, want %v or %v", err, tail.ErrGone, tail.ErrStopped)
+		if err := <-done; !errors.Is(err, lighter.ErrGone) && !errors.Is(err, tail.ErrStopped) {
+			t.Errorf("err = %v, want %v or %v", err, lighter.ErrGone, tail.ErrStopped)
 		}
 		b.wait("out: one")
 	})
@@ -368,13 +360,13 @@ func TestUnreadableDriver(t *testing.T) {
 		b := newBench(t, dockersim.Spec{Name: "quiet", Driver: "none"})
 		b.files = files
 		_, done, _ := b.tail()
-		if err := <-done; !errors.Is(err, dockerlog.ErrUnreadable) {
-			t.Errorf("err = %v, want %v", err, dockerlog.ErrUnreadable)
+		if err := <-done; !errors.Is(err, lighter.ErrUnreadable) {
+			t.Errorf("err = %v, want %v", err, lighter.ErrUnreadable)
 		}
 	})
 }
 
-// An error of the Engine in the middle of its answer is said once, however often it comes.
+// An error of the Engine in the middle of its response is logged once, however often it comes.
 func TestErrorInTheStream(t *testing.T) {
 	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
 		b := newBench(t, dockersim.Spec{Name: "api"})
@@ -413,7 +405,7 @@ func TestFullSinkClosesTheStream(t *testing.T) {
 		b.wait("out: one", "out: two")
 		follows := 0
 		for _, r := range b.engine.Requests() {
-			if strings.HasSuffix(r.Path, "/logs") {
+			if strings.HasSuffix(r.Path, "/logs") && strings.Contains(r.Query, "follow=1") {
 				follows++
 			}
 		}

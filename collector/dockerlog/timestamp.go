@@ -14,7 +14,8 @@ const stampLen = len("2006-01-02T15:04:05.000000000Z")
 
 var errNoTimestamp = errors.New("a message does not begin with a timestamp")
 
-// stamps parses timestamps: the second mostly by comparing, the rest by its nine digits.
+// stamps parses timestamps. Most share the second with the one before, and only their nine digits after
+// the point are parsed.
 type stamps struct{ second tail.Second }
 
 // cut returns the time, in Unix nanoseconds, that b begins with, and what follows it and its space.
@@ -39,7 +40,7 @@ func nineDigits(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// slowCut is cut for any RFC 3339 time.
+// slowCut is cut for any RFC 3339 time, such as Podman's whole seconds.
 func slowCut(b []byte) (int64, []byte, error) {
 	i := bytes.IndexByte(b[:min(len(b), 64)], ' ')
 	if i < 0 {

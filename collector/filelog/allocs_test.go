@@ -47,7 +47,7 @@ func TestAllocsRead(t *testing.T) {
 		root := t.TempDir()
 		o := Options{
 			Options: tail.Options{
-				Positions: position.InMemory(), Sink: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
+				Positions: position.InMemory(), Logs: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 				Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 			},
 			Root: root, Containers: stopped{}, Watcher: &Watcher{},

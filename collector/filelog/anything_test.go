@@ -85,7 +85,8 @@ func (m *model) line() {
 	if m.open[stream] != "" || !whole {
 		m.now++ // what has the time of an open line is a piece of it
 	}
-	m.end(stream)
+	m.end("stdout") // both: a short line without an end is the last of the container's run
+	m.end("stderr")
 	if whole {
 		m.write(m.now, stream, text)
 		m.lines = append(m.lines, stream[3:]+": "+text)

@@ -76,7 +76,7 @@ func newBench(t *testing.T) *bench {
 	logger := slog.New(slog.NewTextHandler(b.log, nil))
 	b.options = filelog.Options{
 		Options: tail.Options{
-			Sink:         b.sink,
+			Logs:         b.sink,
 			Buffers:      &tail.Buffers{},
 			Metrics:      tail.NewMetrics(b.reg),
 			Logger:       logger,
@@ -129,17 +129,17 @@ func (b *bench) tail(prepare ...func(*filelog.Tailer)) *run {
 }
 
 // restart goes on as a new process would after kill -9: with what is on disk, and a new
-// sink. Without the hint it is as if the log had been read from the socket.
-func (b *bench) restart(keepHint bool) {
+// sink. Without the bookmark it is as if the log had been read from the socket.
+func (b *bench) restart(keepBookmark bool) {
 	b.t.Helper()
 	journal, err := os.ReadFile(filepath.Join(b.data, "positions.jsonl"))
 	b.must(err)
-	if !keepHint {
+	if !keepBookmark {
 		journal = regexp.MustCompile(`,"file":\{[^}]*\}`).ReplaceAll(journal, nil)
 	}
 	b.openPositions(journal)
 	b.sink = tailtest.NewSink()
-	b.options.Sink = b.sink
+	b.options.Logs = b.sink
 }
 
 // openPositions opens the positions of a journal, in a directory of their own.

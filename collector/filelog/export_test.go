@@ -34,3 +34,10 @@ func (w *Watcher) Refuse(refused func(path string) bool) {
 		return unix.InotifyAddWatch(fd, path, events)
 	}
 }
+
+// Break has reading fail from now on.
+func (w *Watcher) Break() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.read = func(int, []byte) (int, error) { return -1, unix.EIO }
+}

@@ -15,8 +15,8 @@ import (
 	"lighter"
 )
 
-// Path returns where the log of a container is, below the directory where the Engine's data
-// directory is mounted. The container need not have one.
+// Path returns the path of a container's log. root is where the Engine's data directory is mounted. The
+// file need not exist.
 func Path(root string, c *lighter.Container) string {
 	if rest, ok := strings.CutPrefix(c.LogPath, filepath.Clean(root)+"/"); ok {
 		return filepath.Join(root, rest) // also below the directory that a user namespace has of its own
@@ -28,11 +28,11 @@ func Path(root string, c *lighter.Container) string {
 	return filepath.Join(root, "containers", c.ID, name)
 }
 
-// ErrDriver says that a container's log is in no file that could be read.
+// ErrDriver means that a container's log is in no file that could be read.
 var ErrDriver = errors.New("only the files of the log driver json-file can be read")
 
-// driver returns ErrDriver if a container's log is not json-file's. Where its driver is not
-// known it may be.
+// driver returns ErrDriver if a container's log is not one of json-file. A driver that is not known may
+// be json-file.
 func driver(c *lighter.Container) error {
 	if c.LogDriver != "json-file" && c.LogDriver != "" {
 		return fmt.Errorf("%w, the container has %s", ErrDriver, c.LogDriver)
@@ -40,7 +40,8 @@ func driver(c *lighter.Container) error {
 	return nil
 }
 
-// Readable returns nil if the log of a container can be read from its file, and else why not.
+// Readable returns nil if the log of a container can be read from its file, else an error that tells why
+// not.
 func Readable(root string, c *lighter.Container) error {
 	if err := driver(c); err != nil {
 		return err
@@ -57,11 +58,10 @@ func Readable(root string, c *lighter.Container) error {
 
 // openFiles opens all files of a log, oldest first, none of them twice and none left out.
 //
-// The Engine may rotate at the same time, which moves files to higher numbers, one after
-// the other, the newest last, and packs one. So it is done again until each file is found
-// where it was opened, and the newest is still that: then all were there at one moment. settled
-// is called before that is looked at.
-func openFiles(path string, settled func()) ([]*segment, error) {
+// The Engine may rotate the log at the same time: it moves files to higher numbers, one after
+// the other, the newest last, and packs one. So openFiles tries again until each file is found
+// where it was opened, and the newest is still the newest. Then all were there at one moment.
+func openFiles(path string) ([]*logFile, error) {
 	const attempts = 100 // each takes a fraction of a millisecond
 	for range attempts {
 		highest, err := highestNumber(path)
@@ -72,7 +72,6 @@ func openFiles(path string, settled func()) ([]*segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		settled()
 		if inPlace(path, all, highest) {
 			return all, nil
 		}
@@ -83,7 +82,7 @@ func openFiles(path string, settled func()) ([]*segment, error) {
 
 // inPlace reports whether the files are where they were opened and there are no others, neither
 // newer nor older. An inode is not used again as long as its file is open.
-func inPlace(path string, all []*segment, highest int) bool {
+func inPlace(path string, all []*logFile, highest int) bool {
 	newest := uint64(0)
 	for _, s := range all {
 		if inodeOf(s.name) != s.inode {
@@ -97,7 +96,7 @@ func inPlace(path string, all []*segment, highest int) bool {
 	return err == nil && n == highest && inodeOf(path) == newest
 }
 
-func openOnce(path string, highest int) (all []*segment, err error) {
+func openOnce(path string, highest int) (all []*logFile, err error) {
 	for n := 0; n <= highest; n++ {
 		s, err := openNumber(path, n)
 		if err != nil {
@@ -112,16 +111,16 @@ func openOnce(path string, highest int) (all []*segment, err error) {
 	return all, nil
 }
 
-// openNumber opens the file of a number, 0 being the newest; nil if there is none. While a
-// file is being packed both forms are there, and the packed one is not whole.
-func openNumber(path string, n int) (*segment, error) {
+// openNumber opens the file with a number; number 0 is the newest file. It returns nil if there is none.
+// While the Engine packs a file both forms exist, and the packed one is not whole.
+func openNumber(path string, n int) (*logFile, error) {
 	name := path
 	if n > 0 {
 		name += "." + strconv.Itoa(n)
 	}
-	s, err := openSegment(name, false)
+	s, err := openLogFile(name, false)
 	if n > 0 && errors.Is(err, fs.ErrNotExist) {
-		s, err = openSegment(name+".gz", true)
+		s, err = openLogFile(name+".gz", true)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -146,7 +145,7 @@ func highestNumber(path string) (int, error) {
 	return highest, err
 }
 
-// inodeOf returns the inode of the file of a name, 0 if there is none.
+// inodeOf returns the inode of the file with a name, 0 if there is none.
 func inodeOf(name string) uint64 {
 	var info unix.Stat_t
 	if err := unix.Stat(name, &info); err != nil {
@@ -155,7 +154,7 @@ func inodeOf(name string) uint64 {
 	return info.Ino
 }
 
-func closeAll(all []*segment) {
+func closeAll(all []*logFile) {
 	for _, s := range all {
 		s.close()
 	}

@@ -50,7 +50,7 @@ func TestOpenFilesWhileRotating(t *testing.T) {
 			return
 		default:
 		}
-		all, err := openFiles(path, func() {})
+		all, err := openFiles(path)
 		if err != nil {
 			continue
 		}

@@ -2,7 +2,6 @@ package filelog_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,9 +26,6 @@ type engine struct{ *docker.Client }
 func (e engine) OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error) {
 	return e.Client.OpenLogs(ctx, id, docker.LogOptions{Since: since, Follow: follow, Tail: tail})
 }
-
-func (engine) Gone(err error) bool       { return errors.Is(err, docker.ErrGone) }
-func (engine) Unreadable(err error) bool { return errors.Is(err, docker.ErrUnreadable) }
 
 // twoSources is a container whose log is read from the Engine and from its files.
 type twoSources struct {

@@ -11,35 +11,34 @@ import (
 	"lighter/collector/tail"
 )
 
-// maxRecord is the longest line of a file that is read: a piece of 16 KiB of which every byte
-// is escaped takes a tenth.
+// maxRecord is the longest log record that is read. A piece of 16 KiB of which every byte is escaped takes
+// a tenth of that.
 const maxRecord = 1 << 20
 
-// reader reads the files of one log, from its position to the end that they have at present.
+// reader reads the files of one log, from its position to their present end.
 type reader struct {
 	container *lighter.Container
 	path      string
 	feed      *tail.Feed
 	buffers   *tail.Buffers
 	metrics   *tail.Metrics
-	created   func() tally // the watch's count
 
-	files    []*segment // open: the one being read, and all newer ones
+	files    []*logFile // open: the one being read, and all newer ones
 	rotation bool       // whether there may be newer ones that are not open
-	began    tally      // count when the newest of them was opened
 
 	scanner scanner
 	lines   tail.Lines
-	anchors [2]anchor // by stream
-	need    int       // bytes that the next read must have room for
-	torn    bool      // the beginning of the line at hand was longer than any record and is passed over
-	at      int64     // offset of the line at hand
+	anchors [2]anchor         // of each stream's line that is not whole
+	need    int               // bytes that the next read must have room for
+	torn    bool              // the record at hand is longer than any may be, and its beginning was passed over
+	at      int64             // offset of the record at hand
+	cutOff  position.Bookmark // the one that a truncated file no longer has, as logged last
 }
 
-// anchor is the place before the first piece of a line that is not whole.
+// anchor tells where the first piece of a line begins.
 type anchor struct {
-	hint  position.Hint
-	lines int // that had come before it
+	bookmark position.Bookmark
+	lines    int // that had come before it
 }
 
 func newReader(c *lighter.Container, feed *tail.Feed, o Options) reader {
@@ -49,14 +48,14 @@ func newReader(c *lighter.Container, feed *tail.Feed, o Options) reader {
 		feed:      feed,
 		buffers:   o.Buffers,
 		metrics:   o.Metrics,
-		lines:     tail.Lines{MaxBytes: o.MaxLineBytes, Terminal: c.TTY, Valid: true, Cut: o.Metrics.Truncated.Inc, Emit: feed.Line},
+		lines:     tail.Lines{MaxBytes: o.MaxLineBytes, Terminal: c.TTY, Valid: true, PieceBytes: o.PieceBytes},
 	}
 }
 
 // drain reads and hands on all there is, and reports whether there was anything.
 func (r *reader) drain(ctx context.Context) (read bool, err error) {
 	if len(r.files) == 0 {
-		if err := r.open(); err != nil || len(r.files) == 0 {
+		if err := r.open(ctx); err != nil || len(r.files) == 0 {
 			return false, err
 		}
 	}
@@ -69,8 +68,8 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 	}
 	defer r.scanner.release()
 	for ctx.Err() == nil {
-		// A file that there is a newer one of was finished before it was read to its end here. The
-		// newest may have grown meanwhile; that is for the next time.
+		// The Engine had finished a file before there was a newer one, so what was read to its end here has
+		// been read whole. The newest file may have grown meanwhile; that is read the next time.
 		taken, more, err := r.read(ctx)
 		read = read || taken
 		switch {
@@ -95,8 +94,8 @@ func (r *reader) close() {
 	r.files = nil
 }
 
-// read reads once from the first file and hands on what it gave. It reports whether it took
-// anything, and whether there was more than fitted.
+// read reads once from the first file and hands on what that gave. It reports whether there was a whole
+// record, and whether there was more than the buffer has room for.
 func (r *reader) read(ctx context.Context) (took, more bool, err error) {
 	s := r.files[0]
 	unread, err := s.unread()
@@ -133,13 +132,14 @@ func (r *reader) read(ctx context.Context) (took, more bool, err error) {
 		taken = n
 		r.tear()
 	}
-	s.keep(c.Buf[taken:])
-	s.mark = s.hintAfter(c.Buf[:taken])
+	r.lines.Release()
+	s.giveBack(c.Buf[taken:])
+	s.mark = s.bookmarkAfter(c.Buf[:taken])
 	return taken > 0, more, r.handOn(ctx)
 }
 
-// decode takes the whole lines from the front of b, which begins at an offset, and returns how
-// many bytes they are.
+// decode takes the whole records from the front of b, which begins at an offset, and returns how
+// many bytes they have.
 func (r *reader) decode(b []byte, offset int64) (taken int) {
 	for {
 		n := bytes.IndexByte(b[taken:], '\n')
@@ -147,13 +147,23 @@ func (r *reader) decode(b []byte, offset int64) (taken int) {
 			return taken
 		}
 		r.at = offset + int64(taken)
-		r.line(b[taken : taken+n])
+		r.record(b[taken : taken+n])
 		taken += n + 1
 	}
 }
 
-// line takes a line of the file.
-func (r *reader) line(line []byte) {
+// takeLines adds the lines that the last record completes to the batch, but for those before the
+// position.
+func (r *reader) takeLines() {
+	for r.lines.Next() {
+		if line := &r.lines.Line; !r.feed.Skip(line.Time) {
+			r.feed.Add(line)
+		}
+	}
+}
+
+// record takes a line of the file, which is a log record or a damaged one.
+func (r *reader) record(line []byte) {
 	if len(line) == 0 {
 		return
 	}
@@ -171,39 +181,39 @@ func (r *reader) line(line []byte) {
 	}
 	text, last := bytes.CutSuffix(rec.text, newline)
 	open := r.lines.Open(rec.stream)
-	r.lines.Message(rec.time, rec.stream, text, rec.own, last)
+	r.lines.Add(rec.time, rec.stream, text, !rec.own, last)
+	r.takeLines()
 	if now := r.lines.Open(rec.stream); now != 0 && now != open {
-		r.drop(rec.stream)
+		r.anchor(rec.stream)
 	}
 }
 
-// drop drops the anchor of a stream's line that has just begun. Where the other stream's line
-// waits too, it is that one's: its end comes after this place, but not its beginning.
-func (r *reader) drop(stream int) {
+// anchor notes where a stream's line begins of which the first piece is the record at hand. If the other
+// stream has a line that is not whole either, its anchor is taken: reading must go on from there.
+func (r *reader) anchor(stream int) {
 	other := 1 - stream
 	if r.lines.Open(other) != 0 {
 		r.anchors[stream] = r.anchors[other]
 		return
 	}
-	hint, _ := r.files[0].hint(r.at) // without it there are the times of lines
-	r.anchors[stream] = anchor{hint: hint, lines: r.feed.Lines()}
+	bookmark, _ := r.files[0].bookmark(r.at) // without it there are the times of the lines
+	r.anchors[stream] = anchor{bookmark: bookmark, lines: r.feed.Lines()}
 }
 
 var newline = []byte{'\n'}
 
-// handOn hands on the lines read so far, with the place from which they need not be read
-// again.
+// handOn hands on the lines that were read so far, with the bookmark of the position after them.
 func (r *reader) handOn(ctx context.Context) error {
-	hint := r.files[0].mark
-	for stream, a := range r.anchors { // of two the same
+	bookmark := r.files[0].mark
+	for stream, a := range r.anchors { // if both streams have a line that is not whole, both have the same anchor
 		if r.lines.Open(stream) == 0 {
 			continue
 		}
-		if hint = a.hint; hint.Offset > 0 {
-			hint.Lines = r.feed.Lines() - a.lines
+		if bookmark = a.bookmark; bookmark.Offset > 0 {
+			bookmark.Lines = r.feed.Lines() - a.lines
 		}
 	}
-	err := r.feed.HandOn(ctx, r.lines.Waiting(), hint)
+	err := r.feed.HandOn(ctx, r.lines.Waiting(), bookmark)
 	if err == tail.ErrFull {
 		r.feed.State.Set(tail.Following)
 		return nil
@@ -211,7 +221,7 @@ func (r *reader) handOn(ctx context.Context) error {
 	return err
 }
 
-// finish hands on the lines that no newline will come for.
+// finish hands on the lines that have no newline and will get none.
 func (r *reader) finish(ctx context.Context) error {
 	if len(r.files) == 0 {
 		return nil
@@ -220,6 +230,7 @@ func (r *reader) finish(ctx context.Context) error {
 	defer r.feed.Drop()
 	r.lines.End(tail.Stdout)
 	r.lines.End(tail.Stderr)
+	r.takeLines()
 	return r.handOn(ctx)
 }
 
@@ -228,7 +239,7 @@ var (
 	errLong = fmt.Errorf("it is longer than %d bytes", maxRecord)
 )
 
-// tear passes over the beginning of a line that is longer than any record.
+// tear passes over the beginning of a record that is longer than any record may be.
 func (r *reader) tear() {
 	if !r.torn {
 		r.broken(errLong)
@@ -236,11 +247,11 @@ func (r *reader) tear() {
 	}
 }
 
-// broken counts what was no record, and says so once a file.
+// broken counts what is no log record, and logs it once a file.
 func (r *reader) broken(why error) {
 	r.metrics.Broken.Inc()
-	if s := r.files[0]; !s.said {
-		s.said = true
-		r.feed.Logger.Warn("a line of the log file is no record and is passed over; a full disk or a crash may have cut it", "file", s.name, "offset", r.at, "error", why)
+	if s := r.files[0]; !s.brokenLogged {
+		s.brokenLogged = true
+		r.feed.Logger.Warn("a line of the log file is damaged and is passed over; a full disk or a crash may have cut it", "file", s.name, "offset", r.at, "error", why)
 	}
 }

@@ -95,7 +95,7 @@ func BenchmarkRead(b *testing.B) {
 				}
 				o := Options{
 					Options: tail.Options{
-						Positions: positions, Sink: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
+						Positions: positions, Logs: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 						Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 					},
 					Root: root, Containers: stopped{}, Watcher: &Watcher{},
@@ -159,8 +159,7 @@ func BenchmarkReference(b *testing.B) {
 // discard acknowledges at once.
 type discard struct{}
 
-func (discard) Append(_ context.Context, b *lighter.Batch, acked func()) error {
-	acked()
+func (discard) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 

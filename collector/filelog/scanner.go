@@ -10,24 +10,24 @@ import (
 	"lighter/collector/tail"
 )
 
-// record is one line of a json-file log.
+// record is a log record: one line of a json-file log.
 type record struct {
 	time   int64  // Unix nanoseconds
 	stream int    // tail.Stdout or tail.Stderr
 	text   []byte // with its newline, unless it is a piece of a longer line
-	own    bool   // text has memory of its own; else it is part of the line that was scanned
+	own    bool   // text has memory of its own; else it points into the line that was scanned
 }
 
 // scanner reads records. It knows the one form that Docker writes,
 //
 //	{"log":"…\n","stream":"stdout","attrs":{"tag":"…"},"time":"2026-01-02T03:04:05.006Z"}
 //
-// with or without attrs, and reads it in one pass, in place, without allocating; anything
-// else it leaves to encoding/json. Both give the same for the same bytes: a test and a fuzz
-// target hold one to the other.
+// with or without attrs. It reads that form in one pass, in place and without allocating, and leaves
+// everything else to encoding/json. A test and a fuzz target compare the two: they give the same for the
+// same bytes.
 type scanner struct {
 	second tail.Second
-	saved  []byte // a copy of the line, from before it was written into
+	saved  []byte // a copy of the line from before it was written into
 }
 
 // The parts of Docker's form between its values.
@@ -41,7 +41,7 @@ const (
 	afterTime    = `"}`
 )
 
-// scan returns the record that line is, which has no newline. It may write into line.
+// scan returns the record of a line, which has no newline. It may write into line.
 func (s *scanner) scan(line []byte) (record, error) {
 	if r, ok := s.docker(line); ok {
 		return r, nil
@@ -84,7 +84,7 @@ func (s *scanner) docker(line []byte) (r record, ok bool) {
 	return r, true
 }
 
-// rest reads what follows the log.
+// rest reads what follows the log's text.
 func (s *scanner) rest(b []byte, r *record) (ok bool) {
 	if !hasPrefix(b, beforeStream) {
 		return false
@@ -146,7 +146,7 @@ func (s *scanner) stamp(b []byte) (int64, bool) {
 	return second + nanos, ok
 }
 
-// powers[n] makes nanoseconds of a number that lacks n of nine digits.
+// powers[n] is the factor that makes nanoseconds of a number which lacks n of nine digits.
 var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
 // skipAttrs returns what follows an object of strings that b begins with, as Docker writes it.
@@ -183,8 +183,7 @@ func hasPrefix(b []byte, s string) bool { return len(b) >= len(s) && string(b[:l
 
 func hasSuffix(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
 
-// Why a line is no record. What the line holds is nobody's business but its reader's, so no
-// error shows any of it.
+// These errors tell why a line is no record. They show nothing of the line, which may hold a secret.
 var (
 	errNoRecord = errors.New("it is not a JSON object with a log, a stream and a time")
 	errStream   = errors.New("its stream is neither stdout nor stderr")
@@ -212,9 +211,9 @@ func slowScan(line []byte) (record, error) {
 	return r, nil
 }
 
-// salvage returns the record that a broken line ends with. A write cut short by a full disk
-// is continued on the same line by the next record, and so are the zeros of a crash: what
-// begins like a record cannot be inside a string of one.
+// salvage returns the record that a broken line ends with. When a full disk cuts a write short, or a crash
+// leaves zeros, the next record follows on the same line. What begins like a record cannot be part of
+// a record's string.
 func (s *scanner) salvage(line []byte) (record, bool) {
 	at := bytes.LastIndex(line, []byte(beforeLog))
 	if at <= 0 {

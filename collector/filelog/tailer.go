@@ -36,9 +36,11 @@ type Tailer struct {
 	wrote    chan struct{} // has a value when the log was written after it had been quiet
 	look     chan struct{} // has a value when there is a new file, or the container has changed
 	lastRead time.Time
-	absent   bool // there was no file when it was looked for last
+	absent   bool // there was no file when the Tailer looked last
 	timer    *time.Timer
-	poll     time.Duration // see there
+	poll     time.Duration // after how long the log is looked at though it was not told that it was written
+	byClock  bool          // it is looked at because that time has passed
+	untold   bool          // it was written once and inotify did not tell, and has told nothing since
 }
 
 // New returns a Tailer that does nothing until Run. The streams are stdout's and
@@ -50,38 +52,41 @@ func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 		watcher:    o.Watcher,
 		wrote:      make(chan struct{}, 1),
 		look:       make(chan struct{}, 1),
-		poll:       poll,
+		poll:       minPoll,
 	}
 }
 
 // Status returns what the Tailer does and has done. It may be called at any time.
 func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
-// State is what Status is of. It outlives Run: what was read may be delivered only later.
-func (t *Tailer) State() *tail.State { return &t.feed.State }
+// State returns what Status is taken from. It outlives Run: a line may be delivered after Run has ended.
+func (t *Tailer) State() *tail.State { return t.feed.State }
 
-// Wake has the Tailer look what has become of its container. It may be called at any time and
-// does not block; without it the Tailer looks by the clock.
+// Wake has the Tailer find out what has become of its container. It may be called at any time and
+// does not block. Without it the Tailer finds out by the clock.
 func (t *Tailer) Wake() { wake(t.look) }
 
 const (
-	// step is how often a log is read that is written all the time: what a line costs is mostly
-	// the waking, and this is twice a second whatever is written. Requests go once a second.
+	// step is the time between two reads of a log that is written all the time. Most of what a line costs
+	// is the waking, and so the process is woken twice a second whatever is written.
 	step = 500 * time.Millisecond
-	// poll is how often a quiet log is looked at, though nobody says that it was written.
-	poll = 3 * time.Second
-	// pollAlone is poll where inotify does not tell.
+	// minPoll is after how long a log is looked at for the first time though inotify has not told
+	// that it was written. Each look that finds nothing doubles that, up to maxPoll.
+	minPoll = 3 * time.Second
+	maxPoll = time.Minute
+	// pollAlone is how often a log is looked at where inotify does not tell, as with some file
+	// systems of virtual machines.
 	pollAlone = time.Second
 )
 
-// Pauses before a log that cannot be read is tried again, doubled each time.
+// A log that cannot be read is tried again after a pause, which is doubled each time.
 const (
 	minRetry = 100 * time.Millisecond
 	maxRetry = 30 * time.Second
 )
 
 // Run reads until ctx ends, which it reports as nil, or until there is nothing more to
-// read: tail.ErrStopped, tail.ErrGone, ErrDriver. A log that cannot be read is tried again.
+// read: tail.ErrStopped, lighter.ErrGone, ErrDriver. A log that cannot be read is tried again.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	if err := driver(t.container); err != nil {
@@ -91,8 +96,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	t.feed.Start()
 	t.watch = t.watcher.watch(t.path, t.wrote, t.look)
 	defer t.watch.close()
-	t.created = t.watch.count
-	t.timer = time.NewTimer(poll)
+	t.timer = time.NewTimer(minPoll)
 	defer t.timer.Stop()
 	defer t.close()
 
@@ -103,7 +107,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.State.End(nil)
 			return nil
 		}
-		if errors.Is(err, tail.ErrStopped) || errors.Is(err, tail.ErrGone) {
+		if errors.Is(err, tail.ErrStopped) || errors.Is(err, lighter.ErrGone) {
 			t.feed.State.End(err)
 			return err
 		}
@@ -115,7 +119,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", err, "in", pause)
 		}
 		select {
-		case <-t.look: // it may have come
+		case <-t.look: // the file may have come
 			t.rotation = true
 		case <-t.after(pause):
 		case <-ctx.Done():
@@ -123,13 +127,13 @@ func (t *Tailer) Run(ctx context.Context) error {
 	}
 }
 
-// advise adds to an error what can be done against it.
+// advise adds to an error what the user can do about it.
 func advise(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; only root may list the folder of a log: run the agent as root, or set LIGHTER_LOG_SOURCE=socket", err)
+		return fmt.Errorf("%w; only root may list the folder of a log: run the agent as root, or set %s", err, lighter.SettingSocketSource)
 	case errors.Is(err, errNoFile):
-		return fmt.Errorf("%w; mount the Engine's data directory, read-only, where LIGHTER_DOCKER_ROOT says, or set LIGHTER_LOG_SOURCE=socket", err)
+		return fmt.Errorf("%w; mount the Engine's data directory, read-only, where %s says, or set %s", err, lighter.SettingDockerRoot, lighter.SettingSocketSource)
 	}
 	return err
 }
@@ -137,7 +141,7 @@ func advise(err error) error {
 // follow reads until the container has ended and its log is read, or until something fails.
 func (t *Tailer) follow(ctx context.Context) error {
 	for {
-		end := t.end() // before reading: the Engine has written all when it says so
+		end := t.end() // before reading: when a container has ended the Engine has written all of its log
 		t.rotation = t.rotation || end != nil
 		read, err := t.drain(ctx)
 		if err != nil {
@@ -154,18 +158,22 @@ func (t *Tailer) follow(ctx context.Context) error {
 		}
 		if read {
 			t.lastRead = time.Now()
+			t.untold = t.untold || t.byClock
+		} else if t.byClock && t.poll < maxPoll {
+			t.poll = min(2*t.poll, maxPoll)
 		}
+		t.byClock = false
 		if err := t.wait(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// errNoFile says that a container runs, but that it has no log where it should be.
+// errNoFile means that a container runs, but has no log where it should be.
 var errNoFile = errors.New("the container runs, but there is no such file")
 
-// missing returns an error if there is no log of a container that runs, for the second time: the
-// Engine makes one before it starts a container, but rotates it by making another.
+// missing returns an error if a container that runs has no log for the second time. The Engine creates the
+// file before it starts a container, but while it rotates a log there is no file for a moment.
 func (t *Tailer) missing() error {
 	before := t.absent
 	t.absent = len(t.files) == 0
@@ -175,32 +183,36 @@ func (t *Tailer) missing() error {
 	return nil
 }
 
-// end returns why there will be nothing more to read than there is, nil if there may be.
+// end returns why nothing more will be written to the log, or nil if something may be.
 func (t *Tailer) end() error {
 	switch c, ok := t.containers.Container(t.container.ID); {
 	case !ok:
-		return tail.ErrGone
+		return lighter.ErrGone
 	case !c.Running:
 		return tail.ErrStopped
 	}
 	return nil
 }
 
-// wait waits until it is worth reading on. The first line after a pause is at once; those of
-// a log that is written all the time are in steps.
+// wait waits until it is worth reading on. It ends at once for the first line after a pause, and at the
+// end of a step for a log that is written all the time.
 func (t *Tailer) wait(ctx context.Context) error {
 	idle := t.poll
+	if t.untold {
+		idle = pollAlone
+	}
 	if !t.watch.arm() {
 		idle, t.rotation = pollAlone, true
 	}
-	if !t.grown() { // what was written before is not told
+	if !t.grown() { // inotify does not tell of what was written before
 		select {
 		case <-t.wrote:
+			t.untold = false
 		case <-t.look:
 			t.rotation = true
 			return nil
 		case <-t.after(next(idle)):
-			t.rotation = true
+			t.rotation, t.byClock = true, true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -218,8 +230,8 @@ func (t *Tailer) wait(ctx context.Context) error {
 	return nil
 }
 
-// next returns how long it is until the clock shows a multiple of a step. Logs that wait for the
-// same moments are looked at together, and the process wakes up once for all of them.
+// next returns how long it is until the clock shows a multiple of a step. All logs wait for the
+// same moments, so that the process wakes up once for all of them.
 func next(step time.Duration) time.Duration {
 	return step - time.Duration(time.Now().UnixNano()%int64(step))
 }

@@ -144,7 +144,7 @@ func TestBrokenLines(t *testing.T) {
 				if n := b.counter("lighter_log_lines_broken_total"); n != tc.broken {
 					t.Errorf("broken = %v, want %v", n, tc.broken)
 				}
-				b.said(1, "is no record")
+				b.said(1, "is damaged and is passed over")
 				b.said(0, "password")
 				b.restart(true) // nothing is acknowledged: all is read again, in the same way
 				b.tail()
@@ -188,7 +188,7 @@ func TestNoFile(t *testing.T) {
 			t.Errorf("state = %s, want %s: the Engine may be rotating", st.State, tail.Opening)
 		}
 		time.Sleep(time.Minute)
-		if st := r.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, b.path) || !strings.Contains(st.LastError, "LIGHTER_DOCKER_ROOT") {
+		if st := r.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, b.path) || !strings.Contains(st.LastError, lighter.SettingDockerRoot) {
 			t.Errorf("status = %+v", st)
 		}
 		b.said(1, "cannot be read")
@@ -229,8 +229,8 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// The hint is computed from what was unescaped where it stands; the file has what it says.
-func TestHintDescribesTheFile(t *testing.T) {
+// A bookmark is computed from bytes that may have been unescaped in place. The file has the bytes that it sums up.
+func TestBookmarkDescribesTheFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		for i := range 50 {
@@ -242,11 +242,11 @@ func TestHintDescribesTheFile(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		file, err := os.ReadFile(b.path)
 		b.must(err)
-		want := position.Hint{Offset: int64(len(file)), Sum: crc32.ChecksumIEEE(file[len(file)-40:])}
-		got := b.positions.Cursor(b.id).Hint()
+		want := position.Bookmark{Offset: int64(len(file)), Sum: crc32.ChecksumIEEE(file[len(file)-40:])}
+		got := b.positions.Cursor(b.id).Bookmark()
 		got.Inode = 0
 		if got != want {
-			t.Errorf("hint = %+v, want %+v", got, want)
+			t.Errorf("bookmark = %+v, want %+v", got, want)
 		}
 	})
 }
@@ -274,8 +274,8 @@ func TestRemoved(t *testing.T) {
 		b.must(os.Remove(b.path))
 		b.containers.set(false, true)
 		b.expect("out: one", "out: two")
-		if err := <-r.ended; err != tail.ErrGone {
-			t.Errorf("err = %v, want %v", err, tail.ErrGone)
+		if err := <-r.ended; err != lighter.ErrGone {
+			t.Errorf("err = %v, want %v", err, lighter.ErrGone)
 		}
 	})
 }
@@ -297,20 +297,23 @@ func TestFirstSightBegins(t *testing.T) {
 	})
 }
 
-// Where the clock was set back, and what was written before that is rotated away, the log is
-// read on by the times after it.
+// Where the clock was set back, and the line with the greatest time before that is rotated away, all
+// that the log holds comes: which of it was delivered cannot be told without a bookmark.
 func TestClockSetBackAndRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.say("one", "two")
-		b.openPositions(fmt.Appendf(nil, `{"id":%q,"t":%d,"n":1,"low":%[2]d,"peak":{"t":%d,"n":3}}`+"\n", b.id, b.now, b.now+3600e9))
+		b.openPositions(fmt.Appendf(nil, `{"id":%q,"t":%d,"n":3,"low":%d}`+"\n", b.id, b.now+3600e9, b.now))
 		b.say("three")
 		b.tail()
-		b.expect("out: three")
+		b.expect("out: one", "out: two", "out: three")
+		b.sink.Ack(3)
+		b.say("four")
+		b.expect("out: one", "out: two", "out: three", "out: four")
 	})
 }
 
-// Where the clock was set back while nobody read, a position without a hint is found by its line,
+// Where the clock was set back while nobody read, a position without a bookmark is found by its line,
 // whatever the files end with.
 func TestClockSetBackWhileAway(t *testing.T) {
 	for name, write := range map[string]func(b *bench){

@@ -2,9 +2,9 @@ package filelog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,67 +15,56 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watcher wakes Tailers when their logs are written or rotated, by one inotify for the
-// process. The zero value knows none: it wakes nobody, and logs are looked at by the clock.
+// Watcher wakes Tailers when their logs are written or rotated. It is one inotify, and knows one
+// Tailer of a log: logs that are read twice need two Watchers. The zero value has no inotify: it wakes
+// nobody, and Tailers look at their logs by the clock.
 //
-// A log's directory is watched all the time, for new files. The file itself is watched for
-// one write: a busy log would else wake the process for each line.
+// The directory of a log is watched all the time, for new files. The file itself is watched for
+// one write at a time, because a busy log would else wake the process for each line.
 type Watcher struct {
 	file   *os.File        // inotify's, or nil
 	conn   syscall.RawConn // file's
 	logger *slog.Logger
 	add    func(fd int, path string, events uint32) (descriptor int, err error) // unix.InotifyAddWatch
+	read   func(fd int, b []byte) (n int, err error)                            // unix.Read
 
 	mu      sync.Mutex
 	watches map[int32]*watch // by descriptor, of directories and of files
 	closed  bool
-	short   bool // it was said that there are too few watches
+	short   bool // it was logged that there are too few watches
 	buf     [4 << 10]byte
 }
 
-// watch is what is watched for one Tailer. All but the channels is guarded by the Watcher's mu.
+// watch has what is watched for one Tailer. The Watcher's mu guards all but the channels.
 type watch struct {
 	watcher *Watcher
 	path    string        // of the log
 	wrote   chan struct{} // gets a value at a write after arm
 	look    chan struct{} // gets a value when there is another file
-	dir     int32         // descriptors; negative is none
+	dir     int32         // descriptors; negative: there is none
 	armed   int32
-
-	created int // files that came to be under the log's name since the watch began
-	missed  int // times that some may have come unnoticed
 }
 
-// tally is a watch's count of files at a moment.
-type tally struct {
-	created, missed int
-	watched         bool // what comes from now on is noticed
-}
-
-// since returns how many files have come between before and now, and whether that is known.
-func (t tally) since(before tally) (created int, known bool) {
-	return t.created - before.created, before.watched && t.watched && t.missed == before.missed
-}
-
-// NewWatcher returns a Watcher. Where the system has no inotify to give it says so and
-// returns one that knows none.
+// NewWatcher returns a Watcher. If the system has no inotify to give, NewWatcher logs that and
+// returns a Watcher that has none.
 func NewWatcher(logger *slog.Logger) *Watcher {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		logger.Warn("no inotify: log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_instances", "error", os.NewSyscallError("inotify_init1", err))
 		return &Watcher{}
 	}
-	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), logger: logger, add: unix.InotifyAddWatch, watches: map[int32]*watch{}}
+	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), logger: logger, add: unix.InotifyAddWatch, read: unix.Read, watches: map[int32]*watch{}}
 	if w.conn, err = w.file.SyscallConn(); err != nil { // only a closed file has none
 		return &Watcher{}
 	}
 	return w
 }
 
-// between is the least time between two looks at what inotify has to say.
+// between is the least time between two reads of inotify's events.
 const between = 100 * time.Millisecond
 
-// Run wakes Tailers until ctx ends, which it reports as nil. The Watcher is closed then.
+// Run wakes Tailers until ctx ends, which it reports as nil, and closes the Watcher then. If inotify
+// fails before that, the Watcher is closed earlier, and Tailers look at their logs by the clock.
 func (w *Watcher) Run(ctx context.Context) error {
 	if w.file == nil {
 		<-ctx.Done()
@@ -83,20 +72,39 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
 	defer stop()
-	err := w.conn.Read(func(uintptr) bool { // false: it waits until there is more
-		w.drain()
+	var failed error
+	err := w.conn.Read(func(uintptr) bool { // false: Read waits until there are more events
+		if failed = w.drain(); failed != nil {
+			return true
+		}
 		select { // many logs that are written a little wake the process together
 		case <-time.After(between):
 		case <-ctx.Done():
 		}
 		return false
 	})
+	if w.fail(cmp.Or(failed, err)) {
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// fail closes a Watcher whose inotify has failed. It returns false if the Watcher was closed already.
+func (w *Watcher) fail(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return nil
+		return false
 	}
-	return fmt.Errorf("read inotify: %w", err)
+	w.closed = true
+	w.logger.Warn("inotify fails: from now on log files are looked at once a second instead of when they are written; restart the agent to try it again", "error", err)
+	for _, h := range w.watches {
+		h.dir, h.armed = -1, -1
+		wake(h.look)
+	}
+	clear(w.watches)
+	_ = w.file.Close() // nobody else waits for it
+	return true
 }
 
 // Close ends the watching. It is for a Watcher that does not run.
@@ -111,8 +119,8 @@ func (w *Watcher) Close() error {
 	return w.file.Close() // waits for drain, which takes the lock
 }
 
-// watch begins to watch the log at path. wrote and look, which have room for one value each,
-// get one when the Tailer shall look.
+// watch begins to watch the log at path. wrote and look have room for one value each, and get one when
+// the Tailer has to look at its log.
 func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 	h := &watch{watcher: w, path: path, wrote: wrote, look: look, dir: -1, armed: -1}
 	w.mu.Lock()
@@ -121,11 +129,10 @@ func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 	return h
 }
 
-// dirEvents are those of a log's directory. Of equal events that follow each other inotify makes
-// one; what goes is watched too, so that two files that came are two events.
-const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
+// dirEvents are the events that are watched in the directory of a log.
+const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
 
-// addLocked has inotify watch a path for h. Where it does not, the descriptor is negative.
+// addLocked has inotify watch a path for h. If inotify refuses, the descriptor is negative.
 func (w *Watcher) addLocked(h *watch, path string, events uint32) (descriptor int32, err error) {
 	if w.file == nil || w.closed {
 		return -1, os.ErrClosed
@@ -154,8 +161,8 @@ func (w *Watcher) removeLocked(h *watch, d int32) {
 	_ = w.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(d)) })
 }
 
-// arm has the next write wake the Tailer, and reports whether all that happens to the log does
-// from now on, and did since it was armed last. What could not be watched is tried again.
+// arm has the next write wake the Tailer. It reports whether everything that happens to the log wakes the
+// Tailer from now on, and has done so since the last arm. It tries again to watch what could not be watched.
 func (h *watch) arm() bool {
 	w := h.watcher
 	w.mu.Lock()
@@ -169,15 +176,7 @@ func (h *watch) arm() bool {
 		w.removeLocked(h, h.armed) // of a file that was rotated away
 	}
 	h.armed = d
-	return watched && (err == nil || err == unix.ENOENT) // what comes is the directory's to tell
-}
-
-// count returns how many files have come to be under the log's name until now.
-func (h *watch) count() tally {
-	h.watcher.drain()
-	h.watcher.mu.Lock()
-	defer h.watcher.mu.Unlock()
-	return tally{h.created, h.missed, h.dir >= 0}
+	return watched && (err == nil || err == unix.ENOENT) // the directory tells of a file that comes
 }
 
 // close ends the watching of one log.
@@ -190,28 +189,32 @@ func (h *watch) close() {
 	h.dir, h.armed = -1, -1
 }
 
-// drain takes all events that there are.
-func (w *Watcher) drain() {
+// drain takes all events that there are. It returns an error if inotify fails.
+func (w *Watcher) drain() (err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file == nil || w.closed {
-		return
+		return nil
 	}
-	_ = w.conn.Control(func(fd uintptr) {
+	closed := w.conn.Control(func(fd uintptr) {
 		for {
-			n, err := unix.Read(int(fd), w.buf[:])
-			if err == unix.EINTR {
+			n, failed := w.read(int(fd), w.buf[:])
+			switch {
+			case failed == unix.EINTR:
 				continue
-			}
-			if err != nil || n <= 0 {
+			case failed == unix.EAGAIN || failed == nil && n <= 0:
+				return
+			case failed != nil:
+				err = os.NewSyscallError("read inotify", failed)
 				return
 			}
 			w.takeLocked(w.buf[:n])
 		}
 	})
+	return cmp.Or(err, closed)
 }
 
-// takeLocked takes events as inotify(7) lays them out.
+// takeLocked takes events, which are laid out as in inotify(7).
 func (w *Watcher) takeLocked(b []byte) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		d := int32(binary.NativeEndian.Uint32(b))
@@ -224,7 +227,6 @@ func (w *Watcher) takeLocked(b []byte) {
 		b = b[end:]
 		if mask&unix.IN_Q_OVERFLOW != 0 {
 			for _, h := range w.watches {
-				h.missed++
 				wake(h.look)
 			}
 			continue
@@ -248,18 +250,13 @@ func (h *watch) takeLocked(d int32, mask uint32, name []byte) {
 	case d != h.dir:
 	case mask&(unix.IN_DELETE_SELF|unix.IN_IGNORED) != 0:
 		h.dir = -1
-		h.missed++
 		wake(h.look)
-	case string(name) != filepath.Base(h.path) || mask&unix.IN_DELETE != 0:
-	case mask&unix.IN_CREATE != 0:
-		h.created++
-		wake(h.look)
-	default:
-		wake(h.look)
+	case string(name) == filepath.Base(h.path):
+		wake(h.look) // there is a new file
 	}
 }
 
-// wake puts a value into a channel that has room for one, unless it is there.
+// wake puts a value into a channel that has room for one, unless there is one in it.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

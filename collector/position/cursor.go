@@ -1,35 +1,36 @@
 package position
 
-// Cursor is how far one container's log is read and how far it is delivered. Begin and
-// Read belong to the one collector that reads the log; what Begin returns may be called
-// from anywhere.
+import "bytes"
+
+// Cursor is how far one log is read and how far it is delivered. Its methods belong to the one
+// collector that reads the log.
 type Cursor struct {
 	store *Store
 	id    string
 
 	// all guarded by store.mu
-	acked   place
-	read    place
-	pending []*mark // handed on and not acknowledged up to here, in order
+	acked   point
+	read    point
+	pending []*Mark // handed on and not acknowledged up to here, in order
 	gone    bool    // the container is no more
 	holders int     // collectors that may still move it
 }
 
-// place is a position and what is known of where it is in a file.
-type place struct {
+// point is a position, its bookmark, and what the stages of the log keep as of it.
+type point struct {
 	Position
-	hint Hint
+	bookmark Bookmark
+	state    []byte
 }
 
-type mark struct {
-	first int64 // time of the first of the lines
-	upTo  place
-	acked bool
+func (p point) equal(o point) bool {
+	return p.Position == o.Position && p.bookmark == o.bookmark && bytes.Equal(p.state, o.state)
 }
 
 // Done says that the collector that took the cursor is finished with it. What it has
 // handed on may still be acknowledged.
 func (c *Cursor) Done() {
+	defer c.store.flush()
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	c.holders--
@@ -43,11 +44,11 @@ func (c *Cursor) Read() Position {
 	return c.read.Position
 }
 
-// Hint returns where in a file Read is; it is zero where that is not known.
-func (c *Cursor) Hint() Hint {
+// Bookmark returns the bookmark of Read; it is zero where there is none.
+func (c *Cursor) Bookmark() Bookmark {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	return c.read.hint
+	return c.read.bookmark
 }
 
 // Acked returns the end of the longest acknowledged prefix: where the next process goes on.
@@ -68,47 +69,59 @@ func (c *Cursor) Waiting() int {
 // position keeps it. It is written at once: a crash must not make the beginning later. It may
 // become earlier as long as no line is delivered, for the clock may have been set back.
 func (c *Cursor) Start(p Position) {
+	defer c.store.flush()
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	unread := c.read.Lines == 0 && c.read == c.acked
+	unread := c.read.Lines == 0 && c.read.equal(c.acked)
 	if unread && !p.IsZero() && (c.read.IsZero() || p.Time < c.read.Time) {
-		c.acked, c.read = place{Position: p}, place{Position: p}
+		c.acked, c.read = point{Position: p}, point{Position: p}
 		c.store.writeLocked(c.record())
 	}
 }
 
-// Begin says that lines up to a position are handed on, the first of time first. Of what it
-// returns one is called, once: acked when they are acknowledged, which moves the
-// acknowledged position if nothing before them still waits; or undo, before the next
-// Begin, if they were not handed on after all.
-func (c *Cursor) Begin(first int64, upTo Position) (acked, undo func()) {
-	return c.BeginAt(first, upTo, Hint{})
-}
-
-// BeginAt is Begin for a position of which is known where in a file it is.
-func (c *Cursor) BeginAt(first int64, upTo Position, hint Hint) (acked, undo func()) {
-	m := &mark{first: first, upTo: place{upTo, hint}}
+// State returns what the stages of a log keep as of Read; nil if they keep nothing.
+func (c *Cursor) State() []byte {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	before := c.read
+	return c.read.state
+}
+
+// Mark says that lines up to a position are handed on, the first of time first. The caller calls Ack
+// or Undo of what it returns, once.
+func (c *Cursor) Mark(first int64, upTo Position, bookmark Bookmark) *Mark {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	m := &Mark{cursor: c, first: first, before: c.read, upTo: point{upTo, bookmark, c.read.state}}
 	c.read = m.upTo
 	c.pending = append(c.pending, m)
-	return func() { c.ack(m) }, func() { c.undo(m, before) }
+	return m
 }
 
-func (c *Cursor) undo(m *mark, before place) {
-	c.store.mu.Lock()
-	defer c.store.mu.Unlock()
-	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
-		c.pending[n-1] = nil
-		c.pending = c.pending[:n-1]
-		c.read = before
-		c.store.forgetLocked(c)
-	}
+// Mark is lines that are handed on together. They are acknowledged together, and then the position
+// is behind them, as soon as nothing before them still waits.
+type Mark struct {
+	cursor *Cursor
+	first  int64 // time of the first of the lines
+	before point // where reading went on before them
+	upTo   point
+	acked  bool
 }
 
-func (c *Cursor) ack(m *mark) {
+// Keep says what the stages of the log keep as of the end of the lines, such as what they have
+// counted. It is written together with the position. Call it before Ack, and before the next Mark.
+func (m *Mark) Keep(state []byte) {
+	m.cursor.store.mu.Lock()
+	defer m.cursor.store.mu.Unlock()
+	m.upTo.state = state
+	m.cursor.read.state = state
+}
+
+// Ack says that the lines are delivered, or refused for good, or that they are on disk. It may be
+// called from anywhere.
+func (m *Mark) Ack() {
+	c := m.cursor
 	s := c.store
+	defer s.flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.acked = true
@@ -119,7 +132,7 @@ func (c *Cursor) ack(m *mark) {
 	if n == 0 {
 		return
 	}
-	moved := c.acked != c.pending[n-1].upTo
+	moved := !c.acked.equal(c.pending[n-1].upTo)
 	c.acked = c.pending[n-1].upTo
 	c.pending = append(c.pending[:0], c.pending[n:]...)
 	if moved {
@@ -128,11 +141,25 @@ func (c *Cursor) ack(m *mark) {
 	s.forgetLocked(c)
 }
 
+// Undo says that the lines were not handed on after all. Call it before the next Mark.
+func (m *Mark) Undo() {
+	c := m.cursor
+	defer c.store.flush()
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
+		c.pending[n-1] = nil
+		c.pending = c.pending[:n-1]
+		c.read = m.before
+		c.store.forgetLocked(c)
+	}
+}
+
 // record is the journal's line that says what is acknowledged.
 func (c *Cursor) record() record {
-	r := record{ID: c.id, Position: c.acked.Position}
-	if hint := c.acked.hint; hint != (Hint{}) {
-		r.File = &hint
+	r := record{ID: c.id, Position: c.acked.Position, State: c.acked.state}
+	if bookmark := c.acked.bookmark; bookmark != (Bookmark{}) {
+		r.File = &bookmark
 	}
 	return r
 }

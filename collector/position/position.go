@@ -9,31 +9,20 @@ package position
 
 import "fmt"
 
-// Position is a place in a container's log, after a delivered line.
+// Position is a point in a container's log, after a delivered line.
 //
-// Time is the greatest time of the lines before the place, and Lines is how many lines
-// there are from the first of that time to the place. For a log whose times only grow
-// that is the number of lines at that nanosecond. Two streams of a container are written
-// side by side, so a time may also be a little behind the line before it: counted like this,
-// the place is exact all the same.
-//
-// Where the clock was set back by more than a second, both count from the first line after
-// that, and Peak counts from before it. Together they are exact: by Peak as long as the log
-// holds its line, by Time once that is gone, and all that was written before it with it.
+// Time is the greatest time of the lines before it, and Lines is how many lines there are from the
+// first of that time to the position. For a log whose times only grow that is the number of lines at
+// that nanosecond. Two streams of a container are written side by side, so a time may also be a little
+// behind the line before it, and a clock may be set back: counted like this, the position is exact all
+// the same, as long as the log holds the line of that time. For example, after the lines of
+// 10:00, 10:01, 09:30 and 09:31 the position is 10:01 and three lines, and Low is 09:30.
 type Position struct {
 	Time  int64 `json:"t"` // Unix nanoseconds
 	Lines int   `json:"n"`
 	// Low is the least time of what must be read again, Unix nanoseconds; 0 where it is Time's
 	// own second. It is less where a line that began then is not whole yet, or the clock was set back.
-	Low  int64 `json:"low,omitempty"`
-	Peak Peak  `json:"peak,omitzero"`
-}
-
-// Peak is a Position's place as counted from before the clock was set back. It is zero where
-// it was not, or where the time has passed it since.
-type Peak struct {
-	Time  int64 `json:"t"` // the greatest of the log, Unix nanoseconds
-	Lines int   `json:"n"` // from the first of that time to the place
+	Low int64 `json:"low,omitempty"`
 }
 
 // maxBackward is how far a line's time may be behind the greatest before it counts as a
@@ -42,35 +31,14 @@ type Peak struct {
 const maxBackward = 1e9
 
 // After returns the position after one more line of time t.
-func (p Position) After(t int64) Position { return p.after(t, 1) }
-
-// AfterDoubtful is After for a line that may stand before the position: what was counted
-// without being there would make a Skipper leave out another line that was never delivered,
-// and what was not counted is only delivered twice.
-func (p Position) AfterDoubtful(t int64) Position { return p.after(t, 0) }
-
-func (p Position) after(t int64, counts int) Position {
+func (p Position) After(t int64) Position {
 	switch {
-	case t > p.Top() && counts == 0:
-		return p
-	case t > p.Top():
+	case t > p.Time:
 		return Position{Time: t, Lines: 1}
 	case t < p.Time-maxBackward:
-		if p.Peak == (Peak{}) {
-			p.Peak = Peak{p.Time, p.Lines}
-		}
 		p = p.Reaching(t)
-		p.Time, p.Lines = t, 1
-		p.Peak.Lines += counts
-		return p
-	case p.Peak != (Peak{}):
-		p.Peak.Lines += counts
 	}
-	if t > p.Time {
-		p.Time, p.Lines = t, 1
-	} else {
-		p.Lines += counts
-	}
+	p.Lines++
 	return p
 }
 
@@ -82,19 +50,10 @@ func (p Position) Reaching(t int64) Position {
 	return p
 }
 
-// Top returns the greatest time of the lines before the position.
-func (p Position) Top() int64 { return max(p.Time, p.Peak.Time) }
-
-// WithoutTop returns the position in a log that no longer holds the line of time Top, and so
-// nothing that was written before it: all of it comes after the clock was set back, and if no
-// line of that time was delivered yet, none is before the position.
-func (p Position) WithoutTop() Position {
-	if p.Peak == (Peak{}) {
-		return Position{}
-	}
-	p.Peak = Peak{}
-	return p
-}
+// Unordered reports whether lines that come after the first of Time may have much lesser times,
+// because the clock was set back. A Skipper is right only as long as the log holds the line of Time:
+// once that is gone, a line of a lesser time may be before the position or after it.
+func (p Position) Unordered() bool { return p.Low != 0 && p.Low < p.Time-maxBackward }
 
 // IsZero reports whether nothing is before the position.
 func (p Position) IsZero() bool { return p == Position{} }
@@ -109,17 +68,17 @@ func (p Position) Since() int64 {
 	return max(low-maxBackward, 0)
 }
 
-// Hint is where in a log file a Position is, for who reads files: with it reading goes on at
-// an offset. It says nothing that the Position does not say, and where the file is another one
-// or the hint is zero the Position alone finds the place.
-type Hint struct {
+// Bookmark helps to find a Position again in a log file: with it reading goes on at an offset. It says
+// nothing that the Position does not say. Where the file is another one, or the bookmark is zero, the
+// Position alone tells where to go on.
+type Bookmark struct {
 	Inode  uint64 `json:"inode"`
 	Offset int64  `json:"offset"`          // bytes from the start of the file, after a whole record
 	Sum    uint32 `json:"sum"`             // of the bytes before Offset, by which the file is known
 	Lines  int    `json:"lines,omitempty"` // how many lines that end after Offset are before the position
 }
 
-func (h Hint) valid() bool { return h.Offset > 0 && h.Lines >= 0 }
+func (b Bookmark) valid() bool { return b.Offset > 0 && b.Lines >= 0 }
 
 func (p Position) String() string { return fmt.Sprintf("%d+%d", p.Time, p.Lines) }
 
@@ -135,9 +94,6 @@ type Skipper struct {
 
 // NewSkipper returns a Skipper for a log read again from p; a zero p skips nothing.
 func NewSkipper(p Position) Skipper {
-	if p.Peak != (Peak{}) {
-		p.Time, p.Lines = p.Peak.Time, p.Peak.Lines
-	}
 	return Skipper{from: p, left: p.Lines, done: p.IsZero()}
 }
 
@@ -149,10 +105,10 @@ func SkipLines(n int) Skipper { return Skipper{left: n, met: true, only: true, d
 // Lines before the first of the position's time were written before it. Should that one
 // be gone, because the Engine has thrown away what it was in, the first line after its time
 // ends the skipping: what follows was never delivered.
-func (s *Skipper) Skip(t int64) bool {
+func (s *Skipper) Skip(t int64) bool { return !s.done && s.skip(t) }
+
+func (s *Skipper) skip(t int64) bool {
 	switch {
-	case s.done:
-		return false
 	case s.only:
 		s.left--
 		s.done = s.left == 0

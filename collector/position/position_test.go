@@ -132,26 +132,26 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// Once what was written before the clock was set back is rotated away, the log is read on by
-// the times after that.
-func TestClockSetBackAndRotated(t *testing.T) {
-	for name, log := range setBack {
-		t.Run(name, func(t *testing.T) {
-			log := seconds(log)
-			for n := 1; n <= len(log); n++ {
-				p := positionAfter(log[:n])
-				gone := slices.Index(log, p.Top()) + 1
-				left, _ := replay(log[gone:], p.WithoutTop(), false)
-				for _, i := range indexes(max(n, gone), len(log)) {
-					if !slices.Contains(left, i-gone) {
-						t.Errorf("%d read, at %v: line %d is lost, left = %v of %d", n, p, i, left, len(log)-gone)
-					}
-				}
-				if name == "once" && len(left) != len(log)-max(n, gone) {
-					t.Errorf("%d read, at %v: left = %v, want none twice", n, p, left)
-				}
-			}
-		})
+// Once the line of a position's time is rotated away, what the log still holds is after that line, but
+// it cannot be told whether it is before the position. The position says that this may be so.
+func TestUnordered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		log  []int64 // times in seconds
+		want bool
+	}{
+		"growing":                   {[]int64{100, 101, 200}, false},
+		"a little out of order":     {[]int64{100, 101, 100, 101}, false},
+		"set back":                  {[]int64{100, 200, 198}, true},
+		"and further lines":         {[]int64{100, 200, 50, 51}, true},
+		"set back and caught up":    {[]int64{100, 200, 50, 200}, true},
+		"set back and passed again": {[]int64{100, 200, 50, 201}, false},
+	} {
+		if p := positionAfter(seconds(tc.log)); p.Unordered() != tc.want {
+			t.Errorf("%s: at %+v: %t, want %t", name, p, p.Unordered(), tc.want)
+		}
+	}
+	if p := (position.Position{}).After(100e9).Reaching(99_900_000_000); p.Unordered() {
+		t.Errorf("reaching back a little: %+v is unordered", p)
 	}
 }
 
@@ -167,30 +167,6 @@ func TestClockSetBackMakesProgress(t *testing.T) {
 					t.Fatalf("%d read, at %v (-want +got):\n%s", n, p, diff)
 				}
 				p = p.After(log[left[0]])
-			}
-		})
-	}
-}
-
-// A line that may be a repeat is not counted: it is delivered again, and no other one is lost.
-func TestDoubtfulLinesAreNotCounted(t *testing.T) {
-	const s = int64(1e9)
-	for name, doubtful := range map[string][]int64{
-		"of the same time":   {10 * s},
-		"a little before":    {10*s - 5, 10*s - 3},
-		"a long time before": {5 * s, 6 * s, 10 * s},
-		"later":              {10*s + 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := position.Position{}.After(5 * s).After(6 * s).After(10 * s)
-			for _, at := range doubtful {
-				p = p.AfterDoubtful(at)
-			}
-			for _, everyLine := range []bool{false, true} {
-				left, _ := replay([]int64{5 * s, 6 * s, 10 * s, 10*s - 1, 10*s + 1}, p, everyLine)
-				if diff := cmp.Diff([]int{3, 4}, left); diff != "" {
-					t.Errorf("at %v (-want +got):\n%s", p, diff)
-				}
 			}
 		})
 	}
@@ -243,6 +219,12 @@ func open(t *testing.T, dir string) *position.Store {
 // onDisk returns what a process that starts now would find, while s goes on.
 func onDisk(t *testing.T, dir, id string) position.Position {
 	t.Helper()
+	return open(t, copyOf(t, dir)).Acked(id)
+}
+
+// copyOf copies the journal in a directory as it is now.
+func copyOf(t *testing.T, dir string) string {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "positions.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +233,7 @@ func onDisk(t *testing.T, dir, id string) position.Position {
 	if err := os.WriteFile(filepath.Join(elsewhere, "positions.jsonl"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, elsewhere).Acked(id)
+	return elsewhere
 }
 
 func at(n int64) position.Position { return position.Position{Time: n, Lines: 1} }
@@ -341,27 +323,27 @@ func TestStartIsKept(t *testing.T) {
 	}
 }
 
-// A hint is kept with the position that it describes, and no longer than that.
-func TestHint(t *testing.T) {
+// A bookmark is kept with the position that it describes, and no longer than that.
+func TestBookmark(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir).Cursor("a")
-	place := position.Hint{Inode: 7, Offset: 4096, Sum: 1 << 31, Lines: 2}
+	place := position.Bookmark{Inode: 7, Offset: 4096, Sum: 1 << 31, Lines: 2}
 	acked, _ := c.BeginAt(1, at(1), place)
-	_, undo := c.BeginAt(2, at(2), position.Hint{Inode: 7, Offset: 5000})
+	_, undo := c.BeginAt(2, at(2), position.Bookmark{Inode: 7, Offset: 5000})
 	undo()
-	if got := c.Hint(); got != place {
+	if got := c.Bookmark(); got != place {
 		t.Errorf("after undo: %+v, want %+v", got, place)
 	}
 	acked()
 	again := open(t, dir).Cursor("a")
-	if again.Read() != at(1) || again.Hint() != place {
-		t.Errorf("in the next process: %s, %+v, want %s, %+v", again.Read(), again.Hint(), at(1), place)
+	if again.Read() != at(1) || again.Bookmark() != place {
+		t.Errorf("in the next process: %s, %+v, want %s, %+v", again.Read(), again.Bookmark(), at(1), place)
 	}
 	acked, _ = again.Begin(2, at(2)) // by who knows of no file
 	acked()
 	again = open(t, dir).Cursor("a")
-	if got := again.Hint(); again.Read() != at(2) || got != (position.Hint{}) {
-		t.Errorf("then: %s, %+v, want %s and no hint", again.Read(), got, at(2))
+	if got := again.Bookmark(); again.Read() != at(2) || got != (position.Bookmark{}) {
+		t.Errorf("then: %s, %+v, want %s and no bookmark", again.Read(), got, at(2))
 	}
 }
 
@@ -385,12 +367,11 @@ func TestDamagedJournal(t *testing.T) {
 	}{
 		"cut short":        {whole + `{"id":"a","t":9`, position.Position{Time: 7, Lines: 2}},
 		"garbage between":  {whole + "\x00\x00\n" + `{"id":"a","t":8,"n":1}` + "\n", at(8)},
-		"whole":            {`{"id":"a","t":7,"n":2,"low":5,"peak":{"t":9,"n":3}}` + "\n", position.Position{Time: 7, Lines: 2, Low: 5, Peak: position.Peak{Time: 9, Lines: 3}}},
+		"whole":            {`{"id":"a","t":7,"n":2,"low":5}` + "\n", position.Position{Time: 7, Lines: 2, Low: 5}},
 		"empty":            {"", position.Position{}},
 		"only garbage":     {strings.Repeat("x", 5000), position.Position{}},
 		"negative count":   {whole + `{"id":"a","t":8,"n":-1}` + "\n", position.Position{Time: 7, Lines: 2}},
-		"negative peak":    {whole + `{"id":"a","t":8,"n":1,"peak":{"t":9,"n":-1}}` + "\n", position.Position{Time: 7, Lines: 2}},
-		"damaged hint":     {`{"id":"a","t":7,"n":2,"file":{"inode":1,"offset":-5,"sum":1}}` + "\n", position.Position{Time: 7, Lines: 2}},
+		"damaged bookmark": {`{"id":"a","t":7,"n":2,"file":{"inode":1,"offset":-5,"sum":1}}` + "\n", position.Position{Time: 7, Lines: 2}},
 		"forgotten at end": {whole + `{"id":"a","forget":true,"t":0,"n":0}` + "\n", position.Position{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -402,8 +383,8 @@ func TestDamagedJournal(t *testing.T) {
 			if got := s.Acked("a"); got != tc.want {
 				t.Errorf("acked = %s, want %s", got, tc.want)
 			}
-			if got := s.Cursor("a").Hint(); got != (position.Hint{}) {
-				t.Errorf("hint = %+v, want none", got)
+			if got := s.Cursor("a").Bookmark(); got != (position.Bookmark{}) {
+				t.Errorf("bookmark = %+v, want none", got)
 			}
 			ack, _ := s.Cursor("a").Begin(20, at(20))
 			ack()
@@ -431,27 +412,40 @@ func TestJournalDoesNotGrow(t *testing.T) {
 	}
 }
 
-func TestFailingDiskIsSurvived(t *testing.T) {
+// What the stages of a log keep is written with the position: as of what is acknowledged, whatever
+// order that comes in, over a restart; and a reader that is started again in the same process goes on
+// with what was kept as of where it goes on.
+func TestStateGoesWithThePosition(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	c := s.Cursor("a")
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
+	mark := func(line int64, state string) *position.Mark {
+		m := c.Mark(line, at(line), position.Bookmark{})
+		if state != "" {
+			m.Keep([]byte(state))
+		}
+		return m
 	}
-	if err := s.Close(); err == nil {
-		t.Error("Close on a removed directory: no error")
+	one, two, three, four := mark(1, "counted 1"), mark(2, "counted 2"), mark(3, ""), mark(4, "counted 4")
+	check := func(when, acked, read string) {
+		t.Helper()
+		if got := string(c.State()); got != read {
+			t.Errorf("%s: the reader goes on with %q, want %q", when, got, read)
+		}
+		again := open(t, copyOf(t, dir)).Cursor("a")
+		if got := string(again.State()); got != acked {
+			t.Errorf("%s: after a restart %q is kept, want %q", when, got, acked)
+		}
 	}
-	ack, _ := c.Begin(1, at(1))
-	ack() // cannot be written
-	if got := c.Acked(); got != at(1) {
-		t.Errorf("acked = %s, want %s", got, at(1))
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	ack, _ = c.Begin(2, at(2))
-	ack()
-	if got := onDisk(t, dir, "a"); got != at(2) {
-		t.Errorf("after the disk came back: acked = %s, want %s", got, at(2))
-	}
+	check("nothing is acknowledged", "", "counted 4")
+	two.Ack()
+	check("not the first", "", "counted 4")
+	one.Ack()
+	check("the first two", "counted 2", "counted 4")
+	three.Ack()
+	check("a mark without a state of its own", "counted 2", "counted 4")
+	four.Undo()
+	check("the last one was not handed on", "counted 2", "counted 2")
+	mark(4, "counted 4 again").Ack()
+	check("all", "counted 4 again", "counted 4 again")
 }

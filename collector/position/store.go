@@ -9,28 +9,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
-const (
-	fileName = "positions.jsonl"
-	// compactBytes is the journal's size from which it is rewritten, if it then holds
-	// mostly what is no longer current: some 10,000 acknowledgements.
-	compactBytes = 1 << 20
-)
+const fileName = "positions.jsonl"
 
-// Store is the positions of all containers. It is safe for concurrent use.
+// Store is the positions of all containers. It is safe for concurrent use. Its lock is never held
+// while the disk is read or written.
 type Store struct {
-	path   string // empty: nothing is written
-	logger *slog.Logger
+	journal *journal // nil: nothing is written
 
-	mu      sync.Mutex
-	cursors map[string]*Cursor
-	file    *os.File // append only; nil while it could not be opened
-	size    int64
-	live    int64  // size of the journal when it was last rewritten
-	failed  string // the last write error, to say it once
-	buf     []byte
+	mu         sync.Mutex
+	cursors    map[string]*Cursor
+	out, spare []byte // records for the journal, and the memory of those that it was given last
 }
 
 // record is one line of the journal.
@@ -38,21 +30,29 @@ type record struct {
 	ID     string `json:"id"`
 	Forget bool   `json:"forget,omitempty"`
 	Position
-	File *Hint `json:"file,omitempty"`
+	File  *Bookmark `json:"file,omitempty"`
+	State []byte    `json:"state,omitempty"` // what the stages of the log keep
 }
 
-// Open reads the positions below dir, which must exist, and holds their file open until
-// Close. It fails if they can be neither read nor written.
+// Open reads the positions below dir and holds their file open until Close. It fails if they can be
+// neither read nor written. A disk that is full or broken is survived: that is logged, the positions
+// are kept in memory, and written as soon as they can be.
 func Open(dir string, logger *slog.Logger) (*Store, error) {
-	s := &Store{path: filepath.Join(dir, fileName), logger: logger, cursors: map[string]*Cursor{}}
-	b, err := os.ReadFile(s.path)
+	return openWith(dir, logger, createFile)
+}
+
+func openWith(dir string, logger *slog.Logger, create func(path string) (journalFile, error)) (*Store, error) {
+	path := filepath.Join(dir, fileName)
+	s := &Store{cursors: map[string]*Cursor{}}
+	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read positions: %w", err)
 	}
 	if bad := s.load(b); bad > 0 {
-		logger.Warn("positions were damaged, their last intact state is used", "file", s.path, "lines_left_out", bad)
+		logger.Warn("positions were damaged, their last intact state is used", "file", path, "lines_left_out", bad)
 	}
-	if err := s.rewrite(); err != nil {
+	s.journal = &journal{path: path, logger: logger, current: s.current, create: create}
+	if err := s.journal.begin(); err != nil {
 		return nil, fmt.Errorf("write positions: %w", err)
 	}
 	return s, nil
@@ -67,7 +67,7 @@ func (s *Store) load(b []byte) (bad int) {
 		line, rest, whole := bytes.Cut(b, []byte{'\n'})
 		b = rest
 		var r record
-		if !whole || json.Unmarshal(line, &r) != nil || r.ID == "" || r.Lines < 0 || r.Peak.Lines < 0 {
+		if !whole || json.Unmarshal(line, &r) != nil || r.ID == "" || r.Lines < 0 {
 			bad++
 			continue
 		}
@@ -75,9 +75,9 @@ func (s *Store) load(b []byte) (bad int) {
 			delete(s.cursors, r.ID)
 			continue
 		}
-		at := place{Position: r.Position}
+		at := point{Position: r.Position, state: r.State}
 		if r.File != nil && r.File.valid() {
-			at.hint = *r.File
+			at.bookmark = *r.File
 		}
 		c := s.cursor(r.ID)
 		c.acked, c.read = at, at
@@ -118,10 +118,26 @@ func (s *Store) Acked(id string) Position {
 // Keep forgets every container that exists does not name, as soon as nobody reads it any
 // more and all that was read of it is acknowledged. Call it with all containers of the Engine, never with a part of them.
 func (s *Store) Keep(exists func(id string) bool) {
+	defer s.flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, c := range s.cursors {
 		if c.gone = !exists(id); c.gone {
+			s.forgetLocked(c)
+		}
+	}
+}
+
+// Rewind has whoever takes the cursor of a key with a prefix next read from where it is
+// acknowledged. It is for what an endpoint held that is gone: nobody acknowledges that any more.
+// Nobody may hold such a cursor.
+func (s *Store) Rewind(prefix string) {
+	defer s.flush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, c := range s.cursors {
+		if strings.HasPrefix(id, prefix) {
+			c.read, c.pending = c.acked, nil
 			s.forgetLocked(c)
 		}
 	}
@@ -137,66 +153,42 @@ func (s *Store) forgetLocked(c *Cursor) {
 	}
 }
 
-// writeLocked appends a record. An error is logged once and mended by the rewrite that
-// the next record tries: the positions in memory stay right, and only a crash before
-// then would send lines again.
+// writeLocked takes a record for the journal. Who holds the lock calls flush after letting go of it.
 func (s *Store) writeLocked(r record) {
-	if s.path == "" {
-		return
-	}
-	err := s.appendLocked(r)
-	switch {
-	case err != nil && err.Error() != s.failed:
-		s.failed = err.Error()
-		s.logger.Error("positions cannot be written; until they can, a crash of the agent makes it send lines again. Free space on the data directory or make it writable", "file", s.path, "error", err)
-	case err == nil && s.failed != "":
-		s.failed = ""
-		s.logger.Info("positions are written again", "file", s.path)
+	if s.journal != nil {
+		s.out = appendRecord(s.out, r)
 	}
 }
 
-func (s *Store) appendLocked(r record) error {
-	if s.file == nil || s.size > compactBytes && s.size > 4*s.live {
-		return s.rewrite() // what r says is in the cursors already
+// flush writes to the journal what writeLocked has taken. It returns when the operating system has
+// it, unless the journal cannot be written: then the positions in memory stay right, and only a
+// crash before it can be written again sends lines again.
+func (s *Store) flush() {
+	if s.journal != nil {
+		s.journal.append(s.takeOut)
 	}
-	s.buf = appendRecord(s.buf[:0], r)
-	n, err := s.file.Write(s.buf)
-	s.size += int64(n)
-	if err != nil {
-		_ = s.file.Close()
-		s.file = nil // its last line may be cut: start a new one
-	}
-	return err
 }
 
-// rewrite replaces the journal by what is current, atomically.
-func (s *Store) rewrite() error {
+// takeOut returns the records that are to be written. The next call makes them invalid.
+func (s *Store) takeOut() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.out
+	s.out, s.spare = s.spare[:0], out
+	return out
+}
+
+// current returns a record for each position.
+func (s *Store) current() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var b []byte
 	for _, c := range s.cursors {
 		if !c.acked.IsZero() {
 			b = appendRecord(b, c.record())
 		}
 	}
-	f, err := os.OpenFile(s.path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(s.path+".tmp", s.path)
-	}
-	if err != nil {
-		_ = f.Close()
-		return err
-	}
-	if s.file != nil {
-		_ = s.file.Close()
-	}
-	s.file, s.size, s.live = f, int64(len(b)), int64(len(b))
-	return nil
+	return b
 }
 
 func appendRecord(b []byte, r record) []byte {
@@ -221,20 +213,10 @@ func (s *Store) Oldest() int64 {
 	return oldest
 }
 
-// Close writes what is current and closes the journal.
+// Close writes what is not written yet and closes the journal.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.path == "" {
+	if s.journal == nil {
 		return nil
 	}
-	err := s.rewrite()
-	if s.file != nil {
-		err = errors.Join(err, s.file.Close())
-		s.file = nil
-	}
-	if err != nil {
-		return fmt.Errorf("write positions: %w", err)
-	}
-	return nil
+	return s.journal.close()
 }

@@ -21,7 +21,7 @@ func TestAllocs(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
 	for _, n := range []int{1_000, 10_000} {
 		t.Run(fmt.Sprintf("steady/series=%d", n), func(t *testing.T) {
-			again := rounds(t, NewBuffers(), steadyPages(n))
+			again := rounds(t, NewBuffers(PageMemory), steadyPages(n))
 			again()
 			again()
 			if got := testing.AllocsPerRun(20, again); got > steadyAllocs {
@@ -30,7 +30,7 @@ func TestAllocs(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("changed/series=%d", n), func(t *testing.T) {
 			pages := changingPages(n)
-			again := rounds(t, NewBuffers(), pages)
+			again := rounds(t, NewBuffers(PageMemory), pages)
 			for range pages {
 				again()
 			}
@@ -66,7 +66,7 @@ func TestAllocsOfOthers(t *testing.T) {
 		"new exemplars":  {exemplarPages(n, true), newExemplarAllocs * n / 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			again := roundsOf(t, NewBuffers(), cfg, contentType, tc.pages)
+			again := roundsOf(t, NewBuffers(PageMemory), cfg, contentType, tc.pages)
 			for range tc.pages {
 				again()
 			}
@@ -77,21 +77,21 @@ func TestAllocsOfOthers(t *testing.T) {
 	}
 	t.Run("new page", func(t *testing.T) {
 		pages := steadyPages(n)
-		if got := testing.AllocsPerRun(5, func() { rounds(t, NewBuffers(), pages)() }); got > newPageAllocs {
+		if got := testing.AllocsPerRun(5, func() { rounds(t, NewBuffers(PageMemory), pages)() }); got > newPageAllocs {
 			t.Errorf("%v allocations, want at most %d", got, newPageAllocs)
 		}
 	})
 }
 
-// raceEnabled says whether the race detector is on: it makes a pool forget a part of what it
+// raceEnabled reports whether the race detector is on: it makes a pool forget a part of what it
 // is given.
 func raceEnabled(tb testing.TB) bool {
 	tb.Helper()
-	b := NewBuffers()
+	b := NewBuffers(PageMemory)
 	for range 100 {
-		p := b.getPage()
+		p := b.getPage(nil)
 		b.putPage(p)
-		if b.getPage() != p {
+		if b.getPage(nil) != p {
 			return true
 		}
 	}

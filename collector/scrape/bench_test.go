@@ -81,8 +81,7 @@ func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
 }
 
 func roundsOf(tb testing.TB, buffers *Buffers, cfg Config, contentType string, pages [][]byte) func() {
-	c := newCache(testTarget, cfg, []Sink{benchSink{}})
-	fams := families{}
+	of := newPages(testTarget, cfg, []Sink{benchSink{}})
 	at, next := int64(1_700_000_000_000), 0
 	p := &page{contentType: contentType}
 	spare := sync.Pool{New: func() any { return &[]byte{} }}
@@ -90,8 +89,8 @@ func roundsOf(tb testing.TB, buffers *Buffers, cfg Config, contentType string, p
 		at += 1000
 		p.body = pages[next%len(pages)]
 		next++
-		w := buffers.getWork(context.Background(), len(p.body), c.sinks)
-		if _, err := c.read(p, at, &w.out, fams, &w.reading); err != nil {
+		w := buffers.getWork(context.Background(), len(p.body), of.sinks)
+		if _, err := of.read(p, at, &w.out, &w.reader); err != nil {
 			tb.Fatal(err)
 		}
 		for _, b := range w.out.sinks[0].finish(at) {
@@ -174,7 +173,7 @@ func BenchmarkOpenMetrics(b *testing.B) {
 	cfg.StartTimes = true
 	for name, pages := range map[string][][]byte{"created": createdPages(n), "same exemplars": exemplarPages(n, false), "new exemplars": exemplarPages(n, true)} {
 		b.Run(name, func(b *testing.B) {
-			again := roundsOf(b, NewBuffers(), cfg, contentType, pages)
+			again := roundsOf(b, NewBuffers(PageMemory), cfg, contentType, pages)
 			again()
 			again()
 			b.ReportAllocs()
@@ -189,7 +188,7 @@ func BenchmarkOpenMetrics(b *testing.B) {
 // BenchmarkScrape is a page's body in, compressed blocks out, beside what that costs with
 // nothing remembered: textparse, relabel and prompb.
 func BenchmarkScrape(b *testing.B) {
-	buffers := NewBuffers()
+	buffers := NewBuffers(PageMemory)
 	for _, n := range []int{1_000, 10_000, 50_000} {
 		report := func(b *testing.B, size int) {
 			b.SetBytes(int64(size))
@@ -230,7 +229,7 @@ func BenchmarkScrape(b *testing.B) {
 // referenceEncode is what a scrape costs that remembers nothing.
 func referenceEncode(tb testing.TB, body []byte) {
 	p, _ := textparse.New(body, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{})
-	c := newCache(testTarget, DefaultConfig(), nil)
+	c := newRules(testTarget, DefaultConfig())
 	req := prompb.WriteRequest{}
 	flush := func() {
 		raw, err := req.Marshal()
@@ -261,12 +260,33 @@ func referenceEncode(tb testing.TB, body []byte) {
 	flush()
 }
 
+// familyPages have HELP and TYPE lines for every 25 series.
+func familyPages(n int) [][]byte {
+	pages := make([][]byte, 8)
+	for round := range pages {
+		var b strings.Builder
+		for i := range n {
+			family := fmt.Sprintf("app_requests_by_route_%d_total", i/25)
+			if i%25 == 0 {
+				fmt.Fprintf(&b, "# HELP %s Requests by what was asked and answered, number %d.\n# TYPE %s counter\n", family, i/25, family)
+			}
+			fmt.Fprintf(&b, "%s{method=\"GET\",route=\"/api/v1/things/%d\",status=\"%d\",region=\"eu-central-1\"} %d\n", family, i%25, 200+i%5, i*7+round)
+		}
+		pages[round] = append(make([]byte, 0, b.Len()+1), b.String()...)
+	}
+	return pages
+}
+
 // BenchmarkMemory says what a remembered series takes, in use after a collection.
 func BenchmarkMemory(b *testing.B) {
-	buffers := NewBuffers()
-	for _, shape := range []struct{ targets, series int }{{10, 1_000}, {100, 1_000}, {20, 50_000}} {
-		b.Run(fmt.Sprintf("targets=%d/series=%d", shape.targets, shape.series), func(b *testing.B) {
-			pages := steadyPages(shape.series)
+	buffers := NewBuffers(PageMemory)
+	for _, shape := range []struct {
+		name            string
+		pages           func(n int) [][]byte
+		targets, series int
+	}{{"", steadyPages, 10, 1_000}, {"", steadyPages, 100, 1_000}, {"", steadyPages, 20, 50_000}, {"families/", familyPages, 20, 50_000}} {
+		b.Run(fmt.Sprintf("%stargets=%d/series=%d", shape.name, shape.targets, shape.series), func(b *testing.B) {
+			pages := shape.pages(shape.series)
 			var before, after runtime.MemStats
 			for b.Loop() {
 				runtime.GC()

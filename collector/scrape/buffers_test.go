@@ -1,64 +1,68 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"math"
-	"runtime/debug"
 	"testing"
 )
 
+// TestRoomForPages: a page grows in place to all that there is, takes exactly what it says,
+// and gives it back.
 func TestRoomForPages(t *testing.T) {
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(128 << 20))
-	b := NewBuffers()
-	if b.limit != 32<<20 {
-		t.Fatalf("room = %d, want a quarter of the memory", b.limit)
-	}
-	p := b.getPage()
-	read := func() (err error) { // an endless page
-		for err == nil {
-			p.body = p.body[:cap(p.body)]
-			err = b.grow(t.Context(), p, 0)
+	const limit = 8 << 20
+	b := NewBuffers(limit)
+	p := b.getPage(nil)
+	moved := 0
+	for {
+		before := p.body
+		err := b.grow(t.Context(), p, 0, 0)
+		if errors.Is(err, errTooLarge) {
+			break
 		}
-		return err
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(before) > 0 && &before[0] != &p.body[0] {
+			moved++
+		}
+		if !bytes.Equal(before, p.body) {
+			t.Fatal("the page has changed while it grew")
+		}
+		for !p.full() {
+			p.body = append(p.body, byte(len(p.body)))
+		}
+		if p.share.held != b.room.used || b.room.used > limit || int64(len(p.body)) > p.share.held+spare {
+			t.Fatalf("%d bytes of a page hold %d, and %d are in use", len(p.body), p.share.held, b.room.used)
+		}
 	}
-	if err := read(); !errors.Is(err, errNoRoom) || len(p.body) > 32<<20 || len(p.body) < 8<<20 {
-		t.Errorf("err = %v at %d bytes", err, len(p.body))
+	if len(p.body) < limit || b.room.used != limit {
+		t.Errorf("there was no room at %d bytes, with %d in use", len(p.body), b.room.used)
 	}
-	if b.room.TryAcquire(1) {
-		t.Error("there is room beside a page of unknown size")
+	if moved > 10 {
+		t.Errorf("the page was copied %d times", moved)
 	}
 	b.putPage(p)
-	if !b.room.TryAcquire(b.limit) {
+	if b.room.used != 0 || len(b.room.holders) != 0 {
 		t.Error("the room is not given back")
-	}
-	b.room.Release(b.limit)
-
-	p = b.getPage()
-	if err := b.grow(t.Context(), p, 4<<20); err != nil || !b.room.TryAcquire(16<<20) {
-		t.Errorf("a page of 4 MiB takes more than it needs: err = %v", err)
-	}
-	debug.SetMemoryLimit(math.MaxInt64)
-	if NewBuffers().limit != roomyPages {
-		t.Error("a process without a limit has another room")
 	}
 }
 
 // TestTurns: large pages are read one after another, in the same memory, and others meanwhile.
 func TestTurns(t *testing.T) {
-	b := NewBuffers()
-	w := b.getWork(t.Context(), freePage+1, make([]Sink, 2))
+	b := NewBuffers(PageMemory)
+	w := b.getWork(t.Context(), ordinaryPage+1, make([]Sink, 2))
 	w.out.sinks[1].buf = make([]byte, 0, 1000)
-	if other := b.getWork(t.Context(), freePage, make([]Sink, 1)); other == nil || other == w {
+	if other := b.getWork(t.Context(), ordinaryPage, make([]Sink, 1)); other == nil || other == w {
 		t.Error("an ordinary page has to wait for a large one")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if b.getWork(ended, freePage+1, make([]Sink, 1)) != nil {
+	if b.getWork(ended, ordinaryPage+1, make([]Sink, 1)) != nil {
 		t.Error("two large pages are read at one time")
 	}
 	b.putWork(w)
-	if again := b.getWork(t.Context(), keptPage+1, make([]Sink, 2)); again != w || cap(again.out.sinks[1].buf) != 1000 {
+	if again := b.getWork(t.Context(), keptWork+1, make([]Sink, 2)); again != w || cap(again.out.sinks[1].buf) != 1000 {
 		t.Error("the second large page does not use the memory of the first")
 	}
 	b.putWork(w)

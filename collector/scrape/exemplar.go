@@ -1,62 +1,21 @@
 package scrape
 
 import (
-	"bytes"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/scrape/memo"
 )
 
-// exemplarMark is the exemplar of a series that was sent last. Pages show the same ones
-// again and again; each is sent once, in the order of time, value and labels.
-type exemplarMark struct {
-	time  int64
-	value float64
-	hash  uint64 // of its labels
-}
-
-// readExemplar reads the exemplar at an offset, where the space before it is, by hand, and
-// returns where the line ends. Where ok is false it is the parser's, or there is none.
-func (r *reading) readExemplar(at int) (end int, ok bool) {
-	const head = " # {"
-	b := r.body
-	if r.format != openMetrics || !bytes.HasPrefix(b[at:], []byte(head)) {
-		return 0, false
-	}
-	ofSeries := len(r.pairs)
-	defer func() { r.pairs = r.pairs[:ofSeries] }()
-	if at, ok = r.readPairs(at+len(head), ofSeries, false); !ok || at == len(b) || b[at] != ' ' {
-		return 0, false
-	}
-	var e exemplar.Exemplar
-	var size int
-	if e.Value, size, ok = readFloat(b[at+1:]); !ok {
-		return 0, false
-	}
-	if at += 1 + size; b[at] == ' ' {
-		if e.Ts, size, ok = readSeconds(b[at+1:]); !ok {
-			return 0, false
-		}
-		e.HasTs = true
-		at += 1 + size
-	}
-	if b[at] != '\n' {
-		return 0, false
-	}
-	r.ofExemplar.Reset()
-	for _, p := range r.pairs[ofSeries:] {
-		r.ofExemplar.Add(p.Name, p.Value)
-	}
-	r.ofExemplar.Overwrite(&e.Labels)
-	r.exemplars = append(r.exemplars[:0], e)
-	return at, true
-}
+// Pages show the same exemplars again and again; each is sent once, in the order of time, value and
+// labels.
 
 // readExemplars reads those of the parser's sample. Its order is theirs in time.
-func (r *reading) readExemplars(native bool) {
+func (r *reader) readExemplars(native bool) {
 	found := r.exemplars[:0]
 	for {
 		var e exemplar.Exemplar
@@ -73,38 +32,38 @@ func (r *reading) readExemplars(native bool) {
 
 // addExemplars appends to the point those exemplars of the sample that the series has not
 // sent. What is not valid is left out: it is no reason to lose the sample.
-func (r *reading) addExemplars(s *series, sampleTime int64) {
+func (r *reader) addExemplars(s *memo.State, one *point) {
 	for _, e := range r.exemplars {
 		if !validExemplar(e.Labels) {
 			continue
 		}
-		mark := exemplarMark{e.Ts, e.Value, e.Labels.Hash()}
+		this := memo.Exemplar{Time: e.Ts, Value: e.Value, Hash: e.Labels.Hash()}
 		if !e.HasTs {
-			mark.time = sampleTime
-			if s.exemplar != nil && s.exemplar.value == mark.value && s.exemplar.hash == mark.hash {
+			this.Time = one.time
+			if s.Exemplar != nil && s.Exemplar.Value == this.Value && s.Exemplar.Hash == this.Hash {
 				continue
 			}
 		}
-		if mark.time <= 0 || r.tooFarAhead(mark.time) || s.exemplar != nil && !s.exemplar.before(mark) {
+		if this.Time <= 0 || r.tooFarAhead(this.Time) || s.Exemplar != nil && !before(s.Exemplar, &this) {
 			continue
 		}
-		e.Ts = mark.time
-		s.exemplar = new(mark)
+		e.Ts = this.Time
+		s.Exemplar = new(this)
 		r.out.point = appendExemplar(r.out.point, e)
 	}
 }
 
-func (m *exemplarMark) before(n exemplarMark) bool {
+func before(a, b *memo.Exemplar) bool {
 	switch {
-	case m.time != n.time:
-		return m.time < n.time
-	case m.value != n.value:
-		return m.value < n.value
+	case a.Time != b.Time:
+		return a.Time < b.Time
+	case a.Value != b.Value:
+		return a.Value < b.Value
 	}
-	return m.hash < n.hash
+	return a.Hash < b.Hash
 }
 
-// validExemplar says whether backends take these labels. Their names and values have 128
+// validExemplar reports whether backends take these labels. Their names and values have 128
 // characters together at most (OpenMetrics 1.0.0, exemplars).
 func validExemplar(l labels.Labels) bool {
 	if _, twice := l.HasDuplicateLabelNames(); twice {

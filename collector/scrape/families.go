@@ -1,70 +1,97 @@
 package scrape
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/textparse"
 
 	"lighter"
+	"lighter/collector/scrape/memo"
+	"lighter/collector/scrape/plain"
 )
 
-// families is what a target says of its metric families.
-type families map[string]*family
+// families is what a page says of its metric families. What the last page said is remembered as a
+// hash of each, so that the sinks are told of what is new or has changed.
+type families map[string]*lighter.Metadata
 
-type family struct {
-	lighter.Metadata
-	seen    uint32 // the round that last showed it
-	changed bool   // since takeChanged
-}
-
-// take takes what a line of a good page says.
-func (f families) take(m meta, round uint32) {
-	one := f.at(m.name, round)
+// take takes what a line says.
+func (f families) take(m plain.Meta) {
+	one := f.at(m.Name)
 	if one == nil {
 		return
 	}
-	switch m.entry {
+	switch m.Entry {
 	case textparse.EntryType:
-		if one.Type != m.kind {
-			one.Type, one.changed = m.kind, true
-		}
+		one.Type = m.Type
 	case textparse.EntryHelp:
-		if one.Help != string(m.text) {
-			one.Help, one.changed = string(m.text), true
-		}
+		one.Help = string(m.Text)
 	case textparse.EntryUnit:
-		if one.Unit != string(m.text) {
-			one.Unit, one.changed = string(m.text), true
-		}
+		one.Unit = string(m.Text)
 	}
 }
 
 // at returns the family of that name, or nil if it has none or an absurd one.
-func (f families) at(name []byte, round uint32) *family {
+func (f families) at(name []byte) *lighter.Metadata {
 	if len(name) == 0 || len(name) > maxSeriesText {
 		return nil
 	}
 	one := f[string(name)]
 	if one == nil {
-		one = &family{Metadata: lighter.Metadata{Family: string(name), Type: model.MetricTypeUnknown}, changed: true}
+		one = &lighter.Metadata{Family: string(name), Type: model.MetricTypeUnknown}
 		f[one.Family] = one
 	}
-	one.seen = round
 	return one
 }
 
-// takeChanged ends a good round: it returns what is new or has changed since the last one
-// and forgets what the target no longer shows.
-func (f families) takeChanged(round uint32) []lighter.Metadata {
-	var changed []lighter.Metadata
-	for name, one := range f {
-		if one.seen != round {
-			delete(f, name)
-			continue
+// readFamilies reads what a good page says of its metric families, and sets changed to what is new
+// or has changed since the last page.
+func (r *reader) readFamilies() {
+	if r.format != protobufFormat {
+		if len(r.tail) > 0 {
+			r.gaps = append(r.gaps, len(r.body)-len(r.tail))
 		}
-		if one.changed {
-			one.changed = false
-			changed = append(changed, one.Metadata)
+		for _, at := range r.gaps {
+			r.readGap(r.body[at:])
 		}
 	}
-	return changed
+	hashes := make([]uint64, 0, len(r.families))
+	var text []byte
+	for _, one := range r.families {
+		text = text[:0]
+		for _, part := range []string{one.Family, string(one.Type), one.Help, one.Unit} {
+			text = append(binary.AppendUvarint(text, uint64(len(part))), part...)
+		}
+		hash := memo.HashOf(text)
+		hashes = append(hashes, hash)
+		if !r.memo.HasFamily(hash) {
+			r.changed = append(r.changed, *one)
+		}
+	}
+	slices.Sort(hashes)
+	r.memo.SetFamilies(hashes)
+}
+
+// readGap reads up to the first series of b.
+func (r *reader) readGap(b []byte) {
+	for {
+		m, size := plain.ReadMeta(b, r.format == openMetrics)
+		if size == 0 {
+			break
+		}
+		r.families.take(m)
+		b = b[size:]
+	}
+	if len(b) > 0 && b[0] != '#' && b[0] != '\n' && b[0] != ' ' && b[0] != '\t' {
+		return // the series
+	}
+	p := r.newParser(b)
+	for {
+		entry, err := p.Next()
+		if err != nil || entry == textparse.EntrySeries {
+			return
+		}
+		r.families.take(plain.MetaOf(p, entry))
+	}
 }

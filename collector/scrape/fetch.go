@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -38,6 +40,7 @@ const (
 	resultTimeout     = "timeout"
 	resultStatus      = "status"       // an answer other than 200
 	resultTooLarge    = "too_large"    // over the body limit
+	resultNoRoom      = "no_room"      // other pages needed the memory that all share
 	resultSampleLimit = "sample_limit" // over that
 	resultBadContent  = "bad_content"  // no metrics, or broken ones
 )
@@ -50,9 +53,6 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
-
-// errNoRoom says that a page is larger than all pages together may be.
-var errNoRoom = errors.New("no room for the page")
 
 func failf(result, format string, args ...any) error {
 	return &failure{result, fmt.Errorf(format, args...)}
@@ -74,24 +74,33 @@ func newRequest(t *target, cfg Config, userAgent string) *http.Request {
 // maxDrain is what is read of an answer that is not used, so that its connection can be.
 const maxDrain = 64 << 10
 
-// fetch asks the target for its page. The caller puts it back, also when it is nil.
+// fetch asks the target for its page. The caller puts it back.
 func (l *Loop) fetch(ctx context.Context) (*page, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.target.timeout)
 	defer cancel()
+	ctx, giveWay := context.WithCancelCause(ctx)
+	defer giveWay(nil)
 	resp, err := l.Client.Do(l.request.WithContext(ctx))
 	if err != nil {
-		return nil, l.networkFailure(err)
+		if failed := redirectFailure(err); failed != nil {
+			return nil, failed
+		}
+		return nil, l.wayToHost(l.networkFailure(err))
 	}
 	defer resp.Body.Close() // what is unread cuts the connection: a page over its limit is not worth draining
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
-		return nil, failf(resultStatus, "it answered %s", resp.Status)
+		return nil, failf(resultStatus, "it answered %s", statusText(resp.StatusCode))
 	}
-	p := l.Buffers.getPage()
+	p := l.Buffers.getPage(giveWay)
 	p.contentType = resp.Header.Get("Content-Type")
+	start := time.Now()
 	if err := l.readPage(ctx, p, resp); err != nil {
-		return p, err
+		err = l.roomFailure(ctx, p, time.Since(start), err)
+		l.Buffers.putPage(p) // at once: others may wait for its room
+		return nil, err
 	}
+	l.Buffers.room.keep(&p.share)
 	l.bodySize = len(p.body) + 512 // a page grows a little from one scrape to the next
 	return p, nil
 }
@@ -103,8 +112,8 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 	size := l.bodySize
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
-		if l.cfg.BodyLimit <= 0 || resp.ContentLength <= l.cfg.BodyLimit {
-			size = max(size, int(resp.ContentLength)+512) // as below; it is -1 if it is not said
+		if resp.ContentLength < ordinaryPage { // more is believed when it comes
+			size = max(size, int(resp.ContentLength)+2) // it is -1 if it is not said
 		}
 	case "gzip":
 		if err := p.gzip.Reset(resp.Body); err != nil {
@@ -115,15 +124,12 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 		return failf(resultBadContent, "it answered with Content-Encoding %q, which was not asked for", encoding)
 	}
 	for {
-		if len(p.body) == cap(p.body) {
-			switch err := l.Buffers.grow(ctx, p, size); {
-			case errors.Is(err, errNoRoom):
-				return failf(resultTooLarge, "its page does not fit into the %d bytes that this agent's memory leaves for pages. Give the agent more memory, or the target fewer series", l.Buffers.limit)
-			case err != nil:
-				return l.networkFailure(err)
+		if p.full() {
+			if err := l.Buffers.grow(ctx, p, size, l.target.timeout/10); err != nil {
+				return err
 			}
 		}
-		n, err := body.Read(p.body[len(p.body):cap(p.body)])
+		n, err := body.Read(p.free())
 		p.body = p.body[:len(p.body)+n]
 		if limit := l.cfg.BodyLimit; limit > 0 && int64(len(p.body)) > limit {
 			return failf(resultTooLarge, "its page is larger than %d bytes, the limit", limit)
@@ -135,6 +141,24 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 			return l.bodyFailure(err)
 		}
 	}
+}
+
+// roomFailure returns err unless the reading of p came to nothing because of the room that
+// all pages share. It then says so, because that is not the target's fault, or not its alone.
+func (l *Loop) roomFailure(ctx context.Context, p *page, took time.Duration, err error) error {
+	shared := l.Buffers.room.size >> 20
+	switch {
+	case errors.Is(err, errTooLarge):
+		return failf(resultTooLarge, "its page is larger than the %d MiB that all pages share while they are read: give the target fewer series, or serve them on several pages", shared)
+	case errors.Is(context.Cause(ctx), errGaveWay):
+		return failf(resultNoRoom, "its page was given up for those of other targets: %d bytes of it had come in %s, and all pages share %d MiB while they are read",
+			len(p.body), (took - p.share.waited).Round(time.Millisecond), shared)
+	case errors.Is(err, context.DeadlineExceeded):
+		return failf(resultNoRoom, "its page found no room within %s: all pages share %d MiB while they are read", l.target.timeout, shared)
+	case resultOf(err) == resultTimeout && p.share.waited > 0:
+		return failf(resultTimeout, "no whole answer within %s, and for a part of that its page waited for room: all pages share %d MiB while they are read", l.target.timeout, shared)
+	}
+	return err
 }
 
 func (l *Loop) bodyFailure(err error) error {
@@ -156,7 +180,27 @@ func (l *Loop) networkFailure(err error) error {
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Addr != nil {
 		return failf(resultUnreachable, "%s %s: %w", op.Op, op.Addr, op.Err)
 	}
+	if text := err.Error(); strings.Contains(text, "malformed") {
+		return &failure{resultUnreachable, errors.New(withoutContent(text))}
+	}
 	return &failure{resultUnreachable, err}
+}
+
+// wayToHost adds to why there was no answer how the network of the host is reached, if the
+// target is on that. The agent in its container may see it at another address than its owner.
+func (l *Loop) wayToHost(err error) error {
+	if !l.target.onHost {
+		return err
+	}
+	const its = "The container is on the host's network"
+	result, host := resultOf(err), l.target.url.Hostname()
+	switch ip := net.ParseIP(host); {
+	case host == "localhost" || ip.IsLoopback():
+		return failf(result, "%w. %s, which is asked at %s: if the agent is in a container of another network, run it with network_mode: host", err, its, host)
+	case ip == nil:
+		return failf(result, `%w. %s, and the agent's network has no gateway to the host: give the agent extra_hosts: ["%s:host-gateway"], or network_mode: host`, err, its, host)
+	}
+	return failf(result, "%w. %s, which is asked at %s: it must listen there too, not on 127.0.0.1 alone, and a firewall of the host must let the agent in. Or run the agent with network_mode: host", err, its, host)
 }
 
 // mediaType returns the type that a page was said to have, for an error.
@@ -165,4 +209,43 @@ func mediaType(contentType string) string {
 		return t
 	}
 	return contentType
+}
+
+// followOwn is a client's CheckRedirect. It lets a target send the agent to another path, and from
+// http to https, but not to another host or port: nobody named that as a target, and it may be one that
+// only the agent can reach.
+func followOwn(next *http.Request, via []*http.Request) error {
+	asked := via[0].URL
+	sameHost := strings.EqualFold(next.URL.Hostname(), asked.Hostname())
+	toTLS := asked.Scheme == "http" && next.URL.Scheme == "https"
+	if !sameHost || !toTLS && portOf(next.URL) != portOf(asked) {
+		return failf(resultStatus, "it redirected to %s, which is not asked", printable([]byte((&url.URL{Host: next.URL.Host}).String()[len("//"):])))
+	}
+	if len(via) >= maxRedirects {
+		return failf(resultStatus, "it redirected more than %d times", maxRedirects)
+	}
+	return nil
+}
+
+const maxRedirects = 10
+
+func portOf(u *url.URL) string {
+	switch port := u.Port(); {
+	case port != "":
+		return port
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// redirectFailure returns why a redirect was not followed, or nil if err is something else.
+func redirectFailure(err error) error {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f
+	}
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) && strings.HasPrefix(wrapped.Err.Error(), "failed to parse Location header") {
+		return failf(resultStatus, "it redirected to what is no URL")
+	}
+	return nil
 }

@@ -185,7 +185,7 @@ func TestNetwork(t *testing.T) {
 			defer client.CloseIdleConnections()
 			sink := &rounds{want: 3, reached: make(chan struct{})}
 			l, err := scrape.New(target("__address__", srv.Listener.Addr().String(), "__scrape_interval__", "500ms"), cfg, scrape.Options{
-				Client: client, Sinks: []scrape.Sink{sink}, Buffers: scrape.NewBuffers(), UserAgent: "lighter/test",
+				Client: client, Sinks: []scrape.Sink{sink}, Buffers: scrape.NewBuffers(scrape.PageMemory), UserAgent: "lighter/test",
 				Metrics: scrape.NewMetrics(prometheus.NewRegistry()), Logger: logTo(io.Discard)})
 			if err != nil {
 				t.Fatal(err)

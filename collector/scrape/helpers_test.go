@@ -250,15 +250,21 @@ type loop struct {
 
 func mustNew(tb testing.TB, t lighter.Target, cfg scrape.Config, transport http.RoundTripper, sinks ...scrape.Sink) *loop {
 	tb.Helper()
+	return newWith(tb, t, cfg, &http.Client{Transport: transport}, sinks...)
+}
+
+// newWith is mustNew with a whole client.
+func newWith(tb testing.TB, t lighter.Target, cfg scrape.Config, client *http.Client, sinks ...scrape.Sink) *loop {
+	tb.Helper()
 	l := &loop{sink: &recorder{}, log: &syncBuffer{}, registry: prometheus.NewRegistry()}
 	if len(sinks) == 0 {
 		sinks = []scrape.Sink{l.sink}
 	}
 	var err error
 	l.Loop, err = scrape.New(t, cfg, scrape.Options{
-		Client:    &http.Client{Transport: transport},
+		Client:    client,
 		Sinks:     sinks,
-		Buffers:   scrape.NewBuffers(),
+		Buffers:   scrape.NewBuffers(scrape.PageMemory),
 		UserAgent: "lighter/test",
 		Metrics:   scrape.NewMetrics(l.registry),
 		Logger:    logTo(l.log),

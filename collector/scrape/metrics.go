@@ -31,7 +31,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		seconds: f.NewCounter(prometheus.CounterOpts{
 			Name: "lighter_scrape_duration_seconds_total", Help: "Time that scrapes took; by lighter_scrapes_total, the mean."}),
 	}
-	for _, r := range []string{resultOK, resultUnreachable, resultTimeout, resultStatus, resultTooLarge, resultSampleLimit, resultBadContent} {
+	for _, r := range []string{resultOK, resultUnreachable, resultTimeout, resultStatus, resultTooLarge, resultNoRoom, resultSampleLimit, resultBadContent} {
 		m.scrapes.WithLabelValues(r)
 	}
 	for _, r := range []string{"duplicate", "out_of_order", "too_far_ahead", "not_taken"} {

@@ -16,20 +16,29 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 
 	"lighter"
+	"lighter/collector/scrape/memo"
 )
 
 // oracle is the reference: it shows every page whole to textparse, relabels every line, and
-// keeps series in a map by their labels. It is what a cache must be told from by nothing
+// keeps series in a map by their labels. It is what the remembered reading must be told from by nothing
 // but its cost.
 type oracle struct {
 	cfg    Config
 	round  uint32
-	series map[string]*series
+	series map[string]*oracleSeries
 	labels map[string]labels.Labels
 }
 
+// oracleSeries is what the oracle knows of a series.
+type oracleSeries struct {
+	last     int64
+	exemplar *memo.Exemplar
+	seen     uint32
+	live     bool
+}
+
 func newOracle(cfg Config) *oracle {
-	return &oracle{cfg: cfg, series: map[string]*series{}, labels: map[string]labels.Labels{}}
+	return &oracle{cfg: cfg, series: map[string]*oracleSeries{}, labels: map[string]labels.Labels{}}
 }
 
 // datum is a sample that a scrape sends, its value bit for bit, with its exemplars.
@@ -40,7 +49,7 @@ type datum struct {
 	Exemplars []string
 }
 
-func exemplarText(l labels.Labels, v float64, t int64) string {
+func shownExemplar(l labels.Labels, v float64, t int64) string {
 	return labels.NewBuilder(l).Set("time", value64(uint64(t))).Set("bits", value64(math.Float64bits(v))).Labels().String()
 }
 
@@ -55,13 +64,13 @@ func value64(v uint64) string {
 // read is a round. The markers come last, sorted by series.
 func (m *oracle) read(body []byte, contentType string, at int64) (points []datum, n counts, err error) {
 	m.round++
-	before := map[string]series{}
+	before := map[string]oracleSeries{}
 	for name, s := range m.series {
 		before[name] = *s
 	}
 	points, err = m.page(body, contentType, at, &n)
 	var markers []datum
-	mark := func(name string, s *series) {
+	mark := func(name string, s *oracleSeries) {
 		if s.live && at > s.last {
 			s.last = at
 			if !isReported(m.labels[name]) {
@@ -101,15 +110,14 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 	if p == nil {
 		return nil, &failure{resultBadContent, err}
 	}
-	c := newCache(testTarget, m.cfg, nil)
-	said := reading{body: body, cache: &cache{contentType: contentType}}
+	c := newRules(testTarget, m.cfg)
 	for {
 		entry, err := p.Next()
 		if errors.Is(err, io.EOF) {
 			return points, nil
 		}
 		if err != nil {
-			return nil, said.notMetrics(err)
+			return nil, notMetrics(contentType, body, err)
 		}
 		if entry != textparse.EntrySeries {
 			continue
@@ -132,7 +140,7 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 		s := m.series[name]
 		if s == nil {
 			n.added++
-			s = &series{last: never}
+			s = &oracleSeries{last: memo.Never}
 			m.series[name], m.labels[name] = s, l
 		}
 		if n.kept++; m.cfg.SampleLimit > 0 && n.kept > m.cfg.SampleLimit {
@@ -171,23 +179,23 @@ func isReported(l labels.Labels) bool {
 	return slices.Contains(names, l.Get(model.MetricNameLabel)) && labels.Equal(b.Labels(), testTarget)
 }
 
-func (*oracle) exemplars(p textparse.Parser, s *series, t, limit int64) (sent []string) {
+func (*oracle) exemplars(p textparse.Parser, s *oracleSeries, t, limit int64) (sent []string) {
 	var e exemplar.Exemplar
 	if !p.Exemplar(&e) || !validExemplar(e.Labels) {
 		return nil
 	}
-	mark := exemplarMark{e.Ts, e.Value, e.Labels.Hash()}
+	this := memo.Exemplar{Time: e.Ts, Value: e.Value, Hash: e.Labels.Hash()}
 	if !e.HasTs {
-		mark.time = t
-		if s.exemplar != nil && s.exemplar.value == mark.value && s.exemplar.hash == mark.hash {
+		this.Time = t
+		if s.exemplar != nil && s.exemplar.Value == this.Value && s.exemplar.Hash == this.Hash {
 			return nil
 		}
 	}
-	if mark.time <= 0 || mark.time > limit || s.exemplar != nil && !s.exemplar.before(mark) {
+	if this.Time <= 0 || this.Time > limit || s.exemplar != nil && !before(s.exemplar, &this) {
 		return nil
 	}
-	s.exemplar = &mark
-	return []string{exemplarText(e.Labels, e.Value, mark.time)}
+	s.exemplar = &this
+	return []string{shownExemplar(e.Labels, e.Value, this.Time)}
 }
 
 // pointsOf decodes blocks with the library; the markers, which come last, sorted by series.
@@ -205,7 +213,7 @@ func pointsOf(tb testing.TB, blocks []lighter.Block) (points []datum) {
 			for _, s := range ts.Samples {
 				d := datum{ts.ToLabels(&b, nil).String(), s.Timestamp, math.Float64bits(s.Value), nil}
 				for _, e := range ts.Exemplars {
-					d.Exemplars = append(d.Exemplars, exemplarText(e.ToExemplar(&b, nil).Labels, e.Value, e.Timestamp))
+					d.Exemplars = append(d.Exemplars, shownExemplar(e.ToExemplar(&b, nil).Labels, e.Value, e.Timestamp))
 				}
 				points = append(points, d)
 			}

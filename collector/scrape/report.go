@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/scrape/memo"
 )
 
 // outcome is what a scrape says of itself.
@@ -36,7 +38,7 @@ var reported = [...]struct {
 // cannot show them: a series of its own with the labels of one is not sent (see claim).
 type report struct {
 	series [len(reported)]struct {
-		series
+		memo.State
 		encoded [][]byte // its labels for each sink, empty where it drops them
 	}
 }
@@ -46,7 +48,7 @@ func newReport(target labels.Labels, sinks []Sink) *report {
 	for i, def := range reported {
 		s := &r.series[i]
 		b.Set(model.MetricNameLabel, def.name)
-		s.last, s.encoded = never, make([][]byte, len(sinks))
+		s.Last, s.encoded = memo.Never, make([][]byte, len(sinks))
 		appendSeries(s.encoded, sinks, b.Labels())
 	}
 	return r
@@ -70,10 +72,10 @@ func (r *report) claim(encoded [][]byte) {
 func (r *report) add(out *blocks, at int64, o outcome) {
 	for i, def := range reported {
 		s := &r.series[i]
-		if at <= s.last {
+		if at <= s.Last {
 			continue // the clock went back: backends would refuse it
 		}
-		s.last, s.live = at, true
+		s.Last, s.Live = at, true
 		out.point = appendSample(out.point[:0], def.value(o), at, 0)
 		out.addPoint(s.encoded, false)
 	}
@@ -81,6 +83,6 @@ func (r *report) add(out *blocks, at int64, o outcome) {
 
 func (r *report) markStale(out *blocks, at int64) {
 	for i := range r.series {
-		r.series[i].mark(r.series[i].encoded, at, out)
+		out.markStale(r.series[i].encoded, &r.series[i].State, at)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
-	"lighter/collector"
+	"lighter"
 	"lighter/collector/scrape"
 )
 
@@ -94,7 +94,7 @@ func TestAPageShowsWhatTheReportDoes(t *testing.T) {
 				l := mustNew(t, target(), cfg, pages(tc.contentType, tc.pages...), sink)
 				stop := l.run(t)
 				time.Sleep(time.Duration(len(tc.pages))*interval - interval/2)
-				stop(collector.ErrGone)
+				stop(lighter.ErrGone)
 				checkReport(t, got.take(), tc.scraped, tc.want)
 			})
 		})

@@ -1,6 +1,9 @@
 package scrape
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -25,6 +28,7 @@ type Status struct {
 	Duration   time.Duration // of the last scrape
 	Samples    int           // of the last scrape, after metric relabelling; 0 if it failed
 	Err        string        // why the last scrape failed; empty if it did not
+	Warning    string        // which samples of the last scrape were dropped, and why; empty if it failed, or none was
 }
 
 // Status returns what came of the last scrape.
@@ -36,14 +40,41 @@ func (l *Loop) Status() Status {
 
 // note takes down what came of a scrape, and logs it if that has changed.
 func (l *Loop) note(start time.Time, took time.Duration, n counts, err error) {
+	var dropped error
 	l.mu.Lock()
 	l.status.LastScrape, l.status.Duration = start, took
-	l.status.Health, l.status.Samples, l.status.Err = Up, n.kept, ""
+	l.status.Health, l.status.Samples, l.status.Err, l.status.Warning = Up, n.kept, "", ""
 	if err != nil {
 		l.status.Health, l.status.Samples, l.status.Err = Down, 0, err.Error()
+	} else if dropped = n.dropped(); dropped != nil {
+		l.status.Warning = "samples are dropped: " + dropped.Error()
 	}
 	l.mu.Unlock()
 	l.logChange(&l.failing, "scrape failed", "target works again", err)
+	if err == nil {
+		l.logChange(&l.dropping, "samples of its page are dropped", "no sample of its page is dropped any more", dropped)
+	}
+}
+
+// dropped says which samples of a page that counts were not handed on, and why; nil if all were.
+func (n *counts) dropped() error {
+	if n.duplicate+n.outOfOrder+n.ahead == 0 {
+		return nil
+	}
+	var all []string
+	for _, of := range []struct {
+		n   int
+		why string
+	}{
+		{n.duplicate, "of a series that the page shows more than once (the first value counts)"},
+		{n.outOfOrder, "with a timestamp before that of the last sample of its series"},
+		{n.ahead, fmt.Sprintf("with a timestamp more than %.0f minutes ahead of this host's clock (backends refuse them: compare the clocks)", maxAhead.Minutes())},
+	} {
+		if of.n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", of.n, of.why))
+		}
+	}
+	return errors.New(strings.Join(all, ", "))
 }
 
 // trouble is something that may fail again and again; the zero value has not failed.
@@ -54,7 +85,7 @@ type trouble struct {
 }
 
 // logChange logs a failure once, again when it becomes another, and once when it is over.
-// What a broken page says differs each time and is one failure.
+// A broken page and one that found no room are described by other words each time, and are one failure.
 func (l *Loop) logChange(t *trouble, failed, over string, err error) {
 	if err == nil {
 		if t.times > 0 {
@@ -68,7 +99,7 @@ func (l *Loop) logChange(t *trouble, failed, over string, err error) {
 	}
 	t.times++
 	what := err.Error()
-	if result := resultOf(err); result == resultBadContent {
+	if result := resultOf(err); result == resultBadContent || result == resultNoRoom {
 		what = result
 	}
 	if what != t.logged {

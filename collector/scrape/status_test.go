@@ -1,7 +1,11 @@
 package scrape_test
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +44,7 @@ func TestStatus(t *testing.T) {
 
 func TestFailuresAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := mustNew(t, target(), testConfig(), pages(text, refused, refused, "a{ 1", "b{ 2", refused, "a 1\n", "a 1\n"))
+		l := mustNew(t, target(), testConfig(), pages(text, "a 1\n", refused, refused, "a{ 1", "b{ 2", refused, "a 1\n", "a 1\n"))
 		stop := l.run(t)
 		time.Sleep(4 * time.Minute)
 		stop(nil)
@@ -51,7 +55,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 		}
 		want := []string{
 			`"scrape failed" target=http://api:3000/metrics job=api error="connection refused"`,
-			`"scrape failed" target=http://api:3000/metrics job=api error="its page is broken: expected label name, got \"1\" (\"INVALID\") while parsing: \"a{ 1\""`,
+			`"scrape failed" target=http://api:3000/metrics job=api error="its page is broken: expected label name, got \"…\" (\"INVALID\") while parsing: \"a…\""`,
 			`"scrape failed" target=http://api:3000/metrics job=api error="connection refused"`,
 			`"target works again" target=http://api:3000/metrics after=2m30s failures=5`,
 		}
@@ -85,4 +89,103 @@ lighter_samples_scraped_total 3
 			t.Errorf("lint: %v %v", problems, err)
 		}
 	})
+}
+
+// TestSamplesThatAreDroppedAreSaid once, again when their number changes, and when it is over.
+func TestSamplesThatAreDroppedAreSaid(t *testing.T) {
+	const hour = 3600_000
+	at := func(offset int) int { // milliseconds from now, on the clock of the test
+		return int(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()) + offset
+	}
+	twice := "a 1\na 2\nb 3\n"
+	ahead := fmt.Sprintf("a 1 %d\nb{x=\"1\"} 1 %[1]d\nb{x=\"2\"} 1 %[1]d\nc 1\n", at(2*hour))
+	const duplicate = "1 of a series that the page shows more than once (the first value counts)"
+	const tooFar = "3 with a timestamp more than 10 minutes ahead of this host's clock (backends refuse them: compare the clocks)"
+	for name, tc := range map[string]struct {
+		pages   []string
+		warning string // in the status, after the last page
+		logged  []string
+	}{
+		"in order":               {[]string{"a 1\nb 1\n"}, "", nil},
+		"a series twice":         {[]string{twice, twice, twice}, duplicate, []string{duplicate}},
+		"two hours ahead":        {[]string{ahead, ahead, ahead}, tooFar, []string{tooFar}},
+		"another number":         {[]string{twice, twice, "a 1\na 2\na 3\n"}, "2" + duplicate[1:], []string{duplicate, "2" + duplicate[1:]}},
+		"one and then the other": {[]string{twice, ahead}, tooFar, []string{duplicate, tooFar}},
+		"both": {[]string{"d 1\nd 2\n" + ahead},
+			duplicate + ", " + tooFar, []string{duplicate + ", " + tooFar}},
+		"back in time":           {[]string{fmt.Sprintf("a 1 %d\n", at(0)), fmt.Sprintf("a 1 %d\n", at(-hour))}, "1 with a timestamp before that of the last sample of its series", []string{"1 with a timestamp before that of the last sample of its series"}},
+		"over":                   {[]string{twice, twice, "a 1\n"}, "", []string{duplicate, "over"}},
+		"a failure in between":   {[]string{twice, refused, twice}, duplicate, []string{duplicate, "failed", "works"}},
+		"a failure at the end":   {[]string{twice, refused}, "", []string{duplicate, "failed"}},
+		"the same time, again":   {[]string{fmt.Sprintf("a 1 %d\n", at(0)), fmt.Sprintf("a 1 %d\n", at(0))}, "", nil},
+		"nine minutes ahead":     {[]string{fmt.Sprintf("a 1 %d\n", at(9*60_000))}, "", nil},
+		"timestamps are ignored": {[]string{ahead}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig()
+				cfg.HonorTimestamps = name != "timestamps are ignored"
+				l := mustNew(t, target(), cfg, pages(text, tc.pages...))
+				stop := l.run(t)
+				time.Sleep(time.Duration(len(tc.pages)) * 30 * time.Second)
+				want := tc.warning
+				if want != "" {
+					want = "samples are dropped: " + want
+				}
+				if got := l.Status().Warning; got != want {
+					t.Errorf("the status says %q, want %q", got, want)
+				}
+				stop(nil)
+				var got []string
+				for line := range strings.Lines(l.log.String()) {
+					switch {
+					case strings.Contains(line, `msg="samples of its page are dropped"`) && strings.Contains(line, "level=WARN") && strings.Contains(line, "target=http://api:3000/metrics"):
+						_, why, _ := strings.Cut(line, "error=")
+						got = append(got, strings.Trim(strings.TrimSpace(why), `"`))
+					case strings.Contains(line, `msg="no sample of its page is dropped any more"`):
+						got = append(got, "over")
+					case strings.Contains(line, `msg="scrape failed"`):
+						got = append(got, "failed")
+					case strings.Contains(line, `msg="target works again"`):
+						got = append(got, "works")
+					default:
+						t.Errorf("unexpected: %s", line)
+					}
+				}
+				if diff := cmp.Diff(tc.logged, got); diff != "" {
+					t.Errorf("log (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestATargetOnTheHostsNetwork: a refused connection says what may be wrong with the way there.
+func TestATargetOnTheHostsNetwork(t *testing.T) {
+	refuse := site(func(r *http.Request) (*http.Response, error) {
+		addr, _ := net.ResolveTCPAddr("tcp", "192.0.2.1:9100")
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: syscall.ECONNREFUSED}
+	})
+	for name, tc := range map[string]struct {
+		address, network string
+		want             string
+	}{
+		"another network": {"172.18.0.1:9100", "front", "dial 192.0.2.1:9100: connection refused"},
+		"the host": {"172.18.0.1:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is asked at 172.18.0.1: " +
+			"it must listen there too, not on 127.0.0.1 alone, and a firewall of the host must let the agent in. Or run the agent with network_mode: host"},
+		"the agent's own localhost": {"localhost:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is asked at localhost: " +
+			"if the agent is in a container of another network, run it with network_mode: host"},
+		"a name that nobody knows": {"host.docker.internal:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, and the agent's network has no gateway to the host: " +
+			`give the agent extra_hosts: ["host.docker.internal:host-gateway"], or network_mode: host`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustNew(t, target("__address__", tc.address, "__meta_docker_network_name", tc.network), testConfig(), refuse)
+				l.once(t, false)
+				if got := l.Status().Err; got != tc.want {
+					t.Errorf("error %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
 }

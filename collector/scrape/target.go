@@ -19,12 +19,31 @@ type target struct {
 	shown    string // url without its parameters, which may hold a token
 	interval time.Duration
 	timeout  time.Duration
+	onHost   bool   // its container is on the network of its host
 	hash     uint64 // of labels and URL: the same in every run and build, because the blocks that wait on disk are sorted by it
 }
 
+// Labels of a container, as discovery gives them, from which a target's address and interval are made.
+// Errors name them as they are written.
+const labelInterval = "__meta_docker_container_label_lighter_interval"
+
+var portLabels = []struct{ meta, label string }{ // the first one counts
+	{"__meta_docker_container_label_lighter_port", "lighter.port"},
+	{"__meta_docker_container_label_prometheus_io_port", "prometheus.io/port"},
+}
+
+// ReadsMeta reports whether New reads a label that begins with __meta_. What it says goes into errors alone.
+func ReadsMeta(name string) bool {
+	return name == labelNetworkName || name == labelInterval || name == portLabels[0].meta || name == portLabels[1].meta
+}
+
+// labelNetworkName is the network of a discovered container, as Prometheus calls the label.
+const labelNetworkName = "__meta_docker_network_name"
+
 // newTarget reads the labels that speak to the scraper (__address__, __scheme__,
 // __metrics_path__, __param_*, __scrape_interval__, __scrape_timeout__), sets job and
-// instance where they are missing, and drops all that start with __.
+// instance where they are missing, and drops all that start with __. Unlike for Prometheus, a
+// question mark in __metrics_path__ begins a query: whoever writes one there means one.
 func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	or := func(name, otherwise string) string {
 		if v := l.Get(name); v != "" {
@@ -34,6 +53,12 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	}
 	address := l.Get(model.AddressLabel)
 	if err := checkAddress(address); err != nil {
+		for _, from := range portLabels {
+			if port := strings.TrimSpace(l.Get(from.meta)); port != "" && strings.HasSuffix(address, ":"+port) {
+				err = fmt.Errorf("the container's label %s is %q, a port from 1 to 65535 is expected", from.label, port)
+				break
+			}
+		}
 		return nil, fmt.Errorf("target of scrape %s: %w", cfg.Name, err)
 	}
 	scheme := or(model.SchemeLabel, cfg.Scheme)
@@ -43,10 +68,6 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	interval, timeout, err := timing(l, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", address, err)
-	}
-	path := or(model.MetricsPathLabel, cfg.Path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
 	}
 	own := labels.NewBuilder(labels.EmptyLabels())
 	own.Set(model.JobLabel, cfg.Name)
@@ -70,18 +91,64 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	shown := (&url.URL{Scheme: scheme, Host: address, Path: path}).String()
+	asked := &url.URL{Scheme: scheme, Host: address}
+	setPath(asked, l.Get(model.MetricsPathLabel), cfg.Path)
+	shown := *asked
+	shown.RawQuery = ""
+	asked.RawQuery = joinQueries(asked.RawQuery, params.Encode())
 	t := &target{
 		labels:   own.Labels(),
-		url:      &url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: params.Encode()},
-		shown:    shown,
+		url:      asked,
+		shown:    shown.String(),
 		interval: interval,
 		timeout:  timeout,
+		onHost:   l.Get(labelNetworkName) == "host",
 	}
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%016x%s", labels.StableHash(t.labels), t.url)
 	t.hash = h.Sum64()
 	return t, nil
+}
+
+// setPath gives u the path and query of a target's __metrics_path__, or the common ones where the
+// target has none. A query alone is one of the common path. The first slash may be missing.
+func setPath(u *url.URL, own, common string) {
+	if own == "" {
+		own = common
+	}
+	path, query, _ := strings.Cut(own, "?")
+	if path == "" {
+		path, _, _ = strings.Cut(common, "?")
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	u.Path, u.RawQuery = path, escapeQuery(query)
+	if unescaped, err := url.PathUnescape(path); err == nil { // what is escaped already stays as it is
+		u.Path, u.RawPath = unescaped, path
+	}
+}
+
+// escapeQuery escapes what cannot stand in the first line of a request and leaves all else as
+// it is written.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c <= ' ' || c >= 0x7f || strings.IndexByte(`"#<>`, c) >= 0:
+			fmt.Fprintf(&b, "%%%02X", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func joinQueries(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "&" + b
 }
 
 // checkAddress refuses what is no host and port. It does not print an address that may
@@ -93,6 +160,7 @@ func checkAddress(address string) error {
 	case strings.Contains(address, "@"):
 		return fmt.Errorf("%s holds an @: user and password belong in the scrape's authentication", model.AddressLabel)
 	case strings.ContainsAny(address, "/?# "):
+		address, _, _ = strings.Cut(address, "?") // a query may hold a token
 		return fmt.Errorf("%s is %q, host:port is expected", model.AddressLabel, address)
 	}
 	u, err := url.Parse("http://" + address)
@@ -120,6 +188,9 @@ func timing(l labels.Labels, cfg Config) (interval, timeout time.Duration, err e
 		}
 		d, err := model.ParseDuration(v)
 		if err != nil || time.Duration(d) < MinInterval {
+			if name == model.ScrapeIntervalLabel && strings.TrimSpace(l.Get(labelInterval)) == v {
+				name = "the container's label lighter.interval"
+			}
 			return 0, fmt.Errorf("%s is %q, a duration such as 30s is expected, and at least %s", name, v, MinInterval)
 		}
 		return time.Duration(d), nil

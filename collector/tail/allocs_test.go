@@ -22,10 +22,10 @@ func TestAllocsFeed(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector lets pools forget")
 	}
-	const perBatch = 9 // its mark, its timeout and the functions that release it
+	const perBatch = 7 // its mark, its timer and the functions that release it
 	for _, lines := range []int{1, 250, 2000} {
 		o := tail.Options{
-			Positions: position.InMemory(), Sink: acknowledging{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
+			Positions: position.InMemory(), Logs: acknowledging{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 			Logger: slog.New(slog.DiscardHandler), Patience: time.Second,
 		}
 		f := tail.NewFeed(&lighter.Container{ID: "1", Name: "api"}, lighter.NewStream(labels.FromStrings("stream", "stdout")), nil, o)
@@ -36,9 +36,9 @@ func TestAllocsFeed(t *testing.T) {
 			f.Chunk = o.Buffers.Get(tail.MaxChunk)
 			for range lines {
 				at += 1e6
-				f.Line(at, tail.Stdout, line, false)
+				f.Add(&tail.Line{Time: at, Stream: tail.Stdout, Text: line, Borrowed: true})
 			}
-			if err := f.HandOn(t.Context(), 0, position.Hint{}); err != nil {
+			if err := f.HandOn(t.Context(), 0, position.Bookmark{}); err != nil {
 				t.Fatal(err)
 			}
 		}); n > perBatch {
@@ -51,7 +51,6 @@ func TestAllocsFeed(t *testing.T) {
 // acknowledging is a Sink that is finished with a batch at once.
 type acknowledging struct{}
 
-func (acknowledging) Append(_ context.Context, _ *lighter.Batch, acked func()) error {
-	acked()
+func (acknowledging) Append(_ context.Context, _ *lighter.Batch) error {
 	return nil
 }

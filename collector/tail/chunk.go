@@ -51,7 +51,7 @@ func (p *Buffers) Put(c *Chunk) {
 	if size > MaxChunk {
 		return
 	}
-	clear(c.batch.Entries) // so that no line's memory is kept
-	*c = Chunk{Buf: c.Buf[:0], batch: lighter.Batch{Entries: c.batch.Entries[:0]}}
+	c.batch.Reset()
+	c.Buf, c.own = c.Buf[:0], 0
 	p.pools[bits.Len(uint(size-1)/MinChunk)].Put(c)
 }

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,121 +11,156 @@ import (
 	"lighter/collector/position"
 )
 
-// ErrFull says that a batch is handed on, but that the Sink had no room for longer than
-// Patience, and that Full was called.
+// ErrFull means that a batch was handed on, but that Logs had no room for longer than Patience before
+// that, so that Full was called.
 var ErrFull = errors.New("there was no room for what the log holds")
 
-// Feed hands on the lines of one log. A position moves only when the Sink reports what is
-// before it acknowledged: a crash repeats lines, with the same labels, time and bytes, and
-// never skips one.
+// Feed hands on the lines of one log. The log's position moves only when all lines before it are
+// acknowledged: a crash repeats lines, with the same labels, time and bytes, and never skips one.
 type Feed struct {
-	State  State
+	State  *State       // outlives the Feed, and keeps nothing of it
 	Logger *slog.Logger // names the container
-	Full   func()       // is called when the Sink has been full for Patience, before it is waited for; may be nil
-	Chunk  *Chunk       // that lines are read into; nil once handed on
+	Full   func()       // called when Logs has had no room for Patience, while HandOn waits for it; may be nil
+	Chunk  *Chunk       // the memory that lines are read into; nil once it is handed on
 
 	o       Options
 	cursor  *position.Cursor
-	streams []*lighter.Stream // stdout's and stderr's; nil: its lines are left out
+	streams []*lighter.Stream // of stdout and stderr; the lines of one that is nil are left out
 
 	skipper position.Skipper
 	pos     position.Position // after the last line
 	first   int64             // time of the first line since the last hand-on; 0 if there is none
 	bytes   int               // of the lines since then
-	lines   int               // that came, over all
-	gap     gap
+	lines   int               // number of lines that came, skipped ones too
+	gap     gap               // before the next line
+	anew    bool              // pos does not count: it is replaced at the next line
+	damaged bool              // if lines are missing before the next one, a damaged log is the reason
 }
 
-// gap says what is known of missing lines before the next one.
+// gap tells whether lines are missing before the next one.
 type gap int
 
 const (
-	mayBe  gap = iota // the Skipper tells
-	none              // the next line follows the last
-	proven            // lines are missing
+	unknownGap gap = iota // the Skipper tells when the next line has come
+	noGap                 // the next line follows the last one
+	certainGap            // lines are missing
 )
 
 // NewFeed returns the Feed of a container's log. Lines of a stream that is nil are passed over.
 func NewFeed(c *lighter.Container, out, err *lighter.Stream, o Options) *Feed {
-	return &Feed{o: o, cursor: o.Positions.Cursor(c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
+	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
 }
 
-// Close says that nothing will be handed on any more. Call it when Run returns.
+// Close tells that nothing will be handed on any more. Call it when Run returns.
 func (f *Feed) Close() { f.cursor.Done() }
 
-// Start gives a log that is seen for the first time its beginning.
+// Start sets where a log begins that is seen for the first time.
 func (f *Feed) Start() { f.cursor.Start(position.Position{Time: f.o.Begin}) }
 
-// From returns where reading goes on: after the last line handed on. The hint is zero if it
-// was handed on by who knows of no file.
-func (f *Feed) From() (position.Position, position.Hint) { return f.cursor.Read(), f.cursor.Hint() }
-
-// Begin makes ready for reading from there. The Skipper leaves out the lines before it.
-func (f *Feed) Begin(s position.Skipper) {
-	f.skipper, f.pos, f.first, f.bytes, f.gap = s, f.cursor.Read(), 0, 0, mayBe
+// From returns where reading goes on: after the last line handed on. The bookmark is zero if that line was
+// not read from a file.
+func (f *Feed) From() (position.Position, position.Bookmark) {
+	return f.cursor.Read(), f.cursor.Bookmark()
 }
 
-// Gap says that lines are missing between the last line and the next.
-func (f *Feed) Gap() { f.gap = proven }
+// Begin makes the Feed ready for reading from there. The Skipper tells which lines are before it.
+func (f *Feed) Begin(s position.Skipper) {
+	f.skipper, f.pos, f.first, f.bytes, f.gap, f.anew, f.damaged = s, f.cursor.Read(), 0, 0, unknownGap, false, false
+}
+
+// BeginAnew makes the Feed ready for reading from the first line that the log holds, and skips none. It is
+// for a log whose clock was set back, if it cannot be told which lines are before the position: a line
+// that is sent twice is better than one that is not sent.
+func (f *Feed) BeginAnew() {
+	f.Begin(position.SkipLines(0))
+	f.anew = true
+	if !f.pos.Unordered() {
+		f.gap = certainGap // no line after that was read
+	}
+	f.Logger.Warn("the clock was set back, and the line after which reading went on is gone: all that the log holds is sent again")
+}
+
+// Damaged tells that the Engine finds a damaged part of the log where reading goes on. If the next
+// line does not follow the last one, that is why. Call it after Begin.
+func (f *Feed) Damaged() {
+	f.damaged = true
+	if f.pos.Lines == 0 {
+		f.gap = certainGap // no line has come before, so the Skipper cannot tell
+	}
+}
 
 // Last returns the position after the last line, handed on or not.
 func (f *Feed) Last() position.Position { return f.pos }
 
-// Lines returns how many lines have come, over all, those before the beginning among them.
+// Lines returns how many lines have come in all, with those that were skipped.
 func (f *Feed) Lines() int { return f.lines }
 
-// Line takes a line into the batch. It is an Emit.
-func (f *Feed) Line(at int64, stream int, line []byte, own bool) {
-	if f.take(at, stream, line, own) {
-		f.pos = f.pos.After(at)
-	}
-}
-
-// Doubtful is Line for a line that may have come before: the position does not count it.
-func (f *Feed) Doubtful(at int64, stream int, line []byte, own bool) {
-	if f.take(at, stream, line, own) {
-		f.pos = f.pos.AfterDoubtful(at)
-	}
-}
-
-// take takes a line into the batch, and reports whether it comes after the beginning.
-func (f *Feed) take(at int64, stream int, line []byte, own bool) bool {
+// Skip reports whether the next line of the log, of time at, is before the position.
+func (f *Feed) Skip(at int64) bool {
 	f.lines++
-	if f.skipper.Skip(at) {
-		return false
-	}
-	if f.gap != none {
-		f.report(at)
+	return f.skipper.Skip(at)
+}
+
+// Lost reports whether lines before the position are known to be gone from the log. It is known only
+// after the first line that was not skipped.
+func (f *Feed) Lost() bool { return f.skipper.Lost() }
+
+// Add adds a line to the batch, and moves the position behind it.
+func (f *Feed) Add(l *Line) {
+	f.add(l)
+	f.pos = f.pos.After(l.Time)
+}
+
+// AddDoubtful is Add for a line that may have come before: the position does not count it, but what is
+// read again reaches back to it. If the position counted a line that does not stand there, the next
+// reader would leave out another one.
+func (f *Feed) AddDoubtful(l *Line) {
+	f.add(l)
+	f.pos = f.pos.Reaching(l.Time)
+}
+
+func (f *Feed) add(l *Line) {
+	if f.gap != noGap {
+		f.report(l.Time)
 	}
 	if f.first == 0 {
-		f.first = at
+		f.first = l.Time
 	}
-	if f.streams[stream] == nil {
-		return true
+	if l.Cut {
+		f.o.Metrics.Truncated.Inc()
 	}
-	f.bytes += len(line)
-	f.Chunk.batch.Entries = append(f.Chunk.batch.Entries, lighter.Entry{Time: at, Line: line, Stream: int32(stream)})
-	if own {
-		f.Chunk.own += cap(line)
+	if f.streams[l.Stream] == nil {
+		return
 	}
-	return true
+	f.bytes += len(l.Text)
+	f.Chunk.batch.Entries = append(f.Chunk.batch.Entries, lighter.Entry{Time: l.Time, Line: l.Text, Stream: int32(l.Stream)})
+	if !l.Borrowed {
+		f.Chunk.own += cap(l.Text)
+	}
 }
 
-// report says, before the line of time at, whether lines are missing before it.
+// report reports, before the first line, which has the time at, whether lines are missing before it.
 func (f *Feed) report(at int64) {
-	if f.gap == proven || f.skipper.Lost() {
+	if f.gap == certainGap || f.skipper.Lost() {
 		f.o.Metrics.gaps.Inc()
-		f.Logger.Error("lines are lost: the log was rotated past the place where reading went on. Give the container's log driver a larger max-size or max-file",
-			"from", time.Unix(0, f.pos.Time).UTC(), "to", time.Unix(0, at).UTC(), "gap", time.Duration(at-f.pos.Time))
+		why := "lines are lost: the log was rotated, or truncated, past the position where reading went on. If the log driver rotates it, give it a larger max-size or max-file"
+		if f.damaged {
+			why = "lines are lost: a part of the log file is damaged, and the Engine cannot read past it. Mount the Engine's log files, so that the agent reads them itself and loses the damaged lines alone"
+		}
+		f.Logger.Error(why, "from", time.Unix(0, f.pos.Time).UTC(), "to", time.Unix(0, at).UTC(), "gap", time.Duration(at-f.pos.Time))
+		f.State.lost(why)
 	}
-	f.gap = none
+	f.gap = noGap
+	if f.anew {
+		f.pos, f.anew = position.Position{}, false
+	}
 }
 
-// HandOn gives the batch to the Sink, which owns the chunk from then on, and notes the
-// position after it, which hint describes. It does nothing if there is no line. waiting is the
+// HandOn gives the batch to Logs, which owns the chunk from then on, and notes the
+// position after it, which bookmark helps to find. It does nothing if there is no line. waiting is the
 // time of the oldest line that is not whole yet, 0 if there is none: it is read again from the
 // position. When ctx ends first, nothing is handed on or noted.
-func (f *Feed) HandOn(ctx context.Context, waiting int64, hint position.Hint) error {
+func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Bookmark) error {
 	if f.first == 0 {
 		return nil
 	}
@@ -135,24 +171,28 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, hint position.Hint) er
 	c, first, bytes := f.Chunk, f.first, f.bytes
 	f.first, f.bytes = 0, 0
 	n := len(c.batch.Entries)
-	acked, undo := f.cursor.BeginAt(first, upTo, hint)
+	mark := f.cursor.Mark(first, upTo, bookmark)
 	if n == 0 {
-		acked()
+		mark.Ack()
 		return nil
 	}
 	c.batch.Streams = f.streams
 	c.batch.Bytes = cap(c.Buf) + c.own + n*entryBytes
-	done := func() {
-		acked()
-		f.State.delivered(n)
+	c.batch.Begin(func() {
+		mark.Ack()
+		f.State.delivered(n - c.batch.Refused())
 		f.o.Buffers.Put(c)
-	}
-	err := f.append(ctx, &c.batch, done)
+	})
+	err := f.append(ctx, &c.batch)
 	if err != nil && err != ErrFull {
-		undo()
+		mark.Undo()
 		return err
 	}
 	f.Chunk = nil
+	if state := c.batch.State; state != nil {
+		mark.Keep(state)
+	}
+	c.batch.Done()
 	f.o.Metrics.read.Add(float64(n))
 	f.o.Metrics.bytes.Add(float64(bytes))
 	if breaks, after := f.State.handedOn(n, f.pos.Time); breaks > 0 {
@@ -161,22 +201,22 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, hint position.Hint) er
 	return err
 }
 
-// append hands b to the Sink. It returns ErrFull if b is handed on, but only after Full.
-func (f *Feed) append(ctx context.Context, b *lighter.Batch, done func()) error {
-	patient, cancel := context.WithTimeout(ctx, f.o.Patience)
-	defer cancel()
-	err := f.o.Sink.Append(patient, b, done)
-	if err == nil || patient.Err() == nil || ctx.Err() != nil {
+// append hands b to Logs. It returns ErrFull if b is handed on, but only after Full.
+func (f *Feed) append(ctx context.Context, b *lighter.Batch) error {
+	told := make(chan struct{})
+	timer := time.AfterFunc(f.o.Patience, func() {
+		defer close(told)
+		f.State.Set(Waiting)
+		if f.Full != nil {
+			f.Full()
+		}
+	})
+	err := f.o.Logs.Append(ctx, b)
+	if timer.Stop() {
 		return err
 	}
-	if f.Full != nil {
-		f.Full()
-	}
-	f.State.Set(Waiting)
-	if err := f.o.Sink.Append(ctx, b, done); err != nil {
-		return err
-	}
-	return ErrFull
+	<-told
+	return cmp.Or(err, ErrFull)
 }
 
 // Drop gives the chunk back, if there is one, with the lines in it.

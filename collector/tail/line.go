@@ -5,43 +5,157 @@ import (
 	"unicode/utf8"
 )
 
-// Emit takes a whole line: its time in Unix nanoseconds, its stream (Stdout or Stderr) and
-// its bytes, without the newline; own says that nobody else uses their memory, else they are
-// part of the buffer that was decoded.
-type Emit func(time int64, stream int, line []byte, own bool)
+// Line is one line of a log.
+type Line struct {
+	Time     int64  // Unix nanoseconds
+	Stream   int    // Stdout or Stderr
+	Text     []byte // without the newline
+	Borrowed bool   // Text points into the buffer that was read into, and is valid as long as its chunk
+	Cut      bool   // the line was longer than it may be
 
-// Lines makes lines of the messages of a log: a message is a line, or a piece of one. It
-// keeps the beginnings of lines that are not whole and nothing else.
-type Lines struct {
-	MaxBytes int    // a longer line is cut
-	Terminal bool   // lines end in a CR, which is taken off
-	Valid    bool   // messages are known to be UTF-8
-	Emit     Emit   // takes each line
-	Cut      func() // is told of each line that is cut
-
-	partials [2]Partial // by stream
+	// EndedBy is the time of the message that showed that the line has no newline: its stream went on
+	// with another line. It is 0 if the line was ended by anything else.
+	EndedBy int64
 }
 
-// Message takes a message of a stream, without its newline: a line or a piece of one, of
-// which the last has a newline. Pieces of a line have the same time; what has another time
-// begins another line, and what was open is a last line without newline. own is Emit's.
-func (l *Lines) Message(time int64, stream int, text []byte, own, last bool) {
-	p := &l.partials[stream]
-	if p.Open() && p.Time != time {
-		l.End(stream)
-	}
-	if last && !p.Open() {
-		l.Line(time, stream, text, own)
+// Lines joins messages to lines: a message is a line, or a piece of one. Whoever reads a log adds a
+// message and then takes the lines that it completes:
+//
+//	lines.Add(time, stream, text, borrowed, last)
+//	for lines.Next() {
+//		use(&lines.Line)
+//	}
+//
+// Lines keeps the beginnings of lines that are not whole, and nothing else.
+type Lines struct {
+	Line Line // the line that Next has found; it is valid until the next call
+
+	MaxBytes int  // a longer line is cut
+	Terminal bool // lines end in a CR, which is taken off
+	Valid    bool // messages are known to be UTF-8
+
+	// PieceBytes is the size of the pieces that the Engine cuts a long line into; 0 is
+	// DefaultPieceBytes. Tests make it small.
+	PieceBytes int
+
+	partials [2]Partial // by stream
+	work     work       // what Next has to do
+	message  message    // the one that was added
+}
+
+// message is what Add was given.
+type message struct {
+	time     int64
+	stream   int
+	text     []byte
+	borrowed bool
+	last     bool
+}
+
+// work is a set of things that Next has to do. It does them in the order of the constants.
+type work uint8
+
+const (
+	giveLine work = 1 << iota // Line is what Next has to find
+	takeMessage
+	endStdout
+	endStderr
+)
+
+// DefaultPieceBytes is the size of the pieces that the Engine cuts a long line into, unless the
+// log driver asks for larger ones (moby, daemon/logger/copier.go).
+const DefaultPieceBytes = 16 << 10
+
+const wholeSecond = 1_000_000_000 // nanoseconds
+
+// Add adds a message of a stream, without its newline: a line or a piece of a line. last reports
+// whether the message had a newline. The pieces of a line have the same time, and only the last
+// piece has a newline. borrowed is Line's. Next must have returned false before.
+func (l *Lines) Add(time int64, stream int, text []byte, borrowed, last bool) {
+	if last && !l.partials[Stdout].open && !l.partials[Stderr].open { // nearly all messages
+		l.set(time, stream, text, borrowed)
+		l.work = giveLine
 		return
 	}
-	if last {
-		l.Line(time, stream, p.Take(text, l.limit()), true)
-		return
+	l.message = message{time, stream, text, borrowed, last}
+	l.work = takeMessage
+}
+
+// End tells that nothing more comes of a stream's line: the pieces so far are the line.
+func (l *Lines) End(stream int) {
+	if stream == Stdout {
+		l.work |= endStdout
+	} else {
+		l.work |= endStderr
 	}
-	if !p.Open() {
-		p.Begin(time)
+}
+
+// Next reports whether there is another line, which is in Line then.
+func (l *Lines) Next() bool { return l.work != 0 && l.next() }
+
+func (l *Lines) next() bool {
+	if l.work&giveLine != 0 {
+		l.work &^= giveLine
+		return true
 	}
-	p.Add(text, l.limit())
+	if l.work&takeMessage != 0 && l.takeMessage() {
+		return true
+	}
+	for stream, end := range [...]work{Stdout: endStdout, Stderr: endStderr} {
+		if l.work&end != 0 {
+			l.work &^= end
+			if l.partials[stream].Open() {
+				l.take(stream, nil)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// takeMessage gets one step on with the message, and reports whether that gave a line. It ends
+// lines that the message shows to have no newline before it takes the message itself.
+//
+// The last line of a container's run need not have a newline. A piece that is open is such a
+// line if a message of another time follows it on its stream. If the piece is shorter than
+// PieceBytes, any other message that follows shows it: the Engine passes on a short piece only
+// when the run has ended, so a message of the other stream belongs to the next run. Podman cuts a
+// line anywhere, and its times are whole seconds: there a message of the same second may be between
+// two pieces of a line.
+func (l *Lines) takeMessage() bool {
+	m := &l.message
+	p, other := &l.partials[m.stream], &l.partials[1-m.stream]
+	if p.Open() && p.Time != m.time {
+		l.take(m.stream, nil)
+		l.Line.EndedBy = m.time
+		return true
+	}
+	if other.Open() && other.short && (other.Time != m.time || m.time%wholeSecond != 0) {
+		l.take(1-m.stream, nil)
+		return true
+	}
+	l.work &^= takeMessage
+	if !m.last {
+		if !p.Open() {
+			p.Begin(m.time)
+		}
+		p.short = len(m.text) < l.pieceBytes()
+		p.Add(m.text, l.limit())
+		return false
+	}
+	if p.Open() {
+		l.take(m.stream, m.text)
+	} else {
+		l.set(m.time, m.stream, m.text, m.borrowed)
+	}
+	return true
+}
+
+func (l *Lines) pieceBytes() int {
+	if l.PieceBytes == 0 {
+		return DefaultPieceBytes
+	}
+	return l.PieceBytes
 }
 
 // limit is how much of a line is kept.
@@ -52,30 +166,35 @@ func (l *Lines) limit() int {
 	return l.MaxBytes
 }
 
-// End hands on what a stream's pieces are so far, if there are any, as a line.
-func (l *Lines) End(stream int) {
-	if p := &l.partials[stream]; p.Open() {
-		time := p.Time
-		l.Line(time, stream, p.Take(nil, l.limit()), true)
-	}
+// take makes Line of a stream's pieces and the last one, which may be nil.
+func (l *Lines) take(stream int, last []byte) {
+	p := &l.partials[stream]
+	time := p.Time
+	l.set(time, stream, p.Take(last, l.limit()), false)
 }
 
-// Line hands on a whole line.
-func (l *Lines) Line(time int64, stream int, line []byte, own bool) {
+// set makes Line of the text of a whole line.
+func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 	if l.Terminal {
-		line = bytes.TrimSuffix(line, []byte{'\r'})
+		text = bytes.TrimSuffix(text, []byte{'\r'})
 	}
 	if !l.Valid {
-		line = valid(line)
+		text = valid(text)
 	}
-	if len(line) > l.MaxBytes {
-		line = cutLine(line, l.MaxBytes)
-		l.Cut()
+	cut := len(text) > l.MaxBytes
+	if cut {
+		text = cutLine(text, l.MaxBytes)
 	}
-	l.Emit(time, stream, line, own)
+	line := &l.Line // by field: a composite literal is built elsewhere and copied, which takes longer than the rest
+	line.Time, line.Stream, line.Text, line.EndedBy = time, stream, text, 0
+	line.Borrowed, line.Cut = borrowed, cut
 }
 
-// Forget forgets what of a stream's line has come: it is read again from before it.
+// Release lets go of the memory of the last line and message, which may be the buffer's. Call it when
+// the buffer ends.
+func (l *Lines) Release() { l.Line, l.message = Line{}, message{} }
+
+// Forget forgets the pieces of a stream's line: the line is read again from its beginning.
 func (l *Lines) Forget(stream int) { l.partials[stream] = Partial{} }
 
 // Open returns the time of the stream's line that is not whole yet, 0 if there is none.
@@ -90,8 +209,16 @@ func (l *Lines) Waiting() int64 {
 	return min(out, err)
 }
 
-// Newest returns the time of the newest line that is not whole yet, 0 if there is none.
-func (l *Lines) Newest() int64 { return max(l.partials[Stdout].Time, l.partials[Stderr].Time) }
+// MayGoOn reports whether a line is open whose last piece is a full one, as the pieces of a line that
+// goes on are.
+func (l *Lines) MayGoOn() bool {
+	for i := range l.partials {
+		if p := &l.partials[i]; p.Open() && !p.short {
+			return true
+		}
+	}
+	return false
+}
 
 // Partial is a line of which only the first pieces have come: the Engine keeps a long line in
 // pieces of 16 KiB, each with the time of the first and only the last with a newline. It takes
@@ -100,6 +227,7 @@ func (l *Lines) Newest() int64 { return max(l.partials[Stdout].Time, l.partials[
 type Partial struct {
 	Time   int64 // of the line; 0 where none is open, or its time not known
 	open   bool
+	short  bool     // the last piece is shorter than the pieces of a line that goes on
 	blocks [][]byte // what is kept, each full but the last
 	size   int      // of what is kept
 	long   bool     // there was more

@@ -9,7 +9,7 @@ import (
 const (
 	Opening   = "opening"
 	Following = "following"
-	Waiting   = "waiting for room" // reading stands still until the Sink has room
+	Waiting   = "waiting for room" // reading stands still until there is room
 	Broken    = "broken"           // the log could not be read and is opened again soon
 	Stopped   = "stopped"
 )
@@ -18,7 +18,7 @@ const (
 type Status struct {
 	State       string
 	Read        int64     // lines handed on
-	Delivered   int64     // of these, those that every endpoint is finished with
+	Delivered   int64     // of these, those that every endpoint has taken, or has on its disk; refused ones are none
 	LastLine    time.Time // time of the last line read; zero if there was none
 	LastError   string    // why the log broke last, or why the tailer ended; kept after recovery
 	LastErrorAt time.Time
@@ -53,6 +53,13 @@ func (s *State) Break(err error) bool {
 	s.logged = s.st.LastError
 	s.breaks++
 	return news
+}
+
+// lost notes that lines of the log are lost.
+func (s *State) lost(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.st.LastError, s.st.LastErrorAt = why, time.Now()
 }
 
 // handedOn notes progress and returns, if that ends breaks that were logged, how many they

@@ -10,7 +10,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// message is what Lines.Message takes.
+// message is what Lines.Add takes.
 type message struct {
 	time   int64
 	stream int
@@ -53,11 +53,15 @@ func TestLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []line
 			cut := 0
-			l := tail.Lines{MaxBytes: 12, Terminal: tc.terminal, Cut: func() { cut++ }, Emit: func(at int64, stream int, text []byte, own bool) {
-				got = append(got, line{at, stream, string(text), own})
-			}}
+			l := tail.Lines{MaxBytes: 12, PieceBytes: 1, Terminal: tc.terminal}
 			for _, m := range tc.in {
-				l.Message(m.time, m.stream, []byte(m.text), false, m.last)
+				l.Add(m.time, m.stream, []byte(m.text), true, m.last)
+				for l.Next() {
+					got = append(got, line{l.Line.Time, l.Line.Stream, string(l.Line.Text), !l.Line.Borrowed})
+					if l.Line.Cut {
+						cut++
+					}
+				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" || cut != tc.cut || l.Waiting() != tc.waiting {
 				t.Errorf("cut = %d, want %d; waiting = %d, want %d; lines (-want +got):\n%s", cut, tc.cut, l.Waiting(), tc.waiting, diff)
@@ -71,16 +75,49 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// A short piece ends with the run, and what the other stream has next is another run's, unless it may
+// be of the same moment: on an Engine whose times are whole seconds.
+func TestShortPieces(t *testing.T) {
+	const second = 1_000_000_000
+	for name, tc := range map[string]struct {
+		between int64 // time of the other stream's message
+		at      int64 // of the piece before it and the one after it
+		want    []string
+	}{
+		"times to the nanosecond":        {between: second + 7, at: second + 3, want: []string{"be", "other", "gin"}},
+		"the same nanosecond":            {between: second + 3, at: second + 3, want: []string{"be", "other", "gin"}},
+		"whole seconds, the same second": {between: second, at: second, want: []string{"other", "begin"}},
+		"whole seconds, the next second": {between: 2 * second, at: second, want: []string{"be", "other", "gin"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			l := tail.Lines{MaxBytes: 100}
+			for _, m := range []message{{tc.at, tail.Stdout, "be", false}, {tc.between, tail.Stderr, "other", true}, {tc.at, tail.Stdout, "gin", true}} {
+				l.Add(m.time, m.stream, []byte(m.text), true, m.last)
+				for l.Next() {
+					got = append(got, string(l.Line.Text))
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("lines (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Whatever sizes pieces have, a line is their sum.
 func TestPiecesOfAnySize(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var got, want string
-		l := tail.Lines{MaxBytes: 100_000, Cut: func() {}, Emit: func(_ int64, _ int, text []byte, _ bool) { got = string(text) }}
+		l := tail.Lines{MaxBytes: 100_000}
 		for n := r.IntN(40); n >= 0; n-- {
 			piece := strings.Repeat(string(rune('a'+n%26)), r.IntN(1+r.IntN(1+r.IntN(40_000))))
 			want += piece
-			l.Message(1, 0, []byte(piece), false, n == 0)
+			l.Add(1, 0, []byte(piece), true, n == 0)
+			for l.Next() {
+				got = string(l.Line.Text)
+			}
 		}
 		if len(want) > 100_000 {
 			const mark = "…[cut]"

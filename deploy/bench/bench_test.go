@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -241,5 +242,33 @@ func TestTables(t *testing.T) {
 	want := "\n| a | b | c |\n|---|---|---|\n| 1,234,567 | 2,000 | 1.50 |\n| x | y | skipped: a/b |\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+// TestHostileTargets: each begins to send what it is named after.
+func TestHostileTargets(t *testing.T) {
+	for name, page := range hostilePages {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(page))
+			defer srv.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := srv.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			head := make([]byte, len(comments))
+			if _, err := io.ReadFull(res.Body, head); err != nil || !bytes.Equal(head, comments) {
+				t.Errorf("its page begins with %.100q, err = %v", head, err)
+			}
+		})
+	}
+	if err := runHostile(t.Context(), []string{"-sends", "nothing"}, nil, nil); err == nil {
+		t.Error("a target may send what is not known")
 	}
 }

@@ -8,8 +8,8 @@
 // the receiver says which are missing, came twice, or are not what was written. The figures
 // are printed as tables of Markdown and are never judged: times vary between machines.
 //
-// The same binary is all other roles too: the receiver (receive), the pages (pages), and what
-// the containers run (write). It needs Linux, root to read the Engine's files, Go, and a Docker
+// The same binary is all other roles too: the receiver (receive), the pages (pages), targets that
+// send what they should not (hostile), and what the containers run (write). It needs Linux, root to read the Engine's files, Go, and a Docker
 // Engine with its command; no image. Containers and the image carry a label and are removed.
 package main
 
@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string) error {
 			return runReceiver(ctx, os.Stdin, os.Stdout)
 		case "pages":
 			return runPages(ctx, args[1:], os.Stdin, os.Stdout)
+		case "hostile":
+			return runHostile(ctx, args[1:], os.Stdin, os.Stdout)
 		case "write":
 			return runWriter(ctx, args[1:], os.Stdout)
 		}

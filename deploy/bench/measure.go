@@ -34,6 +34,7 @@ var workloads = [...]workload{
 	{"start", (*bench).start},
 	{"scrape-100x1000", (*bench).scrapeMany},
 	{"scrape-20x50000", (*bench).scrapeLarge},
+	{"scrape-hostile", (*bench).scrapeHostile},
 }
 
 // measure runs the workloads, one after the other, and prints tables to out.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,10 +33,10 @@ type agentOptions struct {
 	include string         // LIGHTER_INCLUDE
 	env     []string       // further variables, NAME=value
 	docker  []string       // further options of docker run
-	engine  *docker.Engine // that runs it; the lab's if nil
+	engine  *docker.Engine // that runs it and that it reads; if nil, those of the stage
 	socket  string         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
 	root    string         // data directory whose files it reads, where it does; the engine's if empty
-	network string         // the lab's if empty
+	network string         // the stage's if empty
 	gateway string         // of that network
 	loki    string         // base URL; a gate of its own before the lab's if empty
 	prom    string         // likewise
@@ -46,28 +47,30 @@ type agentOptions struct {
 func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 	t.Helper()
 	ctx := t.Context()
+	reads := o.engine
 	if o.engine == nil {
-		o.engine = l.engine
+		o.engine, reads = l.home, l.engine
 	}
 	if o.socket == "" {
-		o.socket = o.engine.Socket
+		o.socket = reads.Socket
 	}
 	if o.root == "" {
 		var err error
-		o.root, err = o.engine.Root(ctx)
+		o.root, err = reads.Root(ctx)
 		must(t, err)
 	}
 	if o.network == "" {
-		o.network, o.gateway = network, l.gateway
+		o.network, o.gateway = l.network, l.gateway
 	}
-	environment = l.name(environment)
+	environment = l.environmentOf(environment)
 	a := &agent{lab: l, environment: environment, host: l.host, began: time.Now(), pushes: new(gate.Pushes), writes: new(gate.Writes)}
 	if o.loki == "" {
+		loki, prom := l.backends(t)
 		var err error
-		a.logs, err = gate.New(l.loki.URL, a.pushes, o.gateway)
+		a.logs, err = gate.New(loki, a.pushes, o.gateway)
 		must(t, err)
 		t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it any more
-		a.metrics, err = gate.New(l.prom.URL, a.writes, o.gateway)
+		a.metrics, err = gate.New(prom, a.writes, o.gateway)
 		must(t, err)
 		t.Cleanup(func() { _ = a.metrics.Shut(context.Background()) })
 		o.loki, o.prom = a.logs.URL(), a.metrics.URL()
@@ -197,5 +200,44 @@ func (a *agent) waitDelivered(t *testing.T, n int) {
 			return fmt.Errorf("%s: %d entries were delivered, not %d", a.environment, have-had, n)
 		}
 		return nil
+	})
+}
+
+// metric sums a metric of the agent over all of its series; 0 if it has none.
+func (a *agent) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	var page string
+	eventually(t, 30*time.Second, func(ctx context.Context) (err error) {
+		_, page, err = a.get(ctx, "/metrics")
+		return err
+	})
+	sum := 0.0
+	for line := range strings.Lines(page) {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		f := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
+		value, err := strconv.ParseFloat(f[0], 64)
+		must(t, err)
+		sum += value
+	}
+	return sum
+}
+
+// says waits until the agent's log has a line with all of the words.
+func (a *agent) says(t *testing.T, words ...string) {
+	t.Helper()
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		for line := range strings.Lines(a.Output(ctx, 1000)) {
+			found := true
+			for _, w := range words {
+				found = found && strings.Contains(strings.ToLower(line), w)
+			}
+			if found {
+				return nil
+			}
+		}
+		return fmt.Errorf("no line of the agent's log has all of %q", words)
 	})
 }

@@ -16,6 +16,7 @@ var rotations = map[string][]string{
 
 // rotateFollow follows a log that is rotated about once a second.
 func (c *chaos) rotateFollow(t *testing.T) {
+	c.need(t, rotating)
 	for files, options := range rotations {
 		t.Run("max-file="+files, func(t *testing.T) {
 			scenario := "rotated-" + files
@@ -30,6 +31,7 @@ func (c *chaos) rotateFollow(t *testing.T) {
 
 // rotateStopped stops the agent while a log is rotated away under its position.
 func (c *chaos) rotateStopped(t *testing.T) {
+	c.need(t, rotating)
 	for files, options := range rotations {
 		t.Run("max-file="+files, func(t *testing.T) {
 			scenario := "missed-" + files
@@ -51,11 +53,13 @@ func (c *chaos) rotateStopped(t *testing.T) {
 
 // rotateCompress reads a json-file log that is rotated and compressed several times a second.
 func (c *chaos) rotateCompress(t *testing.T) {
+	c.need(t, rotating)
 	c.rotateFast(t, "compressed", "--log-opt", "compress=true")
 }
 
 // rotateLocal does so with the driver local, which compresses unless it is told not to.
 func (c *chaos) rotateLocal(t *testing.T) {
+	c.need(t, local)
 	c.rotateFast(t, "local", "--log-driver", "local")
 }
 

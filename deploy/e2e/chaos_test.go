@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,48 +13,53 @@ import (
 // TestChaos plays every fault in turn: a backend that misbehaves, an agent or an Engine that is
 // killed, logs that rotate, a full disk, little memory, many containers. Each scenario prints
 // one line. With -short they last seconds, and those whose point is size or time are left out.
+// They are played on the machine's own Engine, or on the one that LIGHTER_E2E_ENGINE names.
 func TestChaos(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
 		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
 	}
+	engines := askedKinds(t, kinds[:1])
 	c := &chaos{lab: openLab(t), short: testing.Short()}
-	for _, s := range []struct {
-		name  string
-		long  bool // left out with -short
-		reads reads
-		play  func(*chaos, *testing.T)
-	}{
-		{"refuse60", false, filesToo, (*chaos).refuse60},
-		{"status500", false, filesToo, (*chaos).status500},
-		{"retry-after", false, filesToo, (*chaos).retryAfter},
-		{"bad20th", false, filesToo, (*chaos).bad20th},
-		{"unauthorized30", false, filesToo, (*chaos).unauthorized30},
-		{"blocked260", false, filesToo, (*chaos).blocked260},
-		{"toolarge", false, filesToo, (*chaos).tooLarge},
-		{"blackhole", false, filesToo, (*chaos).blackHole},
-		{"cutbody", false, filesToo, (*chaos).cutBody},
-		{"slow", false, filesToo, (*chaos).slow},
-		{"kill20", false, filesAlways, (*chaos).kill20},
-		{"term", false, filesAlways, (*chaos).term},
-		{"engine", true, filesAlways, (*chaos).engineKilled},
-		{"rotate-follow", false, filesAlways, (*chaos).rotateFollow},
-		{"rotate-stopped", false, filesAlways, (*chaos).rotateStopped},
-		{"rotate-compress", false, filesToo, (*chaos).rotateCompress},
-		{"rotate-local", false, socketAlone, (*chaos).rotateLocal},
-		{"diskfull", false, filesToo, (*chaos).diskFull},
-		{"flood128", false, filesAlways, (*chaos).flood128},
-		{"hundred", true, filesAlways, (*chaos).hundred},
-		{"thousand", true, filesToo, (*chaos).thousand},
-		{"metrics-kill", false, socketAlone, (*chaos).metricsKill},
-		{"metrics-away60", false, socketAlone, (*chaos).metricsAway60},
-	} {
-		c.play(t, s.name, s.reads, func(t *testing.T) {
-			if s.long && c.short {
-				t.Skip("not with -short")
-			}
-			s.play(c, t)
-		})
-	}
+	c.on(t, engines, func(t *testing.T) {
+		for _, s := range []struct {
+			name  string
+			long  bool // left out with -short
+			reads reads
+			play  func(*chaos, *testing.T)
+		}{
+			{"refuse60", false, filesToo, (*chaos).refuse60},
+			{"status500", false, filesToo, (*chaos).status500},
+			{"retry-after", false, filesToo, (*chaos).retryAfter},
+			{"bad20th", false, filesToo, (*chaos).bad20th},
+			{"unauthorized30", false, filesToo, (*chaos).unauthorized30},
+			{"blocked260", false, filesToo, (*chaos).blocked260},
+			{"toolarge", false, filesToo, (*chaos).tooLarge},
+			{"blackhole", false, filesToo, (*chaos).blackHole},
+			{"cutbody", false, filesToo, (*chaos).cutBody},
+			{"slow", false, filesToo, (*chaos).slow},
+			{"kill20", false, filesAlways, (*chaos).kill20},
+			{"killaway", false, filesAlways, (*chaos).killAway},
+			{"term", false, filesAlways, (*chaos).term},
+			{"engine", true, filesAlways, (*chaos).engineKilled},
+			{"rotate-follow", false, filesAlways, (*chaos).rotateFollow},
+			{"rotate-stopped", false, filesAlways, (*chaos).rotateStopped},
+			{"rotate-compress", false, filesToo, (*chaos).rotateCompress},
+			{"rotate-local", false, socketAlone, (*chaos).rotateLocal},
+			{"diskfull", false, filesToo, (*chaos).diskFull},
+			{"flood128", false, filesAlways, (*chaos).flood128},
+			{"hundred", true, filesAlways, (*chaos).hundred},
+			{"thousand", true, filesToo, (*chaos).thousand},
+			{"metrics-kill", false, socketAlone, (*chaos).metricsKill},
+			{"metrics-away60", false, socketAlone, (*chaos).metricsAway60},
+		} {
+			c.play(t, s.name, s.reads, func(t *testing.T) {
+				if s.long && c.short {
+					t.Skip("not with -short")
+				}
+				s.play(c, t)
+			})
+		}
+	})
 }
 
 // chaos is the stage of the fault scenarios: the lab without Loki and Prometheus, in whose place
@@ -85,8 +89,7 @@ type victim struct {
 func (c *chaos) victim(t *testing.T, scenario string, o agentOptions) *victim {
 	t.Helper()
 	if o.gateway == "" {
-		o.gateway = c.gateway
-		o.network = network
+		o.gateway, o.network = c.gateway, c.stage.network
 	}
 	v := new(victim)
 	for _, s := range []**fault.Server{&v.loki, &v.prom} {
@@ -142,45 +145,6 @@ func (v *victim) waitTaken(t *testing.T, n int) {
 			return fmt.Errorf("%d lines were delivered, not %d; the agent: %v", have-had, n, v.alive(ctx))
 		}
 		return nil
-	})
-}
-
-// metric sums a metric of the agent over all of its series; 0 if it has none.
-func (v *victim) metric(t *testing.T, name string) float64 {
-	t.Helper()
-	var page string
-	eventually(t, 30*time.Second, func(ctx context.Context) (err error) {
-		_, page, err = v.get(ctx, "/metrics")
-		return err
-	})
-	sum := 0.0
-	for line := range strings.Lines(page) {
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || rest[0] != ' ' && rest[0] != '{' {
-			continue
-		}
-		f := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
-		value, err := strconv.ParseFloat(f[0], 64)
-		must(t, err)
-		sum += value
-	}
-	return sum
-}
-
-// says waits until the agent's log has a line with all of the words.
-func (v *victim) says(t *testing.T, words ...string) {
-	t.Helper()
-	eventually(t, time.Minute, func(ctx context.Context) error {
-		for line := range strings.Lines(v.Output(ctx, 1000)) {
-			found := true
-			for _, w := range words {
-				found = found && strings.Contains(strings.ToLower(line), w)
-			}
-			if found {
-				return nil
-			}
-		}
-		return fmt.Errorf("no line of the agent's log has all of %q", words)
 	})
 }
 

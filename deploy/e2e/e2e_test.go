@@ -39,31 +39,45 @@ func removeImages() {
 // atLeast is the time that a whole run may take on a fresh machine, builds included.
 const atLeast = 30 * time.Minute
 
-// TestLighter sets the stage once and plays the scenarios on it, one after the other. Each
-// starts its own agent with an environment label, buffers and gates of its own. The main ones are
-// played again with each way to read logs.
+// where says on which of the Engines a scenario is played.
+type where int
+
+const (
+	machineAlone where = iota // it is about something else than what Engines do
+	everyEngine               // it is about what an Engine says of logs and containers
+)
+
+// TestLighter starts the backends once and plays the scenarios, one after the other. Each starts
+// its own agent with an environment label, buffers and gates of its own. The main ones are played
+// again with each way to read logs, and on each Engine.
 func TestLighter(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
 		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
 	}
+	engines := askedKinds(t, kinds)
 	l := openLab(t)
 	l.startBackends(t)
-	for _, s := range []struct {
-		name  string
-		reads reads
-		play  func(*lab, *testing.T)
-	}{
-		{"image", socketAlone, (*lab).image},
-		{"queries", socketAlone, (*lab).queries},
-		{"life", bothAlways, (*lab).life},
-		{"short_lived", filesAlways, (*lab).shortLived},
-		{"agent_killed", filesAlways, (*lab).agentKilled},
-		{"engine_killed", bothAlways, (*lab).engineKilled},
-		{"loki_away", socketAlone, (*lab).lokiAway},
-		{"bad_start", socketAlone, (*lab).badStart},
-		{"bad_targets", socketAlone, (*lab).badTargets},
-	} {
-		l.play(t, s.name, s.reads, func(t *testing.T) { s.play(l, t) })
-	}
+	l.on(t, engines, func(t *testing.T) {
+		for _, s := range []struct {
+			name  string
+			where where
+			reads reads
+			play  func(*lab, *testing.T)
+		}{
+			{"image", machineAlone, socketAlone, (*lab).image},
+			{"queries", machineAlone, socketAlone, (*lab).queries},
+			{"life", everyEngine, bothAlways, (*lab).life},
+			{"short_lived", everyEngine, filesAlways, (*lab).shortLived},
+			{"agent_killed", everyEngine, filesAlways, (*lab).agentKilled},
+			{"engine_killed", machineAlone, bothAlways, (*lab).engineKilled},
+			{"loki_away", machineAlone, socketAlone, (*lab).lokiAway},
+			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
+			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
+		} {
+			if s.where == everyEngine || l.stage == l.machine {
+				l.play(t, s.name, s.reads, func(t *testing.T) { s.play(l, t) })
+			}
+		}
+	})
 	l.summary(t)
 }

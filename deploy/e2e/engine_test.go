@@ -1,12 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"lighter/deploy/e2e/docker"
 )
 
 // engineKilled kills an Engine with SIGKILL and starts it again. It is a second Engine of the
@@ -44,27 +41,4 @@ func (l *lab) engineKilled(t *testing.T) {
 	}
 	outside.verify(t, time.Minute, once, again)
 	inside.verify(t, time.Minute, once, again)
-}
-
-// privateEngine starts a second Engine that has the images, and returns it and the address where
-// its containers reach this machine. It ends with t.
-func (l *lab) privateEngine(t *testing.T) (engine *docker.Private, gateway string) {
-	t.Helper()
-	const bridge = network + "-2"
-	gateway, err := l.engine.Network(t.Context(), bridge) // for its bridge alone
-	must(t, err)
-	t.Cleanup(func() { _, _ = l.engine.Do(context.Background(), "network", "rm", bridge) })
-	engine, err = docker.NewPrivate(t.Context(), bridge)
-	if engine != nil {
-		t.Cleanup(func() {
-			if err := engine.Close(); err != nil {
-				t.Errorf("close the private Engine: %v", err)
-			}
-		})
-	}
-	must(t, err)
-	for _, image := range []string{agentImage, generatorImage} {
-		must(t, l.engine.Copy(t.Context(), &engine.Engine, image))
-	}
-	return engine, gateway
 }

@@ -12,6 +12,7 @@ import (
 
 	"lighter/deploy/e2e/docker"
 	"lighter/deploy/e2e/jsonfile"
+	"lighter/deploy/e2e/k8sfile"
 )
 
 // generator is a container that writes lines.
@@ -19,6 +20,8 @@ type generator struct {
 	*docker.Container
 	service string // the service label that its lines must have
 	tty     bool
+	whole   bool            // its Engine's times are whole seconds
+	starts  []time.Time     // when it was asked to start, each before it did
 	kept    []jsonfile.Line // of its predecessors, see recreate
 }
 
@@ -27,8 +30,10 @@ type generatorOptions struct {
 	engine  *docker.Engine // the lab's if nil
 	service string         // its Compose service; without one the service is the name
 	docker  []string       // further options of docker run
-	network string         // the lab's if empty
+	logging []string       // its log driver and options; if nil, those that keep everything
+	network string         // that of the Engine's generators if empty
 	tty     bool           // its output is a terminal
+	says    []string       // what it writes, as the generator's say takes it, in place of its lines
 }
 
 // generate starts a generator; args are its own. It is removed when t ends.
@@ -46,10 +51,13 @@ func (l *lab) startGenerator(ctx context.Context, name string, o generatorOption
 		o.engine = l.engine
 	}
 	if o.network == "" {
-		o.network = network
+		o.network = l.within
 	}
-	g := &generator{service: name, tty: o.tty}
-	run := []string{"--network", o.network, "--log-driver", "json-file", "--log-opt", "max-size=1g", "--log-opt", "max-file=1"}
+	g := &generator{service: name, tty: o.tty, whole: l.whole, starts: []time.Time{time.Now()}}
+	if o.logging == nil {
+		o.logging = l.logging
+	}
+	run := append([]string{"--network", o.network}, o.logging...)
 	if o.service != "" {
 		g.service = o.service
 		run = append(run, "--label", "com.docker.compose.service="+o.service)
@@ -57,10 +65,31 @@ func (l *lab) startGenerator(ctx context.Context, name string, o generatorOption
 	if o.tty {
 		run = append(run, "--tty")
 	}
-	run = append(append(append(run, o.docker...), generatorImage, "-run", name), args...)
+	run = append(append(run, o.docker...), generatorImage)
+	if o.says != nil {
+		run = append(append(run, "say"), o.says...)
+	} else {
+		run = append(append(run, "-run", name), args...)
+	}
 	var err error
 	g.Container, err = o.engine.Run(ctx, name, run...)
 	return g, err
+}
+
+// Start starts it again after it has stopped.
+func (g *generator) Start(ctx context.Context) error {
+	g.starts = append(g.starts, time.Now())
+	return g.Container.Start(ctx)
+}
+
+// Restart stops it within ten seconds and starts it again, as docker restart does.
+func (g *generator) Restart(ctx context.Context) error { return g.restart(ctx, 10) }
+
+// restart is Restart within that many seconds. A container that writes until it ends must end with
+// a newline: what it writes between this and its end is taken for the next run's.
+func (g *generator) restart(ctx context.Context, seconds int) error {
+	g.starts = append(g.starts, time.Now())
+	return g.RestartWithin(ctx, seconds)
 }
 
 // count is the generator's own word on what it wrote since it was last started.
@@ -125,7 +154,7 @@ func (g *generator) lines(t *testing.T) []jsonfile.Line {
 	if s.LogPath == "" { // not the driver json-file
 		return g.told(t)
 	}
-	lines, err := jsonfile.Read(s.LogPath)
+	lines, err := g.read(s.LogPath)
 	if err != nil {
 		// A line may be half on disk while the container runs: the next look sees it whole.
 		if s.Running && strings.Contains(err.Error(), "unexpected end of JSON input") {
@@ -142,22 +171,24 @@ func (g *generator) lines(t *testing.T) []jsonfile.Line {
 	return append(g.kept[:len(g.kept):len(g.kept)], lines...)
 }
 
-// told returns what docker logs has of the stopped container, each stream in its order. There must be
-// no line so long that the Engine takes it in pieces.
+// read reads the Engine's log file.
+func (g *generator) read(path string) ([]jsonfile.Line, error) {
+	if g.whole {
+		return k8sfile.Read(path, g.starts)
+	}
+	return jsonfile.Read(path)
+}
+
+// told returns what the Engine's API gives of the stopped container's log.
 func (g *generator) told(t *testing.T) []jsonfile.Line {
 	t.Helper()
-	stdout, stderr, err := g.Logs(t.Context())
+	records, err := g.Records(t.Context())
 	must(t, err)
-	var all []jsonfile.Line
-	for stream, text := range map[string]string{"stdout": stdout, "stderr": stderr} {
-		for line := range strings.Lines(text) {
-			stamp, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-			at, err := time.Parse(time.RFC3339Nano, stamp)
-			must(t, err)
-			all = append(all, jsonfile.Line{Nanos: at.UnixNano(), Stream: stream, Text: text})
-		}
+	var j jsonfile.Joiner
+	for _, r := range records {
+		j.Add(r.At, r.Stream, r.Text)
 	}
-	return all
+	return j.Lines()
 }
 
 // recreate removes the stopped container and starts another one in its name, as a deployment

@@ -14,6 +14,7 @@ import (
 
 	"lighter/deploy/e2e/backend"
 	"lighter/deploy/e2e/docker"
+	"lighter/deploy/e2e/fault"
 )
 
 // Names of what is made on the machine's Engine, all labelled docker.Label.
@@ -23,12 +24,10 @@ const (
 	network        = "lighter-e2e"
 )
 
-// lab is the stage of all scenarios.
+// lab is what all scenarios share: the stages, of which one is in use, and the backends.
 type lab struct {
-	engine  *docker.Engine
-	host    string // the Engine's name for this machine, the host label
-	gateway string // where containers reach this machine
-	group   string // of the Engine's socket
+	*stage         // in use
+	machine *stage // of the machine's own Engine
 	loki    *backend.Loki
 	prom    *backend.Prometheus
 	began   time.Time
@@ -36,30 +35,33 @@ type lab struct {
 	source  source // where the agents of the present scenario read logs
 }
 
-// openLab cleans up after a run that died and builds the images. What it makes ends with t, but
-// the images: those TestMain removes, for all tests use the same.
+// openLab cleans up after a run that died, builds the images, and takes the machine's own Engine
+// into use.
 func openLab(t *testing.T) *lab {
-	ctx := t.Context()
 	onlyRun(t)
-	l := &lab{engine: docker.Default(), began: time.Now(), source: fromSocket}
-	var err error
-	if l.host, err = l.engine.Name(ctx); err != nil {
-		t.Skipf("there is no Docker Engine here: %v", err)
-	}
-	info, err := os.Stat(l.engine.Socket)
-	must(t, err)
-	l.group = fmt.Sprint(info.Sys().(*syscall.Stat_t).Gid)
-	must(t, l.engine.Clean(ctx, false))
-	t.Cleanup(func() {
-		if err := l.engine.Clean(context.Background(), false); err != nil {
-			t.Errorf("clean up: %v", err)
-		}
-	})
-	l.gateway, err = l.engine.Network(ctx, network)
-	must(t, err)
+	l := &lab{began: time.Now(), source: fromSocket}
 	defer l.timed("images built")()
-	must(t, buildImages(ctx, l.engine))
+	l.machine = openMachine(t)
+	l.stage = l.machine
 	return l
+}
+
+// on plays scenarios on each of the Engines in turn, those of the machine's own as t itself.
+func (l *lab) on(t *testing.T, engines []kind, scenarios func(*testing.T)) {
+	t.Helper()
+	for _, k := range engines {
+		if k.name == l.machine.kind {
+			scenarios(t)
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			ready := l.timed("the Engine " + k.name + " ready")
+			l.stage = k.open(t, l.machine)
+			defer func() { l.stage = l.machine }()
+			ready()
+			scenarios(t)
+		})
+	}
 }
 
 // startBackends starts Loki and Prometheus, which end with t.
@@ -75,6 +77,19 @@ func (l *lab) startBackends(t *testing.T) {
 	t.Cleanup(func() { l.prom.Close() })
 	must(t, l.prom.Ready(ctx))
 	must(t, l.loki.Ready(ctx))
+}
+
+// backends returns the base URLs of what the gates of an agent stand before: Loki and Prometheus,
+// or, where they were not started, a server that takes what they would.
+func (l *lab) backends(t *testing.T) (loki, prom string) {
+	t.Helper()
+	if l.loki != nil {
+		return l.loki.URL, l.prom.URL
+	}
+	s, err := fault.New("127.0.0.1")
+	must(t, err)
+	t.Cleanup(func() { _ = s.Refuse() }) // nothing waits for it any more
+	return s.URL(), s.URL()
 }
 
 // timed returns a function that prints how long it took until it was called.

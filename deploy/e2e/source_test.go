@@ -46,20 +46,35 @@ func sources(t *testing.T, r reads) []source {
 }
 
 // play runs a scenario once for each of its sources, the socket's under the scenario's own name.
+// On another Engine than the machine's that is the socket, unless the environment says otherwise.
 func (l *lab) play(t *testing.T, name string, r reads, scenario func(*testing.T)) {
 	t.Helper()
+	if _, cannot := l.cannot[files]; cannot || l.stage != l.machine {
+		r = min(r, filesToo)
+	}
 	for _, s := range sources(t, r) {
+		if s != fromSocket && !l.can(t, files) {
+			continue
+		}
 		l.source = s
 		t.Run(l.name(name), scenario)
 	}
 }
 
-// name marks the name of a scenario or of its agent with the source.
+// name marks the name of a scenario with the source.
 func (l *lab) name(name string) string {
 	if l.source == fromSocket {
 		return name
 	}
 	return name + "-" + string(l.source)
+}
+
+// environmentOf marks the name of an agent with the source and the Engine.
+func (l *lab) environmentOf(name string) string {
+	if l.stage == l.machine {
+		return l.name(name)
+	}
+	return l.name(name) + "-" + l.kind
 }
 
 // docker returns the options of docker run that let an agent read: from a socket with the rights

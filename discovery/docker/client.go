@@ -1,18 +1,18 @@
 // Package docker discovers the containers of a Docker Engine, and opens their logs.
 //
-// A Client is the one way to an Engine: it finds out which API version to speak each time
-// it connects, knows whether the Engine can be reached, and opens and describes logs for
-// whoever collects. What it sends goes through a transport that refuses, in this process
-// and whatever the socket allows, all but GET and HEAD on the few paths that are needed.
+// A Client sends all requests to an Engine. It negotiates the API version each time it connects,
+// knows whether the Engine can be reached, inspects containers and opens their logs. Its requests
+// pass a transport that refuses everything but GET and HEAD on the few paths that lighter needs, even
+// if the socket allows more.
 //
-// A Discoverer turns the Engine's containers into targets, labelled as Prometheus's Docker
-// discovery labels them, and hands on the whole set at each change: within 50 ms of the
-// Engine's event as long as the Engine answers. It starts before the Engine does and
-// outlives its restarts. A set never comes from an answer that failed, so what is not in it
-// is not there.
+// A Discoverer turns the Engine's containers into targets with the labels of Prometheus's Docker
+// discovery. It passes on the whole set of targets whenever the set changes, within 50 ms of the
+// Engine's event as long as the Engine responds. It may be started before the Engine, and outlives
+// the Engine's restarts. It never makes a set from a request that failed, so a container that is not
+// in the set does not exist.
 //
-// Nothing here blocks for good on an Engine that hangs: calls with one answer have a
-// timeout, streams have one for their headers and none for their length.
+// Nothing in this package blocks for ever on an Engine that hangs. A request with a single response
+// has a timeout. A stream has a timeout for the headers of the response, and none for its length.
 package docker
 
 import (
@@ -33,35 +33,38 @@ import (
 )
 
 const (
-	// callTimeout is for one call with one answer. A list of a thousand containers on a
-	// loaded machine takes seconds.
+	// callTimeout is how long a request with a single response may take. A list of a thousand
+	// containers takes seconds on a loaded machine.
 	callTimeout = 30 * time.Second
-	// inspectTimeout is shorter: the Engine may hang on one container while it answers for all others.
+	// inspectTimeout is shorter because the Engine may hang on one container while it responds for
+	// all others.
 	inspectTimeout = 5 * time.Second
+	// infoTimeout is shorter still because logs wait for this response, and can do without it.
+	infoTimeout = 3 * time.Second
 )
 
-// Client asks one Engine, and only reads. Its methods may be called from any goroutine.
+// Client sends requests that only read to one Engine. Its methods may be called from any goroutine.
 type Client struct {
 	cfg       Config
 	target    endpoint
 	transport *http.Transport
 	health    health
-	own       []string // beginnings of the id of the container that this process runs in
+	self      Self
 
 	mu       sync.Mutex
-	api      *client.Client // of the present connection; nil: connect first
-	hostName string         // as the Engine told last
+	api      *client.Client // with the negotiated version; nil if the next request must connect first
+	hostName string         // as the Engine told it last
 }
 
-// LogOptions say what of a log is wanted.
+// LogOptions select a part of a log.
 type LogOptions struct {
-	Since  int64 // Unix nanoseconds of the first line; 0 is all
-	Follow bool  // until the container stops
-	Tail   int   // last lines; 0 is all, and less is none but those to come
+	Since  int64 // Unix nanoseconds of the first line; 0 selects all lines
+	Follow bool  // go on until the container stops
+	Tail   int   // number of last lines; 0 selects all lines, a negative number only lines yet to come
 }
 
-// NewClient returns a Client that connects when it is first asked something. It fails if
-// cfg.Host is of no kind it knows or the certificates cannot be read.
+// NewClient returns a Client that connects at its first request. It fails if cfg.Host is not an
+// address that parseHost knows, or if the certificates cannot be read.
 func NewClient(cfg Config, logger *slog.Logger) (*Client, error) {
 	target, err := parseHost(cfg.Host)
 	if err != nil {
@@ -71,77 +74,81 @@ func NewClient(cfg Config, logger *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, target: target, transport: transport, health: newHealth(logger), own: OwnIDs()}, nil
+	return &Client{cfg: cfg, target: target, transport: transport, health: newHealth(logger), self: OwnContainer()}, nil
 }
 
-// Close gives back the connections that nobody uses. Streams that are open stay so.
+// Close closes the idle connections. Open streams stay open.
 func (c *Client) Close() error {
 	c.transport.CloseIdleConnections()
 	return nil
 }
 
-// OpenLogs opens a container's log: stdout and stderr, each message with its time. It is
-// framed, unless the container has a TTY. The stream ends with ctx, and the caller closes
-// it. An error wraps ErrGone or ErrUnreadable where it is of that kind.
+// OpenLogs opens a container's log: stdout and stderr, each message with its time. The messages are
+// in frames unless the container has a TTY. The stream ends with ctx, and the caller has to close it.
+// The error wraps ErrGone if the container does not exist any more, and ErrUnreadable if its log
+// cannot be read.
 func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.ReadCloser, error) {
-	asked := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: o.Follow}
+	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: o.Follow}
 	if o.Since > 0 {
-		asked.Since = fmt.Sprintf("%d.%09d", o.Since/int64(time.Second), o.Since%int64(time.Second))
+		options.Since = fmt.Sprintf("%d.%09d", o.Since/int64(time.Second), o.Since%int64(time.Second))
 	}
 	if o.Tail != 0 {
-		asked.Tail = strconv.Itoa(max(o.Tail, 0))
+		options.Tail = strconv.Itoa(max(o.Tail, 0))
 	}
 	var body io.ReadCloser
 	err := c.do(ctx, 0, "open the log", "/containers/"+id+"/logs", func(ctx context.Context, api *client.Client) (err error) {
-		body, err = api.ContainerLogs(ctx, id, asked)
+		body, err = api.ContainerLogs(ctx, id, options)
 		return err
 	})
 	return body, err
 }
 
-// Inspect describes a container as it is now. An error wraps ErrGone if there is none.
+// Inspect describes a container as it is now, without setting Self. The error wraps ErrGone if the
+// container does not exist any more.
 func (c *Client) Inspect(ctx context.Context, id string) (*lighter.Container, error) {
-	var answer container.InspectResponse
+	described, err := c.inspect(ctx, id)
+	return described.container, err
+}
+
+// inspect is like Inspect, but also returns what may tell that the container is the agent's own.
+func (c *Client) inspect(ctx context.Context, id string) (description, error) {
+	var response container.InspectResponse
 	var version string
 	err := c.do(ctx, inspectTimeout, "inspect the container", "/containers/"+id+"/json", func(ctx context.Context, api *client.Client) (err error) {
 		version = api.ClientVersion()
-		answer, err = api.ContainerInspect(ctx, id)
+		response, err = api.ContainerInspect(ctx, id)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return description{}, err
 	}
-	return c.describe(answer, version)
+	return c.describe(response, version)
 }
 
-// HostName is what the Engine calls its host, or empty while that cannot be had. It asks
-// when it does not know yet.
+// HostName returns the Engine's name of its host, or an empty name if the Engine does not tell it. It
+// asks the Engine unless the name is known.
 func (c *Client) HostName(ctx context.Context) string {
-	name, err := c.askHostName(ctx)
+	name, err := c.fetchHostName(ctx)
 	if err != nil {
 		return ""
 	}
 	return name
 }
 
-// askHostName returns an error only if asking again may help: a proxy that keeps
-// /info to itself makes the name empty.
-func (c *Client) askHostName(ctx context.Context) (string, error) {
+// fetchHostName is like HostName, but returns an error if the Engine does not tell the name.
+func (c *Client) fetchHostName(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	name := c.hostName
 	c.mu.Unlock()
 	if name != "" {
 		return name, nil
 	}
-	err := c.do(ctx, callTimeout, "ask the Engine for its host's name", "/info", func(ctx context.Context, api *client.Client) error {
+	err := c.do(ctx, infoTimeout, "ask the Engine for its host's name", "/info", func(ctx context.Context, api *client.Client) error {
 		info, err := api.Info(ctx)
 		name = info.Name
 		return err
 	})
 	if err != nil {
-		if errors.Is(err, errRefused) {
-			return "", nil
-		}
 		return "", err
 	}
 	c.mu.Lock()
@@ -150,7 +157,7 @@ func (c *Client) askHostName(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// Status tells whether the Engine can be reached, as far as a running Discoverer knows.
+// Status returns whether the Engine can be reached, as a running Discoverer found last.
 func (c *Client) Status() Status {
 	st := c.health.status()
 	c.mu.Lock()
@@ -159,11 +166,11 @@ func (c *Client) Status() Status {
 	return st
 }
 
-// connect finds out which API version to speak, from scratch: the Engine behind a socket
-// may have become another one. It is the version of all calls until the next connect.
+// connect negotiates the API version of all requests until the next connect. It knows nothing of
+// earlier connections, because the Engine behind a socket may have become another one.
 func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	api, err := client.NewClientWithOpts(
-		client.WithHost(c.target.tcpHost()), // sets the transport of the client's own that the next option replaces
+		client.WithHost(c.target.tcpHost()), // makes a transport, which the next option replaces
 		client.WithHTTPClient(&http.Client{Transport: &readOnly{c.target, c.transport}, CheckRedirect: client.CheckRedirect}),
 		client.WithScheme(c.target.scheme),
 		client.WithVersion(c.cfg.APIVersion),
@@ -188,8 +195,8 @@ func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	return api, nil
 }
 
-// do makes a call over the present connection, or over a new one if there is none. A
-// timeout of 0 leaves it to ctx how long the answer may take.
+// do calls f with the present client of the API, and connects first if there is none. See call for
+// what and path. With a timeout of 0 only ctx limits the time.
 func (c *Client) do(ctx context.Context, timeout time.Duration, what, path string, f func(context.Context, *client.Client) error) error {
 	c.mu.Lock()
 	api := c.api
@@ -211,7 +218,8 @@ func (c *Client) do(ctx context.Context, timeout time.Duration, what, path strin
 	return err
 }
 
-// call bounds a call in time and says of its error what was tried, why it failed and what to do.
+// call calls f with a limit in time. Its error says what was tried, why that failed and what to do:
+// what is a phrase such as "inspect the container", and path is the path that is requested.
 func (c *Client) call(ctx context.Context, timeout time.Duration, what, path string, f func(context.Context) error) error {
 	inner := ctx
 	if timeout > 0 {
@@ -226,7 +234,10 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, what, path str
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: the Engine at %s has not answered within %s", what, c.cfg.Host, timeout)
+		return fmt.Errorf("%s: the Engine at %s has not responded within %s", what, c.cfg.Host, timeout)
 	}
-	return fmt.Errorf("%s: %w", what, explain(err, path))
+	if err = explain(err, path); c.cfg.APIVersion != "" && isVersion(err) {
+		return fmt.Errorf("%s: %w; %s=%s sets that version: leave it unset, and a version that both know is chosen", what, err, lighter.SettingAPIVersion, c.cfg.APIVersion)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }

@@ -81,21 +81,21 @@ func TestKindsOfErrors(t *testing.T) {
 		id   string
 		want error
 	}{
-		"gone": {gone, docker.ErrGone}, "dead": {dead.ID(), docker.ErrGone}, "driver none": {none.ID(), docker.ErrUnreadable},
+		"gone": {gone, lighter.ErrGone}, "dead": {dead.ID(), lighter.ErrGone}, "driver none": {none.ID(), lighter.ErrUnreadable},
 	} {
 		_, err := c.OpenLogs(t.Context(), tc.id, docker.LogOptions{})
 		if !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want one that wraps %q", name, err, tc.want)
 		}
 	}
-	if _, err := c.Inspect(t.Context(), gone); !errors.Is(err, docker.ErrGone) {
+	if _, err := c.Inspect(t.Context(), gone); !errors.Is(err, lighter.ErrGone) {
 		t.Errorf("inspect: %v", err)
 	}
 	e.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "404 page not found", http.StatusNotFound)
 		return true
 	})
-	if _, err := c.Inspect(t.Context(), gone); err == nil || errors.Is(err, docker.ErrGone) {
+	if _, err := c.Inspect(t.Context(), gone); err == nil || errors.Is(err, lighter.ErrGone) {
 		t.Errorf("a proxy that knows no such path: %v, which is no word on the container", err)
 	}
 }
@@ -106,7 +106,6 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.41"})
-	c.SetOwn("8bee23b29a83")
 	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/v1.41/containers/") {
 			return false
@@ -123,28 +122,28 @@ func TestInspect(t *testing.T) {
 		Name:      "nonet",
 		TTY:       true,
 		LogDriver: "local",
-		LogFiles:  lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true, LeftOut: true},
+		LogFiles:  lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true},
 		Running:   true,
-		Self:      true,
 		Created:   time.Date(2026, 11, 22, 3, 56, 54, 747555690, time.UTC),
 		Started:   time.Date(2026, 11, 22, 3, 56, 55, 580220340, time.UTC),
+		OldEngine: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(got.ID, "8bee23b29a83") {
 		t.Errorf("container (-want +got):\n%s", diff)
 	}
 
-	for _, answer := range []string{"", "null", "{}", `{"Id":""}`, "[]", `{"Id":`, "<html>"} {
+	for _, response := range []string{"", "null", "{}", `{"Id":""}`, "[]", `{"Id":`, "<html>"} {
 		e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-			_, _ = w.Write([]byte(answer))
+			_, _ = w.Write([]byte(response))
 			return true
 		})
-		if _, err := c.Inspect(t.Context(), "nonet"); err == nil || errors.Is(err, docker.ErrGone) {
-			t.Errorf("answer %q: %v, want an error that is not that it is gone", answer, err)
+		if _, err := c.Inspect(t.Context(), "nonet"); err == nil || errors.Is(err, lighter.ErrGone) {
+			t.Errorf("response %q: %v, want an error other than ErrGone", response, err)
 		}
 	}
 }
 
-// How a log is kept is what the driver's options say, and the driver itself where they say nothing.
+// The options of the log driver say how a log is kept. What they leave out is the driver's default.
 func TestLogFiles(t *testing.T) {
 	for name, tc := range map[string]struct {
 		api     string
@@ -157,7 +156,7 @@ func TestLogFiles(t *testing.T) {
 		"json-file, compressed": {"1.42", "json-file", map[string]string{"max-size": "100k", "max-file": "3", "compress": "true"},
 			lighter.LogFiles{MaxBytes: 100e3, Max: 3, Compressed: true}},
 		"of an old Engine": {"1.41", "json-file", map[string]string{"max-size": "100k", "max-file": "3", "compress": "true"},
-			lighter.LogFiles{MaxBytes: 100e3, Max: 3, Compressed: true, LeftOut: true}},
+			lighter.LogFiles{MaxBytes: 100e3, Max: 3, Compressed: true}},
 		"local":                 {"1.42", "local", nil, lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true}},
 		"local, not compressed": {"1.41", "local", map[string]string{"max-size": "1m", "compress": "false"}, lighter.LogFiles{MaxBytes: 1e6, Max: 5}},
 		"another":               {"1.41", "journald", map[string]string{"max-size": "1m"}, lighter.LogFiles{}},
@@ -187,7 +186,7 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 	id := e.Create(dockersim.Spec{Name: "api"}).ID()
 	inspect := func() (version string) {
 		t.Helper()
-		for range 2 { // the first may find that the Engine is not the one it was
+		for range 2 { // the first call may find that another Engine is behind the socket
 			if _, err := c.Inspect(t.Context(), id); err == nil {
 				requests := e.Requests()
 				version, _, _ = strings.Cut(strings.TrimPrefix(requests[len(requests)-1].Path, "/v"), "/")
@@ -198,7 +197,7 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 		return ""
 	}
 	var spoken []string
-	for _, version := range []string{"1.44", "1.24", "1.99"} { // the second knows the first's no more, nor the third the second's
+	for _, version := range []string{"1.44", "1.24", "1.99"} { // no Engine speaks the version of the one before
 		e.Down()
 		e.SetAPIVersion(version, min(version, "1.44"))
 		if err := e.Up(); err != nil {
@@ -206,11 +205,11 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 		}
 		spoken = append(spoken, inspect())
 	}
-	if want := []string{"1.44", "1.24", "1.51"}; !slices.Equal(spoken, want) { // 1.51 is the library's newest
+	if want := []string{"1.44", "1.24", "1.51"}; !slices.Equal(spoken, want) { // 1.51 is the newest version of the library
 		t.Errorf("spoke %v, want %v", spoken, want)
 	}
 
-	for _, version := range []string{"1.44", "1.45"} { // which would do with 1.44, too
+	for _, version := range []string{"1.44", "1.45"} { // an Engine that speaks 1.45 would accept 1.44, too
 		e.SetAPIVersion(version, "1.24")
 		if _, err := docker.New(config(e.Host()), c, slog.New(slog.DiscardHandler)).List(t.Context()); err != nil {
 			t.Fatal(err)
@@ -344,7 +343,7 @@ func TestHosts(t *testing.T) {
 	for host, ok := range map[string]bool{
 		"unix:///var/run/docker.sock": true, "tcp://10.0.0.1:2375": true, "tcp://box": true, "http://proxy:2375/docker": true, "https://box:2376": true, "tcp://[::1]:2375": true,
 		"": false, "unix://": false, "unix://relative.sock": false, "ssh://me@box": false, "npipe:////./pipe/docker_engine": false, "box:2375": false, "tcp://": false,
-		"tcp://me:hunter2@box:2375": false, "http://box:2375/?x=y": false,
+		"tcp://me:hunter2@box:2375": false, "ssh://me:hunter2@box": false, "me:hunter2@box": false, "http://box:2375/?x=y": false,
 	} {
 		_, err := docker.NewClient(config(host), slog.New(slog.DiscardHandler))
 		if (err == nil) != ok {
@@ -380,7 +379,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("not verified: host name = %q", got)
 	}
 	cfg.CertPath = filepath.Join(certs, "nothing")
-	if _, err := docker.NewClient(cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "DOCKER_CERT_PATH") {
+	if _, err := docker.NewClient(cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), lighter.SettingCertPath) {
 		t.Errorf("no certificates: %v", err)
 	}
 }
@@ -421,21 +420,23 @@ func readPEM(t *testing.T, path string) []byte {
 	return block.Bytes
 }
 
-func TestOwnContainer(t *testing.T) {
-	const id, other = "8bee23b29a83fd5b8bee23b29a83fd5b8bee23b29a83fd5b8bee23b29a83fd5b", "1111111111111111111111111111111111111111111111111111111111111111"
-	for name, tc := range map[string]struct {
-		hostname, mounts, groups string
-		want                     []string
-	}{
-		"host name":        {"8bee23b29a83", "", "", []string{"8bee23b29a83"}},
-		"given host name":  {"box", "621 599 254:1 /var/lib/docker/containers/" + id + "/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n", "0::/\n", []string{id}},
-		"podman-like root": {"box", "621 599 0:25 /containers/overlay-containers/x/userdata/hostname /etc/hostname rw - tmpfs tmpfs rw\n", "", nil},
-		"cgroup v1":        {"box", "", "5:cpu:/docker/" + id + "\n4:memory:/docker/" + id + "\n", []string{id}},
-		"systemd":          {"box", "", "0::/system.slice/docker-" + id + ".scope\n", []string{id}},
-		"not in one":       {"box", "40 24 0:40 / /var/lib/docker/containers/" + other + "/mounts/shm rw - tmpfs shm rw\n", "0::/user.slice\n", nil},
-	} {
-		if diff := cmp.Diff(tc.want, docker.FindIDs(tc.hostname, tc.mounts, tc.groups)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+// If the settings have a version that the Engine does not speak, the error names the setting, because
+// only the user can change it.
+func TestAVersionThatIsSetIsNamed(t *testing.T) {
+	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.44", MinAPIVersion: "1.24"})
+	for _, version := range []string{"1.99", "1.20"} {
+		fixed := config(e.Host())
+		fixed.APIVersion = version
+		_, err := newClient(t, fixed).Inspect(t.Context(), "x")
+		if err == nil || !strings.Contains(err.Error(), "client version "+version) || !strings.Contains(err.Error(), lighter.SettingAPIVersion) {
+			t.Errorf("err = %v, want the setting named", err)
 		}
+		_, err = docker.New(fixed, newClient(t, fixed), slog.New(slog.DiscardHandler)).List(t.Context())
+		if err == nil || !strings.Contains(err.Error(), lighter.SettingAPIVersion) {
+			t.Errorf("err = %v, want the setting named", err)
+		}
+	}
+	if _, err := c.Inspect(t.Context(), "x"); !errors.Is(err, lighter.ErrGone) || strings.Contains(err.Error(), lighter.SettingAPIVersion) {
+		t.Errorf("err = %v, want that there is no such container", err)
 	}
 }

@@ -1,43 +1,42 @@
 package docker
 
-import (
-	"time"
-)
+import "time"
 
-// Config says which Engine to ask and what to make of its answers.
+// Config says which Engine to ask and what targets to make of its containers.
 type Config struct {
 	Name       string              // of the discovery in the plan
 	Host       string              // unix:///var/run/docker.sock, tcp://host:2376, http://…
-	APIVersion string              // empty negotiates at every connect
-	CertPath   string              // directory of ca.pem, cert.pem, key.pem; empty is no TLS
-	TLSVerify  bool                // whether the Engine's certificate is checked, when CertPath is set
-	Refresh    time.Duration       // between two full lists, beside the events; 0 is 30 s
-	Filters    map[string][]string // of the container list, as docker ps --filter
-	Stopped    bool                // containers that do not run are targets too: their logs are read, they are not scraped
-	Port       int                 // of a container that exposes none
-	HostAddr   string              // the address of containers on the host's network
+	APIVersion string              // of the requests; if empty, it is negotiated at every connect
+	CertPath   string              // directory of ca.pem, cert.pem and key.pem; TLS is not used if it is empty
+	TLSVerify  bool                // whether the Engine's certificate is checked, if CertPath is set
+	Refresh    time.Duration       // between two full lists of containers, in addition to events; 0 means 30 s
+	Filters    map[string][]string // of the containers, as in docker ps --filter
+	Stopped    bool                // whether stopped containers are targets too; their logs are read, but they are not scraped
+	Port       int                 // of a container that exposes no port
+	HostAddr   string              // address of containers on the host's network; if empty, the address at which the agent reaches the host
 	Networks   NetworkChoice
+
+	HostNameSet bool // whether the settings name the host, so that the Engine need not be asked for the name
 }
 
 // NetworkChoice says which of a container's networks become targets.
 type NetworkChoice int
 
 const (
-	// FirstNetwork takes the first by name, as Prometheus's match_first_network.
+	// FirstNetwork makes targets of the first network by name, like Prometheus's match_first_network.
 	FirstNetwork NetworkChoice = iota
-	// AllNetworks gives a target a network and port.
+	// AllNetworks makes targets of every network.
 	AllNetworks
-	// SharedNetwork takes the first by name that the agent's own container is on too; where
-	// there is none, or the agent is in no container, the first by name.
+	// SharedNetwork makes targets of the first network by name that the agent's own container is on
+	// too. It is like FirstNetwork if there is none, or if the agent is not in a container.
 	SharedNetwork
 )
 
-// DefaultConfig is what a plan starts from.
+// DefaultConfig returns the Config of a plan that sets nothing.
 func DefaultConfig() Config {
 	return Config{
-		Host:     "unix:///var/run/docker.sock",
-		Refresh:  30 * time.Second,
-		Port:     80,
-		HostAddr: "localhost",
+		Host:    "unix:///var/run/docker.sock",
+		Refresh: 30 * time.Second,
+		Port:    80,
 	}
 }

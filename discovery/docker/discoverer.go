@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,17 +15,21 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/discovery"
 )
 
 const (
-	// settle is how long further events are waited for after one: docker compose up is a
-	// burst of them. It is well below the 50 ms that a change may take.
+	// settle is how long the Discoverer waits for further events after an event, because docker
+	// compose up causes a burst of them. It is well below the 50 ms that a change may take.
 	settle = 20 * time.Millisecond
-	// minBackoff is short: an Engine that restarts is away for about a second.
+	// minBackoff is short because an Engine that restarts is away for about a second.
 	minBackoff = 100 * time.Millisecond
-	// maxBackoff keeps a container within seconds of the Engine's return.
+	// maxBackoff is short enough to see containers within seconds of the Engine's return.
 	maxBackoff = 2 * time.Second
-	// steady is how long a connection lasts that was none of a row of failures.
+	// minStream is the shortest life of a stream of events that a proxy ended because it was quiet.
+	// A stream that ends sooner is a failure.
+	minStream = time.Second
+	// steady is how long a connection must last for its end not to count as one more failure in a row.
 	steady = 10 * time.Second
 )
 
@@ -33,22 +38,30 @@ type Discoverer struct {
 	cfg    Config
 	client *Client
 	logger *slog.Logger
-	facts  facts
 
-	lastEvent      int64 // Unix nanoseconds on the Engine's clock
-	networksHidden bool  // /networks is refused, and that is said
+	inspector inspector
+	networks  networks
+	self      SelfFinder
+	endedSoon bool                // the last stream of events ended before minStream
+	lastEvent int64               // time of the newest event, Unix nanoseconds on the Engine's clock
+	hostError discovery.LastError // why the Engine does not tell its host's name
 }
 
 // New returns a Discoverer that does nothing until Run or List. It does not own the client.
 func New(cfg Config, c *Client, logger *slog.Logger) *Discoverer {
 	cfg.Refresh = cmp.Or(cfg.Refresh, DefaultConfig().Refresh)
-	return &Discoverer{cfg: cfg, client: c, logger: logger, facts: newFacts(c, logger)}
+	return &Discoverer{
+		cfg:       cfg,
+		client:    c,
+		logger:    logger,
+		inspector: newInspector(c, logger),
+		networks:  networks{client: c, logger: logger, pause: cfg.Refresh * 9 / 10}, // shorter than Refresh, so that each full list requests the networks
+		self:      SelfFinder{Self: c.self, Logger: logger},
+	}
 }
 
-// Run calls update with all targets there are, at first when the Engine has been listed
-// for the first time, then at each change, until ctx ends, which it reports as nil. It
-// tries for ever to reach an Engine that is away, and calls nothing meanwhile. It waits for
-// update to return before the next call, and makes none after it has returned itself.
+// Run implements discovery.Source. It calls update for the first time when the Engine has listed its
+// containers. While the Engine cannot be reached, Run tries again for ever and does not call update.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
 	var last []lighter.Target
 	first := true
@@ -64,13 +77,21 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		if ctx.Err() != nil {
 			return nil
 		}
+		if errors.Is(err, errEnded) && time.Since(start) > minStream {
+			// A proxy before the socket ends streams that are quiet or old. That is only a failure if
+			// no other stream can be opened. Idle connections may be as old, so they are closed.
+			d.client.transport.CloseIdleConnections()
+			d.endedSoon, tries = false, -1
+			continue
+		}
+		d.endedSoon = errors.Is(err, errEnded)
 		d.client.health.down(err)
 		if time.Since(start) > steady {
 			tries = 0
 		}
 		delay := backoff(tries)
 		if errors.Is(err, errRefused) {
-			delay = d.cfg.Refresh // somebody must change a setting first
+			delay = d.cfg.Refresh // it takes somebody to change a setting
 		}
 		select {
 		case <-time.After(delay):
@@ -80,72 +101,92 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 	}
 }
 
-// List returns the targets as they are now. It is not for use beside Run.
+// List returns the targets as they are now. It must not be called while Run runs.
 func (d *Discoverer) List(ctx context.Context) ([]lighter.Target, error) {
 	api, host, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return d.list(ctx, api, host)
+	var background sync.WaitGroup
+	defer background.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.networks.reset()
+	return d.targets(ctx, api, host, &background, networkPatienceOnce)
 }
 
-// session connects, lists, and follows events until something breaks, and says what.
+// session connects to the Engine, lists its containers and follows its events until something
+// fails, and returns the error.
 func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)) error {
 	api, host, err := d.connect(ctx)
 	if err != nil {
 		return err
 	}
-	var retries sync.WaitGroup
-	defer retries.Wait()
+	var background sync.WaitGroup
+	defer background.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	retried, retrying := make(chan []*lighter.Container), false
-	events := d.watch(ctx, api) // before the list, so that nothing falls between the two
+	retried, retrying := make(chan []description), false
+	events := d.openEvents(ctx, api) // before the list, so that nothing is missed between the two
 	defer func() { d.lastEvent = max(d.lastEvent, events.close()) }()
-	d.facts.doubtAll() // what was missed while there was no connection
+	d.networks.reset()
+	d.inspector.invalidateAll() // events were missed while there was no connection
 
+	// After a stream that ended too soon, the Engine only counts as reachable when this stream has
+	// lasted for minStream. probation is nil if it has, or need not.
+	var probation <-chan time.Time
+	if d.endedSoon {
+		probation = time.After(minStream)
+	}
 	refresh := time.NewTicker(d.cfg.Refresh)
 	defer refresh.Stop()
 	for {
-		targets, err := d.list(ctx, api, host)
+		targets, err := d.targets(ctx, api, host, &background, networkPatience)
 		if err != nil {
 			return err
 		}
 		changed(targets)
 		select {
-		case <-events.broken: // or never opened
+		case <-events.ended: // or could not be opened
 			return events.err
 		default:
-			d.client.health.up()
+			if probation == nil {
+				d.client.health.up()
+			}
 		}
 
 		select {
-		case <-events.news:
+		case <-events.changed:
 			select {
 			case <-time.After(settle):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		case <-refresh.C:
-			if failed := d.facts.failed(); len(failed) > 0 && !retrying {
+			if failed := d.inspector.failed(); len(failed) > 0 && !retrying {
 				retrying = true
-				retries.Go(func() { d.facts.retry(ctx, failed, retried) })
+				background.Go(func() { d.inspector.retry(ctx, failed, retried) })
 			}
-		case found := <-retried:
+		case described := <-retried:
 			retrying = false
-			d.facts.learn(found)
-		case <-events.broken:
+			d.inspector.store(described)
+		case response := <-d.networks.pending: // nil, which never delivers, if there is no request
+			d.networks.store(response)
+		case <-probation:
+			probation = nil
+		case <-events.ended:
 			return events.err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for id := range events.take() {
-			d.facts.doubt(id)
+		for id := range events.takeChanged() {
+			d.inspector.invalidate(id)
 		}
 	}
 }
 
-// connect also asks for what does not change while connected.
+// connect connects to the Engine and asks for what does not change during a connection: the Engine's
+// version and its host's name.
 func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host string, err error) {
 	if api, err = d.client.connect(ctx); err != nil {
 		return nil, "", err
@@ -156,47 +197,81 @@ func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host stri
 		engine = v.Version
 		return err
 	})
-	if err != nil && !errors.Is(err, errRefused) {
+	if errors.Is(err, errDisconnected) || ctx.Err() != nil {
 		return nil, "", err
-	}
+	} // any other error does not matter, because the Engine's version is only shown
 	d.client.health.versions(api.ClientVersion(), engine)
-	if host, err = d.client.askHostName(ctx); err != nil {
-		return nil, "", err
+	if d.cfg.HostNameSet {
+		return api, "", nil
+	}
+	host, err = d.client.fetchHostName(ctx)
+	if ctx.Err() != nil {
+		return nil, "", ctx.Err()
+	}
+	switch news := d.hostError.Set(err); { // the containers are followed all the same
+	case news && err != nil:
+		d.logger.Warn("the Docker Engine does not tell its host's name, so the host label of streams is the name that the agent's own system has; set "+lighter.SettingHost+" to choose the label", "error", err)
+	case news:
+		d.logger.Info("the Docker Engine tells its host's name now", "host", host)
 	}
 	return api, host, nil
 }
 
-// list asks for what there is and makes targets of it.
-func (d *Discoverer) list(ctx context.Context, api *client.Client, host string) ([]lighter.Target, error) {
-	found, err := d.ask(ctx, api)
+// targets lists and inspects the Engine's containers and returns their targets. See fetchList for g
+// and patience.
+func (d *Discoverer) targets(ctx context.Context, api *client.Client, host string, g *sync.WaitGroup, patience time.Duration) ([]lighter.Target, error) {
+	listed, err := d.fetchList(ctx, api, g, patience)
 	if err != nil {
 		return nil, err
 	}
-	containers, err := d.facts.of(ctx, found.wanted)
+	containers, err := d.inspector.describe(ctx, listed.wanted)
 	if err != nil {
 		return nil, err
 	}
-	e := newExpander(d.cfg, host, found, d.client.isSelf)
+	self := d.findSelf(listed)
+	e := newExpander(d.cfg, host, listed, func(id string) bool { return id == self || d.self.Self.OwnsNetwork(id) })
 	var targets []lighter.Target
-	for i, c := range found.wanted {
+	for i, c := range listed.wanted {
 		if containers[i] == nil {
-			continue // removed since it was listed
+			continue // the container was removed after it was listed
+		}
+		described := containers[i]
+		if c.ID == self {
+			own := *described // earlier targets share the container that the inspector remembers
+			own.Self = true
+			described = &own
 		}
 		for _, l := range e.expand(c) {
-			targets = append(targets, lighter.Target{Labels: l, Container: containers[i]})
+			targets = append(targets, lighter.Target{Labels: l, Container: described})
 		}
 	}
 	return targets, nil
 }
 
-// same reports whether two sets of targets are equal. They are in the same order if they are.
+// findSelf returns the id of the agent's own container, or an empty id if that is not certain.
+func (d *Discoverer) findSelf(listed list) string {
+	all := make([]Candidate, 0, len(listed.all))
+	for id, c := range listed.all {
+		candidate := Candidate{ID: id, Name: strings.TrimPrefix(nameOf(c), "/"), NetworkMode: c.HostConfig.NetworkMode}
+		if known := d.inspector.known[id]; known != nil {
+			// Podman lists every container with the network mode "host", so the inspected one is better.
+			candidate.NetworkMode = cmp.Or(known.networkMode, candidate.NetworkMode)
+			candidate.UpperDir = known.upperDir
+		}
+		all = append(all, candidate)
+	}
+	return d.self.Find(all)
+}
+
+// same reports whether two sets of targets are equal. Equal sets are in the same order.
 func same(a, b []lighter.Target) bool {
 	return slices.EqualFunc(a, b, func(a, b lighter.Target) bool {
 		return *a.Container == *b.Container && labels.Equal(a.Labels, b.Labels)
 	})
 }
 
-// backoff returns how long to wait after the given number of failures, give or take a quarter.
+// backoff returns how long to wait after the given number of failures in a row. It varies by up to a
+// quarter in both directions.
 func backoff(tries int) time.Duration {
 	d := min(minBackoff<<min(tries, 10), maxBackoff)
 	return d*3/4 + rand.N(d/2)

@@ -45,7 +45,7 @@ func TestTargetsFollowEvents(t *testing.T) {
 			before := len(b.calls())
 			start := time.Since(b.start)
 			step.do()
-			time.Sleep(50 * time.Millisecond) // CONTRACT asks for a second
+			time.Sleep(50 * time.Millisecond) // well below the second within which a container must be seen
 			if diff := cmp.Diff(step.want, b.names()); diff != "" {
 				t.Errorf("after 50 ms (-want +got):\n%s", diff)
 			}
@@ -155,7 +155,7 @@ func TestAnEngineThatComesAndGoes(t *testing.T) {
 			t.Errorf("status while away = %+v", st)
 		}
 		calls := len(b.calls())
-		api.Restart() // no event tells of it
+		api.Restart() // the Discoverer gets no event of it
 		b.engine.Create(dockersim.Spec{Name: "web"}).Start()
 		time.Sleep(time.Minute)
 		if n := len(b.calls()); n != calls {
@@ -185,7 +185,7 @@ func TestBackoffIsQuickAtFirst(t *testing.T) {
 		b := newBubble(t, cfg)
 		defer b.close()
 		b.run(t, cfg)
-		time.Sleep(time.Minute) // of failures, which are another matter than the next one
+		time.Sleep(time.Minute) // the connection fails all the time, and then something else does
 		b.network.up(b.engine)
 		time.Sleep(time.Minute)
 		b.network.down(b.engine)
@@ -199,7 +199,7 @@ func TestBackoffIsQuickAtFirst(t *testing.T) {
 }
 
 func TestAnAnswerThatFailsChangesNothing(t *testing.T) {
-	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
+	for name, respond := range map[string]func(http.ResponseWriter, *http.Request){
 		"500":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"not JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
@@ -219,7 +219,7 @@ func TestAnAnswerThatFailsChangesNothing(t *testing.T) {
 				time.Sleep(time.Second)
 				b.engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 					if strings.HasSuffix(r.URL.Path, "/containers/json") {
-						answer(w, r)
+						respond(w, r)
 						return true
 					}
 					return false
@@ -264,7 +264,7 @@ func TestAContainerThatCannotBeInspected(t *testing.T) {
 			t.Errorf("while one hangs (-want +got):\n%s", diff)
 		}
 		seen := []string{"api", "hung"}
-		for i := range 60 { // while it is inspected again, too
+		for i := range 60 { // long enough for the hung container to be inspected again
 			name := fmt.Sprintf("web%02d", i)
 			b.engine.Create(dockersim.Spec{Name: name}).Start()
 			seen = append(seen, name)
@@ -302,7 +302,7 @@ func TestAnEngineThatDiesWhileItIsAsked(t *testing.T) {
 		b.run(t, cfg)
 		time.Sleep(time.Minute)
 		if n := len(b.calls()); n != 0 {
-			t.Errorf("%d calls, want none before it has said everything", n)
+			t.Errorf("%d calls, want none before the Engine has described the container", n)
 		}
 		b.engine.Intercept(nil)
 		time.Sleep(3 * time.Second)

@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// Status says whether the Engine is reachable: whether its stream of events is open and
-// the last list of its containers came.
+// Status says whether the Engine can be reached. It can if its stream of events is open and it has
+// listed its containers when it was last asked.
 type Status struct {
 	Reachable     bool
-	Since         time.Time // it is, or is not
-	Err           string    // why it is not
-	APIVersion    string    // spoken now, or last
+	Since         time.Time // when Reachable changed last
+	Err           string    // why the Engine cannot be reached
+	APIVersion    string    // of the present connection, or of the last one
 	EngineVersion string
-	HostName      string // the Engine's name of its host; empty if it does not tell
+	HostName      string // the Engine's name of its host; empty if it is not known
 }
 
-// health keeps a Status, and logs its changes: a failure when its text changes, the
-// recovery once.
+// health keeps the Status of an Engine and logs its changes.
 type health struct {
 	logger *slog.Logger
 
 	mu       sync.Mutex
 	now      Status
-	failures int // since it was last reachable
+	failures int // attempts that failed since the Engine was reachable
 }
 
 func newHealth(logger *slog.Logger) health {
@@ -37,13 +36,14 @@ func (h *health) status() Status {
 	return h.now
 }
 
-// versions notes what a connection speaks.
+// versions records the versions of a new connection.
 func (h *health) versions(api, engine string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now.APIVersion, h.now.EngineVersion = api, engine
 }
 
+// up records that the Engine can be reached.
 func (h *health) up() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -58,6 +58,8 @@ func (h *health) up() {
 	h.now.Reachable, h.now.Since, h.now.Err, h.failures = true, time.Now(), "", 0
 }
 
+// down records that the Engine cannot be reached because of err, and logs that if the text of err is
+// not the one that was logged last.
 func (h *health) down(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logBook is a log that a test reads.
+// logBook holds what was logged, for a test to read.
 type logBook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -46,7 +46,7 @@ func config(host string) docker.Config {
 	return cfg
 }
 
-// socketEngine returns an Engine at a socket, and a client of it.
+// socketEngine returns an Engine that listens on a socket, and a client of it.
 func socketEngine(t *testing.T, o dockersim.Options) (*dockersim.Engine, *docker.Client) {
 	t.Helper()
 	e := dockersim.New(o)
@@ -67,10 +67,10 @@ func newClient(t *testing.T, cfg docker.Config) *docker.Client {
 	return c
 }
 
-// memory is a network within a synctest bubble: what is dialled is accepted, while it is up.
+// memory is a network in memory, for a synctest bubble. While it is up, an Engine accepts what is dialled.
 type memory struct {
 	mu    sync.Mutex
-	conns chan net.Conn // nil: nobody listens
+	conns chan net.Conn // nil while nobody listens
 }
 
 func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -89,7 +89,7 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// up has an Engine serve there.
+// up makes an Engine serve on the network.
 func (m *memory) up(e *dockersim.Engine) {
 	l := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	m.mu.Lock()
@@ -98,7 +98,7 @@ func (m *memory) up(e *dockersim.Engine) {
 	e.Serve(l)
 }
 
-// down has the Engine go away.
+// down makes the Engine go away.
 func (m *memory) down(e *dockersim.Engine) {
 	m.mu.Lock()
 	m.conns = nil
@@ -137,13 +137,13 @@ type bubble struct {
 	stop    func()
 }
 
-// update is one call of a Discoverer's.
+// update is one call of update by a Discoverer.
 type update struct {
 	after   time.Duration // since the bubble began
 	targets []lighter.Target
 }
 
-// newBubble makes one; the Engine is not up yet.
+// newBubble returns a bubble whose Engine is not up yet.
 func newBubble(t *testing.T, cfg docker.Config) *bubble {
 	t.Helper()
 	b := &bubble{engine: dockersim.New(dockersim.Options{}), network: &memory{}, log: &logBook{}, start: time.Now()}
@@ -155,7 +155,7 @@ func newBubble(t *testing.T, cfg docker.Config) *bubble {
 	return b
 }
 
-// run starts a Discoverer; it and the Engine end with the test's function.
+// run starts a Discoverer, which close stops.
 func (b *bubble) run(t *testing.T, cfg docker.Config) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -174,7 +174,7 @@ func (b *bubble) run(t *testing.T, cfg docker.Config) {
 	})
 }
 
-// close ends all that runs.
+// close stops everything that runs.
 func (b *bubble) close() {
 	if b.stop != nil {
 		b.stop()
@@ -189,7 +189,7 @@ func (b *bubble) calls() []update {
 	return append([]update(nil), b.updates...)
 }
 
-// names are of the containers in the newest set, stopped ones in brackets.
+// names returns the names of the containers in the newest set. Those of stopped ones are in brackets.
 func (b *bubble) names() []string {
 	calls := b.calls()
 	if len(calls) == 0 {

@@ -36,31 +36,60 @@ const (
 	labelPortPublicIP = "__meta_docker_port_public_ip"
 )
 
-// expander makes the labels of one answer's containers.
+// hostNetwork is the name of the network of containers with network_mode: host.
+const hostNetwork = "host"
+
+// expander makes the labels of the targets of listed containers.
 type expander struct {
 	cfg    Config
 	host   string // the Engine's name of its host
-	found  answer
-	shared map[string]bool // ids of the networks of the agent's own container
+	listed list
+	shared map[string]bool // ids of the networks that the agent's own container is on; empty unless the configuration asks for them
+
+	hostAddr string // the address at which the agent reaches the host's network
 }
 
-func newExpander(cfg Config, host string, found answer, isSelf func(id string) bool) *expander {
-	e := &expander{cfg: cfg, host: host, found: found, shared: map[string]bool{}}
-	for id, c := range found.all {
-		if cfg.Networks == SharedNetwork && isSelf(id) {
-			for _, n := range e.networks(c) {
-				e.shared[n.NetworkID] = true
-			}
+// newExpander returns an expander. ownsNetwork reports whether a container owns the network that the
+// agent is on.
+func newExpander(cfg Config, host string, listed list, ownsNetwork func(id string) bool) *expander {
+	e := &expander{cfg: cfg, host: host, listed: listed, shared: map[string]bool{}}
+	var own []attachment
+	for id, c := range listed.all {
+		if ownsNetwork(id) {
+			own = append(own, e.networks(c)...)
 		}
 	}
+	if cfg.Networks == SharedNetwork {
+		for _, n := range own {
+			e.shared[n.NetworkID] = true
+		}
+	}
+	e.hostAddr = cmp.Or(cfg.HostAddr, e.gateway(own))
 	return e
 }
 
-// expand returns the labels of a container's targets, at least one: an address for each
-// TCP port on each chosen network. It is what Prometheus gives, but for three things. A
-// port that is published on an IPv4 and an IPv6 address is one target and not two. A
-// container without an address, because it does not run or has no network, is one target
-// without an address, for its log. The Engine's name of its host is added.
+// gateway returns the address of the host for an agent whose container is on the networks own, which
+// are none if the agent is not in a container that the Engine knows. On a bridge, the gateway is the
+// host. On networks of another kind it is not, and the agent's container has to be given a name for
+// the host (docker run --add-host host.docker.internal:host-gateway).
+func (e *expander) gateway(own []attachment) string {
+	if len(own) == 0 || slices.ContainsFunc(own, func(n attachment) bool { return n.network == hostNetwork }) {
+		return "localhost"
+	}
+	for _, n := range own {
+		gateway := cmp.Or(n.Gateway, n.IPv6Gateway)
+		if s, known := e.listed.networks[n.NetworkID]; gateway != "" && (!known || s.Driver == "bridge") {
+			return gateway
+		}
+	}
+	return "host.docker.internal"
+}
+
+// expand returns the labels of a container's targets: one target for each TCP port on each chosen
+// network, and at least one. The labels are those of Prometheus's Docker discovery, with three
+// differences. A port that is published on an IPv4 and on an IPv6 address is one target, not two. A
+// container without an address, because it does not run or has no network, is one target without an
+// address, for its log. There is a label with the Engine's name of its host.
 func (e *expander) expand(c container.Summary) []labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	SetLabels(b, c.ID, nameOf(c), c.HostConfig.NetworkMode, c.Labels)
@@ -70,7 +99,7 @@ func (e *expander) expand(c container.Summary) []labels.Labels {
 	chosen := e.choose(e.networks(c))
 	var all []labels.Labels
 	for _, n := range chosen {
-		all = append(all, e.on(n, c, common)...)
+		all = append(all, e.expandOn(n, c, common)...)
 	}
 	if len(all) > 0 {
 		return all
@@ -81,8 +110,8 @@ func (e *expander) expand(c container.Summary) []labels.Labels {
 	return []labels.Labels{b.Labels()}
 }
 
-// SetLabels sets the labels that say what a container is, wherever it was found. The name has
-// its leading slash; own are the labels that it was given.
+// SetLabels sets the labels that describe a container and do not depend on its networks. The name has
+// its leading slash; own are the container's own labels.
 func SetLabels(b *labels.Builder, id, name, networkMode string, own map[string]string) {
 	b.Set(labelID, id)
 	b.Set(labelName, name)
@@ -90,28 +119,34 @@ func SetLabels(b *labels.Builder, id, name, networkMode string, own map[string]s
 	setAll(b, prefixLabel, own)
 }
 
-// on returns the labels of a container's targets on one network; none if it has no address there.
-func (e *expander) on(n attachment, c container.Summary, common labels.Labels) []labels.Labels {
+// expandOn returns the labels of a container's targets on one network. There are none if the
+// container has no address on it.
+func (e *expander) expandOn(n attachment, c container.Summary, common labels.Labels) []labels.Labels {
 	ip := cmp.Or(n.IPAddress, n.GlobalIPv6Address)
-	onHost := c.HostConfig.NetworkMode == "host"
+	onHost := n.network == hostNetwork // also if the container shares the network of one that is on the host's
 	if !isRunning(c) || ip == "" && !onHost {
 		return nil
+	}
+	address := ip
+	if onHost {
+		address = e.hostAddr
 	}
 	b := labels.NewBuilder(common)
 	e.setNetwork(b, n)
 	b.Set(labelNetworkIP, ip)
 	ports := tcpPorts(c.Ports)
 	if len(ports) == 0 {
-		address := net.JoinHostPort(ip, strconv.Itoa(e.cfg.Port))
 		if onHost {
-			address = e.cfg.HostAddr
+			address = bracketed(address) // without a port, because nothing tells which port of the host it would be
+		} else {
+			address = net.JoinHostPort(ip, strconv.Itoa(e.cfg.Port))
 		}
 		return []labels.Labels{b.Set(labelAddress, address).Labels()}
 	}
 	all := make([]labels.Labels, 0, len(ports))
 	for _, p := range ports {
 		private := strconv.Itoa(int(p.PrivatePort))
-		b.Set(labelAddress, net.JoinHostPort(ip, private))
+		b.Set(labelAddress, net.JoinHostPort(address, private))
 		b.Set(labelPortPrivate, private)
 		b.Del(labelPortPublic, labelPortPublicIP)
 		if p.PublicPort > 0 {
@@ -123,12 +158,20 @@ func (e *expander) on(n attachment, c container.Summary, common labels.Labels) [
 	return all
 }
 
+// bracketed returns a host as it is written in an address: an IPv6 address is in brackets.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
 func (e *expander) setNetwork(b *labels.Builder, n attachment) {
 	b.Set(labelNetworkID, n.NetworkID)
 	b.Set(labelNetworkName, n.network)
-	s, ok := e.found.networks[n.NetworkID]
+	s, ok := e.listed.networks[n.NetworkID]
 	if !ok {
-		return // the list is refused, or the network was made since
+		return // the Engine does not list networks, or listed them before this one was made
 	}
 	b.Set(labelNetworkScope, s.Scope)
 	b.Set(labelNetworkInternal, strconv.FormatBool(s.Internal))
@@ -136,16 +179,17 @@ func (e *expander) setNetwork(b *labels.Builder, n attachment) {
 	setAll(b, prefixNetworkLabel, s.Labels)
 }
 
-// attachment is a container's place on a network.
+// attachment is the attachment of a container to a network.
 type attachment struct {
 	network string // name
 	*network.EndpointSettings
 }
 
-// networks returns a container's networks by name. One that shares the network of another
-// container (network_mode: service:x) has those of that one, or of whom that one shares with.
+// networks returns the networks that a container is on, in the order of their names. A container that
+// shares the network of another one (network_mode: service:x) is on the networks of that container,
+// which may in turn share the network of a third.
 func (e *expander) networks(c container.Summary) []attachment {
-	for range e.found.all { // a chain is not longer than that, unless it is a ring
+	for range e.listed.all { // a chain of sharing containers has no more links than there are containers
 		if c.NetworkSettings != nil && len(c.NetworkSettings.Networks) > 0 {
 			break
 		}
@@ -153,7 +197,7 @@ func (e *expander) networks(c container.Summary) []attachment {
 		if !ok {
 			return nil
 		}
-		if c, ok = e.found.all[other]; !ok {
+		if c, ok = e.listed.all[other]; !ok {
 			return nil
 		}
 	}
@@ -169,21 +213,21 @@ func (e *expander) networks(c container.Summary) []attachment {
 	return all
 }
 
-// choose returns those that become targets.
+// choose returns the networks of a container that become targets.
 func (e *expander) choose(networks []attachment) []attachment {
 	if e.cfg.Networks == AllNetworks || len(networks) < 2 {
 		return networks
 	}
 	for i, n := range networks {
-		if e.shared[n.NetworkID] { // empty unless that is what is asked for
+		if e.shared[n.NetworkID] {
 			return networks[i : i+1]
 		}
 	}
 	return networks[:1]
 }
 
-// tcpPorts returns a container's TCP ports in order, a published one once, whatever the
-// addresses of the host that it is published on.
+// tcpPorts returns a container's TCP ports in order. A port that is published on several addresses of
+// the host is returned once.
 func tcpPorts(ports []container.Port) []container.Port {
 	ports = slices.DeleteFunc(slices.Clone(ports), func(p container.Port) bool { return p.Type != "tcp" })
 	slices.SortFunc(ports, func(a, b container.Port) int {
@@ -196,8 +240,8 @@ func tcpPorts(ports []container.Port) []container.Port {
 	})
 }
 
-// setAll sets a label for each of names, whose characters that a label cannot have become
-// underscores. Of two that become the same the last in order is taken.
+// setAll sets a label for each of values. Characters that a label's name cannot have become
+// underscores. If two names become the same, the last one in order wins.
 func setAll(b *labels.Builder, prefix string, values map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		b.Set(prefix+sanitise(name), values[name])

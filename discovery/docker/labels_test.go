@@ -22,7 +22,7 @@ import (
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files")
 
-// recorded answers what a real Engine of an API version answered.
+// recorded returns a function for Intercept that responds as a real Engine did, from the files in dir.
 func recorded(t testing.TB, dir string) func(http.ResponseWriter, *http.Request) bool {
 	t.Helper()
 	read := func(name string) []byte {
@@ -56,7 +56,7 @@ func recorded(t testing.TB, dir string) func(http.ResponseWriter, *http.Request)
 	}
 }
 
-func TestLabelsOfRecordedAnswers(t *testing.T) {
+func TestLabelsOfRecordedResponses(t *testing.T) {
 	for _, version := range []string{"1.24", "1.41", "1.51"} {
 		t.Run(version, func(t *testing.T) {
 			e, c := socketEngine(t, dockersim.Options{APIVersion: version, Name: "box"})
@@ -98,7 +98,7 @@ func TestLabelsOfRecordedAnswers(t *testing.T) {
 	}
 }
 
-// show is every container and address of a set, as text.
+// show returns every container and address of a set as text.
 func show(targets []lighter.Target) []string {
 	all := []string{}
 	for _, t := range targets {
@@ -164,7 +164,7 @@ func TestSharedNetwork(t *testing.T) {
 		own  []string
 		want []string
 	}{
-		"an agent on three":     {[]string{agent.ID()[:12]}, []string{"1-none ip-on-a:80", "2-one ip-on-c:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
+		"an agent on three":     {[]string{agent.ID()}, []string{"1-none ip-on-a:80", "2-one ip-on-c:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
 		"one that rides":        {[]string{rider.ID()}, []string{"1-none ip-on-a:80", "2-one ip-on-c:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
 		"one with another":      {[]string{lone.ID()}, []string{"1-none ip-on-a:80", "2-one ip-on-a:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
 		"one of another Engine": {[]string{strings.Repeat("f", 64)}, []string{"1-none ip-on-a:80", "2-one ip-on-a:80", "3-two ip-on-b:80", "agent ip-on-b:80", "lone ip-on-z:80", "rider ip-on-b:80"}},
@@ -179,7 +179,7 @@ func TestSharedNetwork(t *testing.T) {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
 			for _, target := range got {
-				self := slices.ContainsFunc(tc.own, func(id string) bool { return strings.HasPrefix(target.Container.ID, id) })
+				self := slices.Contains(tc.own, target.Container.ID)
 				if target.Container.Self != self {
 					t.Errorf("%s: Self = %t", target.Container.Name, target.Container.Self)
 				}
@@ -212,7 +212,7 @@ func TestPortsAndNames(t *testing.T) {
 	const row = `[{"Id":"a","Names":["/other/alias","/api"],"State":"running","NetworkSettings":{"Networks":{"n":{"IPAddress":"10.0.0.1"}}},"Labels":{"a.b":"1","a/b":"2","ä":"3","c":""},"Ports":[%s]}]`
 	for name, tc := range map[string]struct {
 		ports string
-		want  []string // address, public port, its address
+		want  []string // each is an address, a public port and the public port's address
 	}{
 		"none":              {``, []string{"10.0.0.1:80  "}},
 		"udp":               {`{"PrivatePort":53,"Type":"udp"}`, []string{"10.0.0.1:80  "}},
@@ -240,7 +240,7 @@ func TestPortsAndNames(t *testing.T) {
 	}
 }
 
-// FuzzLabels: whatever an Engine answers becomes targets, or an error.
+// FuzzLabels checks that whatever an Engine responds becomes targets or an error.
 func FuzzLabels(f *testing.F) {
 	for _, version := range []string{"1.24", "1.51"} {
 		containers, err := os.ReadFile("testdata/engine-" + version + "/containers.json")
@@ -275,4 +275,59 @@ func FuzzLabels(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A container on the host's network is scraped at the address at which the agent reaches the host.
+func TestHostNetwork(t *testing.T) {
+	const networks = `[{"Id":"b1","Name":"front","Driver":"bridge"},{"Id":"m1","Name":"lan","Driver":"macvlan"},{"Id":"o1","Name":"swarm","Driver":"overlay"}]`
+	const onHost = `{"Id":"a","Names":["/exporter"],"State":"running","HostConfig":{"NetworkMode":"host"},"NetworkSettings":{"Networks":{"host":{}}}}`
+	const rider = `{"Id":"b","Names":["/rider"],"State":"running","HostConfig":{"NetworkMode":"container:a"},"NetworkSettings":{"Networks":{}}}`
+	own := func(mode, attached string) string {
+		return `{"Id":"self","Names":["/lighter"],"State":"running","HostConfig":{"NetworkMode":"` + mode + `"},"NetworkSettings":{"Networks":{` + attached + `}}}`
+	}
+	for name, tc := range map[string]struct {
+		agent    string // name of the agent's container; empty if the agent is not in one
+		networks string
+		hostAddr string // in the configuration
+		want     string
+	}{
+		"an agent in no container":            {"", networks, "", "localhost"},
+		"one on the host's network":           {own("host", `"host":{}`), networks, "", "localhost"},
+		"one with another on it":              {own("container:a", ``), networks, "", "localhost"},
+		"one on a bridge":                     {own("front", `"front":{"NetworkID":"b1","IPAddress":"172.18.0.3","Gateway":"172.18.0.1"}`), networks, "", "172.18.0.1"},
+		"one on a bridge, networks hidden":    {own("front", `"front":{"NetworkID":"b1","IPAddress":"172.18.0.3","Gateway":"172.18.0.1"}`), `[]`, "", "172.18.0.1"},
+		"one on a bridge of IPv6":             {own("front", `"front":{"NetworkID":"b1","GlobalIPv6Address":"fd00::3","IPv6Gateway":"fd00::1"}`), networks, "", "[fd00::1]"},
+		"one on a bridge and another":         {own("lan", `"lan":{"NetworkID":"m1","Gateway":"192.168.1.1"},"front":{"NetworkID":"b1","Gateway":"172.18.0.1"}`), networks, "", "172.18.0.1"},
+		"one whose gateway is a router":       {own("lan", `"lan":{"NetworkID":"m1","IPAddress":"192.168.1.7","Gateway":"192.168.1.1"}`), networks, "", "host.docker.internal"},
+		"one on an overlay":                   {own("swarm", `"swarm":{"NetworkID":"o1","IPAddress":"10.0.1.3","Gateway":""}`), networks, "", "host.docker.internal"},
+		"one on a bridge that is internal":    {own("front", `"front":{"NetworkID":"b1","IPAddress":"172.18.0.3","Gateway":""}`), networks, "", "host.docker.internal"},
+		"one whose settings have the address": {own("front", `"front":{"NetworkID":"b1","Gateway":"172.18.0.1"}`), networks, "192.0.2.1", "192.0.2.1"},
+		"one whose settings have localhost":   {own("front", `"front":{"NetworkID":"b1","Gateway":"172.18.0.1"}`), networks, "localhost", "localhost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := "[" + onHost + "," + rider
+			if tc.agent != "" {
+				list += "," + tc.agent
+			}
+			cfg := config("unix:///x")
+			cfg.HostAddr = tc.hostAddr
+			sets, err := docker.Labels(cfg, []byte(list+"]"), []byte(tc.networks), "self")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, who := range []string{"the container", "one that shares its network"} {
+				if got := sets[i][0].Get("__address__"); got != tc.want || len(sets[i]) != 1 {
+					t.Errorf("%s is asked at %q, want %q", who, got, tc.want)
+				}
+			}
+		})
+	}
+	ports := strings.Replace(onHost, `"State"`, `"Ports":[{"PrivatePort":9100,"Type":"tcp"}],"State"`, 1)
+	sets, err := docker.Labels(config("unix:///x"), []byte("["+ports+"]"), []byte("[]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sets[0][0].Get("__address__"); got != "localhost:9100" {
+		t.Errorf("with a port it is asked at %q", got)
+	}
 }

@@ -1,14 +1,14 @@
-// Package dockerfiles finds containers without asking the Engine: in its data directory,
-// mounted read-only, where there is a folder for each.
+// Package dockerfiles finds containers without asking the Engine. It looks into the Engine's data
+// directory, mounted read-only, which has a folder for each container.
 //
-// It is for logs. A target has the container's labels as package docker gives them, but no
-// address and no network: there is nothing to scrape. What a container is called and whether
-// it runs is in a file that only root may read; an agent that may not calls it by its id and
-// takes it to run. Where the file can be read and makes no sense, nothing of the container is
-// shipped: it may have asked for that.
+// Its targets are for reading logs. They have the container's labels as package docker gives them,
+// but no address and no network, so they cannot be scraped. The name of a container and whether it
+// runs are in a file that only root may read. An agent that may not read it calls the container by
+// its id and assumes that it runs. If the file can be read but makes no sense, the container's log
+// is not shipped, because the container may have asked for that.
 //
-// The folders are looked at twice a second. That takes some microseconds a container, less
-// than following what changes in them.
+// A Discoverer looks at the folders when inotify tells that something has happened there, and every half
+// minute. Where inotify does not work it looks twice a second.
 package dockerfiles
 
 import (
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,72 +29,108 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/discovery"
 	"lighter/discovery/docker"
 )
 
-// interval is how often the folders are looked at: a container is to be seen within a second.
-const interval = 500 * time.Millisecond
+const (
+	// interval is the time between two looks at the folders where inotify does not tell of what happens.
+	// A container must be seen within a second.
+	interval = 500 * time.Millisecond
+	// longInterval is the time between two looks where it does.
+	longInterval = 30 * time.Second
+)
 
 // Discoverer turns the folders of containers into targets.
 type Discoverer struct {
 	root   string
 	logger *slog.Logger
-	own    []string // beginnings of the id of the agent's own container
 
-	// Owned by Run or List.
-	known map[string]folder
-	said  map[string]bool // by id, what was said of containers that cannot be read
+	// Only Run or List uses these.
+	known      map[string]folder // by id
+	incomplete bool              // the files of a container could not be read at the last look
+	self       docker.SelfFinder
+	watch      func() (watch, error) // newWatch, unless a test replaces it
+	unreadable map[string]bool       // ids of containers whose files cannot be read, as logged; "" stands for all hidden ones
+	listError  discovery.LastError   // why the folders cannot be listed
 
-	mu     sync.Mutex
-	failed error // why the folders could not be listed when that was last tried
+	mu  sync.Mutex
+	err error // see Err
 }
 
 // New returns a Discoverer that does nothing until Run or List. root is where the Engine's data
 // directory is mounted.
 func New(root string, logger *slog.Logger) *Discoverer {
-	return &Discoverer{
-		root:   root,
-		logger: logger,
-		own:    docker.OwnIDs(),
-		known:  map[string]folder{},
-		said:   map[string]bool{},
-		failed: fmt.Errorf("the containers in %s have not been listed yet", root),
+	d := &Discoverer{
+		root:       root,
+		logger:     logger,
+		known:      map[string]folder{},
+		watch:      newWatch,
+		self:       docker.SelfFinder{Self: docker.OwnContainer(), Logger: logger},
+		unreadable: map[string]bool{},
+		err:        fmt.Errorf("the containers in %s have not been listed yet", root),
 	}
+	d.listError.Set(d.err)
+	return d
 }
 
-// Err returns why containers are not found at present, nil if they are. It may be called at
-// any time.
+// Err returns why the containers could not be listed when Run last tried, or nil if they could. It
+// may be called at any time.
 func (d *Discoverer) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.failed
+	return d.err
 }
 
-// Run calls update with all targets there are, at first when the folders could be listed for
-// the first time, then at each change, until ctx ends, which it reports as nil. While the
-// folders cannot be listed it calls nothing.
+// Run implements discovery.Source. It calls update for the first time when the folders can be listed.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
+	w, err := d.watch()
+	if err != nil {
+		d.logger.Warn("no inotify: the folders of containers are looked at twice a second instead of when something happens; raise the sysctl fs.inotify.max_user_instances", "error", err)
+	}
+	defer w.close()
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	listed := false
+	waited := interval
+	told, untold := true, false // the last look was made because of an event; inotify does not tell
 	for ctx.Err() == nil {
+		// Folders are watched before they are looked at, so that what happens after the look is told.
+		watched := w.add(d.containers(), slices.Collect(maps.Keys(d.known)))
 		changed, err := d.look()
-		d.note(err)
+		d.setErr(err)
 		if err == nil && (changed || !listed) {
 			listed = true
 			update(d.targets())
 		}
-		// Where the clock shows a multiple, as readers of quiet logs do: one waking for all.
-		timer.Reset(interval - time.Duration(time.Now().UnixNano()%int64(interval)))
+		missed := changed && !told && waited == longInterval // unless the event is on its way
+		waited = longInterval
+		if !watched || err != nil || changed || d.incomplete || untold {
+			waited = interval
+		}
+		// The next look is when the clock shows a multiple of that time. Readers of quiet logs wake at
+		// the same moments, so that the process wakes once for all of them.
+		timer.Reset(waited - time.Duration(time.Now().UnixNano()%int64(waited)))
 		select {
+		case _, open := <-w.events:
+			told, untold = true, false
+			if !open {
+				d.logger.Warn("inotify fails: the folders of containers are looked at twice a second from now on; restart the agent to try it again")
+				w.close()
+				w = watch{}
+			}
 		case <-timer.C:
+			told, untold = false, untold || missed
 		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-// List returns the targets as they are now. It is not for use beside Run.
+// containers returns the directory with the folders of all containers.
+func (d *Discoverer) containers() string { return filepath.Join(d.root, "containers") }
+
+// List returns the targets as they are now. It must not be called while Run runs.
 func (d *Discoverer) List() ([]lighter.Target, error) {
 	if _, err := d.look(); err != nil {
 		return nil, err
@@ -103,14 +140,15 @@ func (d *Discoverer) List() ([]lighter.Target, error) {
 
 var containerID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// look brings what is known up to date and reports whether anything has changed.
+// look reads the folders again and reports whether anything has changed.
 func (d *Discoverer) look() (changed bool, err error) {
-	dir := filepath.Join(d.root, "containers")
+	dir := d.containers()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return false, fmt.Errorf("list the containers: %w; mount the Engine's data directory there, read-only, and let the agent's user read it (LIGHTER_DOCKER_ROOT)", err)
+		return false, fmt.Errorf("list the containers: %w; mount the Engine's data directory there, read-only, and let the agent's user read it (%s)", err, lighter.SettingDockerRoot)
 	}
 	found := make(map[string]folder, len(entries))
+	d.incomplete = false
 	for _, e := range entries {
 		id := e.Name()
 		if !containerID.MatchString(id) {
@@ -118,13 +156,14 @@ func (d *Discoverer) look() (changed bool, err error) {
 		}
 		before, known := d.known[id]
 		now, err := read(filepath.Join(dir, id), before)
+		d.incomplete = d.incomplete || err != nil
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // being made, or removed
+			continue // the container is being created or removed
 		}
 		if err != nil {
-			d.say(id, now, err)
+			d.logUnreadable(id, now, err)
 		} else {
-			delete(d.said, id)
+			delete(d.unreadable, id)
 		}
 		found[id] = now
 		changed = changed || !known || now.version != before.version
@@ -134,12 +173,13 @@ func (d *Discoverer) look() (changed bool, err error) {
 	return changed, nil
 }
 
-// targets makes targets of what is known, by name and id.
+// targets returns the targets of the known containers, in the order of their names and ids.
 func (d *Discoverer) targets() []lighter.Target {
+	self := d.findSelf()
 	targets := make([]lighter.Target, 0, len(d.known))
 	for id, f := range d.known {
 		c := f.container(id)
-		c.Self = slices.ContainsFunc(d.own, func(own string) bool { return strings.HasPrefix(id, own) })
+		c.Self = id == self
 		b := labels.NewBuilder(labels.EmptyLabels())
 		docker.SetLabels(b, id, "/"+c.Name, f.host.NetworkMode, f.config.Config.Labels)
 		targets = append(targets, lighter.Target{Labels: b.Labels(), Container: c})
@@ -150,33 +190,42 @@ func (d *Discoverer) targets() []lighter.Target {
 	return targets
 }
 
-// note says that the folders cannot be listed, once, and once that they can again.
-func (d *Discoverer) note(err error) {
+// findSelf returns the id of the agent's own container, or an empty id if that is not certain.
+func (d *Discoverer) findSelf() string {
+	all := make([]docker.Candidate, 0, len(d.known))
+	for id, f := range d.known {
+		all = append(all, docker.Candidate{ID: id, Name: f.container(id).Name, NetworkMode: f.host.NetworkMode})
+	}
+	return d.self.Find(all)
+}
+
+// setErr records whether the folders could be listed, and logs it if that is news.
+func (d *Discoverer) setErr(err error) {
 	d.mu.Lock()
-	before := d.failed
-	d.failed = err
+	d.err = err
 	d.mu.Unlock()
-	switch {
-	case err != nil && (before == nil || err.Error() != before.Error()):
+	switch news := d.listError.Set(err); {
+	case news && err != nil:
 		d.logger.Error("containers are not found", "error", err)
-	case err == nil && before != nil:
+	case news:
 		d.logger.Info("containers are found", "in", d.root)
 	}
 }
 
-// say says that a container cannot be read, once, and of all those that the agent may not read once.
-func (d *Discoverer) say(id string, f folder, err error) {
-	text := "what the Engine wrote about a container cannot be read; what was known of it holds on"
+// logUnreadable logs that the files of a container cannot be read. It does so once a container, until
+// they can be read again, and once for all containers whose files are hidden from the agent.
+func (d *Discoverer) logUnreadable(id string, f folder, err error) {
+	text := "the files that describe a container cannot be read; what was known of the container before is used"
 	switch {
 	case f.hidden:
-		id, text = "", "containers are named by their ids: what the Engine wrote about them may not be read. Run the agent as root, or give it the socket"
+		id, text = "", "containers are named by their ids, because the agent may not read the files that describe them. Run the agent as root, or give it the socket"
 	case f.broken != "":
-		text = "a container's log is not shipped: what the Engine wrote about it cannot be read, and it may say so. It is tried again; removing the container ends this"
+		text = "a container's log is not shipped: the files that describe the container cannot be read, and may say that the log is not to be shipped. They are read again twice a second; removing the container ends this"
 	}
-	if d.said[id] {
+	if d.unreadable[id] {
 		return
 	}
-	d.said[id] = true
+	d.unreadable[id] = true
 	if id == "" {
 		d.logger.Warn(text, "error", err)
 	} else {

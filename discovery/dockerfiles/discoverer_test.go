@@ -2,9 +2,12 @@ package dockerfiles_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +38,7 @@ const (
 	hostA = `{"Binds":null,"LogConfig":{"Type":"json-file","Config":{}},"NetworkMode":"bridge"}`
 )
 
-// host is a data directory of an Engine.
+// host is a host with the data directory of an Engine.
 type host struct {
 	t    testing.TB
 	root string
@@ -61,7 +64,7 @@ func (h host) remove(id string) {
 	}
 }
 
-// logBook is a log that a test reads.
+// logBook holds what was logged, for a test to read.
 type logBook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -107,65 +110,127 @@ func TestList(t *testing.T) {
 	}
 }
 
-// update is a call of Run's.
-type update []string // name, and whether it runs
+// update holds the containers of one call of update: their names, and whether they run.
+type update []string
+
+// run runs a Discoverer until the test ends. The channel gets all updates.
+func run(t *testing.T, d *dockerfiles.Discoverer) <-chan update {
+	updates := make(chan update, 100)
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		done <- d.Run(ctx, func(targets []lighter.Target) {
+			u := update{}
+			for _, t := range targets {
+				u = append(u, t.Container.Name+map[bool]string{true: " runs"}[t.Container.Running])
+			}
+			updates <- u
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return updates
+}
 
 func TestRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := host{t, t.TempDir()}
-		var log logBook
-		var mu sync.Mutex
-		var updates []update
-		done := make(chan error, 1)
-		d := dockerfiles.New(h.root, logger(&log))
-		go func() {
-			done <- d.Run(t.Context(), func(targets []lighter.Target) {
-				u := update{}
-				for _, t := range targets {
-					u = append(u, t.Container.Name+map[bool]string{true: " runs"}[t.Container.Running])
+	for name, tc := range map[string]struct {
+		fails, deaf bool // inotify cannot be had, or tells nothing
+		first       time.Duration
+	}{
+		"inotify works":         {},
+		"there is no inotify":   {fails: true, first: time.Second},
+		"inotify tells nothing": {deaf: true, first: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test := func(t *testing.T) {
+				h := host{t, t.TempDir()}
+				var log logBook
+				d := dockerfiles.New(h.root, logger(&log))
+				if tc.fails || tc.deaf {
+					d.Deaf(tc.fails)
 				}
-				mu.Lock()
-				defer mu.Unlock()
-				updates = append(updates, u)
-			})
-		}()
-		t.Cleanup(func() {
-			if err := <-done; err != nil {
-				t.Error(err)
+				updates := run(t, d)
+				expect := func(within time.Duration, want ...string) {
+					t.Helper()
+					if !tc.fails && !tc.deaf {
+						within = time.Minute // of a real clock
+					}
+					var got []update // files that are only half written make updates of their own
+					for timeout := time.After(within); ; {
+						select {
+						case u := <-updates:
+							if got = append(got, u); slices.Equal(u, want) {
+								return
+							}
+						case <-timeout:
+							t.Fatalf("updates within %s: %q, want %q; log:\n%s", within, got, want, &log)
+						}
+					}
+				}
+				if err := os.Mkdir(filepath.Join(h.root, "containers"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				expect(time.Second)
+				h.write(idA, configA, hostA)
+				expect(tc.first, "api-1 runs")
+				if tc.deaf {
+					time.Sleep(time.Second) // in which inotify could have told
+				}
+				h.write(idA, stoppedA, hostA)
+				expect(time.Second, "api-1")
+				h.remove(idA)
+				expect(time.Second)
+			}
+			if tc.fails || tc.deaf {
+				synctest.Test(t, test)
+			} else {
+				test(t)
 			}
 		})
-		var want []update
-		expect := func(next ...update) {
-			t.Helper()
-			time.Sleep(time.Second)
-			synctest.Wait()
-			want = append(want, next...)
-			mu.Lock()
-			defer mu.Unlock()
-			if diff := cmp.Diff(want, updates); diff != "" {
-				t.Fatalf("updates (-want +got):\n%s", diff)
+	}
+}
+
+// What happens is told by inotify, not found half a minute later.
+func TestInotifyTells(t *testing.T) {
+	h := host{t, t.TempDir()}
+	h.write(idA, configA, hostA)
+	updates := run(t, dockerfiles.New(h.root, logger(&logBook{})))
+	<-updates
+	start := time.Now()
+	const changes = 20
+	for i := range changes {
+		h.write(idA, strings.ReplaceAll(configA, "api-1", fmt.Sprint("name", i)), hostA)
+		for got := range updates {
+			if slices.Equal(got, update{fmt.Sprintf("name%d runs", i)}) {
+				break
 			}
 		}
-		expect() // there is no directory yet
+	}
+	if took := time.Since(start); took > changes*20*time.Second {
+		t.Errorf("%d changes were found within %s: inotify has told of few of them", changes, took)
+	}
+}
+
+// Nobody asks why there is no directory: that is logged once.
+func TestRunWithoutADirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBook
+		d := dockerfiles.New(t.TempDir(), logger(&log))
+		d.Deaf(false)
+		run(t, d)
+		time.Sleep(time.Minute)
 		if n := strings.Count(log.String(), "containers are not found"); n != 1 {
-			t.Errorf("said %d times that nothing is found, want once:\n%s", n, &log)
+			t.Errorf("logged %d times that containers are not found, want once:\n%s", n, &log)
 		}
-		if err := os.Mkdir(filepath.Join(h.root, "containers"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		expect(update{})
-		h.write(idA, configA, hostA)
-		expect(update{"api-1 runs"})
-		expect() // nothing has changed
-		h.write(idA, stoppedA, hostA)
-		expect(update{"api-1"})
-		h.remove(idA)
-		expect(update{})
 	})
 }
 
-// What is said of a container and makes no sense may be that its log is not to be shipped.
-// Nothing of what could not be read is repeated.
+// Files that make no sense may say that the container's log is not to be shipped, so it is not. Their
+// content is not logged.
 func TestBroken(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
 		"no file":  func(file string) error { return os.Mkdir(file, 0o700) },
@@ -186,17 +251,17 @@ func TestBroken(t *testing.T) {
 			d := dockerfiles.New(h.root, logger(&log))
 			for range 3 {
 				got, err := d.List()
-				if err != nil || len(got) != 2 || got[0].Container.Unknown != "" || !strings.Contains(got[1].Container.Unknown, "config.v2.json") {
+				if err != nil || len(got) != 2 || got[0].Container.SkipReason != "" || !strings.Contains(got[1].Container.SkipReason, "config.v2.json") {
 					t.Fatalf("targets = %v, err = %v", got, err)
 				}
 			}
 			if n := strings.Count(log.String(), "is not shipped"); n != 1 || strings.Contains(log.String(), "hunter2") {
-				t.Errorf("said %d times, want once, and no secret:\n%s", n, &log)
+				t.Errorf("logged %d times, want once, and no secret:\n%s", n, &log)
 			}
 			h.remove(idB)
 			h.write(idB, strings.ReplaceAll(configA, "api-1", "now"), hostA)
 			got, err := d.List()
-			if err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.Unknown != "" {
+			if err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.SkipReason != "" {
 				t.Errorf("once it can be read: targets = %v, err = %v", got, err)
 			}
 			spoilt := filepath.Join(h.root, "containers", idB, "config.v2.json")
@@ -206,8 +271,8 @@ func TestBroken(t *testing.T) {
 			if err := spoil(spoilt); err != nil {
 				t.Fatal(err)
 			}
-			if got, err = d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.Unknown != "" {
-				t.Errorf("what was known does not hold on: targets = %v, err = %v", got, err)
+			if got, err = d.List(); err != nil || len(got) != 2 || got[1].Container.Name != "now" || got[1].Container.SkipReason != "" {
+				t.Errorf("what was known before is not used: targets = %v, err = %v", got, err)
 			}
 		})
 	}
@@ -215,7 +280,7 @@ func TestBroken(t *testing.T) {
 
 func TestNoDirectory(t *testing.T) {
 	_, err := dockerfiles.New(t.TempDir(), logger(&logBook{})).List()
-	if err == nil || !strings.Contains(err.Error(), "LIGHTER_DOCKER_ROOT") {
+	if err == nil || !strings.Contains(err.Error(), lighter.SettingDockerRoot) {
 		t.Errorf("err = %v", err)
 	}
 }

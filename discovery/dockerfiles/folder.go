@@ -13,16 +13,16 @@ import (
 	"lighter"
 )
 
-// folder is what is known of a container.
+// folder is what is known of a container from the files in its folder.
 type folder struct {
-	version string // of the files that it is from
+	version string // of the files, see stamp
 	config  config
 	host    hostConfig
 	hidden  bool   // the agent may not read the files
-	broken  string // why the files say nothing, though the agent may read them
+	broken  string // why the files make no sense although the agent may read them
 }
 
-// config is what is read of config.v2.json (moby, container/container.go).
+// config is the part of config.v2.json that is used (moby, container/container.go).
 type config struct {
 	Name    string
 	Created time.Time
@@ -38,15 +38,15 @@ type config struct {
 	}
 }
 
-// hostConfig is what is read of hostconfig.json.
+// hostConfig is the part of hostconfig.json that is used.
 type hostConfig struct {
 	LogConfig   struct{ Type string }
 	NetworkMode string
 }
 
-// read reads the folder of a container, unless it is as before. It fails with fs.ErrNotExist
-// if there is no container in it; with another error it returns what was known before, or that
-// nothing is known.
+// read reads the folder of a container, of which before was known. It returns before if the files have
+// not changed. The error wraps fs.ErrNotExist if the folder does not describe a container. With any
+// other error, read returns what was known before, or a folder that is hidden or broken.
 func read(dir string, before folder) (folder, error) {
 	configFile, hostFile := filepath.Join(dir, "config.v2.json"), filepath.Join(dir, "hostconfig.json")
 	version, err := stamp(configFile, hostFile)
@@ -54,7 +54,7 @@ func read(dir string, before folder) (folder, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return folder{}, err
 		}
-		return unknown(before, err), err
+		return unreadable(before, err), err
 	}
 	if version == before.version {
 		return before, nil
@@ -62,15 +62,15 @@ func read(dir string, before folder) (folder, error) {
 	now := folder{version: version}
 	if err := errors.Join(decode(configFile, &now.config), decode(hostFile, &now.host)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return folder{}, fs.ErrNotExist // removed meanwhile
+			return folder{}, fs.ErrNotExist // the container has just been removed
 		}
-		return unknown(before, err), err
+		return unreadable(before, err), err
 	}
 	return now, nil
 }
 
-// unknown keeps what is known of a container that cannot be read now.
-func unknown(before folder, err error) folder {
+// unreadable returns the folder of a container whose files cannot be read now because of err.
+func unreadable(before folder, err error) folder {
 	switch {
 	case before.version != "":
 		return before
@@ -80,7 +80,8 @@ func unknown(before folder, err error) folder {
 	return folder{version: "broken", broken: err.Error()}
 }
 
-// stamp returns what changes when the files do: the Engine replaces them whole.
+// stamp returns a text that changes when one of the files does. The Engine does not change a file, but
+// replaces it.
 func stamp(names ...string) (string, error) {
 	var s strings.Builder
 	for _, name := range names {
@@ -99,24 +100,24 @@ func decode(name string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("read %s: it is not JSON as the Engine writes it", name) // it may hold secrets
+		return fmt.Errorf("read %s: it is not JSON as the Engine writes it", name) // without err, which may quote secrets
 	}
 	return nil
 }
 
-// container returns what collecting needs of it.
+// container returns the container that the folder describes.
 func (f folder) container(id string) *lighter.Container {
 	c := &lighter.Container{
-		ID:        id,
-		Name:      strings.TrimPrefix(f.config.Name, "/"),
-		TTY:       f.config.Config.Tty,
-		LogDriver: f.host.LogConfig.Type,
-		LogPath:   f.config.LogPath,
-		Running:   f.config.State.Running || f.hidden,
-		Unknown:   f.broken,
-		Created:   f.config.Created.UTC(),
-		Started:   f.config.State.StartedAt.UTC(),
-		Finished:  f.config.State.FinishedAt.UTC(),
+		ID:         id,
+		Name:       strings.TrimPrefix(f.config.Name, "/"),
+		TTY:        f.config.Config.Tty,
+		LogDriver:  f.host.LogConfig.Type,
+		LogPath:    f.config.LogPath,
+		Running:    f.config.State.Running || f.hidden,
+		SkipReason: f.broken,
+		Created:    f.config.Created.UTC(),
+		Started:    f.config.State.StartedAt.UTC(),
+		Finished:   f.config.State.FinishedAt.UTC(),
 	}
 	if c.Name == "" {
 		c.Name = id

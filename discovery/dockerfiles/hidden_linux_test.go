@@ -14,7 +14,7 @@ import (
 	"lighter/discovery/dockerfiles"
 )
 
-// A container of which the agent may not read is one all the same, called by its id.
+// A container whose files the agent may not read is found all the same, and is called by its id.
 func TestHidden(t *testing.T) {
 	h := host{t, t.TempDir()}
 	h.write(idA, configA, hostA)
@@ -28,13 +28,13 @@ func TestHidden(t *testing.T) {
 	asNobody(t, h.root, func() {
 		for range 3 {
 			got, err := d.List()
-			if err != nil || len(got) != 2 || got[0].Container.Name != "api-1" || got[1].Container.Name != idB || !got[1].Container.Running || got[1].Container.Unknown != "" {
+			if err != nil || len(got) != 2 || got[0].Container.Name != "api-1" || got[1].Container.Name != idB || !got[1].Container.Running || got[1].Container.SkipReason != "" {
 				t.Fatalf("targets = %v, err = %v", got, err)
 			}
 		}
 	})
 	if n := strings.Count(log.String(), "named by their ids"); n != 1 {
-		t.Errorf("said %d times, want once:\n%s", n, &log)
+		t.Errorf("logged %d times, want once:\n%s", n, &log)
 	}
 	h.remove(idB)
 	h.write(idB, strings.ReplaceAll(configA, "api-1", "now"), hostA)
@@ -43,8 +43,8 @@ func TestHidden(t *testing.T) {
 	}
 }
 
-// asNobody calls f with no more rights to files than anybody has, who may read all below root but
-// what has no permissions at all.
+// asNobody calls f as a user without any rights of its own. That user may read everything below root
+// but the files that have no permissions at all.
 func asNobody(t *testing.T, root string, f func()) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Dir(root), func(path string, e fs.DirEntry, err error) error {
@@ -60,7 +60,7 @@ func asNobody(t *testing.T, root string, f func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtime.LockOSThread() // the user that files see is a thread's
+	runtime.LockOSThread() // the user is set for a thread
 	defer runtime.UnlockOSThread()
 	before, err := unix.SetfsuidRetUid(65534)
 	if err != nil {

@@ -10,36 +10,37 @@ import (
 	"time"
 )
 
-// Spec is what a container is created from. Only Name is needed.
+// Spec describes a container to create. Only Name is required.
 type Spec struct {
-	ID          string // 64 hex digits; made up if empty
+	ID          string // 64 hex digits; chosen by the Engine if empty
 	Name        string // without the leading slash
 	Image       string // "simulated" if empty
 	Hostname    string // the first 12 digits of the ID if empty
 	Labels      map[string]string
 	TTY         bool
-	Driver      string            // of the log; "json-file" if empty. "none" cannot be read: 501
-	LogOptions  map[string]string // of the driver, as inspect tells them; the simulated log is kept whole all the same
+	Driver      string            // of the log; "json-file" if empty. The log of "none" cannot be read (501)
+	LogOptions  map[string]string // of the driver. Inspect returns them, and nothing else uses them
 	Ports       []Port
-	Networks    []Endpoint // one on bridge if empty, unless NetworkMode says otherwise
-	NetworkMode string     // "host", "none", "container:ID"; the first network's name if empty
+	Networks    []Endpoint // if empty, bridge, unless NetworkMode says otherwise
+	UpperDir    string     // of its root file system on overlay2; inspect does not return it if empty
+	NetworkMode string     // "host", "none", "container:ID"; the name of the first network if empty
 }
 
-// Port is one that a container exposes, and publishes on 0.0.0.0 and :: if Public is set.
+// Port is a port that a container exposes. If Public is set, it is published on 0.0.0.0 and ::.
 type Port struct {
 	Private uint16
-	Public  uint16
+	Public  uint16 // 0 if it is not published
 	Type    string // "tcp" if empty
 }
 
-// Endpoint is a container's place on a network.
+// Endpoint is the attachment of a container to a network.
 type Endpoint struct {
 	Network string // name; the network is created if it does not exist
-	IP      string // made up if empty
-	IPv6    string // none if empty
+	IP      string // chosen by the Engine if empty
+	IPv6    string // the container has none if empty
 }
 
-// state is a container's, in the Engine's own words.
+// state is the state of a container, in the Engine's words.
 type state string
 
 const (
@@ -50,31 +51,31 @@ const (
 	stateDead    state = "dead"
 )
 
-// Container is one of an Engine's. Its methods do what the docker command of that name
-// does, events included, and do not check whether it makes sense.
+// Container is a container of an Engine. Its methods do what the docker commands of the same names do,
+// and emit the same events. They do not check whether a command makes sense in the container's state.
 type Container struct {
 	engine   *Engine
 	id       string
-	spec     Spec // Name and Networks change
+	spec     Spec // only Name and Networks change
 	state    state
 	exitCode int
 	restarts int
 	created  time.Time
-	started  time.Time // zero if it never ran
-	finished time.Time // zero while it never stopped
+	started  time.Time // zero before the first start
+	finished time.Time // zero before the first stop
 	log      journal
 	folder   folder
-	run      *run // of the last start; nil if it never ran
-	changed  bell // a message, the end of a run, or whether logs are held
+	run      *run // since the last start; nil before the first start
+	changed  bell // rings at a message, at the end of a run, and when logs are held or released
 }
 
-// run is the time between a start and a stop; followers end with it.
+// run is the time between a start and a stop. The streams that follow the log end with it.
 type run struct {
 	over bool
-	end  int64 // offset of the log, once over
+	end  int64 // offset of the log at which the run ended; only if it is over
 }
 
-// Create makes a container, which does not run yet.
+// Create creates a container. Start starts it.
 func (e *Engine) Create(s Spec) *Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,24 +115,24 @@ func (e *Engine) Create(s Spec) *Container {
 	return c
 }
 
-// newIDLocked makes up an id, the same in each process.
+// newIDLocked returns a new id. The ids are the same in each process.
 func (e *Engine) newIDLocked(of string) string {
 	e.created++
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", e.created, of))
 	return hex.EncodeToString(sum[:])
 }
 
-// ID is the container's, 64 hex digits.
+// ID returns the container's id of 64 hex digits.
 func (c *Container) ID() string { return c.id }
 
-// Name is the container's present one, without the leading slash.
+// Name returns the container's present name without the leading slash.
 func (c *Container) Name() string {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
 	return c.spec.Name
 }
 
-// Start runs it.
+// Start starts the container.
 func (c *Container) Start() {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -147,7 +148,7 @@ func (c *Container) startLocked() {
 	c.engine.emitLocked(c, "start")
 }
 
-// Stop ends it with an exit code. Streams that follow its log end after what is there.
+// Stop ends the container with an exit code. Streams that follow its log end after the last message.
 func (c *Container) Stop(exitCode int) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -167,7 +168,7 @@ func (c *Container) stopLocked(exitCode int) {
 	}
 }
 
-// Restart stops it with code 0 and starts it.
+// Restart stops the container with exit code 0 and starts it again.
 func (c *Container) Restart() {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -178,13 +179,14 @@ func (c *Container) Restart() {
 	c.engine.emitLocked(c, "restart")
 }
 
-// Pause freezes it; its log stays open.
+// Pause pauses the container. Streams that follow its log stay open.
 func (c *Container) Pause() { c.setState(statePaused, "pause") }
 
-// Unpause lets it go on.
+// Unpause lets a paused container go on.
 func (c *Container) Unpause() { c.setState(stateRunning, "unpause") }
 
-// MarkDead leaves it as a removal that failed does: listed, its log answered with 409.
+// MarkDead leaves the container as a removal that failed does: it is listed, and a request for its log
+// gets a 409.
 func (c *Container) MarkDead() { c.setState(stateDead, "die") }
 
 func (c *Container) setState(s state, action string) {
@@ -194,7 +196,7 @@ func (c *Container) setState(s state, action string) {
 	c.engine.emitLocked(c, action)
 }
 
-// Rename gives it another name.
+// Rename gives the container another name.
 func (c *Container) Rename(name string) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -203,7 +205,7 @@ func (c *Container) Rename(name string) {
 	c.engine.emitLocked(c, "rename", "oldName", "/"+old)
 }
 
-// Remove takes it and its log away, stopped first if it runs: docker rm -f.
+// Remove removes the container and its log, as docker rm -f does. A running container is stopped first.
 func (c *Container) Remove() {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -215,7 +217,7 @@ func (c *Container) Remove() {
 	c.engine.emitLocked(c, "destroy")
 }
 
-// Connect puts it on a network.
+// Connect attaches the container to a network.
 func (c *Container) Connect(n Endpoint) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -224,7 +226,7 @@ func (c *Container) Connect(n Endpoint) {
 	c.engine.emitNetworkLocked(c, n.Network, "connect")
 }
 
-// Disconnect takes it off a network.
+// Disconnect detaches the container from a network.
 func (c *Container) Disconnect(network string) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -232,5 +234,5 @@ func (c *Container) Disconnect(network string) {
 	c.engine.emitNetworkLocked(c, network, "disconnect")
 }
 
-// running tells whether followers wait for more.
+// running reports whether a stream that follows the log waits for more.
 func (c *Container) running() bool { return c.run != nil && !c.run.over }

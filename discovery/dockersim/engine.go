@@ -1,6 +1,6 @@
-// Package dockersim is a simulated Docker Engine: the read half of its HTTP API, with
-// containers that a Go program creates, writes for, stops and removes. Tests use it, and
-// `lighter demo` on a machine without Docker.
+// Package dockersim simulates a Docker Engine. It serves the part of the HTTP API that reads, for
+// containers that a Go program creates, starts, stops and removes and whose output the program
+// writes. Tests use it, and so does `lighter demo` on a machine without Docker.
 //
 //	engine := dockersim.New(dockersim.Options{})
 //	if err := engine.Listen("tcp://127.0.0.1:0"); err != nil { … }
@@ -10,17 +10,18 @@
 //	api.Write(dockersim.Stdout, "hello")
 //	// a client of engine.Host() sees the container, its events and its line
 //
-// It answers /_ping, /version, /info, /events, /containers/json, /containers/{id}/json,
-// /containers/{id}/logs and /networks, with or without a version prefix, in the wire
-// format of the real one, its oddities included: the log filter that is off after its
-// first match, 16 KiB pieces that each carry the first one's time, errors in the stream
-// after a 200, lines skipped silently when a log rotates under a slow reader. Every other
-// path is 404, every method but GET and HEAD is 405; Requests tells what was asked.
+// It serves /_ping, /version, /info, /events, /containers/json, /containers/{id}/json,
+// /containers/{id}/logs and /networks, with or without a version prefix, in the wire format of a
+// real Engine. It has the oddities of the real one: the time filter of a log ends with its first
+// match, the 16 KiB pieces of a long line all carry the time of the first, an error is sent within
+// the stream after a 200, and a reader that is slower than the rotation of a log skips lines without
+// being told. Any other path gets a 404, and any method but GET and HEAD a 405. Requests returns what
+// clients have asked for.
 //
-// Logs are kept in memory until Rotate or Remove. With Options.Root they are also kept there,
-// as the driver json-file does, which Rotate leaves as they are, beside what the Engine writes
-// there about containers. The clock is Options.Now, and WriteAt
-// takes any time, so that a test owns time. All methods may be called from any goroutine.
+// Logs are kept in memory until Rotate or Remove. If Options.Root is set, they are also written to
+// files below it, as the json-file driver does, together with the files in which the Engine describes
+// containers. Rotate does not change these files. The clock is Options.Now, and WriteAt takes any
+// time, so that a test controls time. All methods may be called from any goroutine.
 package dockersim
 
 import (
@@ -29,45 +30,45 @@ import (
 	"time"
 )
 
-// Options say what Engine it is. The zero value is a recent one.
+// Options describe the Engine that is simulated. The zero value describes a recent one.
 type Options struct {
-	APIVersion    string           // newest it speaks; "1.51" if empty
-	MinAPIVersion string           // oldest it speaks; "1.24" if empty
+	APIVersion    string           // newest version that it speaks; "1.51" if empty
+	MinAPIVersion string           // oldest version that it speaks; "1.24" if empty
 	Version       string           // of the Engine; "28.5.2" if empty
-	Name          string           // of its host, docker info's Name; "dockersim" if empty
-	Root          string           // a directory that it keeps as its data directory; none if empty
+	Name          string           // of its host, as in docker info; "dockersim" if empty
+	Root          string           // its data directory; nothing is written if empty
 	Now           func() time.Time // time.Now if nil
 }
 
-// Engine is a simulated Docker Engine. New makes one; it serves as an http.Handler, or by
-// itself after Listen.
+// Engine is a simulated Docker Engine, made by New. It is an http.Handler, and can serve by itself
+// with Listen.
 type Engine struct {
 	Options
 
-	mu         sync.Mutex // guards what follows, the versions, and every container and network
+	mu         sync.Mutex // guards the fields below, the versions, and every container and network
 	containers []*Container
 	networks   []*network
-	created    int // containers and networks ever made, for ids
+	created    int // number of containers and networks that were ever created, which their ids are made of
 	events     eventLog
 	requests   []Request
 	intercept  func(http.ResponseWriter, *http.Request) bool
-	held       bool // HoldLogs
-	down       bool // between Down and Up: nothing is recorded
+	held       bool // see HoldLogs
+	down       bool // between Down and Up, when no events are recorded
 	closed     bool
-	failed     error // why Root could not be written
+	rootErr    error // why Root could not be written
 	handlers   sync.WaitGroup
 
-	ears ears
+	listening listening
 }
 
-// Request is what a client asked.
+// Request is a request of a client.
 type Request struct {
 	Method string
-	Path   string // as sent, with its version prefix, not decoded
+	Path   string // as it was sent: not decoded, and with its version prefix
 	Query  string // not decoded
 }
 
-// New returns an Engine with the networks bridge, host and none and no container.
+// New returns an Engine with the networks bridge, host and none, and without containers.
 func New(o Options) *Engine {
 	if o.APIVersion == "" {
 		o.APIVersion = "1.51"
@@ -91,31 +92,32 @@ func New(o Options) *Engine {
 	return e
 }
 
-// SetAPIVersion changes the versions it speaks, as another Engine behind the same socket
-// does: call it between Down and Up.
+// SetAPIVersion changes the versions that the Engine speaks, as if another Engine took its place
+// behind the same socket. Call it between Down and Up.
 func (e *Engine) SetAPIVersion(newest, oldest string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.APIVersion, e.MinAPIVersion = newest, oldest
 }
 
-// Requests returns what was asked so far, oldest first.
+// Requests returns the requests that were made so far, oldest first.
 func (e *Engine) Requests() []Request {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]Request(nil), e.requests...)
 }
 
-// Intercept has f see every request first; what it returns true for is answered. It may
-// block, as a hung Engine does, until the request's context ends. Nil takes it away.
+// Intercept makes the Engine pass every request to f first. If f returns true, it has responded, and
+// the Engine does nothing more. f may block until the request's context ends, as an Engine that hangs
+// does. A nil f ends the interception.
 func (e *Engine) Intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.intercept = f
 }
 
-// HoldLogs stops, and lets go on, what is sent on all log streams, those that are opened
-// meanwhile included. Their answers' headers are sent.
+// HoldLogs makes all log streams pause, or go on if hold is false. A stream that is opened during the
+// pause sends its headers and nothing else.
 func (e *Engine) HoldLogs(hold bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -125,15 +127,15 @@ func (e *Engine) HoldLogs(hold bool) {
 	}
 }
 
-// Containers returns those that exist, in the order of their creation.
+// Containers returns the containers that exist, in the order of their creation.
 func (e *Engine) Containers() []*Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]*Container(nil), e.containers...)
 }
 
-// bell wakes whoever waits for a change; it costs nothing while nobody does. The Engine's
-// lock guards it.
+// bell wakes the goroutines that wait for a change. It costs nothing while none waits. The Engine's lock
+// guards it.
 type bell struct{ ch chan struct{} }
 
 // wait returns a channel that is closed at the next wake.

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start returns a listening Engine and the reference client, which shows that what is
-// simulated is what that client understands.
+// start returns an Engine that listens and a client of Docker's own package, which must understand
+// what is simulated.
 func start(t *testing.T, o dockersim.Options) (*dockersim.Engine, *client.Client) {
 	t.Helper()
 	e := dockersim.New(o)
@@ -262,7 +262,7 @@ func TestDownAndUp(t *testing.T) {
 	}
 	e.Down()
 	if _, err := cli.Ping(t.Context()); err == nil {
-		t.Error("ping answered while down")
+		t.Error("the Engine responded to a ping while it was down")
 	}
 	if err := e.Up(); err != nil {
 		t.Fatal(err)

@@ -13,11 +13,11 @@ import (
 // eventsKept is how many past events the real Engine remembers.
 const eventsKept = 256
 
-// eventLog is the newest events, and who waits for the next.
+// eventLog holds the newest events.
 type eventLog struct {
 	kept  []events.Message
-	first int // number of kept[0] since the Engine was made
-	more  bell
+	first int  // number of kept[0] among all events since the Engine was made
+	more  bell // rings when an event is added
 }
 
 func (l *eventLog) forget() {
@@ -41,10 +41,10 @@ func (l *eventLog) add(m events.Message) {
 	l.more.wake()
 }
 
-// emitLocked tells of a container that has changed; attributes are names and values by turns.
+// emitLocked emits an event of a container that has changed. attributes are names and values in turn.
 func (e *Engine) emitLocked(c *Container, action string, attributes ...string) {
 	if action != "destroy" {
-		e.settleLocked(c)
+		e.saveLocked(c)
 	}
 	attrs := map[string]string{"image": c.spec.Image, "name": c.spec.Name}
 	for k, v := range c.spec.Labels {
@@ -74,8 +74,8 @@ func (e *Engine) emitNetworkLocked(c *Container, name, action string) {
 	})
 }
 
-// serveEvents sends the past events since a time, if one is given, then each as it comes,
-// whatever its time.
+// serveEvents sends the past events since a time, if the request has one, and then every new event,
+// whatever its time is.
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	since, err := parseTime(q.Get("since"))
@@ -137,8 +137,8 @@ func matches(wanted filters.Args, m events.Message) bool {
 		wanted.MatchKVList("label", m.Actor.Attributes)
 }
 
-// parseTime reads seconds[.nanoseconds] since 1970, its fraction padded on the right to
-// nine digits, into Unix nanoseconds. Empty is 0.
+// parseTime reads seconds[.nanoseconds] since 1970 and returns Unix nanoseconds. As in a decimal
+// fraction, .5 means 500 ms. An empty text means 0.
 func parseTime(s string) (int64, error) {
 	if s == "" {
 		return 0, nil

@@ -10,33 +10,33 @@ import (
 	"time"
 )
 
-// folder is a container's in the Engine's data directory. The Engine's lock guards it.
+// folder is the folder of a container in the Engine's data directory. The Engine's lock guards it.
 type folder struct {
-	dir string   // empty: it has none
-	log *os.File // nil before the first start, and with a driver that keeps no file
+	dir string   // empty if there is none
+	log *os.File // nil before the first start, and if the driver keeps no file
 }
 
-// settleLocked writes what the Engine keeps of a container after a change, and its log's file
-// from the first start on. What cannot be written is for Close to say.
-func (e *Engine) settleLocked(c *Container) {
+// saveLocked writes the files that describe a container after a change, and creates its log file at
+// the first start. Close returns the error if something could not be written.
+func (e *Engine) saveLocked(c *Container) {
 	if e.Root == "" || e.closed {
 		return
 	}
 	if c.folder.dir == "" {
 		c.folder.dir = filepath.Join(e.Root, "containers", c.id)
 	}
-	e.failed = errors.Join(e.failed, c.describe())
+	e.rootErr = errors.Join(e.rootErr, c.describe())
 	if c.folder.log == nil && !c.started.IsZero() && c.spec.Driver == "json-file" {
 		f, err := os.OpenFile(c.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
 		if err != nil {
-			e.failed = errors.Join(e.failed, err)
+			e.rootErr = errors.Join(e.rootErr, err)
 			return
 		}
 		c.folder.log = f
 	}
 }
 
-// logPath is where the container's log is in the data directory.
+// logPath returns the path of the container's log file.
 func (c *Container) logPath() string {
 	root := c.engine.Root
 	if root == "" {
@@ -45,8 +45,8 @@ func (c *Container) logPath() string {
 	return filepath.Join(root, "containers", c.id, c.id+"-json.log")
 }
 
-// describe writes config.v2.json and hostconfig.json as far as readers of logs use them. The
-// Engine replaces them whole, and so does this.
+// describe writes the parts of config.v2.json and hostconfig.json that readers of logs use. Like the
+// Engine, it replaces the files instead of changing them.
 func (c *Container) describe() error {
 	type object = map[string]any
 	up := c.state == stateRunning || c.state == statePaused
@@ -79,7 +79,7 @@ func (c *Container) describe() error {
 	return nil
 }
 
-// recordLocked writes a message to the log's file, as the driver json-file does.
+// recordLocked writes a message to the log file, as the json-file driver does.
 func (c *Container) recordLocked(unixNano int64, s Stream, text string) {
 	if c.folder.log == nil {
 		return
@@ -97,10 +97,10 @@ func (c *Container) recordLocked(unixNano int64, s Stream, text string) {
 	if err == nil {
 		_, err = c.folder.log.Write(line.Bytes())
 	}
-	c.engine.failed = errors.Join(c.engine.failed, err)
+	c.engine.rootErr = errors.Join(c.engine.rootErr, err)
 }
 
-// close lets the log's file go.
+// close closes the log file.
 func (f *folder) close() error {
 	if f.log == nil {
 		return nil
@@ -110,11 +110,11 @@ func (f *folder) close() error {
 	return log.Close()
 }
 
-// removeLocked takes the folder away with all that is in it.
+// removeLocked removes the folder with everything in it.
 func (c *Container) removeLocked() {
 	if c.folder.dir == "" {
 		return
 	}
-	c.engine.failed = errors.Join(c.engine.failed, c.folder.close(), os.RemoveAll(c.folder.dir))
+	c.engine.rootErr = errors.Join(c.engine.rootErr, c.folder.close(), os.RemoveAll(c.folder.dir))
 	c.folder.dir = ""
 }

@@ -13,7 +13,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// The data directory holds what the real Engine keeps there, as far as logs go.
+// The data directory has the files of a real Engine that readers of logs use.
 func TestRoot(t *testing.T) {
 	root := t.TempDir()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
@@ -66,7 +66,7 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// What could not be written is said.
+// Close returns an error if a file could not be written.
 func TestRootNotWritable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/docker/docker/api/types/versions"
 )
 
-// route splits a path into version (empty if it has none), and what is asked.
+// route splits a path into its version, which may be missing, and the rest.
 var route = regexp.MustCompile(`^(?:/v([0-9]+\.[0-9]+))?(/.*)$`)
 
-// ServeHTTP answers as the Engine's API does.
+// ServeHTTP implements http.Handler. It responds as the Engine's API does.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	if e.closed {
@@ -35,7 +35,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Ostype", "linux")
 	w.Header().Set("Server", "Docker/"+e.Version+" (linux)")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		fail(w, http.StatusMethodNotAllowed, "the simulated engine is only read")
+		fail(w, http.StatusMethodNotAllowed, "the simulated Engine can only be read")
 		return
 	}
 	parts := route.FindStringSubmatch(r.URL.Path)
@@ -99,7 +99,8 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request, version, path str
 	}
 }
 
-// find returns the container of an id, of the beginning of one, or of a name.
+// find returns the container with the given id, beginning of an id, or name. It returns nil if there is
+// none.
 func (e *Engine) find(id string) *Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,7 +114,7 @@ func (e *Engine) find(id string) *Container {
 
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // whoever asked is gone
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client has gone
 }
 
 func fail(w http.ResponseWriter, status int, message string) {

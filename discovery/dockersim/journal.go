@@ -2,25 +2,25 @@ package dockersim
 
 import "encoding/binary"
 
-// Stream is where a container wrote a line.
+// Stream is the output to which a container writes.
 type Stream byte
 
-// The streams of a container. With a TTY all is Stdout.
+// The streams of a container. A container with a TTY only has Stdout.
 const (
 	Stdout Stream = 1
 	Stderr Stream = 2
 )
 
-// pieceBytes is how much of a line the Engine takes into one message.
+// pieceBytes is how much of a line a message can hold. The Engine splits longer lines.
 const pieceBytes = 16 << 10
 
-// Write logs a line, without its newline, at the Engine's present time.
+// Write logs a line at the Engine's present time. line does not have its newline.
 func (c *Container) Write(s Stream, line string) { c.write(c.engine.Now().UnixNano(), s, line, "\n") }
 
-// WriteAt logs a line, without its newline, at a time in Unix nanoseconds. Times need not rise.
+// WriteAt is like Write at the given time in Unix nanoseconds. The times of a log may go back.
 func (c *Container) WriteAt(unixNano int64, s Stream, line string) { c.write(unixNano, s, line, "\n") }
 
-// WriteUnfinished logs text that no newline follows, as the last output before an exit.
+// WriteUnfinished logs text without a newline, as the last output before an exit may be.
 func (c *Container) WriteUnfinished(s Stream, text string) {
 	c.write(c.engine.Now().UnixNano(), s, text, "")
 }
@@ -38,7 +38,7 @@ func (c *Container) write(unixNano int64, s Stream, line, end string) {
 		}
 	}
 	rest := line + end
-	for len(rest) > pieceBytes { // a newline right after a full piece is a piece of its own
+	for len(rest) > pieceBytes { // if the text fills a piece, its newline is in a piece of its own
 		c.appendLocked(unixNano, s, rest[:pieceBytes])
 		rest = rest[pieceBytes:]
 	}
@@ -53,16 +53,16 @@ func (c *Container) appendLocked(unixNano int64, s Stream, text string) {
 	c.recordLocked(unixNano, s, text)
 }
 
-// Rotate throws away the oldest n messages of the log (a line, or a 16 KiB piece of one).
-// A reader that has not come so far goes on after them without a word.
+// Rotate drops the oldest n messages of the log. A message is a line or a 16 KiB piece of one. A reader
+// that has not read them goes on after them and is not told.
 func (c *Container) Rotate(n int) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
 	c.log.drop(n)
 }
 
-// FailLogs spoils the log at its present end: a reader that comes there gets the error in
-// its stream, after a 200, and the stream ends. An empty text heals it.
+// FailLogs makes the log unreadable at its present end. A reader that comes to that point gets the text
+// as an error in its stream, after a 200, and the stream ends. An empty text repairs the log.
 func (c *Container) FailLogs(text string) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -70,17 +70,16 @@ func (c *Container) FailLogs(text string) {
 	c.changed.wake()
 }
 
-// journal is a log: messages one after the other in one slice, each as time, stream,
-// length and text. An offset counts from the beginning of the log and stays valid when the
-// log is rotated.
+// journal is a log. It holds messages one after the other in one slice, each as time, stream, length
+// and text. An offset counts from the beginning of the log and stays valid when the log is rotated.
 type journal struct {
 	data    []byte
 	base    int64  // offset of data[0]
-	fault   string // empty: none
+	fault   string // the error that readers get at faultAt; empty if there is none
 	faultAt int64
 }
 
-// message is one of a journal's; its text is a slice of the journal.
+// message is a message of a journal. Its text is a slice of the journal's data.
 type message struct {
 	time   int64 // Unix nanoseconds
 	stream Stream
@@ -98,8 +97,8 @@ func (j *journal) append(unixNano int64, s Stream, text string) {
 	j.data = append(j.data, text...)
 }
 
-// next returns the message at offset or, when that is rotated away, the oldest, and the
-// offset after it. At the end it returns false.
+// next returns the message at offset and the offset after it. If the message has been dropped, it
+// returns the oldest one instead. At the end of the journal it returns false.
 func (j *journal) next(offset int64) (message, int64, bool) {
 	at := max(offset-j.base, 0)
 	if at >= int64(len(j.data)) {
@@ -111,7 +110,7 @@ func (j *journal) next(offset int64) (message, int64, bool) {
 	return m, j.base + at + messageHeader + n, true
 }
 
-// tail returns the offset of the n-th message before the end.
+// tail returns the offset of the last n messages.
 func (j *journal) tail(n int) int64 {
 	var starts []int64
 	for at := j.base; ; {

@@ -10,48 +10,48 @@ import (
 	"time"
 )
 
-// ears is where an Engine listens, while it does.
-type ears struct {
+// listening is the state of an Engine's server.
+type listening struct {
 	mu       sync.Mutex
-	network  string // "unix" or "tcp"
-	addr     string // of the first Listen, with the port that it got
-	server   *http.Server
+	network  string       // "unix" or "tcp"
+	addr     string       // of the first Listen, with the port that was chosen
+	server   *http.Server // nil while it does not listen
 	listener net.Listener
 	conns    map[net.Conn]struct{}
 	serving  sync.WaitGroup
 	closed   bool
 }
 
-// Listen serves at host until Close: unix:///path/of.sock or tcp://127.0.0.1:0. The file
-// of a socket must not exist. It does not block.
+// Listen starts to serve at host, such as unix:///path/of.sock or tcp://127.0.0.1:0, until Close. The
+// file of a socket must not exist yet.
 func (e *Engine) Listen(host string) error {
 	network, addr, ok := strings.Cut(host, "://")
 	if !ok || network != "unix" && network != "tcp" {
 		return fmt.Errorf("listen on %q: want unix:///path or tcp://address:port", host)
 	}
-	e.ears.mu.Lock()
-	defer e.ears.mu.Unlock()
+	e.listening.mu.Lock()
+	defer e.listening.mu.Unlock()
 	return e.listenLocked(network, addr)
 }
 
 func (e *Engine) listenLocked(network, addr string) error {
-	if e.ears.server != nil {
+	if e.listening.server != nil {
 		return fmt.Errorf("listen on %s: the engine listens already", addr)
 	}
 	l, err := net.Listen(network, addr)
 	if err != nil {
-		return err // says operation and address itself
+		return err // its text has the operation and the address
 	}
-	e.ears.network, e.ears.addr = network, l.Addr().String()
+	e.listening.network, e.listening.addr = network, l.Addr().String()
 	e.serveLocked(l)
 	return nil
 }
 
-// Serve serves on l, which Close closes; a test's listener in memory, say. It does not
-// block. Up cannot listen there again.
+// Serve starts to serve on l, such as a test's listener in memory. Close closes l. Up cannot serve on l
+// again.
 func (e *Engine) Serve(l net.Listener) {
-	e.ears.mu.Lock()
-	defer e.ears.mu.Unlock()
+	e.listening.mu.Lock()
+	defer e.listening.mu.Unlock()
 	e.serveLocked(l)
 }
 
@@ -61,8 +61,8 @@ func (e *Engine) serveLocked(l net.Listener) {
 		Handler:           e,
 		ReadHeaderTimeout: 10 * time.Second,
 		ConnState: func(c net.Conn, s http.ConnState) {
-			e.ears.mu.Lock()
-			defer e.ears.mu.Unlock()
+			e.listening.mu.Lock()
+			defer e.listening.mu.Unlock()
 			switch s {
 			case http.StateNew:
 				conns[c] = struct{}{}
@@ -71,41 +71,41 @@ func (e *Engine) serveLocked(l net.Listener) {
 			}
 		},
 	}
-	e.ears.server, e.ears.listener, e.ears.conns = server, l, conns
+	e.listening.server, e.listening.listener, e.listening.conns = server, l, conns
 	e.mu.Lock()
 	e.down = false
 	e.mu.Unlock()
-	e.ears.serving.Go(func() { _ = server.Serve(l) }) // ends by Down or Close
+	e.listening.serving.Go(func() { _ = server.Serve(l) }) // ends by Down or Close
 }
 
-// Host is where it listens, as DOCKER_HOST has it.
+// Host returns the address at which the Engine listens, in the form of DOCKER_HOST.
 func (e *Engine) Host() string {
-	e.ears.mu.Lock()
-	defer e.ears.mu.Unlock()
-	return e.ears.network + "://" + e.ears.addr
+	e.listening.mu.Lock()
+	defer e.listening.mu.Unlock()
+	return e.listening.network + "://" + e.listening.addr
 }
 
-// KillConnections cuts every connection in the middle of what it carries.
+// KillConnections closes every connection, in the middle of what it carries.
 func (e *Engine) KillConnections() {
-	e.ears.mu.Lock()
-	defer e.ears.mu.Unlock()
-	for c := range e.ears.conns {
+	e.listening.mu.Lock()
+	defer e.listening.mu.Unlock()
+	for c := range e.listening.conns {
 		_ = c.Close()
 	}
 }
 
-// Down is an Engine that went away: connections are cut, the socket's file is removed, the
-// port refuses, past events are forgotten, and what happens to containers until Up is no
-// event. Containers go on, as with live-restore.
+// Down makes the Engine go away. It closes all connections and stops listening, which removes the file
+// of a socket. It forgets past events, and records none until Up. The containers keep running, as with
+// the Engine's live-restore.
 func (e *Engine) Down() {
-	e.ears.mu.Lock()
-	server, listener := e.ears.server, e.ears.listener
-	e.ears.server = nil
-	e.ears.mu.Unlock()
+	e.listening.mu.Lock()
+	server, listener := e.listening.server, e.listening.listener
+	e.listening.server = nil
+	e.listening.mu.Unlock()
 	if server != nil {
 		_ = server.Close()
-		_ = listener.Close() // the server may not have begun with it
-		e.ears.serving.Wait()
+		_ = listener.Close() // the server does not close a listener that it has not begun to serve
+		e.listening.serving.Wait()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -113,21 +113,22 @@ func (e *Engine) Down() {
 	e.events.forget()
 }
 
-// Up listens again where Listen did. The file of a socket is a new one.
+// Up listens again at the address of Listen. The file of a socket is a new one.
 func (e *Engine) Up() error {
-	e.ears.mu.Lock()
-	defer e.ears.mu.Unlock()
-	if e.ears.closed {
+	e.listening.mu.Lock()
+	defer e.listening.mu.Unlock()
+	if e.listening.closed {
 		return errors.New("bring the engine up: it is closed")
 	}
-	return e.listenLocked(e.ears.network, e.ears.addr)
+	return e.listenLocked(e.listening.network, e.listening.addr)
 }
 
-// Close goes Down for good and waits until nothing of it runs.
+// Close calls Down for the last time and waits for all handlers. Its error says whether Root could be
+// written.
 func (e *Engine) Close() error {
-	e.ears.mu.Lock()
-	e.ears.closed = true
-	e.ears.mu.Unlock()
+	e.listening.mu.Lock()
+	e.listening.closed = true
+	e.listening.mu.Unlock()
 	e.Down()
 	e.mu.Lock()
 	e.closed = true
@@ -136,7 +137,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, c := range e.containers {
-		e.failed = errors.Join(e.failed, c.folder.close())
+		e.rootErr = errors.Join(e.rootErr, c.folder.close())
 	}
-	return e.failed
+	return e.rootErr
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/docker/docker/api/types/versions"
 )
 
-// stampLayout is the Engine's: fixed width, always UTC.
+// stampLayout is the layout of the Engine's times in a log. They have a fixed width and are in UTC.
 const stampLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
-// systemErr is the stream of what goes wrong after the 200.
+// systemErr is the stream of errors that occur after the 200.
 const systemErr Stream = 3
 
-// serveLogs answers docker logs, each message in a chunk of its own.
+// serveLogs responds to docker logs. Each message is sent in a chunk of its own.
 func (e *Engine) serveLogs(w http.ResponseWriter, r *http.Request, c *Container, version string) {
 	lr, err := newLogReader(r.URL.Query())
 	if err != "" {
@@ -75,16 +75,16 @@ func (e *Engine) serveLogs(w http.ResponseWriter, r *http.Request, c *Container,
 	}
 }
 
-// logReader is one request's way through a journal.
+// logReader reads a journal for one request.
 type logReader struct {
 	stdout, stderr, follow, stamps bool
-	tail                           int   // -1: all
-	since, until                   int64 // Unix nanoseconds, 0: none
+	tail                           int   // number of messages; -1 means all
+	since, until                   int64 // Unix nanoseconds; 0 if the request does not have it
 
-	raw    bool  // TTY: no frames
-	run    *run  // followed; nil: read to stop
-	at     int64 // offset of what comes next
-	stop   int64 // offset that ends it, without run
+	raw    bool  // without frames, because the container has a TTY
+	run    *run  // the run that is followed; nil if the log is read up to stop
+	at     int64 // offset of the next message
+	stop   int64 // offset at which to end if no run is followed
 	buf    []byte
 	chunks []int // ends of the messages in buf
 }
@@ -108,7 +108,8 @@ func newLogReader(q url.Values) (*logReader, string) {
 	return lr, ""
 }
 
-// open places it at the log as it is now. The Engine's lock is held here and in read.
+// open sets where to begin and end in the log as it is now. The caller of open and read holds the
+// Engine's lock.
 func (lr *logReader) open(c *Container) {
 	lr.raw = c.spec.TTY
 	lr.at, lr.stop = c.log.base, c.log.end()
@@ -120,10 +121,11 @@ func (lr *logReader) open(c *Container) {
 	}
 }
 
-// readBytes is about how much read takes at once.
+// readBytes is about how much read reads at once.
 const readBytes = 64 << 10
 
-// read fills buf with what is there, as it goes over the wire, and tells whether that was all.
+// read fills buf with the next messages in the format of the wire. It returns their ends in buf, and
+// reports whether the stream is over.
 func (lr *logReader) read(c *Container, held bool) (chunks []int, over bool) {
 	lr.buf, lr.chunks = lr.buf[:0], lr.chunks[:0]
 	for !held && len(lr.buf) < readBytes {
@@ -149,7 +151,7 @@ func (lr *logReader) read(c *Container, held bool) (chunks []int, over bool) {
 		if m.time < lr.since {
 			continue
 		}
-		lr.since = 0 // the real Engine's filter, too, is off after the first match
+		lr.since = 0 // as with the real Engine, the filter ends with its first match
 		if lr.until != 0 && m.time > lr.until {
 			return lr.chunks, true
 		}

@@ -2,7 +2,7 @@ package dockersim
 
 import "fmt"
 
-// Network is what a network is created from. Only Name is needed.
+// Network describes a network to create. Only Name is required.
 type Network struct {
 	Name     string
 	Labels   map[string]string
@@ -15,10 +15,10 @@ type network struct {
 	Network
 	id     string
 	subnet int // 172.subnet.0.0/16
-	hosts  int // addresses given out
+	hosts  int // number of addresses that were assigned
 }
 
-// CreateNetwork makes a network and returns its id.
+// CreateNetwork creates a network and returns its id.
 func (e *Engine) CreateNetwork(n Network) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -43,7 +43,8 @@ func (e *Engine) networkLocked(name string) *network {
 	return nil
 }
 
-// assignLocked makes sure that the endpoint's network exists, and gives it an address.
+// assignLocked creates the endpoint's network if it does not exist, and assigns an address to an
+// endpoint that has none.
 func (e *Engine) assignLocked(p *Endpoint) {
 	n := e.networkLocked(p.Network)
 	if n == nil {

@@ -9,8 +9,8 @@ import (
 	dockernet "github.com/docker/docker/api/types/network"
 )
 
-// serveList answers docker ps: those that run, newest first; all of them with ?all, or
-// when the filter asks for a state.
+// serveList responds to docker ps with the running containers, newest first. It also lists the others
+// with ?all, or if the filter asks for a state.
 func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
 	wanted, err := filters.FromJSON(r.URL.Query().Get("filters"))
 	if err != nil {
@@ -79,17 +79,17 @@ func (c *Container) labels() map[string]string {
 	if c.spec.Labels == nil {
 		return map[string]string{}
 	}
-	return c.spec.Labels // never changed
+	return c.spec.Labels // which never change
 }
 
 func (c *Container) logOptions() map[string]string {
 	if c.spec.LogOptions == nil {
 		return map[string]string{}
 	}
-	return c.spec.LogOptions // never changed
+	return c.spec.LogOptions // which never change
 }
 
-// endpoints are kept by a stopped container, without addresses.
+// endpoints returns the container's networks. A container that is not up has no addresses on them.
 func (c *Container) endpoints(up bool) map[string]*dockernet.EndpointSettings {
 	on := make(map[string]*dockernet.EndpointSettings)
 	for _, n := range c.spec.Networks {
@@ -102,7 +102,7 @@ func (c *Container) endpoints(up bool) map[string]*dockernet.EndpointSettings {
 	return on
 }
 
-// serveInspect answers docker inspect.
+// serveInspect responds to docker inspect.
 func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 	e.mu.Lock()
 	up := c.state == stateRunning || c.state == statePaused
@@ -110,7 +110,7 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 	if c.spec.Driver == "json-file" {
 		logPath = c.logPath()
 	}
-	answer := container.InspectResponse{
+	response := container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{
 			ID: c.id, Name: "/" + c.spec.Name, Created: stamp(c.created), Image: "sha256:" + c.id,
 			LogPath: logPath, RestartCount: c.restarts, Platform: "linux", Driver: "overlay2",
@@ -127,14 +127,18 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 		NetworkSettings: &container.NetworkSettings{Networks: c.endpoints(up)},
 		Mounts:          []container.MountPoint{},
 	}
+	response.GraphDriver.Name = response.Driver
+	if c.spec.UpperDir != "" {
+		response.GraphDriver.Data = map[string]string{"UpperDir": c.spec.UpperDir}
+	}
 	e.mu.Unlock()
-	reply(w, answer)
+	reply(w, response)
 }
 
-// stamp writes a time as inspect does; what never happened is the year 1.
+// stamp writes a time as inspect does. The zero time is in the year 1.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// serveNetworks answers docker network ls.
+// serveNetworks responds to docker network ls.
 func (e *Engine) serveNetworks(w http.ResponseWriter) {
 	e.mu.Lock()
 	list := []dockernet.Summary{}

@@ -1,4 +1,4 @@
-// Package static hands on targets that are written down in the settings.
+// Package static provides the targets that are written down in the settings.
 package static
 
 import (
@@ -9,7 +9,7 @@ import (
 	"lighter"
 )
 
-// Discoverer has the same targets all the time.
+// Discoverer provides the same targets all the time.
 type Discoverer struct {
 	targets []lighter.Target
 }
@@ -23,7 +23,7 @@ func New(targets []labels.Labels) *Discoverer {
 	return d
 }
 
-// Run calls update once, with all targets, and waits until ctx ends, which it reports as nil.
+// Run implements discovery.Source. It calls update once.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
 	update(d.targets)
 	<-ctx.Done()

@@ -8,11 +8,11 @@ import (
 )
 
 // A request takes no memory but what the packer keeps, up to the 5,000 lines of 200 bytes that
-// fill one: no allocation a line, and none a request.
+// fill one: no allocation a line, be it with structured metadata, and none a request.
 func TestAllocsPack(t *testing.T) {
 	for _, lines := range []int{1, 100, 2500} {
 		t.Run(fmt.Sprintf("lines=%d", lines), func(t *testing.T) {
-			batches := []*lighter.Batch{manyLines(lines)[0], manyLines(lines)[0]}
+			batches := []*lighter.Batch{manyLines(lines)[0], withFields(manyLines(lines)[0], []byte("1234"))}
 			var p packer
 			p.pack(batches, text) // takes the memory
 			if n := testing.AllocsPerRun(20, func() { p.pack(batches, text) }); n > 0 {

@@ -5,13 +5,16 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
 )
 
 // Config is one Loki endpoint.
 type Config struct {
 	Name           string                      // names the endpoint in metrics, status and log; unique in a process
 	URL            string                      // the push URL, used as given
-	HTTP           promconfig.HTTPClientConfig // auth, TLS, proxy
+	HTTP           promconfig.HTTPClientConfig // auth, TLS
+	Proxy          lighter.Secret              // URL of the proxy before the endpoint; it may hold a password; empty leaves what HTTP says
 	Headers        map[string]string
 	Tenant         string        // X-Scope-OrgID; empty sends none
 	ExternalLabels labels.Labels // on every stream; a stream's own label of that name wins

@@ -35,7 +35,8 @@ func slowPack(t testing.TB, batches []*lighter.Batch) []byte {
 	var req push.PushRequest
 	index := map[string]int{}
 	for _, b := range batches {
-		for _, e := range b.Entries {
+		for i := range b.Entries {
+			e := &b.Entries[i]
 			l := text(b.Streams[e.Stream])
 			i, ok := index[l]
 			if !ok {
@@ -43,7 +44,11 @@ func slowPack(t testing.TB, batches []*lighter.Batch) []byte {
 				index[l] = i
 				req.Streams = append(req.Streams, push.Stream{Labels: l})
 			}
-			req.Streams[i].Entries = append(req.Streams[i].Entries, push.Entry{Timestamp: time.Unix(0, e.Time).UTC(), Line: string(e.Line)})
+			entry := push.Entry{Timestamp: time.Unix(0, e.Time).UTC(), Line: string(e.Line)}
+			for _, f := range b.Fields(e) {
+				entry.StructuredMetadata = append(entry.StructuredMetadata, push.LabelAdapter{Name: f.Name, Value: string(f.Value)})
+			}
+			req.Streams[i].Entries = append(req.Streams[i].Entries, entry)
 		}
 	}
 	b, err := proto.Marshal(&req)
@@ -66,7 +71,7 @@ func slowUnpack(t testing.TB, body []byte) (entries []string) {
 	}
 	for _, s := range req.Streams {
 		for _, e := range s.Entries {
-			entries = append(entries, fmt.Sprintf("%s %d %s", s.Labels, e.Timestamp.UnixNano(), e.Line))
+			entries = append(entries, fmt.Sprintf("%s %d %s %v", s.Labels, e.Timestamp.UnixNano(), e.Line, e.StructuredMetadata))
 		}
 	}
 	return entries
@@ -86,6 +91,8 @@ func TestPackAsTheLibrariesDo(t *testing.T) {
 		"pieces":        manyLines(2000),
 		"a whole piece": {batchOf(lighter.Entry{Line: bytes.Repeat([]byte("x"), 65488)})}, // 64 KiB with all that is around it
 		"one byte more": {batchOf(lighter.Entry{Line: bytes.Repeat([]byte("x"), 65489)})},
+		"metadata":      {withFields(batchOf(lighter.Entry{Time: 1, Line: []byte("a")}, lighter.Entry{Time: 2}, lighter.Entry{Time: 3, Line: []byte("c")}), []byte("1234"))},
+		"long metadata": {withFields(batchOf(lighter.Entry{Time: 1, Line: []byte("a")}), bytes.Repeat([]byte("x"), 100_000))},
 		"streams mixed": {batchOf(lighter.Entry{Time: 1, Line: []byte("a")}, lighter.Entry{Time: 2, Line: []byte("b"), Stream: 1}, lighter.Entry{Time: 3, Line: []byte("c")}), batchOf(lighter.Entry{Time: 4, Line: []byte("d"), Stream: 1})},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,10 +105,23 @@ func TestPackAsTheLibrariesDo(t *testing.T) {
 	}
 }
 
+// withFields gives every other entry of a batch structured metadata made of a value.
+func withFields(b *lighter.Batch, value []byte) *lighter.Batch {
+	for i := range b.Entries {
+		switch i % 4 {
+		case 0:
+			b.SetFields(&b.Entries[i], []lighter.Field{{Name: "trace_id", Value: value}, {Name: "", Value: nil}, {Name: "empty", Value: value[:0]}})
+		case 2:
+			b.SetFields(&b.Entries[i], []lighter.Field{{Name: "pod", Value: value[len(value)/2:]}})
+		}
+	}
+	return b
+}
+
 func FuzzPack(f *testing.F) {
-	f.Add([]byte("hello"), int64(1767323045000000006), uint8(3), uint8(2))
-	f.Add([]byte(nil), int64(-5), uint8(0), uint8(1))
-	f.Fuzz(func(t *testing.T, line []byte, at int64, n, split uint8) {
+	f.Add([]byte("hello"), int64(1767323045000000006), uint8(3), uint8(2), []byte("1234"))
+	f.Add([]byte(nil), int64(-5), uint8(0), uint8(1), []byte(nil))
+	f.Fuzz(func(t *testing.T, line []byte, at int64, n, split uint8, value []byte) {
 		one, two := batchOf(), batchOf()
 		for i := range int64(n) {
 			entry := lighter.Entry{Time: at/2 + i*i*977, Line: line[:int(i)*len(line)/256], Stream: int32(i*int64(split)>>1) & 1}
@@ -111,7 +131,7 @@ func FuzzPack(f *testing.F) {
 				two.Entries = append(two.Entries, entry)
 			}
 		}
-		batches := []*lighter.Batch{one, two}
+		batches := []*lighter.Batch{withFields(one, value), two}
 		var p packer
 		if got, want := p.pack(batches, text).Body, slowPack(t, batches); !bytes.Equal(got, want) {
 			t.Errorf("packed %q, want %q", got, want)
@@ -124,12 +144,12 @@ func FuzzPack(f *testing.F) {
 func TestPackHoldsLittle(t *testing.T) {
 	var p packer
 	p.pack(manyLines(10_000), text)
-	if n := cap(p.block.raw); n > 2*pieceBytes {
+	if n := cap(p.out.raw); n > 2*pieceBytes {
 		t.Errorf("%d bytes are held uncompressed for lines of 200", n)
 	}
 	p.pack([]*lighter.Batch{batchOf(lighter.Entry{Time: 1, Line: make([]byte, 4<<20)})}, text)
 	p.pack(manyLines(1), text)
-	if n := cap(p.block.raw) + cap(p.block.body); n > 2*pieceBytes+snappy.MaxEncodedLen(pieceBytes) {
+	if n := cap(p.out.raw) + cap(p.out.body); n > 2*pieceBytes+snappy.MaxEncodedLen(pieceBytes) {
 		t.Errorf("%d bytes are kept after a line of 4 MiB", n)
 	}
 }
@@ -169,7 +189,9 @@ func BenchmarkPack(b *testing.B) {
 
 func TestSplitKeepsOrderAndLosesNothing(t *testing.T) {
 	var p packer
-	r := p.pack(manyLines(21), text)
+	batches := manyLines(21)
+	withFields(batches[0], []byte("1234"))
+	r := p.pack(batches, text)
 	var lines []string
 	var walk func(send.Request)
 	walk = func(r send.Request) {
@@ -204,19 +226,35 @@ func TestRefused(t *testing.T) {
 	}{
 		"too old": {
 			`1 errors like: entry for stream '` + stream + `' has timestamp too old: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-08T00:00:00Z`,
-			[]send.Refusal{{Reason: "too_old", Items: 1}},
+			[]send.Refusal{{Reason: "too_old", Items: 1, Stream: stream}},
 		},
 		"two kinds": {
 			`12 errors like: entry for stream '` + stream + `' has timestamp too old: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-08T00:00:00Z; 3 errors like: max entry size '10' bytes exceeded for stream '` + stream + `' while adding an entry with length '20' bytes`,
-			[]send.Refusal{{Reason: "too_old", Items: 12}, {Reason: "line_too_long", Items: 3}},
+			[]send.Refusal{{Reason: "too_old", Items: 12, Stream: stream}, {Reason: "line_too_long", Items: 3, Stream: stream}},
 		},
 		"a whole stream": {
 			`1 errors like: stream '` + stream + `' has label value too long: 'x'`,
-			[]send.Refusal{{Reason: "label_value_too_long", Items: 3}},
+			[]send.Refusal{{Reason: "label_value_too_long", Items: 3, Stream: stream}},
 		},
 		"ingester": {
 			"entry with timestamp 2026-01-01 00:00:00 +0000 UTC ignored, reason: 'entry too far behind, entry timestamp is: 2026-01-01T00:00:00Z, oldest acceptable timestamp is: 2026-01-01T01:00:00Z',\nuser 'fake', total ignored: 2 out of 5 for stream: " + stream,
-			[]send.Refusal{{Reason: "too_far_behind", Items: 2}},
+			[]send.Refusal{{Reason: "too_far_behind", Items: 2, Stream: stream}},
+		},
+		"Loki's own label": {
+			`1 errors like: entry for stream '{service="api", service_name="api", stream="stderr"}' has 17 label names; limit 15; 1 errors like: entry for stream '{service="api", service_name="a \"b\"", stream="stdout"}' has 17 label names; limit 15`,
+			[]send.Refusal{{Reason: "too_many_labels", Items: 3, Stream: stream}, {Reason: "too_many_labels", Items: 18, Stream: `{service="api", stream="stdout"}`}},
+		},
+		"in capitals, and its own label last": {
+			`2 errors like: Max entry size '10' bytes exceeded for stream '{service="api", stream="stderr", service_name="x"}' while adding an entry with length '20' bytes`,
+			[]send.Refusal{{Reason: "line_too_long", Items: 2, Stream: stream}},
+		},
+		"without quotes": {
+			`1 errors like: missing required labels a for user fake for stream ` + stream,
+			[]send.Refusal{{Reason: "missing_labels", Items: 3, Stream: stream}},
+		},
+		"a stream that was not sent": {
+			`1 errors like: stream '{a="b"}' has label value too long: 'x'`,
+			[]send.Refusal{{Reason: "label_value_too_long", Items: 1}},
 		},
 		"no labels": {`error at least one label pair is required per stream`, []send.Refusal{{Reason: "no_labels", Items: 21}}},
 		"anything":  {`what is this?`, []send.Refusal{{Reason: "rejected", Items: 21}}},

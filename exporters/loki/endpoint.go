@@ -1,23 +1,24 @@
 // Package loki delivers batches of log entries to a Loki-compatible push endpoint.
 //
-// An Endpoint takes batches in Append and sends them in Run: one request at a time, so
+// An Endpoint takes batches in Append and sends them in Run: one request at a time (and one of
+// streams that Loki limits, which wait apart from the others: see limited.go), so
 // that the entries of a stream arrive in their order, each with up to BatchBytes of lines
-// or what has come within BatchWait. A batch is released when the endpoint has taken or
-// finally refused all of its entries, or when they are on disk; until then it is kept, in
-// memory that the caller bounds. What an answer means is package send's to say.
+// or what has come within BatchWait. An endpoint holds a batch until its backend has taken or
+// finally refused all of its entries, or until they are on disk. Options.MemoryBytes bounds what
+// it holds. What a response means is package send's to say.
 //
 // Batches are sent from memory. Only when the endpoint lags do they go to a queue on
 // disk first, as the requests that they will be; until that is empty again everything
 // passes through it, so that the order holds. A queue that is full, or a disk that
-// fails, leaves batches in memory, and the caller's bound stops the reading.
+// fails, leaves batches in memory, and Append blocks, which stops the reading.
 //
 // A request on disk whose bytes are damaged is dropped and counted. One that cannot be read
 // for another reason (permissions, open files, a disk that is away or fails) is neither dropped
 // nor passed over, because it may yet be read, and the entries behind it must not overtake it:
 // the endpoint tries each second, its log says why and what to do, and after a minute Err does.
 //
-// Of a request that was too large and is sent in parts, only what no part has brought is
-// kept or stored, and sent again by the next process.
+// A request that was too large goes out in parts. If the process ends between two of them, the next
+// one sends the request again from its start, and Loki keeps one of two equal entries.
 package loki
 
 import (
@@ -28,10 +29,11 @@ import (
 	"sync"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
+	"golang.org/x/sync/semaphore"
 
 	"lighter"
-	"lighter/exporters/internal/redacted"
+	"lighter/exporters/endpoint"
+	"lighter/exporters/queue"
 	"lighter/exporters/send"
 )
 
@@ -44,22 +46,27 @@ type Options struct {
 	Logger    *slog.Logger
 	// FlushTimeout is how long Run goes on sending after its context has ended.
 	FlushTimeout time.Duration
+	// MemoryBytes is how much memory the batches may keep that the endpoint has taken and that are
+	// neither delivered nor on disk.
+	MemoryBytes int64
 }
 
 // Endpoint is one Loki. Append is safe for concurrent use; Run may be called once.
 type Endpoint struct {
 	Config
 	o      Options
-	client *http.Client
+	common *endpoint.Endpoint
 	sender *send.Sender
 	disk   *disk
+	limits *limits
+	room   *semaphore.Weighted // MemoryBytes, less what the batches keep
 
 	mu      sync.Mutex
-	queue   []queued  // not sent yet, in order
-	lines   int       // bytes that they make in requests
-	held    int       // bytes of memory that they keep
-	last    time.Time // when the last request was cut
-	waiting waiting   // of queue and of what is being sent from memory
+	queue   []queued         // not sent yet, in order
+	lines   int              // bytes that they make in requests
+	held    int              // bytes of memory that they keep
+	last    time.Time        // when the last request was cut
+	waiting endpoint.Waiting // of queue and of what is being sent from memory
 
 	more chan struct{} // capacity 1: queue has grown
 
@@ -71,19 +78,21 @@ type queued struct {
 	came  time.Time
 }
 
-type waiting struct {
-	entries int
-	bytes   int
-}
-
-// entryOverhead is about what an entry has in a request beside its line: its time and lengths.
-const entryOverhead = 20
+// What an entry has in a request beside its line, about: its time and lengths, and those of a name
+// and value of its structured metadata.
+const (
+	entryOverhead = 20
+	fieldOverhead = 6
+)
 
 // lineBytes is what a batch adds to a request, not compressed.
 func lineBytes(b *lighter.Batch) int {
 	n := entryOverhead * len(b.Entries)
 	for i := range b.Entries {
 		n += len(b.Entries[i].Line)
+		for _, f := range b.Fields(&b.Entries[i]) {
+			n += fieldOverhead + len(f.Name) + len(f.Value)
+		}
 	}
 	return n
 }
@@ -98,47 +107,69 @@ func entriesIn(batches []*lighter.Batch) (n int) {
 // New returns an Endpoint, with what an earlier process has left in Config.Dir; nothing is
 // dialled until Run has something to send. Close it.
 func New(c Config, o Options) (*Endpoint, error) {
-	client := o.Client
-	if client == nil {
-		var err error
-		if client, err = promconfig.NewClientFromConfig(c.HTTP, c.Name); err != nil {
-			return nil, fmt.Errorf("endpoint %s: HTTP settings: %w", c.Name, err)
-		}
+	if c.Dir == "" {
+		return nil, fmt.Errorf("endpoint %s: it has no directory for its buffer", c.Name)
 	}
-	d, err := openDisk(c, o)
+	counted := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		counted = append(counted, r.reason)
+	}
+	common, err := endpoint.New(endpoint.Options{
+		Name:     c.Name,
+		URL:      c.URL,
+		HTTP:     c.HTTP,
+		Proxy:    c.Proxy,
+		Headers:  c.Headers,
+		Timeout:  c.Timeout,
+		Client:   o.Client,
+		Protocol: protocol{o.UserAgent},
+		Backend:  "Loki",
+		Words: endpoint.Words{
+			Items:  "log lines",
+			Full:   "reading stops until the endpoint takes data again, and Docker keeps the lines",
+			Failed: "reading stops when the memory for them is full",
+		},
+		Dir:      c.Dir,
+		MaxBytes: c.MaxBytes,
+		Lanes:    2, // limitedLane is the second
+		Full:     queue.Refuse,
+		Metrics:  &o.Metrics.Metrics,
+		Reasons:  counted,
+		Send:     o.Send,
+		Logger:   o.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", c.Name, err)
 	}
-	o.Metrics.queue.WithLabelValues(c.Name, "memory").Set(0)
-	for _, r := range reasons {
-		o.Metrics.dropped.WithLabelValues(c.Name, r.reason) // at 0, so that an increase shows from the first on
-	}
-	return &Endpoint{
-		disk:   d,
+	o.Metrics.Queue.WithLabelValues(c.Name, "memory").Set(0)
+	e := &Endpoint{
+		common: common,
+		sender: common.Sender,
+		disk:   newDisk(c.Name, common, o.Logger),
+		limits: newLimits(c, o.Logger),
 		Config: c,
 		o:      o,
-		client: client,
 		more:   make(chan struct{}, 1),
-		sender: send.New(send.Options{
-			Endpoint:  c.Name,
-			URL:       c.URL,
-			Client:    client,
-			Protocol:  protocol{o.UserAgent},
-			Timeout:   c.Timeout,
-			Tenant:    c.Tenant,
-			Headers:   c.Headers,
-			Secrets:   redacted.Secrets(c.HTTP, c.URL),
-			Delivered: o.Metrics.delivered,
-			Dropped:   o.Metrics.dropped,
-			Metrics:   o.Send,
-			Logger:    o.Logger,
-		}),
-	}, nil
+		room:   semaphore.NewWeighted(o.MemoryBytes),
+	}
+	e.loadLimited()
+	return e, nil
 }
 
-// Append takes a batch for delivery and never blocks. The endpoint calls Release on it
-// when it is finished with it.
-func (e *Endpoint) Append(b *lighter.Batch) {
+// share is how much of MemoryBytes a batch takes: one that is larger goes alone.
+func (e *Endpoint) share(b *lighter.Batch) int64 { return min(int64(b.Bytes), e.o.MemoryBytes) }
+
+// Append takes a batch for delivery. It blocks while there is no room for it, first come, first
+// served, or until ctx ends, whose error it returns then. It holds the batch until all of its
+// entries are delivered, refused for good, or on disk.
+func (e *Endpoint) Append(ctx context.Context, b *lighter.Batch) error {
+	if err := e.limits.wait(ctx, e.Tenant, b, e.text); err != nil {
+		return err
+	}
+	if err := e.room.Acquire(ctx, e.share(b)); err != nil {
+		return fmt.Errorf("wait for room for %d bytes of log lines: %w", b.Bytes, err)
+	}
+	b.Hold()
 	lines := lineBytes(b)
 	e.mu.Lock()
 	first, full := len(e.queue) == 0, e.full()
@@ -146,9 +177,8 @@ func (e *Endpoint) Append(b *lighter.Batch) {
 	e.lines += lines
 	e.held += b.Bytes
 	wake := first || !full && e.full()
-	e.waiting.entries += len(b.Entries)
-	e.waiting.bytes += b.Bytes
-	e.o.Metrics.queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.bytes))
+	e.waiting.Add(endpoint.Waiting{Items: len(b.Entries), Bytes: int64(b.Bytes)})
+	e.o.Metrics.Queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.Bytes))
 	e.mu.Unlock()
 	if wake {
 		select {
@@ -156,23 +186,20 @@ func (e *Endpoint) Append(b *lighter.Batch) {
 		default:
 		}
 	}
+	return nil
 }
 
 // Run sends until ctx ends; then it sends what is left for up to FlushTimeout, and what is
 // left then goes to disk, or, if that takes nothing, stays unreleased. It returns nil.
 func (e *Endpoint) Run(ctx context.Context) error {
-	defer e.client.CloseIdleConnections()
-	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(e.o.FlushTimeout, cancel)
-		context.AfterFunc(sending, func() { timer.Stop() })
-	})
-	defer stop()
+	sending, stop := e.common.Flushing(ctx, e.o.FlushTimeout)
 	var spilling sync.WaitGroup
 	spilling.Go(func() { e.runSpill(sending) })
+	var limited sync.WaitGroup
+	limited.Go(func() { e.runLimited(ctx, sending) })
 	e.runSend(ctx, sending)
-	cancel()
+	limited.Wait()
+	stop()
 	spilling.Wait()
 	e.spill(true)
 	return nil
@@ -203,17 +230,7 @@ func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 		if batches != nil || wake || sending.Err() != nil {
 			return batches
 		}
-		var after <-chan time.Time
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			after = timer.C
-		}
-		select {
-		case <-e.more:
-		case <-after:
-		case <-ctx.Done():
-		}
+		endpoint.Await(ctx, e.more, wait)
 	}
 }
 
@@ -250,8 +267,7 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	case len(e.queue) == 0:
 		return 0, false
 	}
-	first := e.queue[0].came
-	wait = min(time.Until(first.Add(e.BatchWait)), max(time.Until(e.last.Add(e.BatchWait)), time.Until(first.Add(minWait))))
+	wait = endpoint.Pace{Least: minWait, Most: e.BatchWait}.Wait(e.queue[0].came, e.last)
 	return wait, wait <= 0
 }
 
@@ -294,8 +310,16 @@ func (e *Endpoint) drop(head []*lighter.Batch) {
 // send delivers one request and releases its batches, unless ctx ends first or the disk
 // has them by then.
 func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
-	r := e.disk.begin(e.packer.pack(batches, e.text))
-	err := e.sender.Deliver(ctx, r)
+	r := e.packer.pack(batches, e.text)
+	r.Tenant, r.Refused = e.Tenant, e.refused
+	r, err := e.withoutLimited(ctx, r)
+	if err != nil {
+		return
+	}
+	e.disk.begin(r)
+	if r.Items > 0 {
+		err = e.deliver(ctx, r)
+	}
 	if onDisk := e.disk.end(err == nil); err == nil && !onDisk {
 		e.release(batches)
 	}
@@ -305,44 +329,32 @@ func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
 func (e *Endpoint) release(batches []*lighter.Batch) {
 	e.mu.Lock()
 	for _, b := range batches {
-		e.waiting.entries -= len(b.Entries)
-		e.waiting.bytes -= b.Bytes
+		e.waiting.Add(endpoint.Waiting{Items: -len(b.Entries), Bytes: -int64(b.Bytes)})
 	}
-	e.o.Metrics.queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.bytes))
+	e.o.Metrics.Queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.Bytes))
 	e.mu.Unlock()
 	for _, b := range batches {
-		b.Release()
+		n := e.share(b)
+		b.Done()
+		e.room.Release(n)
 	}
 }
 
 // Close gives back what New took. Run must have returned, or never been called.
-func (e *Endpoint) Close() error { return e.disk.queue.Close() }
+func (e *Endpoint) Close() error { return e.common.Close() }
 
 func (e *Endpoint) text(s *lighter.Stream) string { return s.Text(e, e.ExternalLabels) }
 
 // Oldest returns when the oldest of what waits on disk came there; zero if nothing does.
-func (e *Endpoint) Oldest() time.Time { return e.disk.queue.Stats().Oldest }
+func (e *Endpoint) Oldest() time.Time { return e.common.Disk.Stats().Oldest }
 
 // Err returns why the endpoint is to be called not ready, nil if it is ready.
 func (e *Endpoint) Err() error { return e.sender.Err() }
 
-// Status is what the status page shows of an endpoint.
-type Status struct {
-	send.Status
-	Name           string
-	URL            string // without user info
-	WaitingEntries int    // in memory and on disk
-	WaitingBytes   int64  // likewise
-}
-
 // Status returns what the endpoint's state is now.
-func (e *Endpoint) Status() Status {
-	st := Status{Status: e.sender.Status(), Name: e.Name, URL: redacted.URL(e.URL)}
+func (e *Endpoint) Status() endpoint.Status {
 	e.mu.Lock()
-	st.WaitingEntries, st.WaitingBytes = e.waiting.entries, int64(e.waiting.bytes)
+	inMemory := e.waiting
 	e.mu.Unlock()
-	q := e.disk.queue.Stats()
-	st.WaitingEntries += q.Items
-	st.WaitingBytes += q.Bytes
-	return st
+	return e.common.Status(inMemory)
 }

@@ -2,6 +2,7 @@ package loki_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -31,8 +32,8 @@ func TestRequestIsDueByMemory(t *testing.T) {
 		held := func(bytes int) (released chan struct{}) {
 			batch := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: bytes}
 			released = make(chan struct{})
-			batch.Retain(1, func() { close(released) })
-			b.Append(batch)
+			batch.Begin(func() { close(released) })
+			handOn(b.Endpoint, batch)
 			return released
 		}
 		wait(t, held(1)) // the first line after a pause
@@ -44,19 +45,22 @@ func TestRequestIsDueByMemory(t *testing.T) {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+const memoryBytes = 1 << 30
+
 // bench is an endpoint and its backend, without a network: its tests are in bubbles of synctest,
 // where time is theirs.
 type bench struct {
 	*loki.Endpoint
 	t        *testing.T
 	receiver *receiver.Server
+	down     *atomic.Bool
 	dir      string
 	stop     func()
 }
 
 func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, receiver: receiver.New(receiver.Options{}), dir: t.TempDir()}
+	b := &bench{t: t, receiver: receiver.New(receiver.Options{}), down: &atomic.Bool{}, dir: t.TempDir()}
 	c := loki.DefaultConfig()
 	c.Name, c.URL = "loki", "http://loki.test"+receiver.PushPath
 	c.Dir, c.MaxBytes = b.dir, 64<<20
@@ -67,7 +71,7 @@ func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	reg := prometheus.NewRegistry()
 	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lighter_queue_bytes"}, []string{"endpoint", "in"})
 	var err error
-	b.Endpoint, err = loki.New(c, loki.Options{UserAgent: "lighter/test", FlushTimeout: 200 * time.Millisecond, Client: &http.Client{Transport: direct{b.receiver, &atomic.Bool{}}},
+	b.Endpoint, err = loki.New(c, loki.Options{UserAgent: "lighter/test", MemoryBytes: memoryBytes, FlushTimeout: 200 * time.Millisecond, Client: &http.Client{Transport: direct{b.receiver, b.down, &atomic.Value{}}},
 		Metrics: loki.NewMetrics(reg, queue), Send: send.NewMetrics(reg), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +92,14 @@ func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	return b
 }
 
+// handOn gives the endpoint a batch that its maker has begun, and lets go of it.
+func handOn(e *loki.Endpoint, b *lighter.Batch) {
+	if err := e.Append(context.Background(), b); err != nil {
+		panic(err)
+	}
+	b.Done()
+}
+
 // append hands on a batch of n numbered lines, and returns a channel that is closed when it is released.
 func (b *bench) append(from, n int) <-chan struct{} {
 	s := lighter.NewStream(labels.FromStrings("service", "api"))
@@ -96,8 +108,8 @@ func (b *bench) append(from, n int) <-chan struct{} {
 		batch.Entries = append(batch.Entries, lighter.Entry{Time: int64(from + i + 1), Line: fmt.Appendf(nil, "line %d", from+i)})
 	}
 	released := make(chan struct{})
-	batch.Retain(1, func() { close(released) })
-	b.Append(batch)
+	batch.Begin(func() { close(released) })
+	handOn(b.Endpoint, batch)
 	return released
 }
 
@@ -144,7 +156,7 @@ func TestDeliverInOrder(t *testing.T) {
 		if v := b.receiver.Violations(); v != nil {
 			t.Error(v)
 		}
-		if st := b.Status(); st.Delivered != 1000 || st.WaitingBytes != 0 || st.WaitingEntries != 0 {
+		if st := b.Status(); st.Delivered != 1000 || st.Waiting.Bytes != 0 || st.Waiting.Items != 0 {
 			t.Errorf("status = %+v", st)
 		}
 	})
@@ -163,7 +175,7 @@ func TestNothingIsReleasedBeforeItIsTaken(t *testing.T) {
 		<-asked
 		select {
 		case <-released:
-			t.Fatal("released before there was an answer")
+			t.Fatal("released before there was a response")
 		default:
 		}
 		answer <- 503
@@ -233,6 +245,35 @@ func TestTheRestOfAFullRequestWaitsForCompany(t *testing.T) {
 		}
 		if len(times) != 3 || times[2].Sub(came) != time.Second {
 			t.Errorf("requests at %v: want three, the last one a second after %v", times, came)
+		}
+	})
+}
+
+// What the endpoint holds is bounded: a batch for which there is no room waits, and one that is
+// larger than all the room goes alone.
+func TestAppendWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
+		stream := lighter.NewStream(labels.FromStrings("service", "api"))
+		batch := func(bytes int) *lighter.Batch {
+			batch := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: bytes}
+			batch.Begin(nil)
+			return batch
+		}
+		b.down.Store(true)
+		handOn(b.Endpoint, batch(memoryBytes-10)) // is sent at once, and held until it is taken
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.Append(ctx, batch(20)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Append = %v where there is no room, want to wait until ctx ends", err)
+		}
+		appended := make(chan error)
+		go func() { appended <- b.Append(t.Context(), batch(2*memoryBytes)) }()
+		synctest.Wait()
+		b.down.Store(false)
+		if err := <-appended; err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -45,7 +45,7 @@ func BenchmarkLine(b *testing.B) {
 			s := &pushSink{}
 			o := filelog.Options{
 				Options: tail.Options{
-					Positions: position.InMemory(), Sink: s, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
+					Positions: position.InMemory(), Logs: s, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 					Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 				},
 				Root: root, Containers: stopped{}, Watcher: &filelog.Watcher{},
@@ -102,12 +102,12 @@ func jsonFile(lines int, text string) []byte {
 type pushSink struct {
 	packer  packer
 	batches []*lighter.Batch
-	acks    []func()
 	bytes   int
 }
 
-func (s *pushSink) Append(_ context.Context, b *lighter.Batch, acked func()) error {
-	s.batches, s.acks = append(s.batches, b), append(s.acks, acked)
+func (s *pushSink) Append(_ context.Context, b *lighter.Batch) error {
+	b.Hold()
+	s.batches = append(s.batches, b)
 	if s.bytes += b.Bytes; s.bytes >= 1<<20 {
 		s.flush()
 	}
@@ -117,11 +117,11 @@ func (s *pushSink) Append(_ context.Context, b *lighter.Batch, acked func()) err
 func (s *pushSink) flush() {
 	text := func(st *lighter.Stream) string { return st.Text(s, labels.EmptyLabels()) }
 	s.packer.pack(s.batches, text)
-	for _, acked := range s.acks {
-		acked()
+	for _, b := range s.batches {
+		b.Done()
 	}
 	clear(s.batches)
-	s.batches, s.acks, s.bytes = s.batches[:0], s.acks[:0], 0
+	s.batches, s.bytes = s.batches[:0], 0
 }
 
 type stopped struct{}

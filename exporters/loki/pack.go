@@ -14,7 +14,7 @@ import (
 // for concurrent use.
 type packer struct {
 	encoder encoder
-	block   block
+	out     compressed
 }
 
 // What a packer keeps of its memory at most: one huge line must not be paid for ever after.
@@ -23,34 +23,35 @@ const (
 	keepBody = 4 << 20
 )
 
-// pack returns the request that carries the batches. Its body is valid until the next call.
+// pack returns the request that carries the batches. Its body is valid until the next call, which
+// must come after Deliver has returned: from then on package send does not read it.
 func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) string) send.Request {
-	if cap(p.block.raw) > keepRaw || cap(p.block.body) > keepBody {
-		p.block = block{}
+	if cap(p.out.raw) > keepRaw || cap(p.out.body) > keepBody {
+		p.out = compressed{}
 	}
-	p.encoder.encode(&p.block, batches, text)
-	return send.Request{Body: p.block.body, Items: entriesIn(batches)}
+	p.encoder.encode(&p.out, batches, text)
+	return send.Request{Body: p.out.body, Items: entriesIn(batches)}
 }
 
 // pieceBytes is what snappy compresses at a time: a longer block is made of pieces that know
 // nothing of each other.
 const pieceBytes = 64 << 10
 
-// block is a snappy block of bytes that come a few at a time: to the byte what snappy.Encode
+// compressed is a snappy block of bytes that come a few at a time: to the byte what snappy.Encode
 // makes of them all, but no more than a piece and a line of them are held uncompressed.
-type block struct {
+type compressed struct {
 	raw  []byte // what is not compressed yet; the writer appends to it
 	body []byte // the block so far
 }
 
 // begin begins the block of size bytes.
-func (b *block) begin(size int) {
+func (b *compressed) begin(size int) {
 	b.raw = b.raw[:0]
 	b.body = binary.AppendUvarint(b.body[:0], uint64(size))
 }
 
 // compress compresses the whole pieces that raw begins with.
-func (b *block) compress() {
+func (b *compressed) compress() {
 	rest := b.raw
 	for len(rest) >= pieceBytes {
 		b.piece(rest[:pieceBytes])
@@ -60,7 +61,7 @@ func (b *block) compress() {
 }
 
 // end compresses what is left.
-func (b *block) end() {
+func (b *compressed) end() {
 	b.compress()
 	if len(b.raw) > 0 {
 		b.piece(b.raw)
@@ -69,7 +70,7 @@ func (b *block) end() {
 }
 
 // piece appends one piece, as a block of its own without the length that blocks begin with.
-func (b *block) piece(raw []byte) {
+func (b *compressed) piece(raw []byte) {
 	n, room := len(b.body), snappy.MaxEncodedLen(len(raw))
 	b.body = slices.Grow(b.body, room)
 	own := snappy.Encode(b.body[n:n+room], raw)

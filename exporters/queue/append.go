@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -13,9 +15,20 @@ import (
 // It does not keep body. With any error nothing was taken: ErrFull, ErrTooLarge, ErrClosed,
 // or that of the disk, with the file and what to do. The next Append may succeed.
 func (q *Queue) Append(key uint64, items int, body []byte) error {
+	return q.append(key, items, body, q.MaxBytes)
+}
+
+// AppendMoved is Append for what is left of a record that the caller has taken and acknowledges
+// next. That makes room only when all of the record's segment is acknowledged, so this may take the
+// queue over MaxBytes, by a segment.
+func (q *Queue) AppendMoved(key uint64, items int, body []byte) error {
+	return q.append(key, items, body, q.MaxBytes+max(q.segmentBytes, segmentHeaderBytes+headerBytes+int64(len(body))))
+}
+
+func (q *Queue) append(key uint64, items int, body []byte, maxBytes int64) error {
 	size := headerBytes + int64(len(body))
-	if len(body) > maxBodyBytes || segmentHeaderBytes+size > q.MaxBytes {
-		return fmt.Errorf("%w: %d bytes into a queue of %d", ErrTooLarge, size, q.MaxBytes)
+	if len(body) > maxBodyBytes || segmentHeaderBytes+size > maxBytes {
+		return fmt.Errorf("%w: %d bytes into a queue of %d", ErrTooLarge, size, maxBytes)
 	}
 	if items < 0 || items > math.MaxUint32 {
 		return fmt.Errorf("append to the queue on disk: %d items", items)
@@ -25,14 +38,9 @@ func (q *Queue) Append(key uint64, items int, body []byte) error {
 	if q.closed {
 		return ErrClosed
 	}
-	if err := q.makeRoom(size); err != nil {
+	defer q.publish()
+	if err := q.makeRoom(size, maxBytes); err != nil {
 		return err
-	}
-	if q.records == 0 {
-		q.memory.rewind()
-		if q.active != nil {
-			q.active.memory = q.memory.head - uint64(q.active.size)
-		}
 	}
 	h := header{
 		length: uint32(len(body)),
@@ -45,22 +53,10 @@ func (q *Queue) Append(key uint64, items int, body []byte) error {
 	if err != nil {
 		return failed("append to the queue on disk", err)
 	}
-	q.memory.append(headerBytes, body, q.oldestInMemory())
 	q.add(s, h, s.size)
 	s.size += size
 	q.bytes += size
 	return nil
-}
-
-// oldestInMemory returns the position that the oldest record which waits or is taken has in
-// memory, or had.
-func (q *Queue) oldestInMemory() uint64 {
-	for _, s := range q.segments {
-		if s.live > 0 {
-			return s.memory + uint64(s.index[s.oldestLive()].offset)
-		}
-	}
-	return q.memory.head
 }
 
 // add counts a record that waits at an offset of s, and wakes its lane.
@@ -71,6 +67,7 @@ func (q *Queue) add(s *segment, h header, offset int64) {
 	q.items += int(h.items)
 	l := &q.lanes[lane]
 	l.waiting++
+	l.live++
 	l.wake()
 }
 
@@ -160,6 +157,11 @@ func (q *Queue) seal() {
 func (q *Queue) create() (*segment, error) {
 	s := &segment{number: q.next, path: segmentPath(q.Dir, q.next), size: segmentHeaderBytes, index: q.spare}
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if q.unmade && errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(q.Dir, 0o700); err == nil {
+			f, err = os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -172,27 +174,26 @@ func (q *Queue) create() (*segment, error) {
 		return nil, err
 	}
 	q.next++
-	s.memory = q.memory.head - uint64(s.size)
 	q.spare = nil
 	return s, nil
 }
 
-// makeRoom returns nil when a record of size bytes fits within the limit, after dropping
+// makeRoom returns nil when a record of size bytes fits within maxBytes, after dropping
 // what the policy lets go.
-func (q *Queue) makeRoom(size int64) error {
+func (q *Queue) makeRoom(size, maxBytes int64) error {
 	for {
 		total := q.bytes + size
 		if q.active == nil || q.overflows(q.active, size) {
 			total += segmentHeaderBytes
 		}
-		if total <= q.MaxBytes {
+		if total <= maxBytes {
 			return nil
 		}
 		var err error
 		if i := slices.IndexFunc(q.segments, func(s *segment) bool { return s.live == 0 }); i >= 0 {
 			err = q.remove(q.segments[i])
 		} else if q.Full == Refuse {
-			return fmt.Errorf("%w: %d of %d bytes in %s", ErrFull, q.bytes, q.MaxBytes, q.Dir)
+			return fmt.Errorf("%w: %d of %d bytes in %s", ErrFull, q.bytes, maxBytes, q.Dir)
 		} else {
 			err = q.dropOldest()
 		}
@@ -217,6 +218,7 @@ func (q *Queue) dropOldest() error {
 		}
 		q.records--
 		q.items -= int(e.items)
+		q.lanes[e.lane].live--
 		if e.state == waiting {
 			e.state = settled
 			q.lanes[e.lane].waiting--

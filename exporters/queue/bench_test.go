@@ -12,28 +12,26 @@ var benchSizes = []int{200, 4 << 10, 64 << 10, 1 << 20}
 
 // BenchmarkSteady is a record's whole way while the endpoint keeps up: Append, Next, Body, Ack.
 func BenchmarkSteady(b *testing.B) {
-	for _, mem := range []int64{0, 4 << 20} {
-		for _, size := range benchSizes {
-			b.Run(fmt.Sprintf("memory=%d/bytes=%d", mem, size), func(b *testing.B) {
-				f := open(b, b.TempDir(), maxBytes(512<<20), memory(mem))
-				in, out := body(0, size), []byte(nil)
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				for b.Loop() {
-					f.mustAppend(b, 0, in)
-					r, err := f.Next(b.Context(), 0)
-					if err != nil {
-						b.Fatal(err)
-					}
-					if out, err = r.Body(out[:0]); err != nil {
-						b.Fatal(err)
-					}
-					if err := f.Ack(r); err != nil {
-						b.Fatal(err)
-					}
+	for _, size := range benchSizes {
+		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
+			f := open(b, b.TempDir(), maxBytes(512<<20))
+			in, out := body(0, size), []byte(nil)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				f.mustAppend(b, 0, in)
+				r, err := f.Next(b.Context(), 0)
+				if err != nil {
+					b.Fatal(err)
 				}
-			})
-		}
+				if out, err = r.Body(out[:0]); err != nil {
+					b.Fatal(err)
+				}
+				if err := f.Ack(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
@@ -41,7 +39,7 @@ func BenchmarkSteady(b *testing.B) {
 func BenchmarkBacklog(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
-			f := open(b, b.TempDir(), maxBytes(64<<20), memory(4<<20), dropOldest)
+			f := open(b, b.TempDir(), maxBytes(64<<20), dropOldest)
 			in := body(0, size)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -46,4 +47,40 @@ func TestFullFileSystem(t *testing.T) {
 		}
 	}
 	f.mustAppend(t, 0, body(n, 100_000)) // it goes on by itself
+}
+
+// TestStartOnAFullFileSystem: a directory that cannot be made yet is made when there is room.
+func TestStartOnAFullFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,nr_inodes=3"); err != nil {
+		t.Skipf("a small file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	ballast := []string{filepath.Join(dir, "ballast1"), filepath.Join(dir, "ballast2")}
+	for _, file := range ballast {
+		mustWrite(t, file, nil)
+	}
+	q, err := tryOpen(filepath.Join(dir, "logs", "queue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	if n := strings.Count(q.log.String(), "Free space"); n != 1 || strings.Count(q.log.String(), "\n") != 1 {
+		t.Errorf("want it said once, with what to do:\n%s", &q.log)
+	}
+	if err := q.Append(0, 1, []byte("x")); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "Free space") {
+		t.Errorf("Append = %v, want ENOSPC and what to do", err)
+	}
+	for _, file := range ballast {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=64k,nr_inodes=10"); err != nil {
+		t.Fatal(err)
+	}
+	q.mustAppend(t, 0, []byte("y"))
+	if got := q.drain(t, 0); len(got) != 1 || got[0] != "y" {
+		t.Errorf("records = %q, want the one that was taken", got)
+	}
 }

@@ -120,3 +120,29 @@ func TestDirectoryThatCannotBeUsed(t *testing.T) {
 		})
 	}
 }
+
+// A disk that takes its time holds up nobody who only asks what waits.
+func TestStatsDoNotWaitForTheDisk(t *testing.T) {
+	f := open(t, t.TempDir())
+	f.mustAppend(t, 0, []byte("x"))
+	writing, release := make(chan struct{}), make(chan struct{})
+	f.SetWriteAt(func(file *os.File, b []byte, offset int64) (int, error) {
+		close(writing)
+		<-release
+		return file.WriteAt(b, offset)
+	})
+	done := make(chan error)
+	go func() { done <- f.Append(0, 1, []byte("y")) }()
+	<-writing
+	if st := f.Stats(); st.Records != 1 {
+		t.Errorf("while the second is written: %+v, want one", st)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	f.SetWriteAt((*os.File).WriteAt)
+	if st := f.Stats(); st.Records != 2 || st.Items != 2 || st.Oldest.IsZero() {
+		t.Errorf("afterwards: %+v, want two", st)
+	}
+}

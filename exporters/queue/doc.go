@@ -18,9 +18,9 @@
 // A disk that is full, read-only or broken makes Append return an error and take nothing.
 // What is there stays, and the next Append that finds room succeeds.
 //
-// Disk use is at most MaxBytes, and what one file more than that needs in the file system's
-// own books. Memory is what waits, up to MemoryBytes, and 24 bytes for each record that does:
-// 512 MiB of records of 16 KiB are 32,768 of them, 768 KiB.
+// Disk use is at most MaxBytes, what one file more than that needs in the file system's
+// own books, and, while records are moved (AppendMoved), a segment more. Memory is 24 bytes for
+// each record that waits: 512 MiB of records of 16 KiB are 32,768 of them, 768 KiB.
 // Space is won back by segment: a lane that stands still holds the segments that its
 // records are in, with what other lanes have delivered from them.
 //

@@ -40,6 +40,7 @@ func (q *Queue) Scan(r io.ReaderAt, size int64) (bad int64, unread error) {
 	w := newWindow()
 	w.reset(r, size)
 	d, err := q.scan(&segment{}, w)
+	q.publish()
 	return d.cut + d.lost, errors.Join(err, d.unread)
 }
 

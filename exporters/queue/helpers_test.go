@@ -57,7 +57,6 @@ func tryOpen(dir string, change ...func(*queue.Options)) (*fixture, error) {
 
 func lanes(n int) func(*queue.Options)      { return func(o *queue.Options) { o.Lanes = n } }
 func maxBytes(n int64) func(*queue.Options) { return func(o *queue.Options) { o.MaxBytes = n } }
-func memory(n int64) func(*queue.Options)   { return func(o *queue.Options) { o.MemoryBytes = n } }
 func dropOldest(o *queue.Options)           { o.Full = queue.DropOldest }
 func body(i, size int) []byte               { return fmt.Appendf(nil, "%06d%s", i, strings.Repeat("x", size)) }
 func warnings(log string) int               { return strings.Count(log, "level=WARN") }

@@ -102,7 +102,7 @@ func runAndKill(t *testing.T, dir string, from, lines int, waiting map[int]bool)
 
 // untilKilled is the process: it says what it does, before and after.
 func untilKilled(t *testing.T, dir string) {
-	f := open(t, dir, lanes(killLanes), maxBytes(64<<20), memory(50_000))
+	f := open(t, dir, lanes(killLanes), maxBytes(64<<20))
 	say := func(what string, n int) { _, _ = fmt.Fprintf(os.Stdout, "%s %d\n", what, n) }
 	for lane := range killLanes {
 		go func() {

@@ -131,38 +131,33 @@ func TestDropOldestCountsWhatWaits(t *testing.T) {
 // A record that is taken when its segment goes is the taker's to deliver; only what is
 // returned is lost, and counted then.
 func TestDropOldestLeavesWhatIsTaken(t *testing.T) {
-	for name, mem := range map[string]int64{"read from disk": 0, "read from memory": 1 << 20} {
-		t.Run(name, func(t *testing.T) {
-			f := open(t, t.TempDir(), maxBytes(16<<10), dropOldest, memory(mem))
-			for i := range 3 {
-				f.mustAppend(t, 0, body(i, 100))
-			}
-			delivered, _ := f.mustNext(t, 0)
-			returned, _ := f.mustNext(t, 0)
-			for i := 3; f.dropped[queue.ReasonFull][0] == 0 && i < 1000; i++ {
-				f.mustAppend(t, 0, body(i, 100))
-			}
-			count := f.dropped[queue.ReasonFull][0]
-			_, err := returned.Body(nil)
-			if fromMemory := err == nil; fromMemory != (mem > 0) {
-				t.Errorf("body of a dropped record: err = %v", err)
-			}
-			if err := f.Ack(delivered); err != nil {
-				t.Fatal(err)
-			}
-			if got := f.dropped[queue.ReasonFull][0]; got != count {
-				t.Errorf("a delivered record is counted as dropped")
-			}
-			for range 2 {
-				f.Return(returned)
-			}
-			if got := f.dropped[queue.ReasonFull][0]; got != count+1 {
-				t.Errorf("dropped = %d, want %d with the returned one", got, count+1)
-			}
-			if first := f.drain(t, 0)[0]; first[:6] != fmt.Sprintf("%06d", 2+count) {
-				t.Errorf("next is %s, want %06d", first[:6], 2+count)
-			}
-		})
+	f := open(t, t.TempDir(), maxBytes(16<<10), dropOldest)
+	for i := range 3 {
+		f.mustAppend(t, 0, body(i, 100))
+	}
+	delivered, _ := f.mustNext(t, 0)
+	returned, _ := f.mustNext(t, 0)
+	for i := 3; f.dropped[queue.ReasonFull][0] == 0 && i < 1000; i++ {
+		f.mustAppend(t, 0, body(i, 100))
+	}
+	count := f.dropped[queue.ReasonFull][0]
+	if _, err := returned.Body(nil); err == nil {
+		t.Error("the body of a dropped record is read")
+	}
+	if err := f.Ack(delivered); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.dropped[queue.ReasonFull][0]; got != count {
+		t.Errorf("a delivered record is counted as dropped")
+	}
+	for range 2 {
+		f.Return(returned)
+	}
+	if got := f.dropped[queue.ReasonFull][0]; got != count+1 {
+		t.Errorf("dropped = %d, want %d with the returned one", got, count+1)
+	}
+	if first := f.drain(t, 0)[0]; first[:6] != fmt.Sprintf("%06d", 2+count) {
+		t.Errorf("next is %s, want %06d", first[:6], 2+count)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestAgainstAModel(t *testing.T) {
 // reopen opens dir with other settings; nothing is taken any more.
 func (m *model) reopen(dir string) {
 	m.t.Helper()
-	m.f = open(m.t, dir, lanes(1+m.r.IntN(5)), memory(int64(m.r.IntN(3))*20_000), maxBytes(1<<20+int64(m.r.IntN(1<<22))))
+	m.f = open(m.t, dir, lanes(1+m.r.IntN(5)), maxBytes(1<<20+int64(m.r.IntN(1<<22))))
 	if m.f.log.Len() > 0 && !strings.Contains(m.f.log.String(), "not a whole record") {
 		m.t.Fatalf("log: %s", &m.f.log)
 	}

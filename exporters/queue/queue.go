@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"lighter"
 )
 
 // Policy says what Append does when there is no room within MaxBytes.
@@ -26,13 +28,12 @@ const (
 	ReasonDamaged = "buffer_damaged"
 )
 
-// Options are what a Queue works with. All but MemoryBytes are required.
+// Options are what a Queue works with. All are required.
 type Options struct {
-	Dir         string // made if it is not there
-	MaxBytes    int64  // of all files; a smaller one than last time is obeyed by Full
-	Lanes       int    // 1 to 65,536
-	Full        Policy
-	MemoryBytes int64 // of the newest records that wait, kept in memory too; 0 reads all back
+	Dir      string // made if it is not there
+	MaxBytes int64  // of all files; a smaller one than last time is obeyed by Full
+	Lanes    int    // 1 to 65,536
+	Full     Policy
 
 	// Dropped is told what will not come out any more: why, how many records, and how many
 	// items they have. It is called with the queue locked and must not call it.
@@ -54,20 +55,24 @@ type Queue struct {
 
 	mu       sync.Mutex
 	segments []*segment // by number
+	unmade   bool       // the disk had no room for the directory
 	active   *segment   // the last one, while records may be appended to it; else nil
 	next     uint64     // number of the next segment
 	lanes    []lane
-	memory   memory
 	buf      []byte  // of headers and states on their way to a file
 	spare    []entry // the index of a removed segment, for the next one
 	bytes    int64   // of all segments
 	records  int     // not settled
 	items    int     // of those
 	closed   bool
+
+	statsMu sync.Mutex // guards stats; taken after mu, and not held while the disk is read or written
+	stats   Stats
 }
 
 // Open returns the queue of a directory, with all that waits in it, which it reads once
-// from end to end. It fails when the directory cannot be used, and with ErrVersion.
+// from end to end. It fails when the directory cannot be used, and with ErrVersion. That the disk
+// has no room for the directory is survived: it is logged, and Append makes the directory when it can.
 func Open(o Options) (*Queue, error) {
 	if o.MaxBytes < 1 || o.Lanes < 1 || o.Lanes > 1<<16 {
 		return nil, fmt.Errorf("open queue %s: bytes (%d) must be above 0, lanes (%d) from 1 to 65536", o.Dir, o.MaxBytes, o.Lanes)
@@ -78,24 +83,34 @@ func Open(o Options) (*Queue, error) {
 		writeAt:      (*os.File).WriteAt,
 		done:         make(chan struct{}),
 		lanes:        make([]lane, o.Lanes),
-		memory:       newMemory(o.MemoryBytes),
 	}
 	for i := range q.lanes {
 		q.lanes[i].changed = make(chan struct{}, 1)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	err := os.MkdirAll(o.Dir, 0o700)
+	switch {
+	case lighter.DiskFails(err):
+		q.unmade = true
+		o.Logger.Warn("the directory of a queue on disk cannot be made yet", "error", failed("open queue", err))
+	case err != nil:
 		return nil, failed("open queue", err)
-	}
-	if err := q.recover(); err != nil {
-		return nil, err
+	default:
+		if err := q.recover(); err != nil {
+			return nil, err
+		}
 	}
 	if o.Full == DropOldest {
 		for q.bytes > q.MaxBytes {
-			if err := q.dropOldest(); err != nil {
+			err := q.dropOldest()
+			if lighter.DiskFails(err) {
+				break // Append tries it again
+			}
+			if err != nil {
 				return nil, failed("make the queue smaller", err)
 			}
 		}
 	}
+	q.publish()
 	return q, nil
 }
 
@@ -107,15 +122,30 @@ type Stats struct {
 	Oldest  time.Time // when the oldest of them was appended; zero if there is none
 }
 
-// Stats returns what the queue holds now.
+// Stats returns what the queue holds now. It does not wait for the disk: an Append or Ack that is
+// under way does not count yet.
 func (q *Queue) Stats() Stats {
+	q.statsMu.Lock()
+	defer q.statsMu.Unlock()
+	return q.stats
+}
+
+// Len returns how many records of a lane are not acknowledged; those that are taken count too.
+func (q *Queue) Len(lane int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.lanes[lane].live
+}
+
+// publish makes Stats return what the queue holds now. mu is held.
+func (q *Queue) publish() {
 	st := Stats{Records: q.records, Items: q.items, Bytes: q.bytes}
 	if i := slices.IndexFunc(q.segments, func(s *segment) bool { return s.live > 0 }); i >= 0 {
 		st.Oldest = time.UnixMilli(q.segments[i].oldestTime())
 	}
-	return st
+	q.statsMu.Lock()
+	defer q.statsMu.Unlock()
+	q.stats = st
 }
 
 // Close ends every Next with ErrClosed and closes the files. What is not acknowledged comes
@@ -126,6 +156,7 @@ func (q *Queue) Close() error {
 	if q.closed {
 		return nil
 	}
+	defer q.publish()
 	q.closed = true
 	close(q.done)
 	var errs []error

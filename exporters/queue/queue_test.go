@@ -218,50 +218,6 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// The newest records are not read back: the file is emptied behind the queue's back.
-func TestNewestRecordsComeFromMemory(t *testing.T) {
-	const limit = 64 << 10
-	dir := t.TempDir()
-	f := open(t, dir, memory(limit), maxBytes(64<<20))
-	for round := range 5 {
-		f.mustAppend(t, 0, make([]byte, limit+1)) // never fits
-		n := 0
-		for size := 0; size < 3*limit; n++ {
-			b := body(n, n%3000)
-			f.mustAppend(t, 0, b)
-			size += queue.HeaderBytes + len(b)
-		}
-		for _, file := range segments(t, dir) {
-			if err := os.Truncate(file, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		kept := 0
-		for i := -1; i < n; i++ {
-			r, _ := f.poll(t, 0)
-			b, err := r.Body([]byte("before "))
-			if err == nil {
-				if want := "before " + string(body(i, i%3000)); string(b) != want {
-					t.Fatalf("round %d, record %d: %d bytes, want %d", round, i, len(b), len(want))
-				}
-				kept += queue.HeaderBytes + r.Bytes
-			} else if kept > 0 {
-				t.Fatalf("round %d, record %d is not in memory, and an older one was", round, i)
-			}
-			f.Return(r) // a damaged one goes, the others
-			if err == nil {
-				r, _ = f.poll(t, 0)
-				if err := f.Ack(r); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if kept < limit-4000 || kept > limit+queue.HeaderBytes {
-			t.Errorf("round %d: the newest %d bytes came from memory, want about %d", round, kept, limit)
-		}
-	}
-}
-
 func TestForeignFilesAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	names := []string{"notes.txt", "1.segment", "0000000000000000.segment.old", "ffffffffffffffff.segment", "000000000000000G.segment", "00000000000000AA.segment"}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"lighter"
 )
 
 // recover reads the segments of the directory into the index.
@@ -60,12 +62,11 @@ func (q *Queue) recoverSegment(number uint64, w *window) error {
 	if d.unread != nil && s.live == 0 {
 		return nil // it may be sound again the next time
 	}
-	s.memory = q.memory.head - uint64(s.size)
 	q.segments = append(q.segments, s)
 	q.bytes += s.size
 	switch {
 	case s.live == 0:
-		if err := q.remove(s); err != nil {
+		if err := q.remove(s); err != nil && !lighter.DiskFails(err) { // else makeRoom tries it again
 			return failed("open queue", err)
 		}
 	case d.unread == nil && d.broken == nil && s.size < q.segmentBytes:

@@ -20,7 +20,6 @@ type segment struct {
 	file   *os.File // nil while nobody needs it
 	size   int64    // of the file, as far as it is sound; the next record goes there
 	base   int64    // Unix milliseconds that ages count from
-	memory uint64   // position in the ring that offset 0 has or would have
 	index  []entry  // in the order of the file; nil once removed with all acknowledged
 	live   int      // entries that are not settled
 	oldest int      // all entries before it are settled
@@ -112,12 +111,9 @@ func (s *segment) add(h header, offset int64, lane int) {
 
 // oldestTime returns when the oldest record that is not settled came, Unix milliseconds.
 // There must be one.
-func (s *segment) oldestTime() int64 { return s.base + int64(s.index[s.oldestLive()].age) }
-
-// oldestLive returns the entry of that record.
-func (s *segment) oldestLive() int {
+func (s *segment) oldestTime() int64 {
 	for s.index[s.oldest].state == settled {
 		s.oldest++
 	}
-	return s.oldest
+	return s.base + int64(s.index[s.oldest].age)
 }

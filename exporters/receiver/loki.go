@@ -17,10 +17,11 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// LogEntry is a time and a line.
+// LogEntry is a time and a line, with its structured metadata.
 type LogEntry struct {
-	Time int64 // Unix nanoseconds
-	Line string
+	Time     int64 // Unix nanoseconds
+	Line     string
+	Metadata string // such as trace_id="1234", span_id="5"; empty if it has none
 }
 
 // LogStream is a label set and its entries in the order in which they came.
@@ -33,7 +34,7 @@ type LogStream struct {
 type PushStats struct {
 	Requests   int // accepted; not those that a hook answered
 	Lines      int // kept
-	Repeated   int // time and line equal to those of a kept entry of the stream: sent twice, kept once
+	Repeated   int // time, line and metadata equal to those of a kept entry of the stream: sent twice, kept once
 	OutOfOrder int // before the last entry of their stream; kept all the same, as Loki does
 }
 
@@ -105,9 +106,39 @@ func (s *Server) handleLoki(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.mu.Lock()
+	refused := s.takeOutLimited(req, &sets)
 	s.logs.add(req, sets)
 	s.mu.Unlock()
+	if refused != "" {
+		http.Error(w, refused, http.StatusTooManyRequests)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// takeOutLimited removes the streams from a request that Limit has the Server refuse. It returns
+// what Loki says of one of them, or "" if there is none. s.mu is held.
+func (s *Server) takeOutLimited(req *push.PushRequest, sets *[]labels.Labels) (refused string) {
+	if s.limited == nil {
+		return ""
+	}
+	var streams []push.Stream
+	var kept []labels.Labels
+	for i, one := range req.Streams {
+		if !s.limited((*sets)[i]) {
+			streams, kept = append(streams, one), append(kept, (*sets)[i])
+			continue
+		}
+		size := 0
+		for _, e := range one.Entries {
+			size += len(e.Line)
+		}
+		refused = fmt.Sprintf("entry with timestamp %s ignored, reason: 'Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '%s' totaling %dB, "+
+			"consider splitting a stream via additional labels or contact your Loki administrator to see if the limit can be increased',\nuser 'fake', total ignored: %d out of %d for stream: %s",
+			one.Entries[0].Timestamp, one.Labels, size, len(one.Entries), len(one.Entries), one.Labels)
+	}
+	req.Streams, *sets = streams, kept
+	return refused
 }
 
 // maxLineBytes is Loki's own default for max_line_size.
@@ -190,7 +221,7 @@ func (s *logStore) add(req *push.PushRequest, sets []labels.Labels) {
 			s.streams[strings.Clone(in.Labels)] = stream
 		}
 		for _, e := range in.Entries {
-			stream.add(e.Timestamp.UnixNano(), e.Line, &s.stats)
+			stream.add(e.Timestamp.UnixNano(), e.Line, e.StructuredMetadata, &s.stats)
 		}
 	}
 }
@@ -201,17 +232,20 @@ type storedStream struct {
 	times  []int64
 	ends   []int // of the lines in data
 	data   []byte
+	meta   map[int]string // metadata of the entries that have some, by their number
 	seed   maphash.Seed
-	seen   map[uint64]struct{} // hashes of time and line
+	seen   map[uint64]struct{} // hashes of time, line and metadata
 }
 
-func (s *storedStream) add(t int64, line string, stats *PushStats) {
+func (s *storedStream) add(t int64, line string, metadata []push.LabelAdapter, stats *PushStats) {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	var stamp [8]byte
 	binary.LittleEndian.PutUint64(stamp[:], uint64(t))
 	_, _ = h.Write(stamp[:])
 	_, _ = h.WriteString(line)
+	fields := metadataText(metadata)
+	_, _ = h.WriteString(fields)
 	sum := h.Sum64()
 	if _, again := s.seen[sum]; again {
 		stats.Repeated++
@@ -222,16 +256,33 @@ func (s *storedStream) add(t int64, line string, stats *PushStats) {
 		stats.OutOfOrder++
 	}
 	stats.Lines++
+	if fields != "" {
+		if s.meta == nil {
+			s.meta = map[int]string{}
+		}
+		s.meta[len(s.times)] = fields
+	}
 	s.times = append(s.times, t)
 	s.data = append(s.data, line...)
 	s.ends = append(s.ends, len(s.data))
+}
+
+func metadataText(metadata []push.LabelAdapter) string {
+	var sb strings.Builder
+	for i, m := range metadata {
+		if i > 0 {
+			sb.WriteString(", ")
+		}
+		fmt.Fprintf(&sb, "%s=%q", m.Name, m.Value)
+	}
+	return sb.String()
 }
 
 func (s *storedStream) entries() []LogEntry {
 	all := make([]LogEntry, len(s.times))
 	from := 0
 	for i, end := range s.ends {
-		all[i] = LogEntry{s.times[i], string(s.data[from:end])}
+		all[i] = LogEntry{s.times[i], string(s.data[from:end]), s.meta[i]}
 		from = end
 	}
 	return all

@@ -21,6 +21,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
 )
 
 // The paths of the two protocols.
@@ -53,6 +55,7 @@ type Server struct {
 
 	mu         sync.Mutex // guards what follows, samples and logs included
 	respond    Respond
+	limited    func(labels.Labels) bool
 	violations []string
 	requests   int
 	samples    sampleStore
@@ -76,6 +79,15 @@ func (s *Server) Respond(f Respond) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.respond = f
+}
+
+// Limit makes the Server refuse the log streams that limited reports, as Loki does at its limit for
+// a stream: it stores the others of a request, and answers 429 with the name of one that it has not
+// stored. nil ends that.
+func (s *Server) Limit(limited func(labels.Labels) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limited = limited
 }
 
 // Requests counts the requests to the two paths, those that a hook answered included.

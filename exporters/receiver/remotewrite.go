@@ -27,7 +27,7 @@ type Sample struct {
 	Start int64 // since when the value has counted, if 2.0 said so; else 0
 }
 
-// Stale says whether the sample is a staleness marker.
+// Stale reports whether the sample is a staleness marker.
 func (s Sample) Stale() bool { return value.IsStaleNaN(s.Value) }
 
 // Histogram is a time and a native histogram, which is one of integers or of floats.
@@ -38,7 +38,7 @@ type Histogram struct {
 	Float *histogram.FloatHistogram
 }
 
-// Stale says whether the histogram is a staleness marker.
+// Stale reports whether the histogram is a staleness marker.
 func (h Histogram) Stale() bool {
 	if h.Int != nil {
 		return value.IsStaleNaN(h.Int.Sum)
@@ -46,7 +46,7 @@ func (h Histogram) Stale() bool {
 	return value.IsStaleNaN(h.Float.Sum)
 }
 
-// equal says whether two histograms are the same, bit by bit.
+// equal reports whether two histograms are the same, bit by bit.
 func (h Histogram) equal(o Histogram) bool {
 	if h.Time != o.Time || (h.Int == nil) != (o.Int == nil) {
 		return false

@@ -55,8 +55,7 @@ type Store struct {
 func New() *Store { return &Store{samples: map[string]Sample{}} }
 
 // Append keeps the newest lines of a batch and releases it.
-func (s *Store) Append(b *lighter.Batch) {
-	defer b.Release()
+func (s *Store) Append(_ context.Context, b *lighter.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range b.Entries[max(0, len(b.Entries)-maxLines):] {
@@ -68,6 +67,7 @@ func (s *Store) Append(b *lighter.Batch) {
 		s.lines[s.next] = line
 		s.next = (s.next + 1) % maxLines
 	}
+	return nil
 }
 
 // Run waits until ctx ends: there is nothing to deliver.

@@ -27,8 +27,11 @@ func TestNewestLines(t *testing.T) {
 			n++
 		}
 		released := false
-		b.Retain(1, func() { released = true })
-		s.Append(b)
+		b.Begin(func() { released = true })
+		if err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		b.Done()
 		if !released {
 			t.Fatal("not released")
 		}

@@ -10,7 +10,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// blockAllocs are those of a block's whole way, from Append to the answer of a backend that
+// blockAllocs are those of a block's whole way, from Append to the response of a backend that
 // costs none itself: the request with its headers and context, its body, and what shows the
 // state. They do not grow with its samples.
 const blockAllocs = 35

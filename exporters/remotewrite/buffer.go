@@ -5,88 +5,77 @@ import (
 	"sync"
 	"time"
 
+	"lighter/exporters/endpoint"
+	"lighter/exporters/internal/stored"
 	"lighter/exporters/queue"
 )
 
-// buffer is what waits between Append and the shards: a line of records for each shard.
+// buffer is what waits between Append and the shards: a queue of blocks for each shard.
 //
-// With a queue on disk records go there, and memory takes them only while the disk does
-// not. All that a line has on disk is older than what it has in memory: what memory has is
-// written to disk, or sent, before the disk takes more of that line. Without a queue on
-// disk records wait in memory alone. There they are bounded in bytes over all lines, and
+// With a queue on disk blocks go there, and memory takes them only while the disk does
+// not. All that a shard has on disk is older than what it has in memory: what memory has is
+// written to disk, or sent, before the disk takes more of that shard. Without a queue on
+// disk blocks wait in memory alone. There they are bounded in bytes over all shards, and
 // the oldest go first.
 type buffer struct {
-	disk  disk  // nil: there is none
-	limit int64 // bytes in memory
-	watch watcher
+	disk   *endpoint.Disk                                       // nil: there is none
+	put    func(key uint64, h stored.Header, body []byte) error // disk.Put; tests replace it
+	limit  int64                                                // bytes in memory
+	losses *endpoint.Losses
 
 	mu      sync.Mutex
-	lines   []line
-	next    uint64 // number of the next item in memory
-	bytes   int64  // of all that is in memory and is not done or dropped
-	samples int    // likewise
+	queues  []shardQueue
+	next    uint64           // number of the next item in memory
+	waiting endpoint.Waiting // in memory: what is not done or dropped
 	closed  bool
 }
 
-// disk is a queue on disk (queue.Queue).
-type disk interface {
-	Append(key uint64, items int, body []byte) error
-	TryNext(lane int) (queue.Record, bool, error)
-	Ack(queue.Record) error
-	Return(queue.Record)
-	Stats() queue.Stats
-	Close() error
-}
-
-// watcher is told what happens to a buffer, by which it may be locked: it must not call it.
-type watcher interface {
-	dropped(reason string, samples int)
-	diskFailed(err error) // a record was not taken
-	diskWorks()           // one was
-}
-
-// line is what waits for one shard.
-type line struct {
-	memory  []item
-	flying  int           // items of memory that are taken and not done
-	overrun bool          // the disk took records while some of those flew
-	changed chan struct{} // one value: as many samples as wanted were pushed, or the buffer closed
-	pushed  int           // samples, since the shard last found nothing
-	wanted  int           // samples that are worth waking the shard for
+// shardQueue is what waits for one shard.
+type shardQueue struct {
+	memory     []item
+	inRequests int           // items of memory that are taken and not done
+	overtaken  bool          // the disk took blocks while some of those were in requests: these are older than what the disk has
+	changed    chan struct{} // one value: as many samples as wanted were pushed, or the buffer closed
+	pushed     int           // samples, since the shard last found nothing
+	wanted     int           // samples that are worth waking the shard for
 
 	// Owned by the shard's goroutine: what is gathered for a request, oldest first.
 	taken   []item
 	samples int
-	bodies  []byte // memory of the bodies that were read from disk for it, used again for the next
+	last    time.Time // when the last request was gathered
+	bodies  []byte    // memory of the bodies that were read from disk for it, used again for the next
 }
 
-func newBuffer(shards int, limit int64, disk disk, watch watcher) *buffer {
-	b := &buffer{disk: disk, limit: limit, watch: watch, lines: make([]line, shards)}
-	for i := range b.lines {
-		b.lines[i].changed = make(chan struct{}, 1)
+func newBuffer(shards int, limit int64, disk *endpoint.Disk, losses *endpoint.Losses) *buffer {
+	b := &buffer{disk: disk, limit: limit, losses: losses, queues: make([]shardQueue, shards)}
+	if disk != nil {
+		b.put = disk.Put
+	}
+	for i := range b.queues {
+		b.queues[i].changed = make(chan struct{}, 1)
 	}
 	return b
 }
 
-// push adds records to the line of their key, in order, and keeps no reference to their
+// push adds blocks to the queue of the shard of their key, in order, and keeps no reference to their
 // bodies. It returns false, and takes nothing, when the buffer is closed.
-func (b *buffer) push(key uint64, records []record) bool {
+func (b *buffer) push(key uint64, blocks []packed) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return false
 	}
-	l := &b.lines[key%uint64(len(b.lines))]
-	for _, r := range records {
+	l := &b.queues[key%uint64(len(b.queues))]
+	for _, r := range blocks {
 		l.pushed += r.samples
 		if b.write(l, key, r) {
 			continue
 		}
 		r.body = bytes.Clone(r.body)
-		l.memory = append(l.memory, item{record: r, key: key, number: b.next, arrived: time.Now()})
+		l.memory = append(l.memory, item{packed: r, key: key, number: b.next, arrived: time.Now()})
 		b.next++
 		b.account(r, +1)
-		for b.bytes > b.limit && b.dropOldest() {
+		for b.waiting.Bytes > b.limit && b.dropOldest() {
 		}
 	}
 	if l.pushed >= l.wanted {
@@ -95,43 +84,43 @@ func (b *buffer) push(key uint64, records []record) bool {
 	return true
 }
 
-// write appends to the disk what the line has in memory, and then a record; false: the
-// disk did not take the record.
-func (b *buffer) write(l *line, key uint64, r record) bool {
+// write appends to the disk what the shard has in memory, and then a block; false: the
+// disk did not take the block.
+func (b *buffer) write(l *shardQueue, key uint64, r packed) bool {
 	if b.disk == nil || !b.writeMemory(l) || !b.writeOne(l, key, r) {
 		return false
 	}
-	b.watch.diskWorks()
+	b.losses.DiskWorks()
 	return true
 }
 
-// writeMemory appends to the disk what the line has in memory; false: not all of it.
-func (b *buffer) writeMemory(l *line) bool {
+// writeMemory appends to the disk what the shard has in memory; false: not all of it.
+func (b *buffer) writeMemory(l *shardQueue) bool {
 	for len(l.memory) > 0 {
 		it := l.memory[0]
-		if !b.writeOne(l, it.key, it.record) {
+		if !b.writeOne(l, it.key, it.packed) {
 			return false
 		}
 		l.shift()
-		b.account(it.record, -1)
+		b.account(it.packed, -1)
 	}
 	return true
 }
 
-func (b *buffer) writeOne(l *line, key uint64, r record) bool {
-	if err := b.disk.Append(key, r.samples, r.body); err != nil {
-		b.watch.diskFailed(err)
+func (b *buffer) writeOne(l *shardQueue, key uint64, r packed) bool {
+	if err := b.put(key, stored.Header{Items: r.samples, Tenant: r.tenant}, r.body); err != nil {
+		b.losses.DiskFailed(err)
 		return false
 	}
-	l.overrun = l.overrun || l.flying > 0
+	l.overtaken = l.overtaken || l.inRequests > 0
 	return true
 }
 
 // dropOldest drops one item of memory that no shard has taken yet; false: there is none.
 func (b *buffer) dropOldest() bool {
-	var oldest *line
-	for i := range b.lines {
-		l := &b.lines[i]
+	var oldest *shardQueue
+	for i := range b.queues {
+		l := &b.queues[i]
 		if len(l.memory) > 0 && (oldest == nil || l.memory[0].number < oldest.memory[0].number) {
 			oldest = l
 		}
@@ -140,8 +129,8 @@ func (b *buffer) dropOldest() bool {
 		return false
 	}
 	it := oldest.shift()
-	b.account(it.record, -1)
-	b.watch.dropped(queue.ReasonFull, it.samples)
+	b.account(it.packed, -1)
+	b.losses.Dropped(queue.ReasonFull, it.samples)
 	return true
 }
 
@@ -150,69 +139,61 @@ func (b *buffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	for i := range b.lines {
-		b.lines[i].wake()
+	for i := range b.queues {
+		b.queues[i].wake()
 	}
 }
 
 // finish ends the buffer once nobody takes from it any more: it writes to disk what is in
 // memory, as far as that can be done in order, and returns how many samples it could not keep.
-func (b *buffer) finish() (lost int, err error) {
+func (b *buffer) finish() (lost int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.lines {
-		l := &b.lines[i]
-		var flown []item
+	for i := range b.queues {
+		l := &b.queues[i]
+		var unsent []item
 		for _, it := range l.taken {
 			if !it.onDisk {
-				flown = append(flown, it)
+				unsent = append(unsent, it)
 			}
 		}
-		if l.overrun { // they are older than what the disk has of the line
-			for _, it := range flown {
-				b.account(it.record, -1)
+		if l.overtaken { // they are older than what the disk has of the shard
+			for _, it := range unsent {
+				b.account(it.packed, -1)
 				lost += it.samples
 			}
-			flown = nil
+			unsent = nil
 		}
-		l.taken, l.flying, l.overrun = nil, 0, false
-		l.memory = append(flown, l.memory...)
+		l.taken, l.inRequests, l.overtaken = nil, 0, false
+		l.memory = append(unsent, l.memory...)
 		if b.disk != nil {
 			b.writeMemory(l)
 		}
 		for len(l.memory) > 0 {
 			it := l.shift()
-			b.account(it.record, -1)
+			b.account(it.packed, -1)
 			lost += it.samples
 		}
 	}
-	if b.disk != nil {
-		err = b.disk.Close()
-	}
-	return lost, err
+	return lost
 }
 
-// contents are what was pushed and is not done or dropped.
-type contents struct {
-	samples             int
-	memoryBytes, onDisk int64
-}
-
-func (b *buffer) contents() contents {
+// inMemory returns what waits in memory.
+func (b *buffer) inMemory() endpoint.Waiting {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := contents{samples: b.samples, memoryBytes: b.bytes}
-	if b.disk != nil {
-		st := b.disk.Stats()
-		c.samples += st.Items
-		if st.Records > 0 { // else it is only what is not tidied up yet
-			c.onDisk = st.Bytes
-		}
-	}
-	return c
+	return b.waiting
 }
 
-func (b *buffer) account(r record, sign int) {
-	b.bytes += int64(sign * (len(r.body) + itemOverhead))
-	b.samples += sign * r.samples
+// onDisk returns what waits on disk.
+func (b *buffer) onDisk() endpoint.Waiting {
+	if b.disk == nil {
+		return endpoint.Waiting{}
+	}
+	return b.disk.Waiting()
+}
+
+// account adds a block to what waits in memory, or takes it away if sign is -1.
+func (b *buffer) account(r packed, sign int) {
+	b.waiting.Add(endpoint.Waiting{Items: sign * r.samples, Bytes: int64(sign * (len(r.body) + itemOverhead))})
 }

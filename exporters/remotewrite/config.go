@@ -7,6 +7,8 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
 )
 
 // Config is one remote-write endpoint.
@@ -14,7 +16,8 @@ type Config struct {
 	Name             string                      // names the endpoint in metrics, status and log; unique in a process
 	URL              string                      // used as given
 	Version          int                         // of remote write: 1, or 2, which becomes 1 for an endpoint that does not know it
-	HTTP             promconfig.HTTPClientConfig // auth, TLS, proxy
+	HTTP             promconfig.HTTPClientConfig // auth, TLS
+	Proxy            lighter.Secret              // URL of the proxy before the endpoint; it may hold a password; empty leaves what HTTP says
 	Headers          map[string]string           // the protocol's own cannot be set
 	Tenant           string                      // X-Scope-OrgID; empty sends none
 	ExternalLabels   labels.Labels               // on every series; a series' own label of that name wins
@@ -48,7 +51,8 @@ func DefaultConfig() Config {
 	return c
 }
 
-func (c Config) check() error {
+// Check returns what is wrong with the configuration, as far as that shows without opening anything.
+func (c Config) Check() error {
 	switch {
 	case c.Shards < 1 || c.SamplesPerSend < 1 || c.BufferBytes < 1:
 		return fmt.Errorf("shards (%d), samples per send (%d) and buffer bytes (%d) must be above zero", c.Shards, c.SamplesPerSend, c.BufferBytes)

@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/golang/snappy"
+	"github.com/google/go-cmp/cmp"
 
+	"lighter/exporters/internal/stored"
 	"lighter/exporters/queue"
 	"lighter/exporters/receiver"
 	"lighter/exporters/remotewrite"
@@ -65,7 +69,7 @@ func TestDiskIsBounded(t *testing.T) {
 			for target := range targets {
 				e.mustAppend(t, uint64(target), gauges(t, target, series, scrape+1))
 			}
-			if b := e.Status().WaitingBytes; b > cfg.MaxBytes {
+			if b := e.Status().Waiting.Bytes; b > cfg.MaxBytes {
 				t.Fatalf("%d bytes wait, over the limit of %d", b, cfg.MaxBytes)
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -146,12 +150,12 @@ func testDiskFails(t *testing.T, seed int) {
 			}
 			lost += n
 		}
-		if st.WaitingSamples > 0 && life == 2 {
-			t.Errorf("%d samples wait at the end", st.WaitingSamples)
+		if st.Waiting.Items > 0 && life == 2 {
+			t.Errorf("%d samples wait at the end", st.Waiting.Items)
 		}
 	}
 	// What was taken from memory, not sent at a stop, and overtaken by the disk is the one
-	// thing that is lost, and counted (also when the backend had it and its answer was not
+	// thing that is lost, and counted (also when the backend had it and its response was not
 	// waited for); all else is there, in order.
 	st := backend.WriteStats()
 	all := int64(st.Samples) + lost
@@ -214,7 +218,7 @@ func TestDiskFailsAndSays(t *testing.T) {
 		if n := int64(backend.WriteStats().Samples); n+lost != scrape*100 {
 			t.Errorf("%d samples arrived and %d are lost of %d", n, lost, scrape*100)
 		}
-		for text, want := range map[string]int{"the disk does not take them": 1, "the disk takes samples again": 1, "the buffer is full": 1, "the buffer has room again": 1} {
+		for text, want := range map[string]int{"the disk does not take samples": 1, "the disk takes samples again": 1, "the buffer is full": 1, "the buffer has room again": 1} {
 			if n := strings.Count(e.log.String(), text); n != want {
 				t.Errorf("%q is logged %d times, want %d:\n%s", text, n, want, e.log)
 			}
@@ -266,7 +270,7 @@ func testUnreadableDisk(t *testing.T, gone bool) {
 		}
 	}
 	time.Sleep(10 * time.Second)
-	if st := e.Status(); e.Err() != nil || st.Delivered != delivered || st.Dropped["buffer_damaged"] != lost || st.WaitingSamples != 0 {
+	if st := e.Status(); e.Err() != nil || st.Delivered != delivered || st.Dropped["buffer_damaged"] != lost || st.Waiting.Items != 0 {
 		t.Errorf("afterwards: err = %v, status = %+v", e.Err(), st)
 	}
 	for _, want := range []string{"is a directory", "can be read again"} {
@@ -318,9 +322,10 @@ func TestForeignRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		good := append([]byte{0}, snappy.Encode(nil, gauges(t, 0, 7, 1).Body)...) // a record as it is today
-		for _, body := range [][]byte{{0x80, 1, 2, 3}, {}, {0}, {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {1, 5, 1, 2, 3}, good} {
-			if err := q.Append(0, 7, body); err != nil {
+		old := append([]byte{0}, snappy.Encode(nil, gauges(t, 0, 7, 1).Body)...) // as it was before there was a header
+		today := func(body ...byte) []byte { return stored.Append(nil, stored.Header{Items: 7}, body) }
+		for _, record := range [][]byte{{}, old, today(0x80, 1, 2, 3), today(), today(0), today(0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), today(1, 5, 1, 2, 3), today(old...)} {
+			if err := q.Append(0, 7, record); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -337,11 +342,47 @@ func TestForeignRecords(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		stop()
 		checkSequence(t, backend, 1, 7, 2)
-		if n := e.dropped(t, "buffer_format"); n != 5*7 {
-			t.Errorf("%d samples are dropped, want 35; log:\n%s", n, e.log)
+		if n := e.dropped(t, "buffer_format"); n != 7*7 {
+			t.Errorf("%d samples are dropped, want 49; log:\n%s", n, e.log)
 		}
-		if st := e.Status(); st.WaitingSamples != 0 {
+		if n := strings.Count(e.log.String(), "another version of lighter"); n != 1 {
+			t.Errorf("said %d times, want once:\n%s", n, e.log)
+		}
+		if st := e.Status(); st.Waiting.Items != 0 {
 			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+// TestStoredTenant: what waits on disk is sent for the tenant that it was taken for.
+func TestStoredTenant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := onDisk(t.TempDir())
+		backend := receiver.New(receiver.Options{})
+		got := map[string]int{}
+		var mu sync.Mutex
+		backend.Respond(func(r *http.Request, body []byte) (int, http.Header, string, bool) {
+			req, err := receiver.DecodeWrite(body)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got[r.Header.Get("X-Scope-OrgID")] += len(req.Timeseries)
+			return 0, nil, "", false
+		})
+		var away atomic.Bool
+		for life, tenant := range []string{"a", "", "b"} {
+			away.Store(life < 2)
+			cfg.Tenant = tenant
+			e := mustNewWith(t, cfg, &network{to: backend, away: &away})
+			stop := e.run(t)
+			e.mustAppend(t, 0, gauges(t, 0, 7+life, int64(life+1)))
+			time.Sleep(10 * time.Second)
+			stop()
+		}
+		if diff := cmp.Diff(map[string]int{"a": 7, "": 8, "b": 9}, got); diff != "" {
+			t.Errorf("samples by tenant (-want +got):\n%s", diff)
 		}
 	})
 }

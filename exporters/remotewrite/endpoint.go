@@ -18,7 +18,7 @@
 // symbols. An endpoint that shows that it does not know 2.0 gets 1.0 from then on, what
 // waits already included.
 //
-// What an answer of the endpoint means is judged by package send. Endpoints are made and
+// What a response of the endpoint means is judged by package send. Endpoints are made and
 // run by cmd/lighter; all methods may be called from any goroutine.
 package remotewrite
 
@@ -31,11 +31,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
 	"golang.org/x/sync/errgroup"
 
 	"lighter"
-	"lighter/exporters/internal/redacted"
+	"lighter/exporters/endpoint"
+	"lighter/exporters/internal/stored"
 	"lighter/exporters/queue"
 	"lighter/exporters/send"
 )
@@ -58,122 +58,102 @@ type Endpoint struct {
 	cfg      Config
 	opts     Options
 	logger   *slog.Logger
+	common   *endpoint.Endpoint
 	sender   *send.Sender
 	protocol *protocol
 	requests requests
 	labels   *labeller
 	meta     metadata
-	events   events
 	buffer   *buffer
 
-	knowsNoV2 atomic.Bool // as its answers showed
+	knowsNoV2 atomic.Bool // as its responses showed
 }
 
 // New returns an Endpoint; nothing is dialled. It fails when the HTTP configuration does
 // not make a client, such as when a certificate cannot be read, and when Dir cannot be used.
 // What waits in Dir from an earlier process is sent by Run.
 func New(cfg Config, o Options) (*Endpoint, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
 	}
-	if o.Client == nil {
-		if err := cfg.HTTP.Validate(); err != nil {
-			return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
-		}
-		client, err := promconfig.NewClientFromConfig(cfg.HTTP, "remote_write")
-		if err != nil {
-			return nil, fmt.Errorf("remote write %s: make an HTTP client: %w", cfg.Name, err)
-		}
-		o.Client = client
-	}
 	m, logger := o.Metrics, o.Logger.With("endpoint", cfg.Name)
+	protocol := newProtocol(cfg.Name, o.UserAgent, m.written)
+	common, err := endpoint.New(endpoint.Options{
+		Name:     cfg.Name,
+		URL:      cfg.URL,
+		HTTP:     cfg.HTTP,
+		Proxy:    cfg.Proxy,
+		Headers:  cfg.Headers,
+		Timeout:  cfg.Timeout,
+		Client:   o.Client,
+		Protocol: protocol,
+		Backend:  "a receiver of remote write",
+		Words:    endpoint.Words{Items: "samples", Full: waitInMemory, Failed: waitInMemory},
+		Dir:      cfg.Dir,
+		MaxBytes: cfg.MaxBytes,
+		Lanes:    cfg.Shards,
+		Full:     queue.DropOldest,
+		Metrics:  &m.Metrics,
+		Reasons:  []string{queue.ReasonFull, reasonShutdown},
+		Send:     o.SendMetrics,
+		Logger:   o.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
+	}
 	e := &Endpoint{
 		cfg:      cfg,
 		opts:     o,
 		logger:   logger,
+		common:   common,
+		sender:   common.Sender,
 		labels:   newLabeller(cfg.ExternalLabels, cfg.WriteRelabel, logger),
-		protocol: newProtocol(cfg.Name, o.UserAgent, m.written),
-		events:   events{endpoint: cfg.Name, metrics: m, logger: logger, lost: map[string]int64{}},
+		protocol: protocol,
 	}
-	for _, reason := range []string{queue.ReasonFull, queue.ReasonDamaged, reasonShutdown, reasonFormat} {
-		m.dropped.WithLabelValues(cfg.Name, reason) // at 0, so that an increase shows from the first on
-	}
-	e.requests = requests{protocol: e.protocol, metadata: &e.meta}
-	e.sender = send.New(send.Options{
-		Endpoint:  cfg.Name,
-		URL:       cfg.URL,
-		Client:    o.Client,
-		Protocol:  e.protocol,
-		Timeout:   cfg.Timeout,
-		Tenant:    cfg.Tenant,
-		Headers:   cfg.Headers,
-		Secrets:   redacted.Secrets(cfg.HTTP, cfg.URL),
-		Delivered: m.delivered,
-		Dropped:   m.dropped,
-		Metrics:   o.SendMetrics,
-		Logger:    o.Logger,
-	})
-	disk, err := e.openDisk()
-	if err != nil {
-		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
-	}
-	e.buffer = newBuffer(cfg.Shards, cfg.BufferBytes, disk, &e.events)
-	e.showContents()
+	e.requests = requests{protocol: protocol, metadata: &e.meta}
+	e.buffer = newBuffer(cfg.Shards, cfg.BufferBytes, common.Disk, &common.Losses)
+	e.showWaiting()
 	return e, nil
 }
 
-// recentBytes is how much of the newest blocks the queue on disk also keeps in memory:
-// enough for the second or two that a block waits when nothing is wrong, so that the disk
-// is written and never read.
-const recentBytes = 4 << 20
+const waitInMemory = "they wait in memory, up to a limit"
 
-func (e *Endpoint) openDisk() (disk, error) {
-	if e.cfg.Dir == "" {
-		return nil, nil
-	}
-	return queue.Open(queue.Options{
-		Dir:         e.cfg.Dir,
-		MaxBytes:    e.cfg.MaxBytes,
-		Lanes:       e.cfg.Shards,
-		Full:        queue.DropOldest,
-		MemoryBytes: recentBytes,
-		Dropped:     func(reason string, _, samples int) { e.events.dropped(reason, samples) },
-		Logger:      e.logger,
-	})
-}
+// reasonShutdown is why this package drops samples, beside the queue's reasons and those that are
+// read from refusals.
+const reasonShutdown = "shutdown"
 
 // AppendPacked appends a block in the form in which it waits, and which Append takes:
 // compressed.
-func (e *Endpoint) AppendPacked(dst []byte, b lighter.Block) []byte { return appendRecord(dst, b) }
+func (e *Endpoint) AppendPacked(dst []byte, b lighter.Block) []byte { return appendPacked(dst, b) }
 
 // Append takes the blocks of one scrape, whose bodies are what AppendPacked returned, or with
 // an error none of them: ErrClosed, or what is wrong with them. With a Dir they are on disk
 // when it returns. It keeps no Body, and waits for the disk at most: when there is no room the
 // oldest samples go.
 func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Block) error {
-	var few [4]record // enough for most targets
-	records := few[:0]
+	var few [4]packed // enough for most targets
+	all := few[:0]
 	for _, b := range blocks {
-		r := record{body: b.Body, samples: b.Samples}
+		r := packed{body: b.Body, samples: b.Samples, tenant: e.cfg.Tenant}
 		if !r.known() {
 			return fmt.Errorf("a block of %d samples is not packed", b.Samples)
 		}
 		var err error
-		if records, err = appendCut(records, r, e.cfg.SamplesPerSend); err != nil {
+		if all, err = appendCut(all, r, e.cfg.SamplesPerSend); err != nil {
 			return fmt.Errorf("cut a block of %d samples: %w", b.Samples, err)
 		}
 	}
-	if !e.buffer.push(shard, records) {
+	if !e.buffer.push(shard, all) {
 		return ErrClosed
 	}
-	e.showContents()
+	e.showWaiting()
 	return nil
 }
 
 // Run sends until ctx ends, then for FlushTimeout at most what still waits, and returns
 // nil. What is left then stays on disk; without a disk it is lost, and logged.
 func (e *Endpoint) Run(ctx context.Context) error {
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	sending, stop := e.common.Flushing(ctx, e.opts.FlushTimeout)
 	defer stop()
 	var g errgroup.Group
 	for shard := range e.cfg.Shards {
@@ -184,20 +164,17 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	e.buffer.close()
-	deadline := time.AfterFunc(e.opts.FlushTimeout, stop)
-	defer deadline.Stop()
 	err := g.Wait()
-	lost, closeErr := e.buffer.finish()
-	if closeErr != nil {
-		e.logger.Error("what waits on disk was not closed as it should be", "error", closeErr)
-	}
-	if lost > 0 {
-		e.events.count(reasonShutdown, lost)
+	if lost := e.buffer.finish(); lost > 0 {
+		e.common.Count(reasonShutdown, lost)
 		e.logger.Error("samples are lost: the endpoint did not take them before the end", "samples", lost, "waited", e.opts.FlushTimeout)
 	}
-	e.showContents()
+	e.showWaiting()
 	return err
 }
+
+// Close gives back what New took. Run must have returned, or never been called.
+func (e *Endpoint) Close() error { return e.common.Close() }
 
 // readPause is how long a shard waits before it reads again from a disk that cannot be read.
 const readPause = time.Second
@@ -218,7 +195,7 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 			if !send.Pause(ctx, readPause) {
 				return nil
 			}
-			if e.buffer.contents().samples == 0 { // it was damaged, and is dropped and counted
+			if e.buffer.inMemory().Items+e.buffer.onDisk().Items == 0 { // it was damaged, and is dropped and counted
 				unread = false
 				e.sender.Unreadable(nil)
 			}
@@ -228,8 +205,8 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 			e.buffer.putBack(shard, items) // the flush is over
 			return nil
 		}
-		e.events.acknowledged(e.buffer.done(shard, items))
-		e.showContents()
+		e.common.Acknowledged(e.buffer.done(shard, items))
+		e.showWaiting()
 	}
 }
 
@@ -241,7 +218,8 @@ func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 		case err != nil && len(items) > 1:
 			return e.deliverEach(ctx, items)
 		case err != nil:
-			e.events.undecodable(items[0], err)
+			e.common.Count(stored.ReasonFormat, items[0].samples)
+			e.logger.Error("samples that waited are dropped", "samples", items[0].samples, "error", err)
 			return nil
 		}
 		err = e.sender.Deliver(ctx, r)
@@ -267,15 +245,15 @@ func (e *Endpoint) deliverEach(ctx context.Context, items []item) error {
 
 func (e *Endpoint) speaksV2() bool { return e.cfg.Version == 2 && !e.knowsNoV2.Load() }
 
-// showContents sets what metrics say of the buffer, and notices that it has room again.
-func (e *Endpoint) showContents() {
-	c := e.buffer.contents()
-	e.opts.Metrics.queueBytes.WithLabelValues(e.cfg.Name, "memory").Set(float64(c.memoryBytes))
-	if e.cfg.Dir != "" {
-		e.opts.Metrics.queueBytes.WithLabelValues(e.cfg.Name, "disk").Set(float64(c.onDisk))
+// showWaiting sets what metrics say of the buffer, and notices that it has room again.
+func (e *Endpoint) showWaiting() {
+	inMemory, onDisk := e.buffer.inMemory(), e.buffer.onDisk()
+	e.opts.Metrics.Queue.WithLabelValues(e.cfg.Name, "memory").Set(float64(inMemory.Bytes))
+	if e.common.Disk != nil {
+		e.common.Disk.Show()
 	}
-	if c.memoryBytes <= e.cfg.BufferBytes/2 && (e.cfg.Dir == "" || c.onDisk <= e.cfg.MaxBytes/2) {
-		e.events.roomAgain()
+	if inMemory.Bytes <= e.cfg.BufferBytes/2 && onDisk.Bytes <= e.cfg.MaxBytes/2 {
+		e.common.RoomAgain()
 	}
 }
 
@@ -284,29 +262,16 @@ func (e *Endpoint) Err() error { return e.sender.Err() }
 
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
-	send.Status // its Dropped holds this package's reasons, such as buffer_full, too
+	endpoint.Status // its Dropped holds this package's reasons, such as buffer_full, too
 
-	Name           string
-	URL            string // without user info and parameters
-	Version        int    // of remote write, that is sent now
-	WaitingSamples int
-	WaitingBytes   int64 // compressed, in memory and on disk; there with what is not tidied up yet
+	Version int // of remote write, that is sent now
 }
 
 // Status returns what the endpoint's state is now.
 func (e *Endpoint) Status() Status {
-	c := e.buffer.contents()
-	st := Status{
-		Status:         e.sender.Status(),
-		Name:           e.cfg.Name,
-		URL:            redacted.URL(e.cfg.URL),
-		Version:        1,
-		WaitingSamples: c.samples,
-		WaitingBytes:   c.memoryBytes + c.onDisk,
-	}
+	st := Status{Status: e.common.Status(e.buffer.inMemory()), Version: 1}
 	if e.speaksV2() {
 		st.Version = 2
 	}
-	e.events.addLost(st.Dropped)
 	return st
 }

@@ -47,7 +47,7 @@ func TestDelivery(t *testing.T) {
 		if tenant.Load() != "team-a" || extra.Load() != "yes" || agent.Load() != "lighter/test" {
 			t.Errorf("tenant %v, extra %v, user agent %v", tenant.Load(), extra.Load(), agent.Load())
 		}
-		if st := e.Status(); st.Delivered != 10 || st.WaitingSamples != 0 || st.WaitingBytes != 0 || !st.Up || st.Name != "cloud" {
+		if st := e.Status(); st.Delivered != 10 || st.Waiting.Items != 0 || st.Waiting.Bytes != 0 || !st.Up || st.Name != "cloud" {
 			t.Errorf("status %+v", st)
 		}
 		stop()
@@ -117,7 +117,7 @@ func TestOrder(t *testing.T) {
 						t.Errorf("target %d (-want +got):\n%s", target, diff)
 					}
 				}
-				if st := e.Status(); st.Delivered != rounds*targets*50 || len(st.Dropped) > 0 || st.WaitingBytes != 0 {
+				if st := e.Status(); st.Delivered != rounds*targets*50 || len(st.Dropped) > 0 || st.Waiting.Bytes != 0 {
 					t.Errorf("status %+v", st)
 				}
 			})
@@ -132,7 +132,7 @@ func TestRequestsAreFilled(t *testing.T) {
 		want    []int // samples of the requests
 		within  time.Duration
 	}{
-		"small blocks go together, after a moment":    {2000, []int{10, 10, 10}, []int{30}, time.Second},
+		"small blocks go together, after a moment":    {2000, []int{10, 10, 10}, []int{30}, 50 * time.Millisecond},
 		"a full request goes at once":                 {100, []int{50, 50}, []int{100}, 0},
 		"no request is over the limit":                {100, []int{60, 60, 60}, []int{60, 60, 60}, time.Second},
 		"a block over the limit is cut":               {100, []int{250}, []int{100, 100, 50}, time.Second},
@@ -198,7 +198,7 @@ func TestFullBufferDropsTheOldest(t *testing.T) {
 		const rounds = 500
 		for round := range int64(rounds) {
 			e.mustAppend(t, uint64(round%2), block(t, fmt.Sprint("job", round%2), 100, 1000+round))
-			if b := e.Status().WaitingBytes; b > cfg.BufferBytes {
+			if b := e.Status().Waiting.Bytes; b > cfg.BufferBytes {
 				t.Fatalf("%d bytes wait, over the limit of %d", b, cfg.BufferBytes)
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -208,7 +208,7 @@ func TestFullBufferDropsTheOldest(t *testing.T) {
 		e.noViolations(t)
 		st := e.Status()
 		lost := st.Dropped["buffer_full"]
-		if lost == 0 || st.Delivered+lost != rounds*100 || st.WaitingSamples != 0 {
+		if lost == 0 || st.Delivered+lost != rounds*100 || st.Waiting.Items != 0 {
 			t.Errorf("status %+v: sent and lost must be %d together", st, rounds*100)
 		}
 		for job := range int64(2) {
@@ -239,7 +239,7 @@ func TestRefusals(t *testing.T) {
 		"Mimir, series":        {"per-user series limit of 10000 exceeded (err-mimir-max-series-per-user)", "limit"},
 		"Mimir, labels":        {"received a series with an invalid label: 'a.b'", "labels"},
 		"anything else":        {"no", "other"},
-		"nothing":              {"", "other"},
+		"the status' name":     {"Bad Request\n", "other"},
 		"bytes, and much text": {strings.Repeat("\x00\xff", 10_000), "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,8 +267,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTooLarge: 413 halves a request until it is taken, in order; a single sample that is
-// still too large is dropped.
+// TestTooLarge: 413 halves a request until it is taken, in order. A single small sample cannot be too
+// large, and waits.
 func TestTooLarge(t *testing.T) {
 	for name, tc := range map[string]struct{ most, taken int }{
 		"seven at a time": {7, 100}, "one at a time": {1, 100}, "none": {0, 0},
@@ -288,13 +288,16 @@ func TestTooLarge(t *testing.T) {
 					e.mustAppend(t, 0, block(t, "api", 10, 1000+round))
 				}
 				time.Sleep(time.Minute)
+				if st := e.Status(); st.Delivered != int64(tc.taken) || st.Waiting.Items != 100-tc.taken || len(st.Dropped) != 0 {
+					t.Errorf("status %+v, want %d samples delivered and the others to wait", st, tc.taken)
+				}
+				if err := e.Err(); (err == nil) != (tc.taken == 100) || err != nil && !strings.Contains(err.Error(), "client_max_body_size") {
+					t.Errorf("ready: %v, want it to say what to do about what waits", err)
+				}
 				stop()
 				e.noViolations(t)
 				if got := e.receiver.WriteStats().Samples; got != tc.taken {
 					t.Errorf("%d samples arrived, want %d", got, tc.taken)
-				}
-				if got := int(e.dropped(t, "too_large")); got != 100-tc.taken {
-					t.Errorf("%d samples are dropped, want %d", got, 100-tc.taken)
 				}
 			})
 		})
@@ -328,7 +331,7 @@ func TestEnd(t *testing.T) {
 					t.Errorf("the end took %s, want %s", took, tc.took)
 				}
 				e.noViolations(t)
-				if st := e.Status(); st.Delivered != tc.sent || st.Dropped["shutdown"] != 1000-tc.sent || st.WaitingSamples != 0 {
+				if st := e.Status(); st.Delivered != tc.sent || st.Dropped["shutdown"] != 1000-tc.sent || st.Waiting.Items != 0 {
 					t.Errorf("status %+v, want %d sent and the others lost", st, tc.sent)
 				}
 				if got := e.dropped(t, "shutdown"); got != 1000-tc.sent {
@@ -426,6 +429,8 @@ func TestNoMetadata(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	o := mustNew(t, testConfig()).options
+	o.Client = nil
 	for name, change := range map[string]func(*remotewrite.Config){
 		"no shards":         func(c *remotewrite.Config) { c.Shards = 0 },
 		"nothing per send":  func(c *remotewrite.Config) { c.SamplesPerSend = 0 },
@@ -435,7 +440,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig()
 			change(&cfg)
-			if _, err := remotewrite.New(cfg, remotewrite.Options{}); err == nil || !strings.HasPrefix(err.Error(), "remote write cloud: ") {
+			if _, err := remotewrite.New(cfg, o); err == nil || !strings.HasPrefix(err.Error(), "remote write cloud: ") {
 				t.Errorf("err = %v", err)
 			}
 		})

@@ -1,21 +1,17 @@
 package remotewrite
 
-// BreakDisk makes the queue on disk of an Endpoint return fail's error from Append, if it
+import "lighter/exporters/internal/stored"
+
+// BreakDisk makes the queue on disk of an Endpoint return fail's error from Put, if it
 // gives one.
 func (e *Endpoint) BreakDisk(fail func() error) {
 	e.buffer.mu.Lock()
 	defer e.buffer.mu.Unlock()
-	e.buffer.disk = broken{e.buffer.disk, fail}
-}
-
-type broken struct {
-	disk
-	fail func() error
-}
-
-func (b broken) Append(key uint64, items int, body []byte) error {
-	if err := b.fail(); err != nil {
-		return err
+	put := e.buffer.put
+	e.buffer.put = func(key uint64, h stored.Header, body []byte) error {
+		if err := fail(); err != nil {
+			return err
+		}
+		return put(key, h, body)
 	}
-	return b.disk.Append(key, items, body)
 }

@@ -3,6 +3,7 @@ package remotewrite_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -123,7 +124,7 @@ func (e *endpoint) run(tb testing.TB) (stop func()) {
 	go func() { done <- e.Run(ctx) }()
 	return func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := errors.Join(<-done, e.Close()); err != nil {
 			tb.Errorf("Run: %v", err)
 		}
 	}

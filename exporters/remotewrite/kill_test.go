@@ -32,8 +32,8 @@ type network struct {
 
 	mu        sync.Mutex
 	dead      bool
-	unproven  int // samples that the backend has and whose answer is under way
-	abandoned int // those whose answer was not waited for
+	unproven  int // samples that the backend has and whose response is under way
+	abandoned int // those whose response was not waited for
 }
 
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -97,7 +97,7 @@ func (n *network) add(samples int) {
 	}
 }
 
-// kill ends the network, and returns how many samples the backend has whose answer was
+// kill ends the network, and returns how many samples the backend has whose response was
 // under way or not waited for.
 func (n *network) kill() int {
 	n.mu.Lock()

@@ -70,7 +70,7 @@ func (md *metadata) of(name []byte) (lighter.Metadata, bool) {
 	return lighter.Metadata{}, false
 }
 
-// hasSuffix says whether metrics of a kind have series of their family's name and a suffix.
+// hasSuffix reports whether metrics of a kind have series of their family's name and a suffix.
 func hasSuffix(kind model.MetricType, suffix string) bool {
 	switch suffix {
 	case "_total":
@@ -137,7 +137,7 @@ func (e *Endpoint) sendMetadata(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode metadata of %d families: %w", len(part), err)
 		}
-		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body), Header: e.protocol.v1}); err != nil { // no samples: Items is 0
+		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body), Header: e.protocol.v1, Tenant: e.cfg.Tenant}); err != nil { // no samples: Items is 0
 			return fmt.Errorf("send metadata of %d families: %w", len(part), err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // protocol is what package send needs to know of remote write: a send.Protocol and
-// send.AnswerReader. Which version a request is of, its Header says.
+// send.ResponseReader. Which version a request is of, its Header says.
 type protocol struct {
 	userAgent string
 	v1, v2    http.Header // that only requests of the version have; not changed
@@ -60,14 +60,14 @@ func (e *unknownVersionError) Error() string {
 	return "the endpoint does not know remote write 2.0: it answered " + e.sign
 }
 
-// ReadAnswer counts what a receiver of 2.0 says to have written. One that takes 2.0 for
+// ReadResponse counts what a receiver of 2.0 says to have written. One that takes 2.0 for
 // something else answers 415; or with success and nothing said, having read 1.0 where there
 // was none; or, before the specification asked for 415, 400.
-func (p *protocol) ReadAnswer(r send.Request, status int, h http.Header) (stored int, err error) {
+func (p *protocol) ReadResponse(r send.Request, status int, h http.Header) (stored int, err error) {
 	if !isV2(r) {
-		return 0, nil
+		return -1, nil
 	}
-	says := false
+	says, itemsSaid := false, false
 	for _, w := range []struct {
 		header, kind string
 		items        bool
@@ -79,18 +79,22 @@ func (p *protocol) ReadAnswer(r send.Request, status int, h http.Header) (stored
 		says = true
 		p.written.WithLabelValues(p.endpoint, w.kind).Add(float64(n))
 		if w.items {
+			itemsSaid = true
 			stored += min(n, r.Items)
 		}
 	}
 	switch {
 	case status == http.StatusUnsupportedMediaType:
-		return 0, &unknownVersionError{"415"}
+		return -1, &unknownVersionError{"415"}
 	case says:
 		p.knowsV2.Store(true)
 	case status >= 200 && status < 300:
-		return 0, &unknownVersionError{fmt.Sprintf("%d without saying what it has written", status)}
+		return -1, &unknownVersionError{fmt.Sprintf("%d without saying what it has written", status)}
 	case status == http.StatusBadRequest && !p.knowsV2.Load():
-		return 0, &unknownVersionError{"400 without saying what it has written"}
+		return -1, &unknownVersionError{"400 without saying what it has written"}
+	}
+	if !itemsSaid {
+		return -1, nil
 	}
 	return stored, nil
 }
@@ -171,7 +175,7 @@ func resymbolize(symbols []string, series []writev2.TimeSeries) *writev2.Request
 }
 
 // Refused counts the whole request, or what the endpoint does not say to have stored: an
-// answer does not tell which samples that are, and what was stored must not be sent again.
+// response does not tell which samples that are, and what was stored must not be sent again.
 func (p *protocol) Refused(r send.Request, text string) []send.Refusal {
 	return []send.Refusal{{Reason: reasonOf(text), Items: r.Items}}
 }

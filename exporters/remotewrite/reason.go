@@ -7,6 +7,7 @@ import "strings"
 func reasonOf(text string) string {
 	text = strings.ToLower(text)
 	for _, r := range []struct{ reason, says string }{
+		{"not_written", "a success that stored nothing"}, // package send's words for it
 		{"out_of_order", "out of order"},
 		{"out_of_order", "out-of-order"},
 		{"duplicate", "duplicate sample"},

@@ -31,7 +31,7 @@ func (q *requests) make(items []item, v2 bool) (send.Request, error) {
 		e = &encoder{transcoder: transcoder{lookup: q.metadata.of}}
 	}
 	defer q.encoders.Put(e)
-	r := send.Request{Header: q.protocol.v1}
+	r := send.Request{Header: q.protocol.v1, Tenant: items[0].tenant}
 	for _, it := range items {
 		r.Items += it.samples
 	}
@@ -49,8 +49,7 @@ func (q *requests) make(items []item, v2 bool) (send.Request, error) {
 }
 
 // encodeV1 joins blocks as they are, but for the start timestamps that 1.0 does not know.
-// The body is memory that is not used again: the HTTP client may read it still when an
-// answer came early.
+// The body is memory of its own: it is being sent while another shard uses the encoder.
 func (e *encoder) encodeV1(items []item) ([]byte, error) {
 	length, size := 0, binary.MaxVarintLen64
 	for _, it := range items {
@@ -100,7 +99,7 @@ func (e *encoder) encodeV2(items []item) ([]byte, error) {
 
 // decode returns an item's block, which is valid until the next call.
 func (e *encoder) decode(it item) ([]byte, error) {
-	block, err := it.block(e.block)
+	block, err := it.unpack(e.block)
 	if err == nil {
 		e.block = block
 	}

@@ -98,7 +98,7 @@ func TestSpecification2(t *testing.T) {
 		},
 		"A receiver that has shown to know 2.0 is sent 2.0 also after a 400": func(t *testing.T) {
 			s := &spy{answer: func(n int, r request) (int, http.Header, string) {
-				return []int{0, 400, 0}[min(n, 2)], nil, ""
+				return []int{0, 400, 0}[min(n, 2)], nil, "what is this?"
 			}}
 			e := sent(t, versioned(2), s, func(e *endpoint) {
 				for at := range int64(3) {
@@ -122,6 +122,32 @@ func TestSpecification2(t *testing.T) {
 				if got := e.counter(t, "lighter_endpoint_written_total", "kind", kind); got != want {
 					t.Errorf("%v %s count as written, want %v", got, kind, want)
 				}
+			}
+		},
+		"A 2xx that has written nothing is no success": func(t *testing.T) {
+			s := &spy{answer: func(int, request) (int, http.Header, string) {
+				return 204, http.Header{"X-Prometheus-Remote-Write-Samples-Written": {"0"}, "X-Prometheus-Remote-Write-Histograms-Written": {"0"}}, ""
+			}}
+			sent(t, versioned(2), s, func(e *endpoint) {
+				for at := range int64(7) {
+					e.mustAppend(t, 0, fullBlock(t, 1000+at))
+					time.Sleep(11 * time.Second)
+				}
+				if st := e.Status(); len(s.all()) != 7 || st.Version != 2 || st.Delivered != 0 || st.Dropped["not_written"] != 28 || st.Up {
+					t.Errorf("status %+v after %d requests", st, len(s.all()))
+				}
+				if err := e.Err(); err == nil || !strings.Contains(err.Error(), "stored nothing") {
+					t.Errorf("ready after a minute: %v", err)
+				}
+			})
+		},
+		"A web page in the receiver's place says nothing of what it knows": func(t *testing.T) {
+			s := &spy{answer: func(n int, _ request) (int, http.Header, string) {
+				return []int{200, 400, 0}[min(n, 2)], http.Header{"Content-Type": {"text/html"}}, "<html>"
+			}}
+			e := sent(t, versioned(2), s, func(e *endpoint) { e.mustAppend(t, 0, fullBlock(t, 1000)) })
+			if st := e.Status(); st.Version != 2 || st.Delivered != 4 || len(s.all()) != 3 {
+				t.Errorf("status %+v after %d requests", st, len(s.all()))
 			}
 		},
 		"Partial writes with 5xx and 429 are sent again whole": func(t *testing.T) {
@@ -155,7 +181,7 @@ func TestSpecification2(t *testing.T) {
 	}
 }
 
-// testFallback: what the answer makes 2.0 look unknown is sent as 1.0, once, and so is all
+// testFallback: what the response makes 2.0 look unknown is sent as 1.0, once, and so is all
 // that follows and all that already waited.
 func testFallback(t *testing.T, answer func(int, request) (int, http.Header, string)) {
 	t.Helper()

@@ -181,7 +181,7 @@ func benchmarkWay(b *testing.B, targets, series int, plain string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	o := scrape.Options{Client: client, Sinks: []scrape.Sink{e}, Buffers: scrape.NewBuffers(), UserAgent: "lighter/bench", Metrics: scrape.NewMetrics(reg), Logger: logger}
+	o := scrape.Options{Client: client, Sinks: []scrape.Sink{e}, Buffers: scrape.NewBuffers(scrape.PageMemory), UserAgent: "lighter/bench", Metrics: scrape.NewMetrics(reg), Logger: logger}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for i := range targets {

@@ -6,39 +6,45 @@ import (
 	"sync"
 	"time"
 
+	"lighter/exporters/internal/changes"
 	"lighter/exporters/internal/redacted"
 )
 
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
-	Up          bool      // the last attempt was answered as it should be
+	Up          bool      // attempts to send data succeed, and the endpoint does not refuse all of it
 	LastTaken   time.Time // when the endpoint last took something; zero if never
 	LastError   string    // the last failure or refusal; kept after recovery
 	LastErrorAt time.Time
-	Since       time.Time        // when the present failure began; zero while up
+	Since       time.Time        // when the endpoint ceased to take data; zero while up
 	Attempts    int              // failed ones since then
 	Delivered   int64            // items taken since the start
 	Dropped     map[string]int64 // items refused for good since the start, by reason
 }
 
-// health follows one endpoint and logs what changes: a failure at once, but none more often than
-// once a minute, and the end of one that it has logged. What is held has a minute of its own.
+// health follows what becomes of an endpoint's data and logs what changes: a failure at once, but
+// none more often than once a minute, and the end of one that it has logged. What is held has a
+// minute of its own.
 type health struct {
 	o   Options
 	url string
 
-	mu           sync.Mutex
-	st           Status
-	waitingSince time.Time // since when something waits with nothing taken; zero while nothing does
-	held         string    // why the endpoint is held; empty while it is not
-	logged       string    // the failure last logged, of the present ones
-	failures     throttle
-	holds        throttle
+	pause pause // that the endpoint has asked for
 
-	unreadSince time.Time // since when what is to be sent cannot be read
-	unread      string    // why; empty while it can
-	unreadSaid  string    // the reason last logged, of the present ones
-	reads       throttle
+	mu           sync.Mutex
+	st           Status    // its Up only says that the last attempt did not fail: see status
+	sending      int       // number of requests with data that are under way
+	resumed      bool      // the next request goes on waiting since waitingSince: it was under way when the Sender before ended
+	waitingSince time.Time // while requests are under way: since when they wait without any data being taken
+	firstRefused time.Time // when the endpoint first refused data since it last took some; zero if it has not
+	lastRefused  time.Time // when it last did
+	held         string    // why the endpoint is held; empty while it is not
+	failures     changes.Log
+	holds        changes.Log
+
+	unreadableSince time.Time // since when what is to be sent cannot be read
+	unreadableWhy   string    // why it cannot be read; empty while it can
+	reads           changes.Log
 }
 
 func newHealth(o Options) *health {
@@ -49,30 +55,50 @@ func newHealth(o Options) *health {
 // (the contract of /ready).
 const readyPatience = time.Minute
 
-func (h *health) waiting() {
+// goOn makes ready for another Sender, with other settings. They may mend what held the endpoint.
+func (h *health) goOn(o Options) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waitingSince.IsZero() {
-		h.waitingSince = time.Now()
-	}
+	h.o = o
+	h.held = ""
+	h.resumed = !h.st.Up && !h.waitingSince.IsZero()
 }
 
+// begin notes that a request with data is under way from now on.
+func (h *health) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sending == 0 && !h.resumed {
+		h.waitingSince = time.Now()
+	}
+	h.resumed = false
+	h.sending++
+}
+
+// end notes that a request is not under way any more, whatever became of it.
+func (h *health) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sending--
+}
+
+// taken notes that the endpoint has taken items of a request, at least one. The request is still
+// under way, and so may be others.
 func (h *health) taken(items int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if h.logged != "" {
+	_, _, failed := h.failures.Works()
+	if _, _, held := h.holds.Works(); failed || held {
 		h.o.Logger.Info("endpoint works again", "endpoint", h.o.Endpoint, "after", now.Sub(h.st.Since).Round(time.Millisecond), "failed_attempts", h.st.Attempts)
-	}
-	if !h.st.Up {
-		h.o.Metrics.up.WithLabelValues(h.o.Endpoint).Set(1)
 	}
 	h.st.Up, h.st.LastTaken, h.st.Since, h.st.Attempts = true, now, time.Time{}, 0
 	h.st.Delivered += int64(items)
-	h.waitingSince, h.held, h.logged = time.Time{}, "", ""
+	h.held = ""
+	h.waitingSince, h.firstRefused, h.lastRefused = now, time.Time{}, time.Time{}
 }
 
-func (h *health) failed(a answer, pause time.Duration) {
+func (h *health) failed(a response, pause time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
@@ -82,22 +108,17 @@ func (h *health) failed(a answer, pause time.Duration) {
 	}
 	often := &h.failures
 	if a.verdict == hold {
-		h.held = fmt.Sprintf("%s (%s)", what, advice(a.status))
+		h.held = fmt.Sprintf("%s (%s)", what, advice(a.status, h.o.Backend))
 		what, often = h.held, &h.holds
 	} else {
 		h.held = ""
 	}
 	if h.st.Up {
 		h.st.Up, h.st.Since = false, now
-		h.o.Metrics.up.WithLabelValues(h.o.Endpoint).Set(0)
 	}
 	h.st.Attempts++
 	h.st.LastError, h.st.LastErrorAt = what, now
-	if what == h.logged {
-		return
-	}
-	if skipped, ok := often.allow(now); ok {
-		h.logged = what
+	if skipped, ok := often.Failed(what); ok {
 		fields := []any{"endpoint", h.o.Endpoint, "url", h.url, "error", what, "next_attempt_in", pause.Round(time.Millisecond)}
 		if skipped > 0 {
 			fields = append(fields, "unlogged_failures", skipped)
@@ -106,29 +127,25 @@ func (h *health) failed(a answer, pause time.Duration) {
 	}
 }
 
-// unreadable notes that what is to be sent next cannot be read, and why; nil: it can be, or there
-// is nothing.
+// unreadable notes that what is to be sent next cannot be read, and why. If err is nil it can be read,
+// or there is nothing to send.
 func (h *health) unreadable(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	if err == nil {
-		if h.unreadSaid != "" {
-			h.o.Logger.Info("what waits on disk can be read again", "endpoint", h.o.Endpoint, "after", now.Sub(h.unreadSince).Round(time.Millisecond))
+		if after, _, ok := h.reads.Works(); ok {
+			h.o.Logger.Info("what waits on disk can be read again", "endpoint", h.o.Endpoint, "after", after.Round(time.Millisecond))
 		}
-		h.unread, h.unreadSaid = "", ""
+		h.unreadableWhy = ""
 		return
 	}
-	if h.unread == "" {
-		h.unreadSince = now
+	if h.unreadableWhy == "" {
+		h.unreadableSince = now
 	}
-	h.unread = err.Error()
-	h.st.LastError, h.st.LastErrorAt = h.unread, now
-	if h.unread == h.unreadSaid {
-		return
-	}
-	if _, ok := h.reads.allow(now); ok {
-		h.unreadSaid = h.unread
+	h.unreadableWhy = err.Error()
+	h.st.LastError, h.st.LastErrorAt = h.unreadableWhy, now
+	if _, ok := h.reads.Failed(h.unreadableWhy); ok {
 		h.o.Logger.Error("what waits on disk cannot be read, and what came after it waits too: trying again until it can", "endpoint", h.o.Endpoint, "error", err)
 	}
 }
@@ -139,10 +156,16 @@ func (h *health) dropped(reason string, items int) {
 	h.st.Dropped[reason] += int64(items)
 }
 
-func (h *health) refused(a answer) {
+// refused notes that the endpoint has refused some or all of a request. If it has taken the rest,
+// a call of taken follows.
+func (h *health) refused(a response) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.st.LastError, h.st.LastErrorAt = fmt.Sprintf("status %d: %s", a.status, a.text), time.Now()
+	h.lastRefused, h.held = time.Now(), ""
+	if h.firstRefused.IsZero() {
+		h.firstRefused = h.lastRefused
+	}
+	h.st.LastError, h.st.LastErrorAt = fmt.Sprintf("status %d: %s", a.status, a.text), h.lastRefused
 }
 
 func (h *health) status() Status {
@@ -150,7 +173,30 @@ func (h *health) status() Status {
 	defer h.mu.Unlock()
 	st := h.st
 	st.Dropped = maps.Clone(st.Dropped)
+	if since := h.nothingTakenSince(time.Now()); st.Up && !since.IsZero() {
+		st.Up, st.Since = false, since
+	}
 	return st
+}
+
+// nothingTakenSince returns since when the endpoint has taken no data, if that counts against the
+// endpoint, and the zero time if it does not. The caller holds h.mu.
+//
+// It counts if requests have been waiting for a minute, or if the endpoint has refused all data for
+// a minute. If the endpoint has taken data before, the first and the last refusal must be a minute
+// apart: a single refused line on a quiet host says something about the line, not about the endpoint.
+func (h *health) nothingTakenSince(now time.Time) time.Time {
+	refusedUntil := h.lastRefused
+	if h.st.LastTaken.IsZero() {
+		refusedUntil = now
+	}
+	switch {
+	case !h.firstRefused.IsZero() && refusedUntil.Sub(h.firstRefused) >= readyPatience:
+		return h.firstRefused
+	case h.sending > 0 && now.Sub(h.waitingSince) >= readyPatience:
+		return h.waitingSince
+	}
+	return time.Time{}
 }
 
 func (h *health) err(now time.Time) error {
@@ -159,21 +205,18 @@ func (h *health) err(now time.Time) error {
 	if h.held != "" {
 		return fmt.Errorf("%s refuses what is sent: %s", h.o.Endpoint, h.held)
 	}
-	if d := now.Sub(h.unreadSince); h.unread != "" && d >= readyPatience {
-		return fmt.Errorf("%s is sent nothing for %s: what waits on disk cannot be read: %s", h.o.Endpoint, d.Round(time.Second), h.unread)
+	if d := now.Sub(h.unreadableSince); h.unreadableWhy != "" && d >= readyPatience {
+		return fmt.Errorf("%s is sent nothing for %s: what waits on disk cannot be read: %s", h.o.Endpoint, d.Round(time.Second), h.unreadableWhy)
 	}
-	if h.waitingSince.IsZero() {
-		return nil
-	}
-	if d := now.Sub(h.waitingSince); d >= readyPatience {
-		return fmt.Errorf("%s has taken nothing for %s: %s", h.o.Endpoint, d.Round(time.Second), orUnknown(h.st.LastError))
+	if since := h.nothingTakenSince(now); !since.IsZero() {
+		return fmt.Errorf("%s has taken nothing for %s: %s", h.o.Endpoint, now.Sub(since).Round(time.Second), orUnknown(h.st.LastError))
 	}
 	return nil
 }
 
 func orUnknown(s string) string {
 	if s == "" {
-		return "no answer yet"
+		return "no response yet"
 	}
 	return s
 }

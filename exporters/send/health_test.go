@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -11,7 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"lighter/exporters/send"
 )
 
 // A backend that refuses and takes by turns does not fill the log, and one that comes back
@@ -134,4 +138,109 @@ func TestNotReadyAfterAMinuteAndAtOnceWhenHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A refusal of long ago says nothing about the request that is under way now.
+func TestOneRefusalThenAQuietTimeThenAGoodLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			if n == 2 {
+				return status(400, "no")
+			}
+			time.Sleep(5 * time.Second)
+			return status(204, "")
+		})
+		deliver := func() {
+			if err := b.Deliver(t.Context(), six()); err != nil {
+				t.Error(err)
+			}
+		}
+		deliver()
+		deliver()
+		time.Sleep(10 * time.Minute)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			deliver()
+		}()
+		time.Sleep(4 * time.Second)
+		if b.Err() != nil || b.up(t) != 1 || !b.Status().Up {
+			t.Errorf("while the request is under way for 4 s: ready = %v, up = %v, status = %+v", b.Err(), b.up(t), b.Status())
+		}
+		<-done
+	})
+}
+
+// One request that fails for a while before it is refused is still one refusal.
+func TestOneLateRefusalThenAQuietTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		b := newBench(func(n int, _ string) (*http.Response, error) {
+			switch {
+			case n == 1:
+				return status(204, "")
+			case time.Since(start) < 2*time.Minute:
+				return status(503, "starting")
+			}
+			return status(400, "no")
+		})
+		for range 2 {
+			if err := b.Deliver(t.Context(), six()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		if err := b.Err(); err != nil {
+			t.Errorf("ten minutes after a single refusal: %v", err)
+		}
+	})
+}
+
+// The parts of a request that is too large wait for as long as the whole.
+func TestSlowAnswersThatAllPartsAreTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(int, string) (*http.Response, error) {
+			time.Sleep(9 * time.Second)
+			return status(413, "too large")
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = b.Deliver(ctx, send.Request{Body: make([]byte, 1<<10), Items: 1 << 10})
+		}()
+		time.Sleep(61 * time.Second)
+		if err := b.Err(); err == nil {
+			t.Error("ready after 61 s in which nothing was taken")
+		}
+		cancel()
+		<-done
+	})
+}
+
+// blackHole takes requests and never answers.
+type blackHole struct{}
+
+func (blackHole) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestBlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(nil)
+		b.Sender = send.New(send.Options{Endpoint: "hole", URL: "http://hole.test/", Client: &http.Client{Transport: blackHole{}}, Protocol: letters{}, Timeout: 10 * time.Second,
+			Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.NewTextHandler(b.log, nil))})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+		defer cancel()
+		done := make(chan error)
+		go func() { done <- b.Deliver(ctx, six()) }()
+		time.Sleep(90 * time.Second)
+		if err := b.Err(); err == nil || !strings.Contains(err.Error(), "no response within 10s") {
+			t.Errorf("ready after 90 s of silence: err = %v", err)
+		}
+		if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want that ctx has ended", err)
+		}
+	})
 }

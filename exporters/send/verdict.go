@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// verdict is what an answer means for the request.
+// verdict is what a response means for the request.
 type verdict int
 
 const (
@@ -21,15 +21,16 @@ const (
 	retry                   // it may have it later: try again
 	hold                    // the configuration is wrong: try again, and say so at once
 	refused                 // some or all of it will never be taken; the rest is stored
-	tooLarge                // it would be taken in smaller requests
+	tooLarge                // it may be taken in smaller requests
 )
 
-// statusBlocked is Loki's answer to a tenant whose ingestion is blocked: a 2xx that
+// statusBlocked is Loki's response to a tenant whose ingestion is blocked: a 2xx that
 // means discarded (Loki, limits: blocked_ingestion_status_code).
 const statusBlocked = 260
 
 // judge is the whole table of statuses. Anything that it does not know is held, not
-// dropped: an answer that no backend of these protocols gives comes from something else.
+// dropped: a response that no backend of these protocols gives comes from something else.
+// So does a status that it knows with a body that no such backend sends (foreignResponse).
 func judge(status int) verdict {
 	switch status {
 	case statusBlocked:
@@ -50,13 +51,9 @@ func judge(status int) verdict {
 	return hold
 }
 
-// wantsTLS reports whether a 400 is a TLS server's answer to plain HTTP: Go's, nginx's.
-func wantsTLS(text string) bool {
-	return strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP request was sent to HTTPS port")
-}
-
-// advice says what to do about a status that holds an endpoint; 0 is a URL that is none.
-func advice(status int) string {
+// advice says what to do about a status that holds an endpoint, which should be such a backend;
+// 0 is a URL that is none.
+func advice(status int, backend string) string {
 	switch status {
 	case 0:
 		return "write it as https://host:port/path, with %XX for what is special in it"
@@ -68,10 +65,13 @@ func advice(status int) string {
 		return "check the URL's path"
 	case http.StatusProxyAuthRequired:
 		return "check the proxy's credentials"
+	case http.StatusRequestEntityTooLarge:
+		return "even a single small item is too large for it: raise the limit on request bodies of " + backend +
+			" or of the proxy in front of it, such as nginx's client_max_body_size, and check the URL"
 	case statusBlocked:
 		return "the backend blocks this tenant: ask whoever runs it"
 	}
-	return "check the URL: this is not what a backend of this protocol answers"
+	return "this does not look like " + backend + ": check the URL, and what is between the agent and it, such as a proxy"
 }
 
 // retryAfter reads the header's seconds or date (RFC 9110, 10.2.3); 0 if there is none
@@ -99,7 +99,7 @@ func urlError(err error) string {
 	return "the URL is not usable: " + strings.TrimSpace(why)
 }
 
-// networkError returns why a request had no answer, without the URL and without what
+// networkError returns why a request had no response, without the URL and without what
 // changes from one attempt to the next, such as our own port.
 func networkError(err error, timeout time.Duration) string {
 	var ue *url.Error
@@ -107,7 +107,7 @@ func networkError(err error, timeout time.Duration) string {
 		err = ue.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %s", timeout)
+		return fmt.Sprintf("no response within %s", timeout)
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {

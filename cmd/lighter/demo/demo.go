@@ -1,12 +1,12 @@
-// Package demo shows the agent's whole job with nothing else installed: receivers of both
-// push protocols, a host with containers (simulated, or the real one), and the agent
+// Package demo shows what the agent does on a machine where nothing else is installed. It has a host
+// with containers, which is simulated or the real one, receivers of both push protocols, and the agent
 // between them.
 //
-// Run goes through a short story: containers write and are scraped, one crashes, and for
-// two seconds the backend refuses everything. In the end what the containers produced is
-// compared, line for line and sample for sample, with what arrived, and the difference is
-// the result. Nothing is left behind: the data directory is a temporary one, and the
-// Engine is only read. Only cmd/lighter calls it, and passes the agent as a function.
+// Run plays a short story: containers write and are scraped, one of them crashes, and the backend
+// refuses everything for two seconds. In the end Run compares what the containers produced with what
+// arrived, line for line and sample for sample, and shows the difference. It leaves nothing behind:
+// the data directory is a temporary one, and the Engine is only read. Only cmd/lighter calls this
+// package, and passes the agent as a function.
 package demo
 
 import (
@@ -24,45 +24,47 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// The story, counted from the moment the agent is up.
+// The times of the story. It begins when the agent listens.
 const (
-	plugAt  = 5 * time.Second // the backend stops taking anything …
-	plugFor = 2 * time.Second // … for so long
+	outageAt  = 5 * time.Second // when the backend begins to refuse everything
+	outageFor = 2 * time.Second // how long it does
 
-	// drainFor is how long the rest may take to arrive, once the containers are quiet: many
-	// times what the agent's pauses between two attempts grow to in plugFor.
+	// drainFor is how long the rest may take to arrive after the containers have stopped writing.
+	// The agent's pauses between two attempts are much shorter after an outage of outageFor.
 	drainFor = 20 * time.Second
 
-	frame      = 200 * time.Millisecond // between two looks at how far it is
-	comparison = time.Second            // between two comparisons while the rest arrives
+	frameInterval   = 200 * time.Millisecond // between two drawings of the progress
+	compareInterval = time.Second            // between two comparisons while the rest arrives
 )
 
-// What Run returns when the story was played, and when it was not.
+// The errors of Run.
 var (
-	ErrLost    = errors.New("not everything that was produced has arrived")
+	// ErrLost says that the comparison found something that did not arrive.
+	ErrLost = errors.New("not everything that was produced has arrived")
+	// ErrStopped says that the demo was stopped before the comparison.
 	ErrStopped = errors.New("stopped before the end: nothing was compared")
 )
 
-// Agent runs the whole agent in an environment of its own, and calls listening once with
-// the address of its page. It returns nil when ctx has ended and it has stopped.
+// Agent runs the whole agent with environ as its environment, and calls listening once with the URL of
+// its status page. It returns nil when ctx has ended and the agent has stopped.
 type Agent func(ctx context.Context, environ []string, logger *slog.Logger, listening func(url string)) error
 
-// Host has the containers that the agent reads.
+// Host is the host whose containers the agent reads.
 type Host interface {
-	// Title says in a few words what it is.
+	// Title describes the host in a few words.
 	Title() string
-	// Environ returns the settings by which the agent finds it.
+	// Environ returns the settings by which the agent finds the host.
 	Environ() []string
-	// Run has the containers do what they do, and returns when they are quiet or ctx has
-	// ended, which is no error.
+	// Run lets the containers write, and returns when they have finished or ctx has ended. The end
+	// of ctx is not an error.
 	Run(ctx context.Context, say func(string)) error
-	// Progress counts roughly and at once what was produced and what of it has arrived.
+	// Progress counts what was produced and what has arrived. It is quick and may be inexact.
 	Progress(arrived *receiver.Server) []Count
-	// Compare counts exactly, after Run.
+	// Compare counts exactly what was produced and what has arrived. It is called after Run.
 	Compare(ctx context.Context, arrived *receiver.Server) (Result, error)
 }
 
-// Run plays the story on a host, and shows it on a screen.
+// Run plays the story on a host and shows it on a screen.
 func Run(ctx context.Context, host Host, agent Agent, screen *Screen) error {
 	backend := receiver.New(receiver.Options{})
 	if err := backend.Listen("127.0.0.1:0"); err != nil {
@@ -83,30 +85,30 @@ type demo struct {
 	screen  *Screen
 	backend *receiver.Server
 	dir     string
-	began   time.Time // since when the story's time counts
+	began   time.Time // when the story began
 }
 
 func (d *demo) run(ctx context.Context) error {
 	d.screen.Title("lighter demo", d.host.Title()+" → lighter → a Loki and a remote-write receiver")
 
-	// The agent stops last, so that what is under way can arrive.
+	// The agent outlives ctx, so that lines and samples under way can arrive.
 	running, stopAgent := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAgent()
 	listening, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- d.agent(running, d.environ(), d.screen.Logger(d.elapsed), func(url string) { listening <- url })
 	}()
-	var page string
+	var statusURL string
 	select {
 	case err := <-ended:
 		if err == nil {
 			err = errors.New("it ended at once")
 		}
 		return fmt.Errorf("start the agent: %w", err)
-	case page = <-listening:
+	case statusURL = <-listening:
 	}
 	d.began = time.Now()
-	d.screen.Say("Its status page, while it runs: " + page + "\n")
+	d.screen.Say("The agent's status page, while it runs: " + statusURL + "\n")
 
 	err := d.play(ctx)
 	if err == nil && ctx.Err() == nil {
@@ -119,10 +121,10 @@ func (d *demo) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ErrStopped
 	}
-	return d.verdict(ctx, page)
+	return d.showResult(ctx, statusURL)
 }
 
-// environ is what a user would set, and nothing that a user could not.
+// environ returns the agent's environment. It has nothing but settings that a user can set too.
 func (d *demo) environ() []string {
 	return slices.Concat([]string{
 		"GRAFANA_LOKI_URL=" + d.backend.URL(),
@@ -134,7 +136,7 @@ func (d *demo) environ() []string {
 	}, d.host.Environ())
 }
 
-// play has the containers write, and pulls the plug once, while it shows how far it is.
+// play lets the containers write and the backend fail once, and shows the progress meanwhile.
 func (d *demo) play(ctx context.Context) error {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
@@ -144,55 +146,55 @@ func (d *demo) play(ctx context.Context) error {
 		return d.host.Run(ctx, d.say)
 	})
 	story.Go(func() error {
-		d.pullPlug(ctx)
+		d.failBackend(ctx)
 		return nil
 	})
-	for d.show(); sleep(ctx, frame); d.show() {
+	for d.show(); sleep(ctx, frameInterval); d.show() {
 	}
 	return story.Wait()
 }
 
-// pullPlug has the backend refuse everything for a while.
-func (d *demo) pullPlug(ctx context.Context) {
-	if !sleep(ctx, plugAt) {
+// failBackend makes the backend refuse everything for a while.
+func (d *demo) failBackend(ctx context.Context) {
+	if !sleep(ctx, outageAt) {
 		return
 	}
-	d.say(fmt.Sprintf("Both backends go away: they answer 503 for %s.", plugFor))
+	d.say(fmt.Sprintf("Both backends go away: they respond with 503 for %s.", outageFor))
 	d.backend.Respond(unavailable)
-	sleep(ctx, plugFor)
+	sleep(ctx, outageFor)
 	d.backend.Respond(nil)
 	d.say("Both backends are back.")
 }
 
-// unavailable is a backend that is away: nothing of a request is looked at.
+// unavailable is the response of a backend that is away. It ignores the request.
 func unavailable(*http.Request, []byte) (status int, header http.Header, text string, handled bool) {
-	return http.StatusServiceUnavailable, nil, "the demo has pulled the plug", true
+	return http.StatusServiceUnavailable, nil, "the demo has taken the backend away", true
 }
 
-// drain waits until all has arrived, or for as long as that may take.
+// drain waits until everything has arrived, but not longer than drainFor.
 func (d *demo) drain(ctx context.Context) {
-	d.say("From here on nothing more is counted. What is under way arrives.")
+	d.say("From here on, nothing new is counted. The demo waits for what is under way.")
 	ctx, cancel := context.WithTimeout(ctx, drainFor)
 	defer cancel()
 	var compared time.Time
 	for ; ; d.show() {
-		if time.Since(compared) >= comparison {
+		if time.Since(compared) >= compareInterval {
 			if r, err := d.host.Compare(ctx, d.backend); err == nil && r.Lost() == 0 {
 				return
 			}
 			compared = time.Now()
 		}
-		if !sleep(ctx, frame) {
+		if !sleep(ctx, frameInterval) {
 			return
 		}
 	}
 }
 
-// show draws the present state.
+// show draws the progress.
 func (d *demo) show() { d.screen.Draw(d.elapsed(), d.host.Progress(d.backend)) }
 
-// verdict compares once more, now that nothing moves, and prints the table.
-func (d *demo) verdict(ctx context.Context, page string) error {
+// showResult compares for the last time, now that the agent has stopped, and shows the result.
+func (d *demo) showResult(ctx context.Context, statusURL string) error {
 	d.screen.Clear()
 	r, err := d.host.Compare(ctx, d.backend)
 	if err != nil {
@@ -205,7 +207,7 @@ func (d *demo) verdict(ctx context.Context, page string) error {
 		d.screen.Say(note)
 	}
 	d.screen.Verdict(r.Lost())
-	d.screen.Say("The status page was at " + page + "; lighter run serves it at 127.0.0.1:12345 for as long as it runs.")
+	d.screen.Say("The status page was at " + statusURL + "; lighter run serves it at 127.0.0.1:12345 for as long as it runs.")
 	if r.Lost() > 0 {
 		return ErrLost
 	}
@@ -214,10 +216,10 @@ func (d *demo) verdict(ctx context.Context, page string) error {
 
 func (d *demo) elapsed() time.Duration { return time.Since(d.began) }
 
-// say says something with the time of the story before it.
+// say shows a line with the time of the story before it.
 func (d *demo) say(text string) { d.screen.Say(stamp(d.elapsed()) + text) }
 
-// sleep waits, and tells whether it waited to the end.
+// sleep waits, and reports whether it waited to the end. It does not if ctx ends first.
 func sleep(ctx context.Context, t time.Duration) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()

@@ -11,15 +11,15 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// series is one of the simulated API's: at scrape n its value is n times step.
+// series is a series of the simulated API. Its value at scrape number n is n times step.
 type series struct {
-	comment            string // the line before it
+	comment            string // the line of the page before the series
 	name, label, value string
 	step               int
 }
 
-// The first series is the number of the scrape. By it the samples of a scrape are found
-// again where they arrived, and so is a scrape that is missing.
+// pageSeries are the series of the page. The value of the first one is the number of the scrape, by
+// which compare finds the samples of a scrape among those that arrived.
 var pageSeries = []series{
 	{"# TYPE shop_scrapes_total counter\n", "shop_scrapes_total", "", "", 1},
 	{"# TYPE shop_orders_total counter\n", "shop_orders_total", "", "", 33},
@@ -34,6 +34,7 @@ var pageSeries = []series{
 	{"", "http_request_duration_seconds_count", "", "", 100},
 }
 
+// String returns the series in the format of a page.
 func (s series) String() string {
 	if s.label == "" {
 		return s.name
@@ -41,7 +42,7 @@ func (s series) String() string {
 	return fmt.Sprintf("%s{%s=%q}", s.name, s.label, s.value)
 }
 
-// samples returns what has arrived of the series, by time: Unix milliseconds.
+// samples returns the samples of the series that have arrived.
 func (s series) samples(arrived *receiver.Server, container string) []receiver.Sample {
 	matchers := []*labels.Matcher{matcher(model.MetricNameLabel, s.name), matcher("container", container)}
 	if s.label != "" {
@@ -54,12 +55,12 @@ func (s series) samples(arrived *receiver.Server, container string) []receiver.S
 	return all
 }
 
-// page is the /metrics of the simulated API. It counts how often it was asked for.
+// page is the /metrics of the simulated API. It counts its scrapes.
 type page struct {
 	mu      sync.Mutex
 	scrapes int
-	counted int  // of scrapes: those before close
-	closed  bool // later ones are answered, and not counted
+	counted int  // number of scrapes before close
+	closed  bool // whether further scrapes are served without being counted
 }
 
 // ServeHTTP implements http.Handler.
@@ -77,24 +78,26 @@ func (p *page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// close ends the counting: what is asked for from now on need not arrive.
+// close ends the counting. The samples of later scrapes need not arrive.
 func (p *page) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
 }
 
+// count returns the number of scrapes before close.
 func (p *page) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counted
 }
 
-// compare counts the samples of all counted scrapes that have arrived with their value.
+// compare counts the samples of all counted scrapes, and those of them that have arrived with the
+// right values.
 func (p *page) compare(arrived *receiver.Server, container string) Count {
 	n := p.count()
 	c := Count{Name: "samples", Produced: n * len(pageSeries)}
-	scrapeAt := map[int64]int{} // number of the scrape by its time
+	scrapeAt := map[int64]int{} // number of a scrape by its time
 	for _, s := range pageSeries[0].samples(arrived, container) {
 		if number := int(s.Value); !s.Stale() && number <= n {
 			scrapeAt[s.Time] = number

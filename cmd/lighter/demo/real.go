@@ -14,29 +14,29 @@ import (
 )
 
 const (
-	readFor = 20 * time.Second // the real containers write when they like
+	readFor = 20 * time.Second // how long the agent follows the real containers
 	since   = 10 * time.Minute // how far back their logs are read
 )
 
-// Real is the host with the Engine that the environment names. What its containers
-// produced in the time of the demo is read again from the Engine, for the comparison.
+// Real is the host with the Engine that the environment names. For the comparison, the logs of its
+// containers are read again from the Engine.
 type Real struct {
 	Engine   Engine
-	Settings []string // DOCKER_HOST and the like, for the agent
+	Settings []string // of the agent: DOCKER_HOST and the like
 
-	from, until time.Time // of the lines that are compared
+	from, until time.Time // the lines between these times are compared
 }
 
-// Engine is what the comparison asks Docker for.
+// Engine is the Docker Engine from which the logs are read again.
 type Engine interface {
-	// Containers returns those whose logs are to be shipped.
+	// Containers returns the containers whose logs the agent ships.
 	Containers(ctx context.Context) ([]Container, error)
-	// OpenLogs returns a container's log from a time on, Unix nanoseconds, in the Engine's
-	// own format, with timestamps, to its present end.
+	// OpenLogs returns a container's log from the time since, in Unix nanoseconds, up to its
+	// present end. The log is in the Engine's own format with timestamps.
 	OpenLogs(ctx context.Context, id string, since int64) (io.ReadCloser, error)
 }
 
-// Container is one whose log is read again.
+// Container is a container whose log is read again.
 type Container struct {
 	ID, Name string
 	TTY      bool
@@ -50,7 +50,7 @@ func (h *Real) Environ() []string {
 	return append([]string{fmt.Sprintf("LIGHTER_LOGS_SINCE=%s", since)}, h.Settings...)
 }
 
-// Run implements Host: it looks on.
+// Run implements Host. It only waits, because the real containers write by themselves.
 func (h *Real) Run(ctx context.Context, say func(string)) error {
 	h.from = time.Now().Add(-since)
 	containers, err := h.Engine.Containers(ctx)
@@ -71,20 +71,20 @@ func (h *Real) Progress(arrived *receiver.Server) []Count {
 	}
 }
 
-// Compare implements Host. A line is known by its container, stream and nanosecond,
-// because what lighter changes in a line (invalid UTF-8, what is beyond the longest) is
-// changed on purpose.
+// Compare implements Host. It compares lines by their container, stream and time, and not by their
+// bytes, because lighter changes some lines on purpose: those with invalid UTF-8 and those that are too
+// long.
 func (h *Real) Compare(ctx context.Context, arrived *receiver.Server) (Result, error) {
 	containers, err := h.Engine.Containers(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	r := Result{Samples: Count{Name: "samples", Produced: unknown, Delivered: arrived.WriteStats().Samples}}
-	r.Notes = append(r.Notes, "Samples cannot be asked for twice: what arrived is counted and not compared.")
+	r.Notes = append(r.Notes, "Samples cannot be read again, so those that arrived are counted and not compared.")
 	for _, c := range containers {
 		written, err := h.written(ctx, c)
 		if err != nil {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s is not compared: its log cannot be read again: %v", c.Name, err))
+			r.Notes = append(r.Notes, fmt.Sprintf("The log of %s is not compared, because it cannot be read again: %v", c.Name, err))
 			continue
 		}
 		count := Count{Name: c.Name}
@@ -103,7 +103,7 @@ func (h *Real) Compare(ctx context.Context, arrived *receiver.Server) (Result, e
 	return r, nil
 }
 
-// written reads a container's log again: the times of its lines, by stream.
+// written reads a container's log again. It returns entries with the times of the lines, by stream.
 func (h *Real) written(ctx context.Context, c Container) (map[string][]receiver.LogEntry, error) {
 	log, err := h.Engine.OpenLogs(ctx, c.ID, h.from.UnixNano())
 	if err != nil {
@@ -117,15 +117,15 @@ func (h *Real) written(ctx context.Context, c Container) (map[string][]receiver.
 			return
 		}
 		if n := len(lines); n > 0 && lines[n-1].Time == t {
-			return // Loki keeps equal lines of one nanosecond once
+			return // lines of the same nanosecond may be equal, and Loki keeps equal lines once
 		}
 		all[stream] = append(lines, receiver.LogEntry{Time: t})
 	})
 	return all, err
 }
 
-// readLog calls line with the time of every line of a log that has its newline. Frames of a log that is no
-// terminal's carry a message each; a message without a newline goes on in the next.
+// readLog calls line with the time of every line of a log that ends with a newline. Unless the container
+// has a terminal, each frame of the log carries a message, and a line may be split over several messages.
 func readLog(r io.Reader, tty bool, line func(stream string, t int64)) error {
 	if tty {
 		return readMessages(r, func(t int64, whole bool) {
@@ -136,7 +136,7 @@ func readLog(r io.Reader, tty bool, line func(stream string, t int64)) error {
 	}
 	in := bufio.NewReader(r)
 	names := [...]string{"stdout", "stdout", "stderr"}
-	begun := map[string]int64{} // streams in mid-line, by the time of its first piece
+	begun := map[string]int64{} // for a stream that is within a line, the time of the line's first piece
 	for {
 		var header [8]byte
 		if _, err := io.ReadFull(in, header[:]); err != nil {
@@ -167,8 +167,8 @@ func readLog(r io.Reader, tty bool, line func(stream string, t int64)) error {
 	}
 }
 
-// readMessages calls message with the time of everything in r that ends with a newline,
-// and of what is left at the end, which is not whole.
+// readMessages calls message with the time of each message in r. A message ends with a newline, and is
+// whole then, or with the end of r.
 func readMessages(r io.Reader, message func(t int64, whole bool)) error {
 	in := bufio.NewReader(r)
 	for {

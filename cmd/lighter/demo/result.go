@@ -9,17 +9,17 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// unknown stands where nobody can tell how much was produced.
+// unknown is the number that was produced if nobody can tell.
 const unknown = -1
 
-// Count is how much was produced, and how much of that has arrived.
+// Count says how many lines or samples were produced, and how many of them have arrived.
 type Count struct {
 	Name      string
-	Produced  int // or unknown
+	Produced  int // may be unknown
 	Delivered int
 }
 
-// lost is what was produced and has not arrived.
+// lost returns how many were produced and have not arrived. It is 0 if the number is unknown.
 func (c Count) lost() int {
 	if c.Produced == unknown {
 		return 0
@@ -27,16 +27,16 @@ func (c Count) lost() int {
 	return c.Produced - c.Delivered
 }
 
-// Result is what a comparison found.
+// Result is the result of a comparison.
 type Result struct {
-	Lines        []Count // by container
+	Lines        []Count // of each container
 	Samples      Count
-	LinesTwice   int      // arrived more than once
-	SamplesTwice int      // likewise
-	Notes        []string // what else there is to say
+	LinesTwice   int      // number of lines that arrived more than once
+	SamplesTwice int      // number of samples that arrived more than once
+	Notes        []string // sentences to show below the table
 }
 
-// Lost counts the lines and samples that were produced and have not arrived.
+// Lost returns how many lines and samples were produced and have not arrived.
 func (r Result) Lost() int { return total("", r.Lines).lost() + r.Samples.lost() }
 
 func total(name string, counts []Count) Count {
@@ -48,7 +48,7 @@ func total(name string, counts []Count) Count {
 	return t
 }
 
-// table writes a result in columns.
+// table returns the result as a table.
 func (r Result) table() string {
 	rows := [][]string{{"", "produced", "delivered", "lost", "sent twice"}}
 	add := func(c Count, twice string) {
@@ -67,7 +67,7 @@ func (r Result) table() string {
 	return columns(rows)
 }
 
-// columns aligns the first column to the left, the others to the right.
+// columns returns rows with the first column aligned to the left and the others to the right.
 func columns(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -95,17 +95,17 @@ func number(n int) string {
 	return s
 }
 
-// arrivedOf counts the entries of want that are among got, each at most as often as it is
-// there: same time, same bytes.
+// arrivedOf counts the entries of want that are also in got, with the same time and the same bytes. An
+// entry of got is counted once.
 func arrivedOf(want, got []receiver.LogEntry) int {
-	there := make(map[receiver.LogEntry]int, len(got))
+	left := make(map[receiver.LogEntry]int, len(got))
 	for _, e := range got {
-		there[e]++
+		left[e]++
 	}
 	n := 0
 	for _, e := range want {
-		if there[e] > 0 {
-			there[e]--
+		if left[e] > 0 {
+			left[e]--
 			n++
 		}
 	}

@@ -11,33 +11,33 @@ import (
 	"unicode/utf8"
 )
 
-// Screen is where the demo is shown: a terminal, with a block at its end that is redrawn,
-// or anything else, with a plain line now and then. Its methods may be called from any
-// goroutine. What cannot be written is not shown, and does not stop the demo.
+// Screen shows the demo. On a terminal, it redraws the rows of the progress below everything else. If
+// its output is not a terminal, it writes a line of progress now and then. Its methods may be called from
+// any goroutine. An error of writing is ignored and does not stop the demo.
 type Screen struct {
-	mu    sync.Mutex
-	out   io.Writer
-	o     ScreenOptions
-	block []string      // as drawn, on a terminal
-	shown time.Duration // when the last plain line was shown
+	mu      sync.Mutex
+	out     io.Writer
+	o       ScreenOptions
+	rows    []string      // the rows of the progress as they were drawn last, on a terminal
+	plainAt time.Duration // when the last line of progress was written to something else
 }
 
-// ScreenOptions say what the screen can do. The zero value is a plain file.
+// ScreenOptions say what the output of a Screen can do. The zero value is that of a file.
 type ScreenOptions struct {
-	Width func() int // columns of a terminal at this moment; nil is none, and nothing is redrawn
+	Width func() int // returns the present number of columns of a terminal; nil if the output is not one
 	Color bool
 }
 
-// plainEvery is the time between two lines of progress where nothing is redrawn.
-const plainEvery = 2 * time.Second
+// plainInterval is the time between two lines of progress if the output is not a terminal.
+const plainInterval = 2 * time.Second
 
 // NewScreen returns a Screen that writes to out.
 func NewScreen(out io.Writer, o ScreenOptions) *Screen { return &Screen{out: out, o: o} }
 
-// Title begins the demo.
+// Title shows the title of the demo.
 func (s *Screen) Title(name, text string) { s.Say("\n" + s.colored("1", name) + "  " + text) }
 
-// Say writes lines that stay.
+// Say shows lines above the progress, where they stay.
 func (s *Screen) Say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *Screen) Say(text string) {
 	_, _ = s.out.Write(b.Bytes())
 }
 
-// Verdict says in one line how it went.
+// Verdict shows in one line whether anything was lost.
 func (s *Screen) Verdict(lost int) {
 	if lost > 0 {
 		s.Say(s.colored("1;31", fmt.Sprintf("✗ %s of what was produced did not arrive.", number(lost))))
@@ -57,51 +57,51 @@ func (s *Screen) Verdict(lost int) {
 	s.Say(s.colored("1;32", "✓ Nothing was lost."))
 }
 
-// Draw shows how far it is at a time of the story.
+// Draw shows the progress at a time of the story.
 func (s *Screen) Draw(at time.Duration, counts []Count) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b bytes.Buffer
 	if s.o.Width != nil {
 		s.eraseLocked(&b)
-		s.block = append([]string{""}, strings.Split(progress(at, counts), "\n")...)
+		s.rows = append([]string{""}, strings.Split(progress(at, counts), "\n")...)
 		s.drawLocked(&b)
-	} else if at-s.shown >= plainEvery {
-		s.shown = at
+	} else if at-s.plainAt >= plainInterval {
+		s.plainAt = at
 		b.WriteString(stamp(at) + plainProgress(counts) + "\n")
 	}
 	_, _ = s.out.Write(b.Bytes())
 }
 
-// Clear takes the redrawn block away.
+// Clear removes the progress.
 func (s *Screen) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b bytes.Buffer
 	s.eraseLocked(&b)
-	s.block = nil
+	s.rows = nil
 	_, _ = s.out.Write(b.Bytes())
 }
 
-// eraseLocked moves to where the block begins and clears the rest of the screen.
+// eraseLocked moves to the first row of the progress and clears the screen from there.
 func (s *Screen) eraseLocked(b *bytes.Buffer) {
-	if len(s.block) > 0 {
-		fmt.Fprintf(b, "\r\x1b[%dA\x1b[J", len(s.block))
+	if len(s.rows) > 0 {
+		fmt.Fprintf(b, "\r\x1b[%dA\x1b[J", len(s.rows))
 	}
 }
 
-// drawLocked writes the block, no line wider than the terminal: a line that wraps would
-// be two when it is erased.
+// drawLocked writes the rows of the progress. It cuts them to the width of the terminal, because
+// eraseLocked would not erase all of a row that wraps.
 func (s *Screen) drawLocked(b *bytes.Buffer) {
-	if len(s.block) == 0 {
+	if len(s.rows) == 0 {
 		return
 	}
 	width := max(s.o.Width()-1, 1)
-	for i, line := range s.block {
+	for i, line := range s.rows {
 		if utf8.RuneCountInString(line) > width {
 			line = string([]rune(line)[:width])
 		}
-		s.block[i] = line
+		s.rows[i] = line
 		b.WriteString(line + "\n")
 	}
 }
@@ -113,8 +113,8 @@ func (s *Screen) colored(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// Logger returns a logger whose lines are said with the time of the story: what the agent
-// has to say about what it goes through.
+// Logger returns a logger for the agent. The Screen shows its lines with the time of the story, which at
+// returns.
 func (s *Screen) Logger(at func() time.Duration) *slog.Logger {
 	return slog.New(slog.NewTextHandler(logWriter{s, at}, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -126,7 +126,7 @@ func (s *Screen) Logger(at func() time.Duration) *slog.Logger {
 	}))
 }
 
-// logWriter says what a handler writes, one line a call.
+// logWriter shows what a slog.Handler writes, which is one line a call.
 type logWriter struct {
 	screen *Screen
 	at     func() time.Duration
@@ -137,13 +137,13 @@ func (w logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// stamp writes a time of the story in front of a line.
+// stamp returns a time of the story as it is written in front of a line.
 func stamp(at time.Duration) string { return fmt.Sprintf("%5.1fs  ", at.Seconds()) }
 
-// barWidth is how many characters a bar takes.
+// barWidth is the number of characters of a bar.
 const barWidth = 24
 
-// progress writes the redrawn block: a row a container, with a bar of what has arrived.
+// progress returns the progress as rows: one for each count, with a bar of what has arrived.
 func progress(at time.Duration, counts []Count) string {
 	rows := [][]string{{stamp(at), "produced", "delivered", "under way", strings.Repeat(" ", barWidth)}}
 	for _, c := range counts {
@@ -159,7 +159,7 @@ func progress(at time.Duration, counts []Count) string {
 	return columns(rows)
 }
 
-// plainProgress writes the same in one line.
+// plainProgress returns the progress in one line.
 func plainProgress(counts []Count) string {
 	parts := make([]string, len(counts))
 	for i, c := range counts {

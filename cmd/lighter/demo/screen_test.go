@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var counts = []demo.Count{{Name: "shop-api-1", Produced: 1200, Delivered: 900}, {Name: "samples", Produced: -1, Delivered: 44}}
 
-// terminal is what a person sees after the escape sequences that a Screen uses.
+// terminal returns the lines that a terminal shows. It knows the escape sequences that a Screen uses.
 func terminal(raw string) []string {
 	var lines []string
 	for raw != "" {

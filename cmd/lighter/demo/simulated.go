@@ -19,17 +19,17 @@ import (
 // writeFor is how long the simulated containers write.
 const writeFor = 12 * time.Second
 
-// Simulated is a host with a simulated Engine and three containers of a shop: an API that
-// is scraped, a worker that crashes once, and a database on a terminal.
+// Simulated is a host with a simulated Engine and the three containers of a shop: an API that is
+// scraped, a worker that crashes once, and a database with a terminal.
 type Simulated struct {
 	engine          *dockersim.Engine
 	api, worker, db *writer
 	page            *page
 	pages           *http.Server
-	served          chan error // of pages, once
+	served          chan error // receives the error with which pages ends
 }
 
-// NewSimulated starts the Engine and the containers. The caller closes it.
+// NewSimulated starts the Engine and the containers. The caller has to close it.
 func NewSimulated() (*Simulated, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,8 +51,8 @@ func NewSimulated() (*Simulated, error) {
 	return h, nil
 }
 
-// create makes and starts a container of the shop, on a network whose addresses are this
-// machine's.
+// create creates and starts a container of the shop. Its network has this machine's address, so that the
+// agent can scrape it.
 func (h *Simulated) create(service string, s dockersim.Spec) *writer {
 	s.Name = "shop-" + service + "-1"
 	if s.Labels == nil {
@@ -63,7 +63,7 @@ func (h *Simulated) create(service string, s dockersim.Spec) *writer {
 	s.Networks = []dockersim.Endpoint{{Network: "shop_default", IP: "127.0.0.1"}}
 	w := &writer{container: h.engine.Create(s)}
 	w.container.Start()
-	w.write(dockersim.Stdout, "started before the agent") // and shipped all the same
+	w.write(dockersim.Stdout, "started before the agent") // the agent must ship this line too
 	return w
 }
 
@@ -110,7 +110,7 @@ func (h *Simulated) Progress(arrived *receiver.Server) []Count {
 	return append(counts, h.page.compare(arrived, h.api.container.Name()))
 }
 
-// Compare implements Host: every line by its bytes and nanoseconds, every sample by its value.
+// Compare implements Host. It compares lines by their bytes and times, and samples by their values.
 func (h *Simulated) Compare(_ context.Context, arrived *receiver.Server) (Result, error) {
 	r := Result{Samples: h.page.compare(arrived, h.api.container.Name())}
 	extra := 0
@@ -127,7 +127,7 @@ func (h *Simulated) Compare(_ context.Context, arrived *receiver.Server) (Result
 		r.Lines = append(r.Lines, c)
 	}
 	if extra > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s lines arrived that nobody wrote so.", number(extra)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s lines arrived that no container wrote.", number(extra)))
 	}
 	if n := arrived.PushStats().OutOfOrder; n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s lines arrived out of order.", number(n)))

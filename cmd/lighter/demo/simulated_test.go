@@ -15,8 +15,8 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// A demo that cannot see a loss is worth nothing: what the containers wrote is pushed by
-// hand, whole and not whole.
+// The demo must notice a loss. The test pushes the lines of the containers itself, first all of them and
+// then not all.
 func TestCompareSeesEveryLoss(t *testing.T) {
 	h, err := NewSimulated()
 	if err != nil {
@@ -55,7 +55,7 @@ func TestCompareSeesEveryLoss(t *testing.T) {
 	}
 }
 
-// A scrape that was answered and did not arrive is a loss.
+// A scrape that was served and whose samples did not arrive is a loss.
 func TestCompareSeesALostScrape(t *testing.T) {
 	h, err := NewSimulated()
 	if err != nil {
@@ -86,7 +86,7 @@ func TestCompareSeesALostScrape(t *testing.T) {
 	}
 }
 
-// started returns the stream and the one entry that a container has at its start.
+// started returns the stream of the single line that a container has written at its start, and its entry.
 func started(w *writer) (string, []push.Entry) {
 	e := w.lines()["stdout"][0]
 	return fmt.Sprintf(`{container=%q, stream="stdout"}`, w.container.Name()), []push.Entry{{Timestamp: time.Unix(0, e.Time), Line: e.Line}}

@@ -7,11 +7,11 @@ import (
 	"github.com/moby/term"
 )
 
-// defaultWidth is of a terminal that does not say how wide it is.
+// defaultWidth is the width of a terminal that does not tell it.
 const defaultWidth = 80
 
-// Terminal returns what the screen at out can do. env looks up a variable: TERM=dumb is no
-// terminal, and NO_COLOR, set to anything, takes the colours away.
+// Terminal returns the options of a Screen that writes to out. env looks up an environment variable. With
+// TERM=dumb, out is not treated as a terminal, and if NO_COLOR has any value, colours are not used.
 func Terminal(out io.Writer, env func(string) string) ScreenOptions {
 	f, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(f.Fd()) || env("TERM") == "dumb" {

@@ -13,17 +13,18 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// writer is what runs in a simulated container. It remembers all that it wrote.
+// writer is the program in a simulated container. It remembers everything that it wrote.
 type writer struct {
 	container *dockersim.Container
 
 	mu      sync.Mutex
-	seq     int
+	seq     int                            // number of lines
 	last    int64                          // time of the newest line, Unix nanoseconds
 	written map[string][]receiver.LogEntry // by stream
 }
 
-// write writes a line with a number of its own, at a time of its own.
+// write writes a line at a time that no other line of the container has. The first # in the text is
+// replaced by the number of the line.
 func (w *writer) write(stream dockersim.Stream, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -41,14 +42,14 @@ func (w *writer) write(stream dockersim.Stream, text string) {
 	w.container.WriteAt(w.last, stream, line)
 }
 
-// count returns how many lines there are.
+// count returns the number of lines that were written.
 func (w *writer) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seq
 }
 
-// lines returns what was written to each stream, in order.
+// lines returns the lines of each stream in the order in which they were written.
 func (w *writer) lines() map[string][]receiver.LogEntry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,7 +60,7 @@ func (w *writer) lines() map[string][]receiver.LogEntry {
 	return all
 }
 
-// serveOrders is the API: JSON, a hundred lines a second, an error now and then.
+// serveOrders writes the log of the API: a hundred lines of JSON a second, with an error now and then.
 func (w *writer) serveOrders(ctx context.Context) {
 	pace(ctx, 100, func(n int) {
 		if n%40 == 0 {
@@ -70,11 +71,11 @@ func (w *writer) serveOrders(ctx context.Context) {
 	})
 }
 
-// crashAfter is the number of jobs after which the worker crashes.
+// crashAfter is the number of the job after which the worker crashes.
 const crashAfter = 120
 
-// work is the worker: plain text, stack traces on stderr, one line of 40 KiB, which Docker
-// keeps in three pieces, and a crash.
+// work writes the log of the worker: plain text, stack traces on stderr and one line of 40 KiB, which
+// Docker keeps in three pieces. The worker crashes once.
 func (w *writer) work(ctx context.Context, say func(string)) {
 	pace(ctx, 40, func(n int) {
 		w.write(dockersim.Stdout, fmt.Sprintf("seq=# job %d done in %d ms", n, 5+n%40))
@@ -96,7 +97,7 @@ func (w *writer) work(ctx context.Context, say func(string)) {
 	})
 }
 
-// trace writes a stack trace.
+// trace writes a stack trace to stderr.
 func (w *writer) trace(cause string) {
 	for _, line := range []string{
 		"seq=# " + cause,
@@ -110,15 +111,15 @@ func (w *writer) trace(cause string) {
 	}
 }
 
-// checkpoint is the database: two lines a second, on a terminal.
+// checkpoint writes the log of the database: two lines a second, on a terminal.
 func (w *writer) checkpoint(ctx context.Context) {
 	pace(ctx, 2, func(n int) {
 		w.write(dockersim.Stdout, fmt.Sprintf("LOG:  checkpoint # complete: wrote %d buffers (0.%d%%)", 10+n*7%90, n%9))
 	})
 }
 
-// pace calls do with 1, 2, 3, … so many times a second, on average, until ctx ends. A
-// machine that is busy gets them in bursts.
+// pace calls do with 1, 2, 3, … until ctx ends, perSecond times a second on average. On a busy machine
+// the calls come in bursts.
 func pace(ctx context.Context, perSecond int, do func(n int)) {
 	began := time.Now()
 	for n := 1; ; n++ {

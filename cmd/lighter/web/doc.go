@@ -1,8 +1,9 @@
-// Package web is the agent's own HTTP server: health, readiness, metrics, and what the
-// agent is doing, as JSON and as a page.
+// Package web is the agent's own HTTP server. It serves health, readiness, metrics and what the agent
+// is doing, the latter as JSON and as a page.
 //
-// It asks a Source when somebody looks and keeps nothing, so it costs nothing while
-// nobody does. It answers GET and HEAD alone. There is no CORS, so a foreign page's script
-// reads nothing, and the page itself has no script. Whatever a Source says is shown as it
-// is: keeping secrets out of it is the Source's part. Only cmd/lighter makes a Server.
+// A Server asks its Source at each request and keeps nothing, so it costs nothing while nobody looks.
+// It serves GET and HEAD, and POST for a reload. It sets no CORS header and checks the Host header, so
+// the script of a foreign page cannot read a response. The page itself has no script. A Server shows
+// what its Source returns as it is, so the Source must not return secrets. Only cmd/lighter makes a
+// Server.
 package web

@@ -2,23 +2,30 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"lighter"
+	"lighter/config"
 )
 
-// handler answers the paths of the agent's API; they are few and none has a variable
-// part, so a map of them is the router.
+// handler serves the paths of the agent's API. They are few and have no variable parts, so a map is
+// enough of a router.
 type handler struct {
 	source Source
 	page   *page
+	hosts  hosts
 	paths  map[string]http.Handler
+	reload func() error
 }
 
 func newHandler(o Options) *handler {
-	h := &handler{source: o.Source, page: newPage()}
+	h := &handler{source: o.Source, page: newPage(), hosts: newHosts(o.Names), reload: o.Reload}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	})
@@ -29,11 +36,13 @@ func newHandler(o Options) *handler {
 		"/ready":         http.HandlerFunc(h.serveReady),
 		"/-/ready":       http.HandlerFunc(h.serveReady),
 		"/metrics":       metrics,
+		reloadPath:       http.NotFoundHandler(), // never called, because ServeHTTP calls serveReload
 		"/api/v1/status": http.HandlerFunc(h.serveStatus),
 	}
 	return h
 }
 
+// ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -44,11 +53,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	next, ok := h.paths[r.URL.Path]
 	switch {
+	case !h.hosts.accepts(r.Host):
+		serveError(w, http.StatusForbidden, fmt.Sprintf("%q is not a name of this server. Use its address, or give it that name: %s=name:port, %s, or the host name of its container", r.Host, lighter.SettingListen, lighter.SettingHost))
 	case !ok:
 		serveError(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+	case r.URL.Path == reloadPath:
+		h.serveReload(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
-		serveError(w, http.StatusMethodNotAllowed, r.URL.Path+" answers GET and HEAD, not "+r.Method)
+		serveError(w, http.StatusMethodNotAllowed, r.URL.Path+" accepts GET and HEAD, not "+r.Method)
 	default:
 		next.ServeHTTP(w, r)
 	}
@@ -60,7 +73,7 @@ type state struct {
 	Checks map[string]string `json:"checks,omitempty"`
 }
 
-// serveHealth says that the process serves, and nothing about how it fares.
+// serveHealth reports that the process serves requests. It does not say whether the agent works.
 func serveHealth(w http.ResponseWriter, _ *http.Request) {
 	serveJSON(w, http.StatusOK, state{Status: "ok"})
 }
@@ -77,6 +90,42 @@ func (h *handler) serveReady(w http.ResponseWriter, _ *http.Request) {
 	serveJSON(w, code, s)
 }
 
+const reloadPath = "/-/reload"
+
+// serveReload reads the configuration again. It changes state, so it refuses requests of a page of
+// another origin. A browser sends the origin with such a request; other clients need not send one.
+func (h *handler) serveReload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		w.Header().Set("Allow", "POST, PUT")
+		serveError(w, http.StatusMethodNotAllowed, r.URL.Path+" accepts POST and PUT, not "+r.Method)
+		return
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" || !sameOrigin(r) {
+		serveError(w, http.StatusForbidden, "a page of another origin may not reload the configuration")
+		return
+	}
+	if h.reload == nil {
+		serveError(w, http.StatusNotFound, "there is no configuration to read again")
+		return
+	}
+	if err := h.reload(); err != nil {
+		serveError(w, http.StatusBadRequest, "the configuration was not reloaded, and the one before goes on: "+err.Error())
+		return
+	}
+	serveJSON(w, http.StatusOK, state{Status: "ok"})
+}
+
+// sameOrigin reports whether a request comes from a page of this server or from something else than a
+// page.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host == r.Host
+}
+
 func (h *handler) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	serveJSON(w, http.StatusOK, h.source.Status().ordered())
 }
@@ -91,19 +140,19 @@ func (h *handler) servePage(w http.ResponseWriter, _ *http.Request) {
 }
 
 func serveError(w http.ResponseWriter, code int, text string) {
-	serveJSON(w, code, map[string]string{"error": text})
+	serveJSON(w, code, map[string]string{"error": config.Words(text)})
 }
 
 func serveJSON(w http.ResponseWriter, code int, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // a lag that is no number, say: an error in the Source, not in the request
-		serveError(w, http.StatusInternalServerError, "the answer cannot be encoded: "+err.Error())
+	if err != nil { // a mistake of the Source, such as a lag that is NaN
+		serveError(w, http.StatusInternalServerError, "the response cannot be encoded: "+err.Error())
 		return
 	}
 	serveBytes(w, code, "application/json", append(body, '\n'))
 }
 
-// serveBytes ignores the error of writing: the reader is gone, and nobody else asks.
+// serveBytes sends a response. It ignores the error of writing, which means that the client has gone.
 func serveBytes(w http.ResponseWriter, code int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

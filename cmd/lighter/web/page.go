@@ -21,11 +21,11 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
-// page renders the status for a browser. It needs no script: the browser asks again
+// page renders the status for a browser. It needs no script, because the browser loads the page again
 // every few seconds.
 type page struct {
 	template *template.Template
-	policy   string // Content-Security-Policy: the page's own style, and nothing else
+	policy   string // the Content-Security-Policy, which allows the page's own style and nothing else
 }
 
 func newPage() *page {
@@ -55,14 +55,15 @@ func (p *page) render(s Status, checks []Check) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ago says how long before now t was, in words a reader takes in at a glance.
+// ago writes how long before now t was, rounded down to one unit: "3 min". It writes "–" for the zero
+// time.
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
 	switch d := now.Sub(t); {
 	case d < time.Minute:
-		return strconv.Itoa(max(0, int(d.Seconds()))) + " s" // clocks may step back
+		return strconv.Itoa(max(0, int(d.Seconds()))) + " s" // max, because a clock may be set back
 	case d < time.Hour:
 		return strconv.Itoa(int(d.Minutes())) + " min"
 	case d < 48*time.Hour:
@@ -85,7 +86,7 @@ func count(n int64) string {
 	return sign + s
 }
 
-// labelText writes labels as a selector that can be pasted into Grafana.
+// labelText writes labels as a selector, which can be pasted into Grafana.
 func labelText(labels map[string]string) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -99,6 +100,7 @@ func labelText(labels map[string]string) string {
 	return b.String()
 }
 
+// dropText writes counts of dropped entries or samples with their reasons: "12 too_old, 3 refused".
 func dropText(dropped map[string]int64) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(dropped)) {

@@ -11,38 +11,44 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"lighter"
 )
 
-// Limits of the server. A request of the agent's own API is small and its answer is
-// made at once, so whoever is slower than this is broken or hostile.
+// The limits of the server. Requests are small and their responses are made at once, so a client that
+// exceeds a limit is broken or hostile.
 const (
 	readTimeout  = 5 * time.Second
-	writeTimeout = 30 * time.Second // a large page over a slow line
+	writeTimeout = 30 * time.Second // enough for a large page over a slow line
 	idleTimeout  = time.Minute
 	maxHeader    = 16 << 10 // bytes
 
-	// stopTimeout is what requests in flight get at a stop. The agent's stop takes 5 s
-	// in all, and delivering matters more than a page.
+	// stopTimeout is how long requests in flight may take at a stop. The agent has 5 s to stop, and
+	// delivering lines and samples matters more than a page.
 	stopTimeout = time.Second
 )
 
-// Options are what a Server needs. It owns none of it.
+// Options are what a Server needs. The Server owns none of it.
 type Options struct {
 	Source  Source
 	Metrics prometheus.Gatherer // what /metrics shows
+	Reload  func() error        // reads the configuration again, or returns why it is refused; nil if there is no configuration to read
+	Names   []string            // further names that are accepted in the Host header, see hosts; empty ones are ignored
 	Logger  *slog.Logger
 }
 
-// Server serves the agent's own HTTP API. Listen first, then Run, once each.
+// Server serves the agent's own HTTP API. Call Listen and then Run, once each.
 type Server struct {
 	http     http.Server
+	hosts    *hosts
 	listener net.Listener // nil until Listen
 }
 
 // New returns a Server that does nothing until Listen.
 func New(o Options) *Server {
-	return &Server{http: http.Server{
-		Handler:           newHandler(o),
+	h := newHandler(o)
+	return &Server{hosts: &h.hosts, http: http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -52,21 +58,22 @@ func New(o Options) *Server {
 	}}
 }
 
-// Listen takes the address, host:port, so that a port in use is known before anything
-// else starts. Port 0 is any free one.
+// Listen listens on the address, host:port, and does not serve yet. So the agent learns that the port
+// is in use before it starts anything else. Port 0 means any free port.
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("listen on %s (LIGHTER_LISTEN): %w", addr, err)
+		return fmt.Errorf("listen on %s (%s): %w", addr, lighter.SettingListen, err)
 	}
 	s.listener = l
+	s.hosts.listen(addr, l.Addr().(*net.TCPAddr).IP)
 	return nil
 }
 
-// Port returns the port that Listen took.
+// Port returns the port on which the server listens.
 func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
-// Addr returns host:port at which this machine reaches the server.
+// Addr returns the host:port at which this machine reaches the server.
 func (s *Server) Addr() string {
 	addr := s.listener.Addr().(*net.TCPAddr)
 	host := addr.IP.String()
@@ -76,11 +83,10 @@ func (s *Server) Addr() string {
 	return net.JoinHostPort(host, strconv.Itoa(addr.Port))
 }
 
-// URL returns where a browser on this machine finds the page.
+// URL returns the URL at which a browser on this machine finds the page.
 func (s *Server) URL() string { return "http://" + s.Addr() }
 
-// Run serves until ctx ends, which it reports as nil. Requests in flight then have a
-// moment to end, and are cut after it.
+// Run serves until ctx ends, which it reports as nil. Requests in flight then have stopTimeout to end.
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	served := make(chan error, 1)
@@ -101,15 +107,4 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, e)
 	}
 	return err
-}
-
-// Close gives the address back when Run is never reached. After Run it does nothing.
-func (s *Server) Close() error {
-	if s.listener == nil {
-		return nil
-	}
-	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
 }

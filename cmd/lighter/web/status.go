@@ -5,66 +5,65 @@ import (
 	"time"
 )
 
-// Source is the agent as its server sees it. Both methods are called from the
-// goroutines of requests, often and side by side, and must not wait for anything
-// outside the process.
+// Source is the agent as its server sees it. Requests call both methods from goroutines of their own,
+// often and at the same time. The methods must not wait for anything outside the process.
 type Source interface {
-	// Status returns what the agent does now. The caller owns the answer's slices.
+	// Status returns what the agent does now. The caller owns the slices in it.
 	Status() Status
 
-	// Ready returns the checks of /ready in no particular order.
+	// Ready returns the checks of /ready in any order.
 	Ready() []Check
 }
 
-// Check is one line of /ready.
+// Check is the result of one of the checks of /ready.
 type Check struct {
 	Name string // "docker", "logs", "metrics"
-	Fail string // why it fails and what to do; empty while it is well, or while there is nothing to check
+	Fail string // why the check fails and what to do; empty if it does not, or if there is nothing to check
 }
 
-// Status is what /api/v1/status answers and the page shows.
+// Status is what /api/v1/status serves and the page shows.
 type Status struct {
-	Time        time.Time   `json:"time"` // of this answer; ages are counted from it
+	Time        time.Time   `json:"time"` // when the Status was made; ages are relative to it
 	Version     string      `json:"version"`
 	Commit      string      `json:"commit,omitempty"`
 	Started     time.Time   `json:"started"`
 	Environment string      `json:"environment"`
 	Host        string      `json:"host"`
-	LocalMode   bool        `json:"localMode"` // no backend is set: lines and samples stay here
+	LocalMode   bool        `json:"localMode"` // whether lines and samples are only shown, because no backend is set
 	Docker      Docker      `json:"docker"`
 	Containers  []Container `json:"containers"`
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
-	Lines       []Line      `json:"lines,omitempty"`   // the newest last, in local mode alone
-	Samples     []Sample    `json:"samples,omitempty"` // likewise
+	Lines       []Line      `json:"lines,omitempty"`   // the newest one last; only in local mode
+	Samples     []Sample    `json:"samples,omitempty"` // the newest one last; only in local mode
 }
 
-// Docker is the Engine that is asked.
+// Docker is the Engine whose containers the agent finds.
 type Docker struct {
-	Host          string    `json:"host"` // as DOCKER_HOST writes it, or its data directory where that is read instead
+	Host          string    `json:"host"` // its address, or its data directory if that is read instead
 	Reachable     bool      `json:"reachable"`
-	Since         time.Time `json:"since,omitzero"` // of the last change of Reachable
+	Since         time.Time `json:"since,omitzero"` // when Reachable changed last
 	APIVersion    string    `json:"apiVersion,omitempty"`
 	EngineVersion string    `json:"engineVersion,omitempty"`
 	Error         string    `json:"error,omitempty"`
 }
 
-// Container is one container whose log is followed, or why it is not.
+// Container is a container whose log is followed, or the reason why it is not.
 type Container struct {
 	ID        string            `json:"id"`
 	Name      string            `json:"name"`
 	Service   string            `json:"service"`
-	Labels    map[string]string `json:"labels"` // of its streams, without stream
+	Labels    map[string]string `json:"labels"` // of its streams, without the label stream
 	Source    string            `json:"source"` // "socket" or "file"
 	State     string            `json:"state"`  // "following", "waiting", "ended", "unreadable", …
 	Read      int64             `json:"linesRead"`
 	Delivered int64             `json:"linesDelivered"`
-	Position  time.Time         `json:"position,omitzero"` // time of the last delivered line
-	Lag       float64           `json:"lagSeconds"`        // from the newest line read to Position
+	Position  time.Time         `json:"position,omitzero"` // time of the last line that was delivered or refused for good
+	Lag       float64           `json:"lagSeconds"`        // time between Position and the newest line that was read
 	Error     string            `json:"lastError,omitempty"`
 }
 
-// Target is one address that is scraped.
+// Target is an address that is scraped.
 type Target struct {
 	URL       string            `json:"url"` // without user info
 	Job       string            `json:"job"`
@@ -74,15 +73,16 @@ type Target struct {
 	Duration  float64           `json:"lastScrapeSeconds"`
 	Samples   int64             `json:"lastScrapeSamples"`
 	LastError string            `json:"lastError,omitempty"`
+	Warning   string            `json:"warning,omitempty"` // what the last scrape left out, and why
 }
 
-// Endpoint is one backend.
+// Endpoint is a backend to which lines or samples are sent.
 type Endpoint struct {
 	Name         string           `json:"name"`
 	Kind         string           `json:"kind"` // "loki" or "remote_write"
 	URL          string           `json:"url"`  // without user info
 	Up           bool             `json:"up"`
-	Since        time.Time        `json:"since,omitzero"` // of the last change of Up
+	Since        time.Time        `json:"since,omitzero"` // when Up changed last
 	Waiting      int64            `json:"waiting"`        // entries or samples
 	WaitingBytes int64            `json:"waitingBytes"`
 	Delivered    int64            `json:"delivered"`         // entries or samples
@@ -90,22 +90,22 @@ type Endpoint struct {
 	LastError    string           `json:"lastError,omitempty"`
 }
 
-// Line is a log line that local mode keeps.
+// Line is a log line that local mode shows.
 type Line struct {
 	Time   time.Time         `json:"time"`
 	Labels map[string]string `json:"labels"`
 	Text   string            `json:"line"`
 }
 
-// Sample is a sample that local mode keeps.
+// Sample is a sample that local mode shows.
 type Sample struct {
 	Time   time.Time `json:"time"`
-	Series string    `json:"series"` // as PromQL writes it
-	Value  string    `json:"value"`  // text, because JSON has no NaN and no infinity
+	Series string    `json:"series"` // in the notation of PromQL
+	Value  string    `json:"value"`  // a text, because JSON has neither NaN nor infinity
 }
 
-// ordered returns the status with its lists in a stable order and none of them nil, so
-// that a reader of the JSON finds arrays and a diff of two answers shows changes alone.
+// ordered returns the status with its lists in a stable order and never nil. The JSON then always has
+// arrays, and a diff of two responses shows nothing but changes.
 func (s Status) ordered() Status {
 	s.Containers = sortedBy(s.Containers, func(c Container) []string { return []string{c.Service, c.Name, c.ID} })
 	s.Targets = sortedBy(s.Targets, func(t Target) []string { return []string{t.Job, t.URL} })

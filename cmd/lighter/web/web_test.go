@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"lighter"
 	"lighter/cmd/lighter/web"
 )
 
@@ -27,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixed is a Source that always says the same.
+// fixed is a Source that always returns the same.
 type fixed struct {
 	status web.Status
 	checks []web.Check
@@ -219,14 +220,14 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// What does not encode must not become half an answer with a 200.
+// A status that cannot be encoded must not become half a response with a 200.
 func TestStatusThatDoesNotEncode(t *testing.T) {
 	broken := working()
 	broken.Containers[0].Lag = nan()
 	url := serve(t, fixed{broken, well}, prometheus.NewRegistry())
 	resp, body := request(t, "GET", url+"/api/v1/status")
-	var answer struct{ Error string }
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || resp.StatusCode != 500 || answer.Error == "" {
+	var response struct{ Error string }
+	if err := json.Unmarshal([]byte(body), &response); err != nil || resp.StatusCode != 500 || response.Error == "" {
 		t.Errorf("status = %d %q (%v), want 500 and an error", resp.StatusCode, body, err)
 	}
 }
@@ -253,16 +254,13 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 		if err == nil {
 			t.Fatalf("Listen(%q) = nil, want an error", addr)
 		}
-		if !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "LIGHTER_LISTEN") || strings.Contains(err.Error(), "\n") {
+		if !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), lighter.SettingListen) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("Listen(%q) = %q, want one line with the address and the setting", addr, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("Close after a failed Listen = %v", err)
 		}
 	}
 }
 
-// The default address must be reachable as the page's link says, the wildcard too.
+// URL must return an address that can be reached, also if the server listens on the wildcard.
 func TestURL(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0", ":0"} {
 		s := web.New(web.Options{Source: fixed{}, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
@@ -272,13 +270,15 @@ func TestURL(t *testing.T) {
 		if got := s.URL(); !strings.HasPrefix(got, "http://127.0.0.1:") || s.Port() == 0 {
 			t.Errorf("URL of %s = %s, port %d", addr, got, s.Port())
 		}
-		if err := s.Close(); err != nil {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Run(ended); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// stuck is a Source whose Status does not come back, as a slow reader's would not.
+// stuck is a Source whose Status does not return, like a request whose client reads slowly.
 type stuck struct {
 	fixed
 	asked, release chan struct{}
@@ -290,7 +290,7 @@ func (s stuck) Status() web.Status {
 	return web.Status{}
 }
 
-// A request that does not end must not hold the stop of the agent.
+// A request that does not end must not delay the stop of the agent.
 func TestStopCutsWhatDoesNotEnd(t *testing.T) {
 	source := stuck{asked: make(chan struct{}), release: make(chan struct{})}
 	s := web.New(web.Options{Source: source, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
@@ -298,21 +298,21 @@ func TestStopCutsWhatDoesNotEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	done, answered := make(chan error, 1), make(chan error, 1)
+	done, responded := make(chan error, 1), make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	go func() {
 		resp, err := http.Get(s.URL() + "/api/v1/status")
 		if err == nil {
 			resp.Body.Close()
 		}
-		answered <- err
+		responded <- err
 	}()
 	<-source.asked
 	stop()
 	if err := <-done; err != nil {
 		t.Errorf("Run = %v, want nil", err)
 	}
-	if err := <-answered; err == nil {
+	if err := <-responded; err == nil {
 		t.Error("the request ended well, want it cut")
 	}
 	close(source.release)

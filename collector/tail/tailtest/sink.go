@@ -9,7 +9,7 @@ import (
 	"lighter"
 )
 
-// Sink is a tail.Sink that keeps lines, and acknowledges them when it is told to. While it is
+// Sink is a lighter.Logs that keeps lines, and acknowledges them when it is told to. While it is
 // full it blocks.
 type Sink struct {
 	mu      sync.Mutex
@@ -30,8 +30,8 @@ func NewSink() *Sink {
 	return s
 }
 
-// Append takes a batch, as tail.Sink says.
-func (s *Sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error {
+// Append takes a batch, as lighter.Logs says.
+func (s *Sink) Append(ctx context.Context, b *lighter.Batch) error {
 	s.mu.Lock()
 	room := s.room
 	s.mu.Unlock()
@@ -52,7 +52,8 @@ func (s *Sink) Append(ctx context.Context, b *lighter.Batch, acked func()) error
 		s.lines = append(s.lines, b.Streams[e.Stream].Labels.Get("stream")+": "+string(e.Line))
 		s.times = append(s.times, e.Time)
 	}
-	s.acks, s.counts = append(s.acks, acked), append(s.counts, len(b.Entries))
+	b.Hold()
+	s.acks, s.counts = append(s.acks, b.Done), append(s.counts, len(b.Entries))
 	return nil
 }
 

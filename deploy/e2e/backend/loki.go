@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lighter/deploy/e2e/tool"
 )
 
 //go:embed loki.yaml
@@ -23,10 +25,10 @@ type Loki struct{ *process }
 
 // StartLoki builds and starts Loki with its data in dir. It may not be ready yet.
 func StartLoki(ctx context.Context, dir string) (*Loki, error) {
-	binary, err := tool{
-		name: "loki", module: "github.com/grafana/loki/v3",
-		pkg: "github.com/grafana/loki/v3/cmd/loki", tags: "noasm",
-	}.build(ctx)
+	binary, err := tool.Tool{
+		Name: "loki", Module: "github.com/grafana/loki/v3",
+		Package: "github.com/grafana/loki/v3/cmd/loki", Tags: "noasm",
+	}.Build(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("build Loki: %w", err)
 	}

@@ -1,3 +1,8 @@
+// Package backend builds, starts and asks a real Loki and a real Prometheus.
+//
+// Both are built from their Go modules at the versions of this module's go.mod (tool). They
+// listen on loopback, keep their data in a directory of the caller's, and end with Close. Loki
+// and Prometheus ask them as a user would, with LogQL and PromQL over HTTP.
 package backend
 
 import (

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"lighter/deploy/e2e/tool"
 )
 
 // Prometheus is a running Prometheus that scrapes nothing and takes remote writes, in order only.
@@ -16,10 +18,10 @@ type Prometheus struct{ *process }
 
 // StartPrometheus builds and starts Prometheus with its data in dir. It may not be ready yet.
 func StartPrometheus(ctx context.Context, dir string) (*Prometheus, error) {
-	binary, err := tool{
-		name: "prometheus", module: "github.com/prometheus/prometheus",
-		pkg: "github.com/prometheus/prometheus/cmd/prometheus", tags: "noasm,remove_all_sd",
-	}.build(ctx)
+	binary, err := tool.Tool{
+		Name: "prometheus", Module: "github.com/prometheus/prometheus",
+		Package: "github.com/prometheus/prometheus/cmd/prometheus", Tags: "noasm,remove_all_sd",
+	}.Build(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("build Prometheus: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -32,8 +31,15 @@ func (c *Container) Start(ctx context.Context) error { return c.do(ctx, "start")
 // Stop asks it to end, and kills it after ten seconds.
 func (c *Container) Stop(ctx context.Context) error { return c.do(ctx, "stop") }
 
-// Restart is Stop and Start.
-func (c *Container) Restart(ctx context.Context) error { return c.do(ctx, "restart") }
+// StopWithin asks it to end, and kills it after that many seconds.
+func (c *Container) StopWithin(ctx context.Context, seconds int) error {
+	return c.do(ctx, "stop", "--time", strconv.Itoa(seconds))
+}
+
+// RestartWithin is StopWithin and Start, done by the Engine.
+func (c *Container) RestartWithin(ctx context.Context, seconds int) error {
+	return c.do(ctx, "restart", "--time", strconv.Itoa(seconds))
+}
 
 // Kill ends it with SIGKILL.
 func (c *Container) Kill(ctx context.Context) error { return c.do(ctx, "kill") }
@@ -115,15 +121,4 @@ func (c *Container) Output(ctx context.Context, lines int) string {
 		return fmt.Sprintf("%s(docker logs: %v)", out, err)
 	}
 	return string(out)
-}
-
-// Logs returns all that the Engine holds of what the container wrote, each line after its time.
-func (c *Container) Logs(ctx context.Context) (stdout, stderr string, err error) {
-	cmd := c.engine.command(ctx, "logs", "--timestamps", c.ID)
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		return "", "", fmt.Errorf("docker logs %s: %w: %s", c.Name, err, lastLines(errs.String(), 5))
-	}
-	return out.String(), errs.String(), nil
 }

@@ -1,8 +1,8 @@
 // Package docker drives a Docker Engine by its command line, as a user would.
 //
 // Everything it makes carries Label, and Clean removes what carries it, so that a
-// run which died leaves nothing to the next. It also starts an Engine of its own
-// (Private), which a test may kill without hurting anybody's containers.
+// run which died leaves nothing to the next. It also starts Engines of its own: Docker's
+// (Private), which a test may kill without hurting anybody's containers, and Podman.
 package docker
 
 import (

@@ -2,47 +2,54 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"lighter/deploy/e2e/tool"
 )
 
-// Private is a second Engine on this machine, with a data directory, a containerd and a
-// socket of its own. It uses a bridge that is there already and touches no firewall rule.
+// Private is a Docker Engine on this machine beside its own, with a data directory, a containerd
+// and a socket of its own. It uses a bridge that is there already and touches no firewall rule.
 // It may be killed and started again.
 type Private struct {
 	Engine
-	dir    string
+	// Program is the path of its dockerd.
+	Program string
+
+	daemon
 	bridge string
-	daemon *exec.Cmd     // nil while it is down
-	ended  chan struct{} // closed when daemon has ended
-	log    *os.File
 }
 
-// NewPrivate starts an Engine and waits until it answers. There is one at a time on a machine:
-// what a run that died has left of it is removed first. Its containers are on the bridge, an
-// interface that nobody else uses: without one the Engine would remove docker0, which is
+// Current builds the dockerd of a current Docker Engine and returns its path.
+func Current(ctx context.Context) (string, error) {
+	// On this machine's btrfs nothing depends, and its headers may be missing.
+	path, err := tool.Tool{
+		Name: "dockerd", Dir: "engine28", Module: "github.com/docker/docker",
+		Package: "github.com/docker/docker/cmd/dockerd", Tags: "exclude_graphdriver_btrfs",
+		Version: "github.com/docker/docker/dockerversion.Version",
+	}.Build(ctx)
+	if err != nil {
+		return "", fmt.Errorf("build a current Docker Engine: %w", err)
+	}
+	return path, nil
+}
+
+// NewPrivate starts an Engine and waits until it answers. There is one of a name at a time on a
+// machine: what a run that died has left of it is removed first. Its containers are on the bridge,
+// an interface that nobody else uses: without one the Engine would remove docker0, which is
 // another's.
-func NewPrivate(ctx context.Context, bridge string) (*Private, error) {
-	dir := filepath.Join(os.TempDir(), "lighter-e2e-engine") // short: socket paths have a limit
-	p := &Private{dir: dir, bridge: bridge, Engine: Engine{Socket: filepath.Join(dir, "run", "docker.sock")}}
+func NewPrivate(ctx context.Context, program, name, bridge string) (*Private, error) {
+	p := &Private{Program: program, bridge: bridge}
+	if err := p.prepare(name); err != nil {
+		return nil, err
+	}
+	p.Socket = filepath.Join(p.dir, "run", "docker.sock")
 	p.host = "unix://" + p.Socket
-	if err := p.sweep(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(p.Socket), 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600); err != nil {
-		return nil, err
-	}
-	var err error
-	if p.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, "daemon.json"), []byte("{}"), 0o600); err != nil {
 		return nil, err
 	}
 	return p, p.Start(ctx)
@@ -50,7 +57,7 @@ func NewPrivate(ctx context.Context, bridge string) (*Private, error) {
 
 // Start starts the Engine after Kill and waits until it answers.
 func (p *Private) Start(ctx context.Context) error {
-	p.daemon = exec.Command("dockerd",
+	err := p.start(ctx, &p.Engine, exec.Command(p.Program,
 		"--config-file", filepath.Join(p.dir, "daemon.json"),
 		"--data-root", filepath.Join(p.dir, "data"),
 		"--exec-root", filepath.Join(p.dir, "exec"),
@@ -59,32 +66,11 @@ func (p *Private) Start(ctx context.Context) error {
 		"--storage-driver", "vfs", // the images are small, and it works on every file system
 		"--bridge", p.bridge, "--iptables=false", "--ip6tables=false",
 		"--log-level", "warn",
-	)
-	p.daemon.Stdout, p.daemon.Stderr = p.log, p.log
-	// ^C at the test reaches it through Close only; a test that is killed takes it along.
-	p.daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.daemon.Start(); err != nil {
+	))
+	if err != nil {
 		return fmt.Errorf("start a private Engine: %w", err)
 	}
-	ended, daemon := make(chan struct{}), p.daemon
-	go func() { _ = daemon.Wait(); close(ended) }()
-	p.ended = ended
-
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		_, err := p.Do(ctx, "info", "--format", "{{.ID}}")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ended:
-			return fmt.Errorf("private Engine ended at once: %s", p.tail())
-		case <-ctx.Done():
-			return fmt.Errorf("private Engine does not answer: %w: %s", err, p.tail())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return nil
 }
 
 // Kill ends the Engine with SIGKILL, and its containerd with it. Its containers' processes are
@@ -94,7 +80,7 @@ func (p *Private) Kill() error {
 	if err != nil {
 		return fmt.Errorf("kill the private Engine: %w", err)
 	}
-	if err := p.daemon.Process.Kill(); err != nil {
+	if err := p.process.Process.Kill(); err != nil {
 		return fmt.Errorf("kill the private Engine: %w", err)
 	}
 	<-p.ended
@@ -108,27 +94,4 @@ func (p *Private) Kill() error {
 }
 
 // Close removes the Engine's containers, ends it, and leaves nothing of it.
-func (p *Private) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var errs []error
-	select {
-	case <-p.ended:
-	default:
-		errs = append(errs, p.Clean(ctx, false), p.daemon.Process.Signal(syscall.SIGTERM))
-	}
-	select {
-	case <-p.ended:
-	case <-ctx.Done():
-		errs = append(errs, errors.New("private Engine does not stop"), p.Kill())
-	}
-	return errors.Join(append(errs, p.log.Close(), p.sweep())...)
-}
-
-func (p *Private) tail() string {
-	b, err := os.ReadFile(p.log.Name())
-	if err != nil {
-		return err.Error()
-	}
-	return lastLines(string(b), 10)
-}
+func (p *Private) Close() error { return p.stop(&p.Engine) }

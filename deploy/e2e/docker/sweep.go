@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// sweep ends the processes that a private Engine left behind, and removes its directory with
+// sweep ends the processes that an Engine left behind, and removes its directory with
 // what is mounted there. After a clean end there is nothing to do but the removal.
-func (p *Private) sweep() error {
-	for _, shim := range processesNaming(p.dir) {
+func (d *daemon) sweep() error {
+	for _, shim := range processesNaming(d.dir) {
 		for _, pid := range append(children(shim), shim) {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with the other
 		}
 	}
-	for _, mount := range mountsBelow(p.dir) {
+	for _, mount := range mountsBelow(d.dir) {
 		if err := syscall.Unmount(mount, syscall.MNT_DETACH); err != nil {
 			return fmt.Errorf("unmount %s: %w", mount, err)
 		}
 	}
 	var err error
 	for range 50 { // the killed may still be letting go
-		if err = os.RemoveAll(p.dir); err == nil {
+		if err = os.RemoveAll(d.dir); err == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -34,8 +34,11 @@ func (p *Private) sweep() error {
 	return err
 }
 
+// programs are how the names of an Engine's programs begin.
+var programs = []string{"dockerd", "containerd", "podman", "conmon"}
+
 // processesNaming returns the Engine's processes that have a path in dir on their command line:
-// dockerd, containerd, and a containerd-shim for each container.
+// dockerd and containerd or podman, and a containerd-shim or conmon for each container.
 func processesNaming(dir string) []int {
 	var out []int
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -45,7 +48,7 @@ func processesNaming(dir string) []int {
 			continue
 		}
 		program, _, _ := strings.Cut(string(args), "\x00")
-		if name := filepath.Base(program); name != "dockerd" && !strings.HasPrefix(name, "containerd") {
+		if name := filepath.Base(program); !slices.ContainsFunc(programs, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {

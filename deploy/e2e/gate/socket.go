@@ -9,9 +9,11 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
-// Socket is a Docker socket that passes requests on to the Engine's and records them.
+// Socket is a Docker socket that passes requests on to the Engine's and records them. It can do
+// to the answers what proxies and busy Engines do to them.
 type Socket struct {
 	// Path is the socket file. It has the group and the mode of the Engine's.
 	Path string
@@ -19,6 +21,9 @@ type Socket struct {
 	server *http.Server
 	mu     sync.Mutex
 	seen   map[Request]int
+	quiet  time.Duration             // after which an answer that carries nothing is ended; 0 is never
+	change func(frame []byte) []byte // of logs; nil leaves them as they are
+	open   map[*answer]bool
 }
 
 // Request is what a client asked of the Engine.
@@ -40,19 +45,22 @@ func NewSocket(path, engine string) (*Socket, error) {
 	if err := os.Chmod(path, info.Mode().Perm()); err != nil {
 		return nil, err
 	}
-	s := &Socket{Path: path, seen: make(map[Request]int)}
+	s := &Socket{Path: path, seen: make(map[Request]int), open: make(map[*answer]bool)}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", engine)
 		}},
-		FlushInterval: -1, // logs and events are streams
+		FlushInterval:  -1, // logs and events are streams
+		ModifyResponse: s.take,
 	}
 	s.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.seen[Request{r.Method, r.URL.Path}]++
 		s.mu.Unlock()
-		proxy.ServeHTTP(w, r)
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, canceler{}, cancel)))
 	})}
 	go func() { _ = s.server.Serve(l) }() // ends with Close
 	return s, nil
@@ -67,6 +75,37 @@ func (s *Socket) Requests() map[Request]int {
 		out[r] = n
 	}
 	return out
+}
+
+// EndQuiet ends, from now on and in good order, each answer that carries nothing for that long, as
+// proxies do.
+func (s *Socket) EndQuiet(after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = after
+}
+
+// Change lets change alter the frames of the logs that are asked for from now on. It gets what the
+// Engine sends of a container without a terminal, without the frame's header.
+func (s *Socket) Change(change func(frame []byte) []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change = change
+}
+
+// Mute lets nothing pass any more of the logs of a container that are being followed now. Their
+// answers stay open. It returns how many there are.
+func (s *Socket) Mute(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for a := range s.open {
+		if a.follows(id) {
+			a.mute.Store(true)
+			n++
+		}
+	}
+	return n
 }
 
 // Close ends the socket and all that goes through it.

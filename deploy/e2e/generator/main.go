@@ -2,7 +2,9 @@
 // lines in every shape that Docker can carry, serves metrics, and counts what it
 // said.
 //
-// A line names its run and its number, so a test can tell which one is missing.
+// A line names its run and its number, so a test can tell which one is missing. With "say" it
+// writes what its arguments tell it to instead.
+//
 // /metrics serves counters that move with the lines; /count is the generator's own
 // word on what it wrote, as JSON. It keeps nothing and promises nothing beyond its
 // last line.
@@ -36,6 +38,9 @@ func main() {
 
 // run writes all lines, then lingers if asked, and returns the exit code to end with.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+	if len(args) > 0 && args[0] == "say" {
+		return say(ctx, starts, args[1:], stdout, stderr)
+	}
 	o, err := parse(args)
 	if err != nil {
 		return 0, err

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -50,6 +52,17 @@ func TestEveryJSONLineIsJSONOfItsSize(t *testing.T) {
 		}
 		if !json.Valid([]byte(l)) || len(l) != want {
 			t.Errorf("line %d has %d bytes, want %d; valid JSON: %v", i+1, len(l), want, json.Valid([]byte(l)))
+		}
+	}
+}
+
+func TestSay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "starts")
+	for n := 1; n <= 2; n++ {
+		var stdout, stderr bytes.Buffer
+		code, err := say(t.Context(), file, []string{"out:start %n\n", "err:last words", "wait:1ns", "exit:3", "out:never"}, &stdout, &stderr)
+		if want := fmt.Sprintf("start %d\n", n); err != nil || code != 3 || stdout.String() != want || stderr.String() != "last words" {
+			t.Errorf("exit code %d, stdout %q, stderr %q, %v; want 3, %q, \"last words\"", code, &stdout, &stderr, err, want)
 		}
 	}
 }

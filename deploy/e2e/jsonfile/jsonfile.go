@@ -30,13 +30,13 @@ type Line struct {
 // Read returns the lines of the log at path in the order they were written, those of
 // rotated files (path.2.gz, path.1, …) first.
 func Read(path string) ([]Line, error) {
-	var j joiner
+	var j Joiner
 	for _, name := range append(rotated(path), path) {
 		if err := readFile(name, &j); err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
 	}
-	return j.lines(), nil
+	return j.Lines(), nil
 }
 
 // rotated returns the rotated files of the log at path, oldest first.
@@ -54,7 +54,7 @@ func rotated(path string) []string {
 	}
 }
 
-func readFile(name string, j *joiner) error {
+func readFile(name string, j *Joiner) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ type record struct {
 	Time   time.Time `json:"time"`
 }
 
-func decode(r io.Reader, j *joiner) error {
+func decode(r io.Reader, j *Joiner) error {
 	in := bufio.NewReader(r)
 	for n := 1; ; n++ {
 		raw, err := in.ReadBytes('\n')
@@ -88,7 +88,7 @@ func decode(r io.Reader, j *joiner) error {
 			if bad := json.Unmarshal(raw, &rec); bad != nil {
 				return fmt.Errorf("line %d: %w", n, bad)
 			}
-			j.add(rec)
+			j.Add(rec.Time, rec.Stream, rec.Log)
 		}
 		if err != nil {
 			return nil
@@ -96,33 +96,35 @@ func decode(r io.Reader, j *joiner) error {
 	}
 }
 
-// joiner puts the pieces of long lines together. A piece that has no newline is continued
-// by the next one of its stream if that has the same time.
-type joiner struct {
+// Joiner puts the pieces of long lines together. A piece that has no newline is continued by the
+// next one of its stream if that has the same time. The zero value is ready to use.
+type Joiner struct {
 	done []Line
 	open map[string]int // stream to the index in done of a line without its newline yet
 }
 
-func (j *joiner) add(r record) {
-	text, ended := strings.CutSuffix(r.Log, "\n")
+// Add takes the next record of a log.
+func (j *Joiner) Add(at time.Time, stream, log string) {
+	text, ended := strings.CutSuffix(log, "\n")
 	if j.open == nil {
 		j.open = make(map[string]int)
 	}
-	i, open := j.open[r.Stream]
-	if open && j.done[i].Nanos == r.Time.UnixNano() {
+	i, open := j.open[stream]
+	if open && j.done[i].Nanos == at.UnixNano() {
 		j.done[i].Text += text
 	} else {
-		j.done = append(j.done, Line{r.Time.UnixNano(), r.Stream, text})
+		j.done = append(j.done, Line{at.UnixNano(), stream, text})
 		i = len(j.done) - 1
 	}
 	if ended {
-		delete(j.open, r.Stream)
+		delete(j.open, stream)
 	} else {
-		j.open[r.Stream] = i
+		j.open[stream] = i
 	}
 }
 
-func (j *joiner) lines() []Line { return j.done }
+// Lines returns the lines in the order they began.
+func (j *Joiner) Lines() []Line { return j.done }
 
 // Size is the number of bytes of the log at path, rotated files included. It tells, cheaply,
 // whether a container still writes.

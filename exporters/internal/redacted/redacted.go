@@ -33,8 +33,8 @@ const shortestValue = 8
 // mask stands where a secret was.
 const mask = "<secret>"
 
-// Secrets returns what a client that posts to u sends to prove who it is, in each form in which
-// an answer may repeat it; the longest first, so that no part of one is left by another.
+// Secrets returns what a client that posts to u sends to prove who it is, to a proxy as well, in each form in which
+// a response may repeat it; the longest first, so that no part of one is left by another.
 func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 	var all []string
 	add := func(s string) {
@@ -67,6 +67,10 @@ func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 		add(string(c.OAuth2.ClientSecret))
 	}
 	add(string(c.BearerToken))
+	if proxy := c.ProxyURL.URL; proxy != nil {
+		password, _ := proxy.User.Password()
+		basic(proxy.User.Username(), password)
+	}
 	if p, err := url.Parse(u); err == nil {
 		password, _ := p.User.Password()
 		basic(p.User.Username(), password)

@@ -1,6 +1,7 @@
 package redacted_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ func TestText(t *testing.T) {
 		Authorization: &promconfig.Authorization{Credentials: "glc_abc=="},
 		OAuth2:        &promconfig.OAuth2{ClientID: "id", ClientSecret: "client/secret"},
 		BearerToken:   "abc", // too short to be told from a word
+		ProxyConfig:   promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{Scheme: "http", Host: "proxy:3128", User: url.UserPassword("us", "open sesame")}}},
 	}, "http://you:swordfish@host/push?key=query-key&n=1&m=kind")
 	for name, tc := range map[string]struct{ said, want string }{
 		"all of them":              {"glc_abc== or hunter2>>? or client/secret for abc and me", "<secret> or <secret> or <secret> for abc and me"},
@@ -27,12 +29,13 @@ func TestText(t *testing.T) {
 		"basic in a URL":           {"u=bWU6aHVudGVyMj4%2BPw%3D%3D", "u=<secret>"},
 		"basic of the URL":         {"Basic eW91OnN3b3JkZmlzaA==", "Basic <secret>"},
 		"basic of OAuth":           {"Basic aWQ6Y2xpZW50JTJGc2VjcmV0", "Basic <secret>"},
+		"of the proxy":             {"us:open sesame, Basic dXM6b3BlbiBzZXNhbWU=", "us:<secret>, Basic <secret>"},
 		"in JSON":                  {`"client\/secret"`, `"<secret>"`},
 		"in base64":                {"Y2xpZW50L3NlY3JldA==", "<secret>"},
 		"in base64 with more":      {"Y2xpZW50L3NlY3JldAo=", "<secret>o="},
 		"in hexadecimal":           {"676c635f6162633d3d", "<secret>"},
 		"basic in base64":          {"Ylc1NmFIVnVkR1Z5TWo0K1B3PT0= YldVNmFIVnVkR1Z5TWo0K1B3PT0=", "Ylc1NmFIVnVkR1Z5TWo0K1B3PT0= <secret>"},
-		"a word of the query":      {"an answer of 1 kind", "an answer of 1 kind"},
+		"a word of the query":      {"a response of 1 kind", "a response of 1 kind"},
 		"cut":                      {"the token glc_abc", "the token <secret>"},
 		"cut early":                {"the token glc_", "the token <secret>"},
 		"the beginning of a word":  {"the token gl", "the token gl"},

@@ -1,0 +1,251 @@
+// Package agent runs a plan: it builds the nodes of the graph, joins them, and changes them while
+// they run.
+//
+// An Agent is the one place that knows all parts. A plan comes in by New, and others by Apply; what
+// the agent does comes out by Status and Ready. It knows no flag and no environment variable, and
+// prints nothing but by its logger.
+//
+// Data flows one way: discoveries find targets; relabel nodes turn them (evaluate); for each log on
+// each path, and for each target of each scrape, a reader or a loop is kept running; those hand
+// batches and samples to the endpoints. At the end, and when a plan changes, parts stop in that
+// order, and each is waited for.
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/pages"
+	"lighter/collector/position"
+	"lighter/collector/scrape"
+	"lighter/collector/tail"
+	"lighter/config"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+	"lighter/exporters/send"
+)
+
+const (
+	// logMemory is what log lines may take between being read and being acknowledged, over all
+	// containers, shared equally by the endpoints: the request under way, of 1 MiB of lines that
+	// take two of memory where they are short, and twice that behind it. More makes nothing faster.
+	logMemory = 6 << 20
+	// minLogMemory is an endpoint's share at least: a request, and what is read meanwhile.
+	minLogMemory = 2 << 20
+	// flushTimeout is how long a clean stop goes on delivering (CONTRACT, guarantee 10).
+	flushTimeout = 5 * time.Second
+	// patience is how long a log stream is kept open while there is no room for its lines.
+	patience = 2 * time.Second
+	// drain is how long the reader of a container that is gone may take to its end.
+	drain = 10 * time.Second
+)
+
+// Options are what an agent is given beside its plan. Port may be nil.
+type Options struct {
+	Version string // as shown, and sent in User-Agent
+	Commit  string
+	Logger  *slog.Logger
+	Port    func() int // of the agent's own server, for the instance label of its own series
+}
+
+// Agent runs a plan. New, then Run, once each; Apply while it runs; Close at the end.
+type Agent struct {
+	o        Options
+	started  time.Time
+	registry *prometheus.Registry
+	metrics  nodeMetrics
+	own      *pages.Pages // the agent's own metrics, for its scrape loops
+	release  func()       // ends what limitMemory has started
+
+	data      *dataDir                       // nil while no endpoint needs it; guarded by applying
+	positions atomic.Pointer[position.Store] // on disk; nil while there is no data directory
+	inMemory  *position.Store                // of what is kept in memory only: nothing of it is delivered
+
+	tailers    *collector.Manager
+	loops      *collector.Manager
+	tailing    tail.Options    // what all tailers share; the rest is the path's
+	buffers    *scrape.Buffers // memory for pages that are being read
+	memories   memories        // what loops that have ended know of their targets
+	view       view            // what is wanted, for Status
+	containers containers      // those that exist
+	endings    endings         // what tailers said at their end
+
+	graph atomic.Pointer[graph] // that runs, or is to run
+
+	applying sync.Mutex // held by Apply, and by Run while it starts and stops
+	running  bool       // guarded by applying
+	made     uint64     // number of parts that were made; guarded by applying
+	fail     context.CancelCauseFunc
+	stopping atomic.Bool // no plan is taken any more
+
+	mu       sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
+	found    map[string][]lighter.Target // by discovery
+	unlisted map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
+	since    map[string]time.Time        // when the plan first had a path, by its prefix
+	watchers map[string]*watching        // by the prefix of a path that reads files
+}
+
+// nodeMetrics are what the parts of all nodes count.
+type nodeMetrics struct {
+	queue   *prometheus.GaugeVec
+	loki    *loki.Metrics
+	remote  *remotewrite.Metrics
+	sending *send.Metrics
+	scrape  *scrape.Metrics
+}
+
+// New builds the nodes of a plan. What can fail at the start fails here: a plan that is not valid,
+// settings that no client can be made of, a data directory that cannot be written. Close the agent.
+func New(p *config.Plan, o Options) (*Agent, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	pageMemory, release := limitMemory(o.Logger, memlimit.FromCgroup)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "lighter_queue_bytes", Help: "Bytes that wait for an endpoint, in memory or on disk."}, []string{"endpoint", "in"})
+	registry.MustRegister(queue)
+	a := &Agent{
+		o:        o,
+		started:  time.Now(),
+		registry: registry,
+		own:      pages.New(),
+		release:  release,
+		metrics: nodeMetrics{
+			queue:   queue,
+			loki:    loki.NewMetrics(registry, queue),
+			remote:  remotewrite.NewMetrics(registry, queue),
+			sending: send.NewMetrics(registry),
+			scrape:  scrape.NewMetrics(registry),
+		},
+		inMemory: position.InMemory(),
+		buffers:  scrape.NewBuffers(pageMemory),
+		tailing: tail.Options{
+			Buffers:  &tail.Buffers{},
+			Metrics:  tail.NewMetrics(registry),
+			Logger:   o.Logger,
+			Patience: patience,
+		},
+		found:    map[string][]lighter.Target{},
+		unlisted: map[string]bool{},
+		since:    map[string]time.Time{},
+		watchers: map[string]*watching{},
+	}
+	a.own.Add(selfHost, registry)
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
+	a.tailers = collector.NewManager(drain, a.tailerEnded)
+	a.loops = collector.NewManager(0, a.loopEnded)
+	g, err := a.build(p, &graph{plan: &config.Plan{}})
+	if err == nil {
+		err = g.open(a)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.close(), a.Close())
+	}
+	a.graph.Store(g)
+	a.watch(g)
+	return a, nil
+}
+
+// Registry has the agent's own metrics.
+func (a *Agent) Registry() *prometheus.Registry { return a.registry }
+
+// Run runs the plan until ctx ends, which it reports as nil, or until a part of it cannot go on.
+func (a *Agent) Run(ctx context.Context) error {
+	asked := ctx
+	ctx, a.fail = context.WithCancelCause(ctx)
+	defer a.fail(nil)
+	a.applying.Lock()
+	a.running = true
+	a.startNew()
+	a.applying.Unlock()
+
+	<-ctx.Done()
+	a.stopping.Store(true) // for who waits to apply a plan
+	a.applying.Lock()
+	defer a.applying.Unlock()
+	a.running = false
+	g := a.graph.Load()
+	err := g.stop(isDiscovery)
+	a.tailers.Stop() // from here nobody appends
+	a.loops.Stop()
+	a.stopWatching(nil)
+	err = errors.Join(err, g.stop(isEndpoint))
+	if asked.Err() == nil {
+		err = cmp.Or(err, context.Cause(ctx))
+	}
+	return err
+}
+
+// startNew starts what does not run yet, and has the managers run what is wanted. applying is held.
+func (a *Agent) startNew() {
+	a.graph.Load().start(a)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.syncLocked()
+}
+
+// lag returns the age of the oldest line that waits for an endpoint, in memory or on disk,
+// in seconds.
+func (a *Agent) lag() float64 {
+	now := time.Now()
+	oldest := now
+	if stored := a.positions.Load(); stored != nil {
+		if at := stored.Oldest(); at != 0 {
+			oldest = time.Unix(0, at)
+		}
+	}
+	for _, n := range a.graph.Load().nodes {
+		if n.part == nil || n.part.loki == nil {
+			continue
+		}
+		if at := n.part.loki.Oldest(); !at.IsZero() && at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return max(now.Sub(oldest).Seconds(), 0)
+}
+
+// Close gives back what New took. Run must have returned, or never been called. The positions go
+// last: acknowledgements move them.
+func (a *Agent) Close() error {
+	var errs []error
+	if g := a.graph.Load(); g != nil {
+		errs = append(errs, g.close())
+	}
+	a.stopWatching(nil)
+	if a.data != nil {
+		errs = append(errs, a.data.close())
+	}
+	a.release()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}
+
+// group runs functions side by side and joins their errors.
+func group(all []func() error) error {
+	var g errgroup.Group
+	errs := make([]error, len(all))
+	for i, f := range all {
+		g.Go(func() error { errs[i] = f(); return nil })
+	}
+	_ = g.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"errors"
+
+	"lighter/collector"
+	"lighter/config"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// ErrStopped says that an agent that has stopped takes no plan.
+var ErrStopped = errors.New("the agent has stopped")
+
+// Apply changes what runs to another plan. A plan that is not valid, or that cannot be built, is
+// refused whole: the error says why, and what runs goes on as it is. Of a plan that is taken, only
+// what differs from the one before restarts: a node with the same hash keeps running, with its
+// memory, its queue and its connections. Readers go on from their positions.
+//
+// What concerns the process (Plan.Agent) is read at the start alone, but for the host's name. Apply
+// blocks until what is left out has stopped, at most for the time that a stop takes.
+func (a *Agent) Apply(p *config.Plan) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	a.applying.Lock()
+	defer a.applying.Unlock()
+	if a.stopping.Load() {
+		return ErrStopped
+	}
+	old := a.graph.Load()
+	next, err := a.build(p, old)
+	if err != nil {
+		return errors.Join(err, next.closeBut(old))
+	}
+	a.warnOfFixed(old.plan.Agent, p.Agent)
+	removed := old.without(next)
+	// From here on the plan is taken. What still fails, such as a disk, is logged, and the rest runs.
+	a.logFailure("a part of the plan before did not stop as it should", removed.stop(isDiscovery)) // before mu is taken: their updates wait for it
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.endReaders(removed, next)
+	a.logFailure("a part of the plan before did not stop as it should", errors.Join(removed.stop(isEndpoint), removed.close()))
+	a.rewind(removed)
+	a.logFailure("an endpoint cannot be opened, and nothing is read for it", next.open(a))
+	a.graph.Store(next)
+	for name, targets := range a.found {
+		if n, ok := next.nodes[name]; !ok || !isDiscovery(n) {
+			for _, t := range targets {
+				if t.Container != nil {
+					a.unlisted[t.Container.ID] = true
+				}
+			}
+			delete(a.found, name)
+		}
+	}
+	a.forgetSeries(removed, next)
+	a.watch(next)
+	if a.running {
+		next.start(a)
+		a.syncLocked()
+	}
+	return nil
+}
+
+func (a *Agent) logFailure(what string, err error) {
+	if err != nil {
+		a.o.Logger.Error(what, "error", err)
+	}
+}
+
+// warnOfFixed says which settings of the process a reload cannot change.
+func (a *Agent) warnOfFixed(old, next config.Agent) {
+	for _, s := range []struct {
+		name    string
+		changed bool
+	}{
+		{"listen", old.Listen != next.Listen},
+		{"data_dir", old.DataDir != next.DataDir},
+		{"buffer_max", old.BufferMax != next.BufferMax},
+		{"log_level", old.LogLevel != next.LogLevel},
+		{"log_format", old.LogFormat != next.LogFormat},
+	} {
+		if s.changed {
+			a.o.Logger.Warn("a setting of the process is read at the start alone: restart the agent to change it", "setting", s.name)
+		}
+	}
+}
+
+// endReaders ends, and waits for, the readers that use a part that is left out or whose path the next
+// plan does not have, and the loops that send to an endpoint that is left out: an endpoint must not be
+// closed while somebody sends to it. All others are left to the managers, which do not wait: a loop
+// whose target is not scraped any more marks its series as stale at the endpoints that stay.
+func (a *Agent) endReaders(removed, next *graph) {
+	kept, watched := map[string]bool{}, map[string]bool{}
+	for _, p := range paths(next.plan) {
+		kept[p.prefix()] = true
+		watched[p.prefix()] = p.args.Root != ""
+	}
+	logs, old := a.view.logs(), a.graph.Load()
+	a.tailers.End(func(j collector.Job) bool {
+		f, ok := logs[j.ID]
+		return !ok || !kept[f.path.prefix()] || removed.part(f.path.endpoint) != nil || removed.part(f.path.args.Engine) != nil
+	})
+	a.loops.End(func(j collector.Job) bool {
+		return len(removed.parts(old.nodes[scrapeOf(j)].To)) > 0
+	})
+	a.stopWatching(watched)
+}
+
+// rewind moves the read position of each log of an endpoint that is left out back to the acknowledged
+// one. What the endpoint held in memory is gone, so those lines are read again.
+func (a *Agent) rewind(removed *graph) {
+	stored := a.positions.Load()
+	if stored == nil {
+		return
+	}
+	for _, p := range paths(removed.plan) {
+		if removed.part(p.endpoint) != nil {
+			stored.Rewind(p.prefix())
+		}
+	}
+}
+
+// forgetSeries deletes the metrics of endpoints that another graph does not have.
+func (a *Agent) forgetSeries(removed, next *graph) {
+	for n := range config.All[loki.Config](removed.plan) {
+		if removed.part(n.Name) != nil && next.nodes[n.Name] == nil {
+			a.metrics.loki.Forget(n.Name)
+			a.metrics.sending.Forget(n.Name)
+		}
+	}
+	for n := range config.All[remotewrite.Config](removed.plan) {
+		if removed.part(n.Name) != nil && next.nodes[n.Name] == nil {
+			a.metrics.remote.Forget(n.Name)
+			a.metrics.sending.Forget(n.Name)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
+	"lighter/collector/scrape"
+	"lighter/config"
+)
+
+// evaluation is what the relabel nodes of a plan make of the targets that its discoveries have
+// found, and which rule has dropped which target. Running the plan, discover and the status page
+// all ask it, so that what is shown is what is done.
+type evaluation struct {
+	plan    *config.Plan
+	targets map[string][]lighter.Target // by the node that gives them
+	dropped map[string][]drop           // by the relabel node
+}
+
+// drop is a target that a rule has dropped.
+type drop struct {
+	target lighter.Target // as the rule got it
+	rule   *relabel.Config
+	origin string // what the user wrote, where the rule came of it
+}
+
+// evaluate runs the relabel nodes of a valid plan. found has the targets of each discovery.
+func evaluate(p *config.Plan, found map[string][]lighter.Target) *evaluation {
+	e := &evaluation{plan: p, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]drop{}}
+	for name, targets := range found {
+		e.targets[name] = targets
+	}
+	for n := range config.All[config.Relabel](p) {
+		e.outputs(n.Name)
+	}
+	return e
+}
+
+// outputs returns the targets that a node gives.
+func (e *evaluation) outputs(name string) []lighter.Target {
+	if targets, ok := e.targets[name]; ok {
+		return targets
+	}
+	n, _ := e.plan.Node(name)
+	r, ok := n.Args.(config.Relabel)
+	if !ok {
+		return nil // a discovery that has found nothing yet
+	}
+	var kept []lighter.Target
+	for _, t := range e.inputs(n) {
+		l, by := relabelUntilDropped(t.Labels, r.Rules)
+		t = lighter.Target{Labels: l, Container: t.Container}
+		if by >= 0 {
+			e.dropped[name] = append(e.dropped[name], drop{t, r.Rules[by], r.Origin[by]})
+			continue
+		}
+		kept = append(kept, t)
+	}
+	e.targets[name] = kept
+	return kept
+}
+
+// inputs returns the targets that a node takes, one node's after the other's.
+func (e *evaluation) inputs(n config.Node) []lighter.Target {
+	var all []lighter.Target
+	for _, from := range n.From {
+		all = append(all, e.outputs(from)...)
+	}
+	return all
+}
+
+// relabelUntilDropped returns the labels after all rules, and -1, or the labels before the rule
+// that drops them, and the index of that rule.
+func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Labels, int) {
+	b := labels.NewBuilder(l)
+	for i, r := range rules {
+		before := b.Labels()
+		if !relabel.ProcessBuilder(b, r) {
+			return before, i
+		}
+	}
+	return b.Labels(), -1
+}
+
+// why returns why no target of a kind comes to a node: the last rule before it that has dropped
+// one, in words. It is empty if none has.
+func (e *evaluation) why(n config.Node, is func(lighter.Target) bool) (why string) {
+	for _, name := range n.From {
+		from, _ := e.plan.Node(name)
+		if upstream := e.why(from, is); upstream != "" {
+			why = upstream
+		}
+		for _, d := range e.dropped[name] {
+			if is(d.target) {
+				why = whyDropped(d)
+			}
+		}
+	}
+	return why
+}
+
+// logTarget is a container whose log is to be read, and the labels of its streams.
+type logTarget struct {
+	container    *lighter.Container
+	out, err     labels.Labels // of stdout and stderr
+	noOut, noErr bool          // the rules leave the stream out
+}
+
+// logTargets returns the containers among the targets, each of them once. Discovery makes a target
+// for each port of a container; the first one names the streams. The agent's own container is left
+// out: otherwise each line that it logs about shipping would be shipped, and logged about, in turn.
+func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
+	var all []logTarget
+	seen := map[string]bool{}
+	for _, t := range targets {
+		if t.Container == nil || t.Container.Self || t.Container.SkipReason != "" || seen[t.Container.ID] {
+			continue
+		}
+		seen[t.Container.ID] = true
+		lt := logTarget{container: t.Container}
+		lt.out, lt.noOut = streamLabels(s, t.Labels, "stdout")
+		lt.err, lt.noErr = streamLabels(s, t.Labels, "stderr")
+		all = append(all, lt)
+	}
+	return all
+}
+
+// streamLabels returns the labels that a stream is sent with, or that the rules leave it out.
+func streamLabels(s config.LogSource, l labels.Labels, stream string) (_ labels.Labels, leftOut bool) {
+	b := labels.NewBuilder(l)
+	b.Set(lighter.LabelLogStream, stream)
+	if !relabel.ProcessBuilder(b, s.Rules...) {
+		return labels.EmptyLabels(), true
+	}
+	b.Range(func(l labels.Label) {
+		if strings.HasPrefix(l.Name, "__") {
+			b.Del(l.Name)
+		}
+	})
+	return b.Labels(), false
+}
+
+// scrapeTargets returns the targets that can be scraped, each label set once: those with
+// an address, of containers that run. Labels that only discovery needs are dropped, so that
+// the targets of a container that say the same are one; those that errors of a scrape name are kept.
+func scrapeTargets(targets []lighter.Target) []lighter.Target {
+	var all []lighter.Target
+	seen := map[string]bool{}
+	for _, t := range targets {
+		if t.Labels.Get("__address__") == "" || t.Container != nil && !t.Container.Running {
+			continue
+		}
+		same, kept := labels.NewBuilder(t.Labels), labels.NewBuilder(t.Labels)
+		t.Labels.Range(func(l labels.Label) {
+			if strings.HasPrefix(l.Name, "__meta_") {
+				same.Del(l.Name)
+				if !scrape.ReadsMeta(l.Name) {
+					kept.Del(l.Name)
+				}
+			}
+		})
+		if key := same.Labels().String(); !seen[key] {
+			seen[key] = true
+			all = append(all, lighter.Target{Labels: kept.Labels(), Container: t.Container})
+		}
+	}
+	return all
+}

@@ -1,0 +1,312 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"lighter"
+	"lighter/collector/scrape"
+	"lighter/config"
+	"lighter/discovery"
+	"lighter/discovery/docker"
+	"lighter/discovery/dockerfiles"
+	"lighter/discovery/static"
+	"lighter/exporters/loki"
+	"lighter/exporters/recent"
+	"lighter/exporters/remotewrite"
+	"lighter/exporters/send"
+)
+
+// graph is a plan and what its nodes are built of.
+type graph struct {
+	plan  *config.Plan
+	nodes map[string]*node
+}
+
+// node is a node of a plan, and the part that does its work. Of two plans, nodes of the same name
+// and hash share the part: it keeps running.
+type node struct {
+	config.Node
+	hash string
+	err  error // why its endpoint could not be opened
+	part *part // nil for a node without one: relabels, log sources and stages are done by the agent and its readers
+}
+
+// part is what is built for a node. Which of the handles are set depends on the kind of the node.
+type part struct {
+	id uint64 // differs for each part that an agent makes
+
+	engine *docker.Client
+	files  *dockerfiles.Discoverer
+	source discovery.Source // of every discovery, the two above among them
+	client *http.Client     // of a scrape
+	loki   *loki.Endpoint
+	remote *remotewrite.Endpoint
+	recent *recent.Store
+
+	logs    lighter.Logs // of an endpoint that takes entries
+	samples scrape.Sink  // of an endpoint that takes samples
+
+	run    func(ctx context.Context) error // until ctx ends; nil if it has no goroutine
+	cancel context.CancelFunc              // nil while it does not run; guarded, with the two below, by Agent.applying
+	done   chan struct{}
+	err    error // of run, once done is closed
+}
+
+func isDiscovery(n *node) bool { return n.part != nil && n.part.source != nil }
+
+func isEndpoint(n *node) bool {
+	return n.part != nil && (n.part.logs != nil || n.part.samples != nil)
+}
+
+// build makes the nodes of a valid plan: it takes the parts of those that are as they were in old,
+// and makes the others, but for endpoints, which open makes. It changes nothing of old. With an
+// error it still returns the graph, for what was made to be closed.
+func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
+	g := &graph{plan: p, nodes: map[string]*node{}}
+	var errs []error
+	for _, n := range p.Nodes {
+		built := &node{Node: n, hash: n.Hash()}
+		g.nodes[n.Name] = built
+		if was, ok := old.nodes[n.Name]; ok && was.hash == built.hash && was.part != nil {
+			built.part = was.part
+			continue
+		}
+		if err := a.make(built); err != nil {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.Name, err))
+		} else if built.part != nil {
+			a.identify(built.part)
+		}
+	}
+	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p)) {
+		errs = append(errs, a.openData(p.Agent.DataDir))
+	}
+	return g, errors.Join(errs...)
+}
+
+func (a *Agent) identify(p *part) {
+	a.made++
+	p.id = a.made
+}
+
+// make makes the part of a node, unless it is an endpoint: of that it only finds out whether it
+// could be made.
+func (a *Agent) make(n *node) error {
+	switch c := n.Args.(type) {
+	case docker.Config:
+		c.Name = n.Name
+		client, err := docker.NewClient(c, a.o.Logger)
+		if err != nil {
+			return err
+		}
+		n.part = &part{engine: client, source: docker.New(c, client, a.o.Logger)}
+	case config.Files:
+		files := dockerfiles.New(c.Root, a.o.Logger)
+		n.part = &part{files: files, source: files}
+	case config.Static:
+		n.part = &part{source: static.New(c.Targets)}
+	case config.Self:
+		n.part = &part{source: selfSource{a}}
+	case scrape.Config:
+		c.Name = n.Name
+		client, err := scrape.NewClient(c)
+		if err != nil {
+			return err
+		}
+		client.Transport = transport{a.own, client.Transport}
+		n.part = &part{client: client}
+	case config.Recent:
+		store := recent.New()
+		n.part = &part{recent: store, logs: store, samples: store.Sink()}
+	case loki.Config:
+		return checkHTTP(c.HTTP, c.Proxy)
+	case remotewrite.Config:
+		if err := c.Check(); err != nil {
+			return err
+		}
+		return checkHTTP(c.HTTP, c.Proxy)
+	}
+	return nil
+}
+
+// checkHTTP finds out whether a client can be made.
+func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {
+	c, err := send.ThroughProxy(c, proxy)
+	if err == nil {
+		_, err = promconfig.NewClientFromConfig(c, "check")
+	}
+	return err
+}
+
+// open makes the endpoints that are not there yet. Each has a directory of its own, by its name, so
+// an earlier one of that name must have been closed.
+func (g *graph) open(a *Agent) error {
+	var errs []error
+	buffers, logEndpoints := map[string]bool{}, 0
+	for range config.All[loki.Config](g.plan) {
+		logEndpoints++
+	}
+	memory := max(logMemory/int64(max(logEndpoints, 1)), minLogMemory)
+	userAgent := "lighter/" + a.o.Version
+	for _, n := range g.plan.Nodes {
+		built := g.nodes[n.Name]
+		var err error
+		switch c := n.Args.(type) {
+		case loki.Config:
+			if err = a.openData(g.plan.Agent.DataDir); err != nil {
+				break
+			}
+			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), g.plan.Agent.BufferMax
+			if buffers[c.Dir] = true; built.part != nil {
+				break
+			}
+			var e *loki.Endpoint
+			if e, err = loki.New(c, loki.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, MemoryBytes: memory, Metrics: a.metrics.loki, Send: a.metrics.sending, Logger: a.o.Logger}); err == nil {
+				built.part = &part{loki: e, logs: e, run: e.Run}
+			}
+		case remotewrite.Config:
+			if err = a.openData(g.plan.Agent.DataDir); err != nil {
+				break
+			}
+			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, metricBuffers, n.Name), g.plan.Agent.BufferMax
+			if buffers[c.Dir] = true; built.part != nil {
+				break
+			}
+			var e *remotewrite.Endpoint
+			if e, err = remotewrite.New(c, remotewrite.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: a.metrics.remote, SendMetrics: a.metrics.sending, Logger: a.o.Logger}); err == nil {
+				built.part = &part{remote: e, samples: e, run: e.Run}
+			}
+		}
+		if built.err = err; err != nil {
+			errs = append(errs, err)
+		} else if built.part != nil && built.part.id == 0 {
+			a.identify(built.part)
+		}
+	}
+	if a.data != nil {
+		warnOfOrphans(a.data.dir, buffers, a.o.Logger)
+	}
+	return errors.Join(errs...)
+}
+
+// openData opens the data directory, once.
+func (a *Agent) openData(dir string) (err error) {
+	if a.data == nil {
+		if a.data, err = openData(dir, a.o.Logger); err == nil {
+			a.positions.Store(a.data.positions)
+		}
+	}
+	return err
+}
+
+// start starts the parts that do not run yet. What a discovery finds goes to the agent.
+func (g *graph) start(a *Agent) {
+	for name, n := range g.nodes {
+		p := n.part
+		if p == nil || p.cancel != nil {
+			continue
+		}
+		run := p.run
+		if p.source != nil {
+			run = func(ctx context.Context) error {
+				err := p.source.Run(ctx, func(targets []lighter.Target) { a.update(ctx, name, targets) })
+				if err != nil {
+					err = fmt.Errorf("discovery %q: %w", name, err)
+					a.fail(err)
+				}
+				return err
+			}
+		}
+		if run == nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		p.cancel, p.done = cancel, make(chan struct{})
+		go func() {
+			defer close(p.done)
+			p.err = run(ctx)
+		}()
+	}
+}
+
+// stop stops the parts of the nodes that are of a kind, side by side, and waits for them.
+func (g *graph) stop(is func(*node) bool) error {
+	var all []func() error
+	for _, n := range g.nodes {
+		p := n.part
+		if p == nil || !is(n) || p.cancel == nil {
+			continue
+		}
+		all = append(all, func() error {
+			p.cancel()
+			<-p.done
+			return p.err
+		})
+	}
+	return group(all)
+}
+
+// close gives back what the parts have taken. None of them runs.
+func (g *graph) close() error {
+	var errs []error
+	for _, n := range g.nodes {
+		p := n.part
+		switch {
+		case p == nil:
+		case p.engine != nil:
+			errs = append(errs, p.engine.Close())
+		case p.loki != nil:
+			errs = append(errs, p.loki.Close())
+		case p.remote != nil:
+			errs = append(errs, p.remote.Close())
+		case p.client != nil:
+			p.client.CloseIdleConnections()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// without returns the nodes whose parts another graph does not have.
+func (g *graph) without(other *graph) *graph {
+	left := &graph{plan: g.plan, nodes: map[string]*node{}}
+	for name, n := range g.nodes {
+		if n.part != nil && !other.has(n.part) {
+			left.nodes[name] = n
+		}
+	}
+	return left
+}
+
+// closeBut closes the parts that another graph does not have.
+func (g *graph) closeBut(other *graph) error { return g.without(other).close() }
+
+func (g *graph) has(p *part) bool {
+	for _, n := range g.nodes {
+		if n.part == p {
+			return true
+		}
+	}
+	return false
+}
+
+// part returns the part of a node, nil if there is none.
+func (g *graph) part(name string) *part {
+	if n, ok := g.nodes[name]; ok {
+		return n.part
+	}
+	return nil
+}
+
+// parts returns the parts of nodes by their names.
+func (g *graph) parts(names []string) (all []*part) {
+	for _, name := range names {
+		all = append(all, g.part(name))
+	}
+	return slices.DeleteFunc(all, func(p *part) bool { return p == nil })
+}

@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"slices"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/config"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// sentStreams returns the labels of a stream as each of the named endpoints is sent them or, if the
+// endpoint is kept in memory, as they would be sent.
+func sentStreams(p *config.Plan, to []string, l labels.Labels) (sets []labels.Labels) {
+	for n, c := range config.All[loki.Config](p) {
+		if slices.Contains(to, n.Name) {
+			sets = append(sets, withExternal(l, c.ExternalLabels))
+		}
+	}
+	for n, c := range config.All[config.Recent](p) {
+		if slices.Contains(to, n.Name) {
+			sets = append(sets, withExternal(l, c.StreamLabels))
+		}
+	}
+	return sets
+}
+
+// sentSeries returns the labels of a series as the first of the named endpoints is sent them or, if
+// the endpoint is kept in memory, as they would be sent.
+func sentSeries(p *config.Plan, to []string, l labels.Labels) labels.Labels {
+	for n, c := range config.All[remotewrite.Config](p) {
+		if slices.Contains(to, n.Name) {
+			return withExternal(l, c.ExternalLabels)
+		}
+	}
+	for n, c := range config.All[config.Recent](p) {
+		if slices.Contains(to, n.Name) {
+			return withExternal(l, c.SeriesLabels)
+		}
+	}
+	return l
+}
+
+// withExternal adds labels to those that a stream or series has itself, which win.
+func withExternal(own, external labels.Labels) labels.Labels {
+	b := labels.NewBuilder(external)
+	own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+	return b.Labels()
+}

@@ -1,0 +1,250 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/dockerlog"
+	"lighter/collector/filelog"
+	"lighter/collector/stage"
+	"lighter/collector/tail"
+	"lighter/config"
+)
+
+// path is one way from a log source through stages to an endpoint. Each log has a reader and a
+// position for each path, so that an endpoint that stands still stops the readers of its own paths
+// alone: the others go on, and it goes on later from its own position.
+type path struct {
+	source   config.Node
+	args     config.LogSource
+	stages   []config.Node
+	endpoint string // the name of the endpoint's node
+	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
+	// endpoint's name. Where several ways lead to the endpoint, the names of the stages follow.
+	name string
+}
+
+// key returns what a log is called among positions and readers: it is "source/path/log".
+func (p path) key(log string) string { return p.prefix() + log }
+
+func (p path) prefix() string { return p.source.Name + "/" + p.name + "/" }
+
+// paths returns the paths of all log sources of a valid plan.
+func paths(p *config.Plan) (all []path) {
+	for n, args := range config.All[config.LogSource](p) {
+		first, ways := len(all), map[string]int{}
+		var follow func(node config.Node, stages []config.Node)
+		follow = func(node config.Node, stages []config.Node) {
+			for _, name := range node.To {
+				next, _ := p.Node(name)
+				if _, ok := next.Args.(config.Stages); ok {
+					follow(next, append(slices.Clip(stages), next))
+					continue
+				}
+				ways[name]++
+				all = append(all, path{source: n, args: args, stages: stages, endpoint: name, name: name})
+			}
+		}
+		follow(n, nil)
+		for i := range all[first:] {
+			one := &all[first+i]
+			if ways[one.endpoint] > 1 {
+				for _, s := range one.stages {
+					one.name += "+" + s.Name
+				}
+			}
+		}
+	}
+	return all
+}
+
+// endpoints returns the names of the endpoints that a log source delivers to.
+func endpoints(p *config.Plan, source config.Node) (names []string) {
+	for _, one := range paths(p) {
+		if one.source.Name == source.Name && !slices.Contains(names, one.endpoint) {
+			names = append(names, one.endpoint)
+		}
+	}
+	return names
+}
+
+// followed is a log that is wanted on one path.
+type followed struct {
+	path   path
+	target logTarget
+	from   string // readFile or readSocket
+}
+
+// Where a log is read, as the status says it.
+const (
+	readFile   = "file"
+	readSocket = "socket"
+)
+
+// readFrom returns where a container's log is read. If both are possible, that is the file if there is
+// one. The choice is kept, so that a moment's trouble with a disk does not change how a log is read;
+// but it is not kept for a container that has not been started yet, because that has no log.
+func readFrom(s config.LogSource, c *lighter.Container, before followed) string {
+	switch {
+	case s.Root == "":
+		return readSocket
+	case s.Engine == "":
+		return readFile
+	case before.target.container != nil && !before.target.container.Started.IsZero() && before.path.args.Root == s.Root && before.path.args.Engine == s.Engine:
+		return before.from
+	case filelog.Readable(s.Root, c) == nil:
+		return readFile
+	}
+	return readSocket
+}
+
+// tailer is what reads a log, whatever it reads.
+type tailer interface {
+	collector.Runner
+	Status() tail.Status
+	State() *tail.State
+}
+
+// tailJob returns the job that follows a container's log on a path. There is none for a container that
+// stopped before the time from which logs are read, unless a part of its log was delivered before.
+func (a *Agent) tailJob(f followed) (collector.Job, bool) {
+	t, c := f.target, f.target.container
+	g := a.graph.Load()
+	nodes := g.nodes
+	o := a.tailing
+	o.Positions = a.positionsOf(f.path)
+	o.KeyPrefix = f.path.prefix()
+	o.Begin = beginning(c, a.since[f.path.prefix()], time.Now(), f.path.args.Since)
+	o.MaxLineBytes = f.path.args.MaxLineBytes
+	if neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
+		return collector.Job{}, false
+	}
+	makers := make([]stage.Maker, 0, len(f.path.stages))
+	version := nodes[f.path.source.Name].hash
+	for _, s := range f.path.stages {
+		makers = append(makers, stage.PassThrough)
+		version += s.Name + nodes[s.Name].hash
+	}
+	end, asked := g.part(f.path.endpoint), g.part(f.path.args.Engine)
+	version += fmt.Sprint(end.id)
+	if asked != nil {
+		version += fmt.Sprint("/", asked.id)
+	}
+	files := a.watchers[f.path.prefix()]
+	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
+	return collector.Job{
+		ID:      f.path.key(c.ID),
+		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
+		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
+		New: func() (collector.Runner, error) {
+			o.Logs = stage.Chain(end.logs, makers...)
+			if f.from == readFile {
+				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: files.watcher}), nil
+			}
+			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{asked.engine}}), nil
+		},
+	}, true
+}
+
+// beginning returns from when on the log of a container is read that is seen for the first time, in
+// nanoseconds since 1970. It is since before started, which is when the path of the log began: with the
+// agent, or with a reload. If the clock was set back after that, new lines have earlier times, and so
+// reading begins at the present time, or at the start of the container if that is earlier.
+func beginning(c *lighter.Container, started, now time.Time, since time.Duration) int64 {
+	from, now := started.Round(0), now.Round(0) // by the clock on the wall
+	if now.Before(from) {
+		from = now
+		if !c.Started.IsZero() && c.Started.Before(from) {
+			from = c.Started
+		}
+	}
+	return max(from.Add(-since).UnixNano(), 0)
+}
+
+// neverRan reports whether a container was created and not started yet: it has no log.
+func neverRan(c *lighter.Container) bool { return c.Started.IsZero() && !c.Running }
+
+// endedBefore reports whether a container has ended before a time, in nanoseconds since 1970, as
+// far as that is known.
+func endedBefore(c *lighter.Container, time int64) bool {
+	return !c.Running && !c.Finished.IsZero() && c.Finished.UnixNano() < time
+}
+
+func stream(l labels.Labels, leftOut bool) *lighter.Stream {
+	if leftOut {
+		return nil
+	}
+	return lighter.NewStream(l)
+}
+
+// wake has a tailer of a file look what has become of its container. The Engine tells the
+// others by itself.
+func wake(_ collector.Job, r collector.Runner) {
+	if f, ok := r.(*filelog.Tailer); ok {
+		f.Wake()
+	}
+}
+
+// tailerEnded keeps what a tailer has to say after its end, for the status, and logs what
+// is not how tailers usually end.
+func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
+	name := j.ID
+	f, wanted := a.view.logs()[j.ID]
+	if wanted {
+		name = f.target.container.Name
+	}
+	switch {
+	case errors.Is(err, lighter.ErrUnreadable):
+		a.o.Logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", name, "error", err)
+	case errors.Is(err, filelog.ErrDriver):
+		a.o.Logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or "+lighter.SettingAutoSource+" and the Engine's socket", "container", name, "error", err)
+	}
+	if t, ok := r.(tailer); ok && wanted {
+		a.endings.put(j.ID, t.State())
+	}
+}
+
+// endings are the states of tailers that have ended, by the key of their log: what they have read
+// may be delivered only later. The zero value is ready.
+type endings struct {
+	mu   sync.Mutex
+	last map[string]*tail.State
+}
+
+func (e *endings) put(key string, s *tail.State) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.last == nil {
+		e.last = map[string]*tail.State{}
+	}
+	e.last[key] = s
+}
+
+func (e *endings) get(key string) (tail.Status, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, ok := e.last[key]
+	if !ok {
+		return tail.Status{}, false
+	}
+	return s.Status(), true
+}
+
+// keep forgets the others.
+func (e *endings) keep(wanted map[string]followed) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for key := range e.last {
+		if _, ok := wanted[key]; !ok {
+			delete(e.last, key)
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/scrape"
+	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/discovery/dockerfiles"
+)
+
+// Preview is what would be shipped from this host.
+type Preview struct {
+	Containers []PreviewContainer `json:"containers"`
+	Static     []PreviewTarget    `json:"staticTargets"` // those that settings name
+}
+
+// PreviewContainer is one container. Where nothing of it is shipped, the reason stands in its place.
+type PreviewContainer struct {
+	ID             string              `json:"id"`
+	Name           string              `json:"name"`
+	Running        bool                `json:"running"`
+	Streams        []map[string]string `json:"streams"` // the labels of each
+	LogsSkipped    string              `json:"logsSkipped,omitempty"`
+	Targets        []PreviewTarget     `json:"targets"`
+	MetricsSkipped string              `json:"metricsSkipped,omitempty"`
+}
+
+// PreviewTarget is one address that would be scraped.
+type PreviewTarget struct {
+	URL      string            `json:"url"`
+	Interval string            `json:"interval"`
+	Labels   map[string]string `json:"labels"`          // of its series
+	Error    string            `json:"error,omitempty"` // why it cannot be scraped; the rest is empty then
+}
+
+// NewPreview asks each discovery of a plan once, and returns what the plan makes of what there is.
+func NewPreview(ctx context.Context, p *config.Plan) (Preview, error) {
+	found, err := list(ctx, p)
+	if err != nil {
+		return Preview{}, err
+	}
+	return preview(p, found, time.Now()), nil
+}
+
+// ShippedContainers asks each discovery of a plan once, and returns the containers whose logs would
+// be shipped.
+func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Container, error) {
+	found, err := list(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	e := evaluate(p, found)
+	var all []*lighter.Container
+	for n, s := range config.All[config.LogSource](p) {
+		for _, t := range logTargets(s, e.inputs(n)) {
+			if unreadable(t.container, s, time.Now()) == "" {
+				all = append(all, t.container)
+			}
+		}
+	}
+	return all, nil
+}
+
+// list asks the discoveries of a plan that find containers, once each.
+func list(ctx context.Context, p *config.Plan) (found map[string][]lighter.Target, err error) {
+	found = map[string][]lighter.Target{}
+	for n, c := range config.All[docker.Config](p) {
+		if found[n.Name], err = listEngine(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	for n, f := range config.All[config.Files](p) {
+		if found[n.Name], err = dockerfiles.New(f.Root, slog.New(slog.DiscardHandler)).List(); err != nil {
+			return nil, err
+		}
+	}
+	for n, s := range config.All[config.Static](p) {
+		for _, l := range s.Targets {
+			found[n.Name] = append(found[n.Name], lighter.Target{Labels: l})
+		}
+	}
+	return found, nil
+}
+
+// listEngine asks an Engine once.
+func listEngine(ctx context.Context, c docker.Config) (targets []lighter.Target, err error) {
+	logger := slog.New(slog.DiscardHandler) // whoever asks once gets the error, not its history
+	client, err := docker.NewClient(c, logger)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	return docker.New(c, client, logger).List(ctx)
+}
+
+// preview says what a plan makes of the targets that each discovery has found.
+func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) Preview {
+	e := evaluate(p, found)
+	shown := Preview{Containers: []PreviewContainer{}, Static: []PreviewTarget{}}
+	for _, c := range containersIn(p, found) {
+		pc := PreviewContainer{ID: c.ID, Name: c.Name, Running: c.Running}
+		pc.Streams, pc.LogsSkipped = e.previewLogs(c, now)
+		pc.LogsSkipped = config.Words(pc.LogsSkipped)
+		pc.Targets, pc.MetricsSkipped = e.previewScrapes(func(t lighter.Target) bool { return t.Container != nil && t.Container.ID == c.ID })
+		if !c.Running && len(pc.Targets) == 0 && config.Has[scrape.Config](p) {
+			pc.MetricsSkipped = "it does not run"
+		}
+		shown.Containers = append(shown.Containers, pc)
+	}
+	for n := range config.All[config.Static](p) {
+		for _, target := range found[n.Name] {
+			targets, _ := e.previewScrapes(func(t lighter.Target) bool { return t.Container == nil && labels.Equal(t.Labels, target.Labels) })
+			shown.Static = append(shown.Static, targets...)
+		}
+	}
+	return shown
+}
+
+// containersIn returns the containers among what was found, in the order of their discoveries and
+// names.
+func containersIn(p *config.Plan, found map[string][]lighter.Target) []*lighter.Container {
+	var all []*lighter.Container
+	seen := map[string]bool{}
+	for _, n := range p.Nodes {
+		from := len(all)
+		for _, t := range found[n.Name] {
+			if t.Container != nil && !seen[t.Container.ID] {
+				seen[t.Container.ID] = true
+				all = append(all, t.Container)
+			}
+		}
+		slices.SortFunc(all[from:], func(a, b *lighter.Container) int {
+			return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
+		})
+	}
+	return all
+}
+
+// previewLogs returns the labels of a container's streams as each endpoint gets them, or why there
+// are none.
+func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams []map[string]string, why string) {
+	streams = []map[string]string{}
+	is := func(t lighter.Target) bool { return t.Container != nil && t.Container.ID == c.ID }
+	for n, source := range config.All[config.LogSource](e.plan) {
+		arrived := only(e.inputs(n), is)
+		if len(arrived) == 0 {
+			if dropped := e.why(n, is); dropped != "" {
+				why = dropped
+			}
+			continue
+		}
+		if reason := unreadable(c, source, now); reason != "" {
+			why = reason
+			continue
+		}
+		for _, t := range logTargets(source, arrived) {
+			for _, set := range []struct {
+				labels  labels.Labels
+				leftOut bool
+			}{{t.out, t.noOut}, {t.err, t.noErr || t.container.TTY}} {
+				if set.leftOut {
+					continue
+				}
+				for _, sent := range sentStreams(e.plan, endpoints(e.plan, n), set.labels) {
+					streams = append(streams, sent.Map())
+				}
+			}
+		}
+	}
+	if len(streams) > 0 {
+		return streams, ""
+	}
+	if why == "" {
+		why = "the settings ship no logs"
+	}
+	return streams, why
+}
+
+// previewScrapes returns the addresses that would be scraped of the targets of a kind, or why there
+// are none.
+func (e *evaluation) previewScrapes(is func(lighter.Target) bool) (shown []PreviewTarget, why string) {
+	shown = []PreviewTarget{}
+	for n, s := range config.All[scrape.Config](e.plan) {
+		arrived := only(e.inputs(n), is)
+		if len(arrived) == 0 {
+			if dropped := e.why(n, is); dropped != "" {
+				why = dropped
+			}
+			continue
+		}
+		for _, t := range scrapeTargets(arrived) {
+			loop, err := scrape.New(t, s, scrape.Options{})
+			if err != nil {
+				shown = append(shown, PreviewTarget{Labels: map[string]string{}, Error: config.Words(err.Error())})
+				continue
+			}
+			interval := t.Labels.Get("__scrape_interval__")
+			if interval == "" {
+				interval = s.Interval.String()
+			}
+			status := loop.Status()
+			shown = append(shown, PreviewTarget{URL: status.URL, Interval: interval, Labels: sentSeries(e.plan, n.To, status.Labels).Map()})
+		}
+	}
+	if len(shown) > 0 {
+		return shown, ""
+	}
+	if why == "" {
+		why = "the settings scrape nothing"
+	}
+	return shown, why
+}
+
+func only(targets []lighter.Target, is func(lighter.Target) bool) (kept []lighter.Target) {
+	for _, t := range targets {
+		if is(t) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/scrape"
+	"lighter/config"
+)
+
+// scrapeJob says what scrapes a target.
+func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) collector.Job {
+	g := a.graph.Load()
+	c.Name = n.Name
+	id := n.Name + t.Labels.String()
+	o := scrape.Options{Client: g.part(n.Name).client, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
+	made := []uint64{g.part(n.Name).id}
+	for _, p := range g.parts(n.To) {
+		o.Sinks = append(o.Sinks, p.samples)
+		made = append(made, p.id)
+	}
+	return collector.Job{
+		ID:      id,
+		Version: g.nodes[n.Name].hash + fmt.Sprint(n.To, made),
+		New: func() (collector.Runner, error) {
+			l, err := scrape.New(t, c, o)
+			if err != nil {
+				return nil, err
+			}
+			if m := a.memories.take(id); m != nil {
+				l.TakeOver(m)
+			}
+			return l, nil
+		},
+	}
+}
+
+// scrapeOf returns the name of the scrape that a job is of.
+func scrapeOf(j collector.Job) string {
+	name, _, _ := strings.Cut(j.ID, "{")
+	return name
+}
+
+// loopEnded keeps what a loop knows of its target, for the one that is started in its place.
+func (a *Agent) loopEnded(j collector.Job, r collector.Runner, err error) {
+	if err != nil {
+		a.o.Logger.Error("a target cannot be scraped", "target", j.ID, "error", err)
+	}
+	if l, ok := r.(*scrape.Loop); ok {
+		a.memories.put(j.ID, l.Memory())
+	}
+}
+
+// memories are what loops that have ended know of their targets, by the id of their job. The zero
+// value is ready.
+type memories struct {
+	mu     sync.Mutex
+	last   map[string]*scrape.Memory
+	wanted map[string]bool // ids of the jobs that are wanted: nobody takes over from the others
+}
+
+func (m *memories) put(id string, one *scrape.Memory) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.wanted[id] {
+		m.last[id] = one
+	}
+}
+
+// take returns the memory of a job, nil if there is none.
+func (m *memories) take(id string) *scrape.Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one := m.last[id]
+	delete(m.last, id)
+	return one
+}
+
+// want says which jobs are wanted, and forgets the others.
+func (m *memories) want(jobs []collector.Job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last := m.last
+	m.last, m.wanted = map[string]*scrape.Memory{}, make(map[string]bool, len(jobs))
+	for _, j := range jobs {
+		m.wanted[j.ID] = true
+		if one, ok := last[j.ID]; ok {
+			m.last[j.ID] = one
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/cmd/lighter/web"
+	"lighter/collector"
+	"lighter/collector/scrape"
+	"lighter/collector/tail"
+	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/exporters/endpoint"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// Ready implements web.Source.
+func (a *Agent) Ready() []web.Check {
+	var down, logs, metrics []error
+	for _, n := range a.graph.Load().nodes {
+		switch p := n.part; {
+		case n.err != nil:
+			err := fmt.Errorf("%s cannot be opened: %w; reload the configuration to try again", n.Name, n.err)
+			if _, ok := n.Args.(loki.Config); ok {
+				logs = append(logs, err)
+			} else {
+				metrics = append(metrics, err)
+			}
+		case p == nil:
+		case p.engine != nil:
+			if st := p.engine.Status(); !st.Reachable {
+				down = append(down, errors.New(st.Err))
+			}
+		case p.files != nil:
+			down = append(down, p.files.Err())
+		case p.loki != nil:
+			logs = append(logs, p.loki.Err())
+		case p.remote != nil:
+			metrics = append(metrics, p.remote.Err())
+		}
+	}
+	return []web.Check{check("docker", down), check("logs", logs), check("metrics", metrics)}
+}
+
+func check(name string, errs []error) web.Check {
+	if err := errors.Join(errs...); err != nil {
+		return web.Check{Name: name, Fail: config.Words(oneLine(err.Error()))}
+	}
+	return web.Check{Name: name}
+}
+
+// oneLine joins the lines of a text.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// Status implements web.Source.
+func (a *Agent) Status() web.Status {
+	g := a.graph.Load()
+	st := web.Status{
+		Time:        time.Now().UTC(),
+		Version:     a.o.Version,
+		Commit:      a.o.Commit,
+		Started:     a.started.UTC(),
+		Environment: g.plan.Agent.Environment,
+		Host:        g.plan.Agent.Host,
+	}
+	for _, planned := range g.plan.Nodes {
+		p := g.part(planned.Name)
+		if p == nil {
+			continue
+		}
+		switch c := planned.Args.(type) {
+		case docker.Config:
+			e := p.engine.Status()
+			st.Docker = web.Docker{Host: c.Host, Reachable: e.Reachable, Since: e.Since, APIVersion: e.APIVersion, EngineVersion: e.EngineVersion, Error: config.Words(e.Err)}
+			st.Host = cmp.Or(st.Host, e.HostName)
+		case config.Files:
+			st.Docker = web.Docker{Host: c.Root, Reachable: true}
+			if err := p.files.Err(); err != nil {
+				st.Docker.Reachable, st.Docker.Error = false, config.Words(err.Error())
+			}
+		case loki.Config:
+			st.Endpoints = append(st.Endpoints, ofEndpoint("loki", p.loki.Status()))
+		case remotewrite.Config:
+			st.Endpoints = append(st.Endpoints, ofEndpoint("remote_write", p.remote.Status().Status))
+		case config.Recent:
+			st.LocalMode = true
+			for _, l := range p.recent.Lines() {
+				st.Lines = append(st.Lines, web.Line{Time: l.Time, Labels: withExternal(l.Labels, c.StreamLabels).Map(), Text: l.Text})
+			}
+			for _, s := range p.recent.Samples() {
+				st.Samples = append(st.Samples, web.Sample{Time: s.Time, Series: withExternal(s.Labels, c.SeriesLabels).String(), Value: strconv.FormatFloat(s.Value, 'g', -1, 64)})
+			}
+		}
+	}
+	st.Containers = a.followedContainers(g)
+	a.loops.Each(func(j collector.Job, r collector.Runner) {
+		s := r.(*scrape.Loop).Status()
+		if n, ok := g.nodes[scrapeOf(j)]; ok {
+			s.Labels = sentSeries(g.plan, n.To, s.Labels)
+		}
+		st.Targets = append(st.Targets, ofTarget(s))
+	})
+	return st
+}
+
+// followedContainers says of each log that is wanted how far it is.
+func (a *Agent) followedContainers(g *graph) []web.Container {
+	running := map[string]tail.Status{}
+	a.tailers.Each(func(j collector.Job, r collector.Runner) { running[j.ID] = r.(tailer).Status() })
+	var all []web.Container
+	for key, f := range a.view.logs() {
+		s, ok := running[key]
+		if !ok {
+			if s, ok = a.endings.get(key); !ok {
+				s = tail.Status{State: untouched(f.target.container)}
+			}
+		}
+		l := f.target.out
+		if f.target.noOut {
+			l = f.target.err
+		}
+		if sent := sentStreams(g.plan, []string{f.path.endpoint}, l); len(sent) > 0 {
+			l = sent[0]
+		}
+		c := web.Container{
+			ID:        f.target.container.ID,
+			Name:      f.target.container.Name,
+			Service:   l.Get("service"),
+			Labels:    labels.NewBuilder(l).Del("stream").Labels().Map(),
+			Source:    f.from,
+			State:     s.State,
+			Read:      s.Read,
+			Delivered: s.Delivered,
+			Error:     config.Words(s.LastError),
+		}
+		if at := a.positionsOf(f.path).Acked(key); at.Lines > 0 {
+			c.Position = time.Unix(0, at.Time).UTC()
+			if s.LastLine.After(c.Position) {
+				c.Lag = s.LastLine.Sub(c.Position).Seconds()
+			}
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// untouched is the state of a container of whose log nothing was read.
+func untouched(c *lighter.Container) string {
+	if neverRan(c) {
+		return "created"
+	}
+	return "old" // it stopped before the time from which logs are read
+}
+
+func ofTarget(s scrape.Status) web.Target {
+	return web.Target{
+		URL:       s.URL,
+		Job:       s.Labels.Get("job"),
+		Labels:    s.Labels.Map(),
+		Health:    string(s.Health),
+		LastTime:  s.LastScrape,
+		Duration:  s.Duration.Seconds(),
+		Samples:   int64(s.Samples),
+		LastError: config.Words(s.Err),
+		Warning:   s.Warning,
+	}
+}
+
+func ofEndpoint(kind string, s endpoint.Status) web.Endpoint {
+	return web.Endpoint{
+		Name: s.Name, Kind: kind, URL: s.URL, Up: s.Up, Since: s.Since,
+		Waiting: int64(s.Waiting.Items), WaitingBytes: s.Waiting.Bytes, Delivered: s.Delivered,
+		Dropped: s.Dropped, LastError: config.Words(s.LastError),
+	}
+}

@@ -1,0 +1,94 @@
+package dockerlog
+
+import (
+	"bytes"
+	"time"
+
+	"lighter/collector/tail"
+)
+
+// terminalMessage decodes the next message of a container with a terminal, whose log has no frames.
+// A message is a timestamp, a space, and a line that ends in CR LF. Where a message has no newline
+// the next one follows on the same line, with a timestamp of its own:
+//
+//   - A long line is cut into pieces, and each has the timestamp of the first.
+//   - Podman reads a terminal between the text of a line and the newline that ends it, now and
+//     then. What is left of the line is then a message of its own that has no text.
+//   - A run of the container may end in the middle of a line, often with a prompt. When the
+//     container is started again the Engine gives "T1 > T2 Hello": the line "> " of the first
+//     run and the line "Hello" of the second one.
+func (d *decoder) terminalMessage() bool {
+	b := d.buf[d.taken:]
+	nl := bytes.IndexByte(b, '\n')
+	if d.passing {
+		if nl < 0 {
+			d.taken = len(d.buf)
+			return false
+		}
+		d.taken += nl + 1
+		d.passing = false
+		d.lines.End(tail.Stdout)
+		return true
+	}
+	size, last := nl, true
+	if nl < 0 {
+		size = len(b)
+	}
+	if next := d.nextStamp(b[:size], nl >= 0); next > 0 {
+		size, last = next, false
+	} else if nl < 0 && len(b) < maxMessage {
+		return false // the rest of the message is still to come
+	}
+	d.taken += size
+	switch {
+	case last && nl >= 0:
+		d.taken++
+	case last:
+		d.passing = true
+	}
+	d.add(tail.Stdout, b[:size], last && nl >= 0)
+	return true
+}
+
+// nextStamp returns where in b, which begins with a message, another message begins on the same
+// line; it returns 0 if there is none. If whole is set, b is the rest of the line.
+//
+// A timestamp that is part of the text must not be taken for that of a message. A program writes the
+// time before the Engine reads the line, so a timestamp in the text is not later than the line's own,
+// unless it is one of a time to come. And only a line of an earlier run can have another message behind
+// it, unless the Engine is Podman, whose followers go on over a restart.
+func (d *decoder) nextStamp(b []byte, whole bool) int {
+	t, text, err := d.stamps.cut(b)
+	if err != nil {
+		return 0
+	}
+	begin := len(b) - len(text)
+	end := b[begin-2 : begin] // all timestamps of an Engine have the same form, and so the same end
+	for from := begin; ; {
+		i := bytes.Index(b[from:], end)
+		if i < 0 {
+			return 0
+		}
+		from += i + len(end)
+		start := from - begin
+		if start <= begin || b[start+len("2006-01-02")] != 'T' {
+			continue
+		}
+		at, rest, err := d.behind.cut(b[start:])
+		if err != nil {
+			continue
+		}
+		if at == t && whole && (len(rest) == 0 || string(rest) == "\r") {
+			return start
+		}
+		earlier := t < d.started || t%int64(time.Second) == 0
+		if at == t && start-begin >= minPiece || at > t && earlier && at <= time.Now().UnixNano() {
+			return start
+		}
+	}
+}
+
+// minPiece is smaller than the pieces that any Engine cuts a long line into: Docker's have 16 KiB, and
+// Podman's have up to 4 KiB for a terminal. A timestamp of the same time that comes sooner
+// is part of the text, where the times of the Engine are whole seconds.
+const minPiece = 1 << 10

@@ -1,0 +1,157 @@
+package filelog
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// nextSpecial returns where in b, from i on, the first quote, backslash or control character is, which do
+// not stand for themselves in a JSON string; it returns len(b) if there is none. seen has the highest
+// bit of a byte set if a byte on the way may be beyond ASCII.
+//
+// Most bytes of a log are none of these, so eight are looked at at a time.
+func nextSpecial(b []byte, i int) (at int, seen uint64) {
+	for len(b)-i >= 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		seen |= x
+		if m := specials(x); m != 0 {
+			return i + bits.TrailingZeros64(m)/8, seen
+		}
+		i += 8
+	}
+	for ; i < len(b); i++ {
+		c := b[i]
+		seen |= uint64(c)
+		if c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i, seen
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// specials has, of the eight bytes of x, the highest bit set of the first one that is a quote, a
+// backslash or a control character; it is 0 if none is. (Of the bytes after the first one it
+// says nothing: a subtraction below borrows from the next byte only where one was found.)
+func specials(x uint64) uint64 {
+	control := (x - ones*' ') &^ x
+	quote := x ^ ones*'"'
+	quote = (quote - ones) &^ quote
+	backslash := x ^ ones*'\\'
+	backslash = (backslash - ones) &^ backslash
+	return (control | quote | backslash) & highs
+}
+
+// endOfString returns where the closing quote is of the JSON string whose content b begins with. It
+// checks everything but the UTF-8.
+func endOfString(b []byte) (end int, ok bool) {
+	for i := 0; ; {
+		if i, _ = nextSpecial(b, i); i == len(b) {
+			return 0, false
+		}
+		if b[i] == '"' {
+			return i, true
+		}
+		_, n := escaped(b[i:])
+		if n == 0 {
+			return 0, false
+		}
+		i += n
+	}
+}
+
+// unquote unescapes the JSON string that follows beforeLog in line and whose first escape is at i. It writes
+// the text to the front of line. It returns the text, where the closing quote was, and nextSpecial's
+// seen; ok is false if that is no JSON string. line is overwritten in any case.
+//
+// No string is longer than its quoted form, so what is written stays the eight bytes of
+// beforeLog behind what is read, and eight bytes can be moved at a time.
+func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
+	w := copy(line, line[len(beforeLog):i])
+	for i < len(line) {
+		if len(line)-i >= 8 {
+			x := binary.LittleEndian.Uint64(line[i:])
+			seen |= x
+			binary.LittleEndian.PutUint64(line[w:], x)
+			n := bits.TrailingZeros64(specials(x)) / 8 // eight if there is none
+			i += n
+			w += n
+			if n == 8 {
+				continue
+			}
+		}
+		switch c := line[i]; {
+		case c == '\\' && i+1 < len(line) && escapes[line[i+1]] != 0: // nearly all are of two bytes
+			line[w] = escapes[line[i+1]]
+			w++
+			i += 2
+		case c == '\\':
+			r, n := escaped(line[i:])
+			if n == 0 {
+				return nil, 0, 0, false
+			}
+			w += utf8.EncodeRune(line[w:], r)
+			i += n
+		case c == '"':
+			return line[:w], i, seen, true
+		case c < ' ': // JSON wants it escaped
+			return nil, 0, 0, false
+		default:
+			seen |= uint64(c)
+			line[w] = c
+			w++
+			i++
+		}
+	}
+	return nil, 0, 0, false
+}
+
+// escaped returns the character of the escape that b begins with, and the length of the escape; the length
+// is 0 if b begins with none. Half a surrogate pair is an escape, but no character: it gives U+FFFD.
+func escaped(b []byte) (r rune, n int) {
+	if len(b) >= 2 && escapes[b[1]] != 0 && b[0] == '\\' {
+		return rune(escapes[b[1]]), 2
+	}
+	r, ok := hex4(b)
+	switch {
+	case !ok:
+		return 0, 0
+	case !utf16.IsSurrogate(r):
+		return r, 6
+	}
+	low, _ := hex4(b[6:])
+	if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+		return r, 12
+	}
+	return r, 6
+}
+
+// escapes has the character of each escape of two bytes, by the second byte.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// hex4 returns the number of the escape \uXXXX that b begins with.
+func hex4(b []byte) (r rune, ok bool) {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return 0, false
+	}
+	for _, c := range b[2:6] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}

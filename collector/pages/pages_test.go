@@ -1,0 +1,217 @@
+package pages_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gogo/protobuf/proto"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+	"go.uber.org/goleak"
+
+	"lighter"
+	"lighter/collector/pages"
+	"lighter/collector/scrape"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// scraped is a Sink that hands out the samples of each scrape, by their series.
+type scraped chan map[string]float64
+
+func (s scraped) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	b, err := (&prompb.TimeSeries{Labels: prompb.FromLabels(l, nil)}).Marshal()
+	if err != nil {
+		panic(err)
+	}
+	return append(dst, b...), true
+}
+
+func (s scraped) Append(_ context.Context, _ uint64, blocks []lighter.Block) error {
+	all := map[string]float64{}
+	var b labels.ScratchBuilder
+	for _, block := range blocks {
+		var req prompb.WriteRequest
+		if err := proto.Unmarshal(block.Body, &req); err != nil {
+			return err
+		}
+		for _, ts := range req.Timeseries {
+			all[ts.ToLabels(&b, nil).String()] = ts.Samples[0].Value
+		}
+	}
+	s <- all
+	return nil
+}
+
+func (s scraped) Metadata([]lighter.Metadata) {}
+
+// first returns what the first scrape of an address gives.
+func first(t *testing.T, transport http.RoundTripper, address string) map[string]float64 {
+	t.Helper()
+	sink := make(scraped, 1)
+	target := lighter.Target{Labels: labels.FromStrings("__address__", address, "instance", "here")}
+	cfg := scrape.DefaultConfig()
+	cfg.Name = "self"
+	loop, err := scrape.New(target, cfg, scrape.Options{
+		Client: &http.Client{Transport: transport}, Sinks: []scrape.Sink{sink}, Buffers: scrape.NewBuffers(scrape.PageMemory),
+		UserAgent: "test", Metrics: scrape.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- loop.Run(ctx) }()
+	got := <-sink
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	delete(got, `{__name__="scrape_duration_seconds", instance="here", job="self"}`)
+	return got
+}
+
+// TestScrape: a registry that is scraped as a page gives the samples that it gives over HTTP, when it is
+// small and when it is large.
+func TestScrape(t *testing.T) {
+	for _, n := range []int{1, 20_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			reg := prometheus.NewRegistry()
+			f := promauto.With(reg)
+			gauge := f.NewGaugeVec(prometheus.GaugeOpts{Name: "queue_bytes", Help: "What waits."}, []string{"queue"})
+			for i := range n {
+				gauge.WithLabelValues(fmt.Sprint(i)).Set(float64(i))
+			}
+			f.NewCounter(prometheus.CounterOpts{Name: "lines_total", Help: "Lines."}).Add(7)
+			f.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "Time."}).Observe(0.2)
+			server := httptest.NewServer(promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+			defer server.Close()
+			p := pages.New()
+			p.Add("lighter", reg)
+			network := &http.Transport{}
+			defer network.CloseIdleConnections()
+			want := first(t, network, server.Listener.Addr().String())
+			got := first(t, p, "lighter")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("samples (-over HTTP +as a page):\n%s", diff)
+			}
+			if got[`{__name__="up", instance="here", job="self"}`] != 1 || len(got) < n+10 {
+				t.Errorf("%d samples", len(got))
+			}
+		})
+	}
+}
+
+func get(ctx context.Context, p *pages.Pages, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return (&http.Client{Transport: p}).Do(req)
+}
+
+// TestNames: a page is found by its name, and is gone when it is removed.
+func TestNames(t *testing.T) {
+	p := pages.New()
+	p.Add("a", gathering(func() ([]*dto.MetricFamily, error) { return nil, nil }))
+	resp, err := get(t.Context(), p, "http://a/whatever")
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%v, err = %v", resp, err)
+	}
+	resp.Body.Close()
+	p.Remove("a")
+	const want = `Get "http://a/metrics": the agent has no page that is called "a"`
+	if _, err := get(t.Context(), p, "http://a/metrics"); err == nil || err.Error() != want {
+		t.Errorf("err = %v, want %s", err, want)
+	}
+}
+
+// TestAGathererThatFails is an error of the server.
+func TestAGathererThatFails(t *testing.T) {
+	p := pages.New()
+	p.Add("a", gathering(func() ([]*dto.MetricFamily, error) { return nil, errors.New("no disk") }))
+	resp, err := get(t.Context(), p, "http://a/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("status %s", resp.Status)
+	}
+}
+
+// TestTheContextEnds while the page is made, and while it is read.
+func TestTheContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pages.New()
+		p.Add("slow", gathering(func() ([]*dto.MetricFamily, error) {
+			time.Sleep(time.Minute)
+			return many(1), nil
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := get(ctx, p, "http://slow/metrics"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("err = %v after %s", err, time.Since(start))
+		}
+
+		p.Add("large", gathering(func() ([]*dto.MetricFamily, error) { return many(100_000), nil }))
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		resp, err := get(ctx, p, "http://large/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		time.Sleep(time.Minute)
+		if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v", err)
+		}
+		time.Sleep(time.Minute) // until the slow gatherer has ended, which the bubble waits for
+	})
+}
+
+// TestAPageThatIsNotRead: closing its body ends what writes it.
+func TestAPageThatIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pages.New()
+		p.Add("large", gathering(func() ([]*dto.MetricFamily, error) { return many(100_000), nil }))
+		resp, err := get(t.Context(), p, "http://large/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait() // the bubble fails at its end if the goroutine is left
+	})
+}
+
+type gathering func() ([]*dto.MetricFamily, error)
+
+func (g gathering) Gather() ([]*dto.MetricFamily, error) { return g() }
+
+// many returns a family of n series.
+func many(n int) []*dto.MetricFamily {
+	f := &dto.MetricFamily{Name: proto.String("a"), Type: dto.MetricType_GAUGE.Enum()}
+	for i := range n {
+		f.Metric = append(f.Metric, &dto.Metric{
+			Label: []*dto.LabelPair{{Name: proto.String("i"), Value: proto.String(fmt.Sprint(i))}},
+			Gauge: &dto.Gauge{Value: proto.Float64(1)},
+		})
+	}
+	return []*dto.MetricFamily{f}
+}

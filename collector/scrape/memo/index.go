@@ -1,0 +1,64 @@
+package memo
+
+// index finds a line by a hash. Of several lines with one hash it knows the first. It lives
+// for one page, and its memory is used again.
+type index struct {
+	slots []slot // their number is a power of two, or 0
+	used  int
+}
+
+type slot struct {
+	hash uint64
+	line uint32 // and one more; 0 is a free slot
+}
+
+// reset empties the index and makes room for lines.
+func (x *index) reset(lines int) {
+	size := 64
+	for size < 2*lines {
+		size *= 2
+	}
+	if cap(x.slots) < size || cap(x.slots) > 16*size {
+		x.slots = make([]slot, size)
+	} else {
+		x.slots = x.slots[:size]
+		clear(x.slots)
+	}
+	x.used = 0
+}
+
+// add enters a line unless there is one with its hash.
+func (x *index) add(hash uint64, line int) {
+	if 2*x.used >= len(x.slots) {
+		x.grow()
+	}
+	if s := x.slot(hash); s.line == 0 {
+		*s = slot{hash, uint32(line) + 1}
+		x.used++
+	}
+}
+
+// find returns the line of a hash; false: there is none.
+func (x *index) find(hash uint64) (line int, ok bool) {
+	s := x.slot(hash)
+	return int(s.line) - 1, s.line != 0
+}
+
+func (x *index) slot(hash uint64) *slot {
+	mask := uint64(len(x.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		if s := &x.slots[i]; s.line == 0 || s.hash == hash {
+			return s
+		}
+	}
+}
+
+func (x *index) grow() {
+	old := x.slots
+	x.slots = make([]slot, max(64, 2*len(old)))
+	for _, s := range old {
+		if s.line != 0 {
+			*x.slot(s.hash) = s
+		}
+	}
+}

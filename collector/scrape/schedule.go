@@ -1,0 +1,71 @@
+package scrape
+
+import "time"
+
+const (
+	// firstWithin is the time within which the first scrape of a target begins. Targets that are
+	// found together are spread over it.
+	firstWithin = 200 * time.Millisecond
+
+	// spread is the time over which the scrapes of targets are spread at most.
+	spread = 5 * time.Second
+)
+
+// beat is the distance of the moments at which targets are asked, or a tenth of a shorter
+// interval. What wakes an idle process, threads and the runtime's own included, costs as much
+// as some scrapes: targets that share a moment share that.
+const beat = 100 * time.Millisecond
+
+// first returns when the first scrape is, and for which of its regular moments it stands. It is in
+// a moment or, where another loop has scraped the target before, when its next one would have been.
+func (l *Loop) first(now time.Time) (start, due time.Time) {
+	if l.last > 0 {
+		wait := l.second(time.UnixMilli(l.last)).Sub(now)
+		if wait > 0 && wait < 2*l.target.interval {
+			due = now.Add(wait)
+			return due, due
+		}
+	}
+	within := min(l.target.interval, firstWithin)
+	delay := time.Duration(l.target.hash % uint64(within))
+	start = now.Add(delay - delay%(within/10))
+	return start, l.second(start).Add(-l.target.interval)
+}
+
+// second returns when the target is due after a scrape at a time of its own: an interval later, but
+// for what it takes to come to a moment that spreads targets.
+func (l *Loop) second(first time.Time) time.Time {
+	within := min(l.target.interval, spread)
+	earliest := first.Add(l.target.interval - within/2)
+	return earliest.Add(l.offset(earliest))
+}
+
+// next returns when the scrape after one that was due then is: at once if that has passed
+// already, and what else has passed is left out.
+func next(due, now time.Time, interval time.Duration) time.Time {
+	late := now.Sub(due) / interval
+	return due.Add(max(late, 1) * interval)
+}
+
+// offset is the time from now until the target's moment. That depends on the target and the clock
+// alone, so that agents that are started together do not ask together, and is a multiple of beat.
+func (l *Loop) offset(now time.Time) time.Duration {
+	within := min(l.target.interval, spread)
+	phase := time.Duration(l.target.hash % uint64(within))
+	phase -= phase % min(beat, within/10)
+	past := time.Duration(now.UnixNano() % int64(within))
+	return (phase - past + within) % within
+}
+
+// aligned returns the time that a scrape's samples carry, in Unix milliseconds: the tick's
+// own when it is only a moment late, because equal distances compress better everywhere. Ticks
+// are by the clock on the wall: one that was set since the first scrape must not leave samples
+// in the time that it had then.
+func aligned(now, first time.Time, interval time.Duration) int64 {
+	const moment = 2 * time.Millisecond
+	passed := time.Duration(now.UnixNano() - first.UnixNano()) // unlike Sub
+	if late := passed - passed.Round(interval); late >= -moment && late <= moment {
+		return now.Add(-late).UnixMilli()
+	}
+	return now.UnixMilli()
+}

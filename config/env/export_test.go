@@ -1,0 +1,41 @@
+package env
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown returns README's tables of the settings.
+func Markdown() string {
+	var b strings.Builder
+	section := ""
+	for _, v := range table() {
+		if v.section != section {
+			section = v.section
+			fmt.Fprintf(&b, "\n**%s**\n\n| variable | default | meaning |\n|---|---|---|\n", section)
+		}
+		name := "`" + v.name + "`"
+		switch {
+		case v.fromFile():
+			name += ", or a file: `" + v.name + fileSuffix + "`"
+		case v.alias != "":
+			name += " or `" + v.alias + "`"
+		}
+		value := "–"
+		switch {
+		case v.shown != "":
+			value = v.shown
+		case v.value != "":
+			value = "`" + v.value + "`"
+		}
+		meaning := v.meaning
+		switch {
+		case len(v.nothing) > 0:
+			meaning += ". **To come:** until then only `" + strings.Join(v.nothing, "` or `") + "`"
+		case v.toCome != "":
+			meaning += ". **To come:** until then leave it unset"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, meaning)
+	}
+	return b.String() + "\n"
+}

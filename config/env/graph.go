@@ -1,0 +1,185 @@
+package env
+
+import (
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/scrape"
+	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// The names in the environment's plan. Those of the endpoints are seen in metrics and status.
+const (
+	nodeDocker     = "docker"
+	nodeStatic     = "static"
+	nodeContainers = "containers"
+	nodeLogLabels  = "log_labels"
+	nodeLogs       = "logs"
+	nodeMetrics    = "metrics"
+	nodeScrape     = "scrape"
+	nodeSelf       = "lighter"
+	nodeSelfScrape = "self_metrics"
+	nodeLoki       = "loki"
+	nodeProm       = "prometheus"
+	nodeRecent     = "recent"
+)
+
+// Plan says what the settings amount to:
+//
+//	docker -> containers -> log_labels -> logs -> loki
+//	          containers -> metrics    -> scrape -> prometheus
+//	          static     ------------->
+//	          lighter    -------------> self_metrics -> prometheus
+//
+// With one backend only its half is there. With neither, logs and scrape lead to recent, where
+// the agent keeps the newest of both and shows them. docker is the Engine, or its data directory
+// where the Engine shall not be asked.
+func (s *Settings) Plan() *config.Plan {
+	p := &config.Plan{Agent: config.Agent{
+		Listen:      s.Listen,
+		DataDir:     s.DataDir,
+		BufferMax:   s.BufferMaxBytes,
+		Environment: s.Environment,
+		Host:        s.Host,
+		LogLevel:    s.LogLevel,
+		LogFormat:   s.LogFormat,
+	}}
+	if s.LogSource == sourceFile {
+		add(p, config.Node{Name: nodeDocker, Args: config.Files{Root: s.DockerRoot}})
+	} else {
+		add(p, config.Node{Name: nodeDocker, Args: s.docker()})
+	}
+	add(p, config.Node{Name: nodeContainers, From: []string{nodeDocker}, Args: containers(s.Include, s.Exclude)})
+	local := s.Loki.URL == "" && s.Prom.URL == ""
+	if s.Loki.URL != "" || local {
+		s.addLogs(p)
+	}
+	if s.Prom.URL != "" || local {
+		s.addMetrics(p)
+	}
+	if local {
+		add(p, config.Node{Name: nodeRecent, Args: config.Recent{StreamLabels: labels.FromMap(s.streamLabels()), SeriesLabels: labels.FromMap(s.external())}})
+	}
+	return p
+}
+
+func add(p *config.Plan, n config.Node) { p.Nodes = append(p.Nodes, n) }
+
+func (s *Settings) docker() docker.Config {
+	c := docker.DefaultConfig()
+	c.Name = nodeDocker
+	c.Host = s.DockerHost
+	c.APIVersion = s.DockerAPIVersion
+	c.CertPath = s.DockerCertPath
+	c.TLSVerify = s.DockerTLSVerify
+	c.Stopped = true
+	c.Networks = docker.SharedNetwork
+	c.HostNameSet = s.Host != ""
+	return c
+}
+
+func (s *Settings) addLogs(p *config.Plan) {
+	external := s.streamLabels()
+	_, hostGiven := external["host"]
+	source := config.LogSource{
+		Rules:        streamRules(),
+		Since:        s.LogsSince,
+		MaxLineBytes: int(s.MaxLineBytes),
+	}
+	if s.LogSource != sourceFile {
+		source.Engine = nodeDocker
+	}
+	if s.LogSource != sourceSocket {
+		source.Root = s.DockerRoot
+	}
+	to := nodeRecent
+	if s.Loki.URL != "" {
+		to = nodeLoki
+	}
+	add(p, config.Node{Name: nodeLogLabels, From: []string{nodeContainers}, Args: config.Relabel{Rules: logRules(!hostGiven, s.Hostname)}})
+	add(p, config.Node{Name: nodeLogs, From: []string{nodeLogLabels}, To: []string{to}, Args: source})
+	if s.Loki.URL == "" {
+		return
+	}
+	c := loki.DefaultConfig()
+	c.Name = nodeLoki
+	c.URL = s.Loki.URL
+	c.Tenant = s.Loki.Tenant
+	c.Proxy = s.Proxies.of(s.Loki)
+	c.ExternalLabels = labels.FromMap(external)
+	s.Loki.authorize(&c.HTTP)
+	add(p, config.Node{Name: nodeLoki, Args: c})
+}
+
+func (s *Settings) addMetrics(p *config.Plan) {
+	c := scrape.DefaultConfig()
+	c.Name = nodeScrape
+	c.Interval = s.ScrapeInterval
+	c.Timeout = s.ScrapeTimeout
+	c.Path = s.MetricsPath
+	c.SampleLimit = s.SampleLimit
+	c.BodyLimit = s.BodyLimitBytes
+	c.NativeHistograms = s.NativeHistograms
+	c.StartTimes = s.RemoteWrite == 2 && s.Prom.URL != ""
+	from := []string{nodeMetrics}
+	if len(s.ScrapeTargets) > 0 {
+		add(p, config.Node{Name: nodeStatic, Args: config.Static{Targets: s.ScrapeTargets}})
+		from = append(from, nodeStatic)
+	}
+	to := nodeRecent
+	if s.Prom.URL != "" {
+		to = nodeProm
+	}
+	add(p, config.Node{Name: nodeMetrics, From: []string{nodeContainers}, Args: config.Relabel{Rules: metricRules()}})
+	add(p, config.Node{Name: nodeScrape, From: from, To: []string{to}, Args: c})
+	if s.Prom.URL == "" {
+		return
+	}
+	if s.SelfMetrics {
+		c := scrape.DefaultConfig()
+		c.Name = nodeSelfScrape
+		add(p, config.Node{Name: nodeSelf, Args: config.Self{}})
+		add(p, config.Node{Name: nodeSelfScrape, From: []string{nodeSelf}, To: []string{nodeProm}, Args: c})
+	}
+	r := remotewrite.DefaultConfig()
+	r.Name = nodeProm
+	r.URL = s.Prom.URL
+	r.Version = s.RemoteWrite
+	r.Tenant = s.Prom.Tenant
+	r.Proxy = s.Proxies.of(s.Prom)
+	r.ExternalLabels = labels.FromMap(s.external())
+	s.Prom.authorize(&r.HTTP)
+	add(p, config.Node{Name: nodeProm, Args: r})
+}
+
+// streamLabels returns the labels of every stream, in a map of the caller's own.
+func (s *Settings) streamLabels() map[string]string {
+	all := s.external()
+	if s.Host != "" {
+		all["host"] = s.Host
+	}
+	return all
+}
+
+// external returns the labels of every stream and series, in a map of the caller's own.
+func (s *Settings) external() map[string]string {
+	all := s.ExternalLabels.Map()
+	if s.Environment != "" {
+		all["environment"] = s.Environment
+	}
+	return all
+}
+
+// authorize sets basic auth for a user, else a bearer token, else nothing.
+func (b Backend) authorize(c *promconfig.HTTPClientConfig) {
+	token := promconfig.Secret(b.Token.Reveal())
+	switch {
+	case b.User != "":
+		c.BasicAuth = &promconfig.BasicAuth{Username: b.User, Password: token}
+	case token != "":
+		c.Authorization = &promconfig.Authorization{Type: "Bearer", Credentials: token}
+	}
+}

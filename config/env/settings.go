@@ -1,0 +1,66 @@
+package env
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+)
+
+// Settings are the values of the environment variables, parsed, with their defaults filled
+// in and checked against each other. What each variable means stands in the table.
+type Settings struct {
+	Loki    Backend
+	Prom    Backend
+	Proxies Proxies
+
+	Environment    string
+	Host           string // empty: the Engine's name of its host, else Hostname
+	Hostname       string // HOSTNAME of the process; empty is unknown
+	ExternalLabels labels.Labels
+
+	DockerHost       string // with scheme and port, as docker.Config takes it
+	DockerAPIVersion string // empty negotiates
+	DockerCertPath   string // empty is no TLS
+	DockerTLSVerify  bool
+	Include, Exclude []string // globs; no Include is all
+
+	LogSource    string        // sourceAuto, sourceSocket or sourceFile
+	DockerRoot   string        // an absolute path
+	LogsSince    time.Duration // 0 is from now on
+	MaxLineBytes int64
+
+	ScrapeTargets  []labels.Labels
+	ScrapeInterval time.Duration
+	ScrapeTimeout  time.Duration // not above ScrapeInterval
+	MetricsPath    string
+	SampleLimit    int   // 0 is none
+	BodyLimitBytes int64 // 0 is none
+
+	RemoteWrite      int // version of the protocol, 1 or 2
+	NativeHistograms bool
+
+	DataDir        string
+	BufferMaxBytes int64
+	Listen         string
+	SelfMetrics    bool
+	LogLevel       slog.Level
+	LogFormat      string // "json" or "logfmt"
+}
+
+// The values of LIGHTER_LOG_SOURCE.
+const (
+	sourceAuto   = "auto"
+	sourceSocket = "socket"
+	sourceFile   = "file"
+)
+
+// Backend is where one kind of data goes. Without a URL nothing of that kind is sent.
+type Backend struct {
+	URL    string // without user information
+	User   string // empty with a Token: the token is sent as a bearer token
+	Token  lighter.Secret
+	Tenant string // X-Scope-OrgID; empty sends none
+}

@@ -1,0 +1,238 @@
+package env
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+)
+
+// setting is one environment variable. The table of them drives the parsing, the _FILE
+// variables, the suggestion for a mistyped name, and the tables in README.md.
+type setting struct {
+	section string
+	name    string
+	alias   string // another name, read when name is not set
+	value   string // the default, parsed as a value would be; empty leaves the zero value
+	shown   string // the default as README gives it, where that is not value
+	meaning string
+	secret  bool // its value is never shown
+	url     bool // its value is a URL, several, or a part of one: shown without user, password and query
+
+	// What of it is still to come, and the values that ask for nothing of that. Any other
+	// value stops the start.
+	toCome  string
+	nothing []string
+
+	keep func(s *Settings, value string) error // nil: there is nothing to keep, or it is read elsewhere
+}
+
+// The sections of README's tables.
+const (
+	toLoki     = "Where logs go"
+	toProm     = "Where metrics go"
+	ofNetwork  = "Proxies and certificates"
+	ofLabels   = "Labels"
+	ofDocker   = "Docker"
+	ofLogs     = "Logs"
+	ofMetrics  = "Metrics"
+	ofTheAgent = "The agent itself"
+)
+
+// fileSuffix is appended to a variable's name to get the variable that names a file with the value.
+const fileSuffix = "_FILE"
+
+// fromFile reports whether NAME_FILE may stand in place of the variable.
+func (v setting) fromFile() bool { return v.secret || strings.HasPrefix(v.name, "GRAFANA_") }
+
+// table lists every variable, in the order in which they are parsed, reported and shown.
+func table() []setting {
+	return slices.Concat(backendTable(), networkTable(), labelTable(), dockerTable(), logTable(), metricTable(), agentTable())
+}
+
+func backendTable() []setting {
+	return []setting{
+		{section: toLoki, name: "GRAFANA_LOKI_URL", url: true,
+			meaning: "Loki push URL. A bare base URL gets `/loki/api/v1/push`",
+			keep:    in(func(s *Settings) *Backend { return &s.Loki }, parseLokiURL)},
+		{section: toLoki, name: "GRAFANA_LOKI_USER",
+			meaning: "user of basic auth",
+			keep:    func(s *Settings, v string) error { return s.Loki.setUser(v) }},
+		{section: toLoki, name: "GRAFANA_LOKI_TOKEN", secret: true,
+			meaning: "password of basic auth; without a user it is sent as a bearer token",
+			keep:    func(s *Settings, v string) error { return s.Loki.setToken(lighter.Secret(v)) }},
+		{section: toLoki, name: "GRAFANA_LOKI_TENANT",
+			meaning: "sent as `X-Scope-OrgID`",
+			keep:    in(func(s *Settings) *string { return &s.Loki.Tenant }, parseHeader)},
+
+		{section: toProm, name: "GRAFANA_PROM_URL", url: true,
+			meaning: "remote-write URL, used as given",
+			keep:    in(func(s *Settings) *Backend { return &s.Prom }, parseBackendURL)},
+		{section: toProm, name: "GRAFANA_PROM_USER",
+			meaning: "user of basic auth",
+			keep:    func(s *Settings, v string) error { return s.Prom.setUser(v) }},
+		{section: toProm, name: "GRAFANA_PROM_TOKEN", secret: true,
+			meaning: "password of basic auth; without a user it is sent as a bearer token",
+			keep:    func(s *Settings, v string) error { return s.Prom.setToken(lighter.Secret(v)) }},
+		{section: toProm, name: "GRAFANA_PROM_TENANT",
+			meaning: "sent as `X-Scope-OrgID`",
+			keep:    in(func(s *Settings) *string { return &s.Prom.Tenant }, parseHeader)},
+		{section: toProm, name: "LIGHTER_REMOTE_WRITE", value: "1",
+			meaning: "`2`: remote write 2.0, back to 1.0 by itself where the receiver does not know it",
+			keep:    in(func(s *Settings) *int { return &s.RemoteWrite }, parseRemoteWrite)},
+	}
+}
+
+// networkTable holds what other programs know too. Where both of two names are set, the one in
+// small letters counts, as for Go's own clients. SSL_CERT_FILE and SSL_CERT_DIR are read by
+// package crypto/x509 and by nothing here.
+func networkTable() []setting {
+	return []setting{
+		{section: ofNetwork, name: "https_proxy", alias: "HTTPS_PROXY", url: true,
+			meaning: "the proxy for backends with an `https://` URL: `http://host:port` or `http://user:password@host:port`; `https://` and `socks5://` proxies work too. The Engine and scrape targets are always reached directly",
+			keep:    in(func(s *Settings) *lighter.Secret { return &s.Proxies.HTTPS }, parseProxy)},
+		{section: ofNetwork, name: "http_proxy", alias: "HTTP_PROXY", url: true,
+			meaning: "likewise, for backends with an `http://` URL. Where both names are set, the one in small letters counts",
+			keep:    in(func(s *Settings) *lighter.Secret { return &s.Proxies.HTTP }, parseProxy)},
+		{section: ofNetwork, name: "no_proxy", alias: "NO_PROXY",
+			meaning: "backends that are reached directly, comma-separated: `corp.example` with all names below it, `10.0.0.0/8`, or `*` for all. Those on loopback addresses always are",
+			keep:    in(func(s *Settings) *string { return &s.Proxies.No }, parseText)},
+		{section: ofNetwork, name: "SSL_CERT_FILE", shown: "the system's or the image's bundle",
+			meaning: "PEM file of the authorities to trust, for backends and scrape targets with a certificate of a private one"},
+		{section: ofNetwork, name: "SSL_CERT_DIR", shown: "`/etc/ssl/certs` and its like",
+			meaning: "directories of such files, separated by colons, trusted beside that file"},
+	}
+}
+
+func labelTable() []setting {
+	return []setting{
+		{section: ofLabels, name: "ENVIRONMENT", alias: "SV0_ENVIRONMENT",
+			meaning: "the `environment` label on every stream and series",
+			keep:    in(func(s *Settings) *string { return &s.Environment }, parseText)},
+		{section: ofLabels, name: "LIGHTER_HOST", shown: "the Docker host's name, else `HOSTNAME`",
+			meaning: "the `host` label on every stream",
+			keep:    in(func(s *Settings) *string { return &s.Host }, parseText)},
+		{section: ofLabels, name: "LIGHTER_EXTERNAL_LABELS",
+			meaning: "`k=v,k=v`, on every stream and series that has no such label itself",
+			keep:    in(func(s *Settings) *labels.Labels { return &s.ExternalLabels }, parseLabels)},
+	}
+}
+
+func dockerTable() []setting {
+	return []setting{
+		{section: ofDocker, name: "DOCKER_HOST", value: defaultSocket, url: true,
+			meaning: "the Engine: `unix:///path`, `tcp://host:port` or `http://host:port`",
+			keep:    in(func(s *Settings) *string { return &s.DockerHost }, parseDockerHost)},
+		{section: ofDocker, name: "DOCKER_API_VERSION", shown: "negotiated at every connect",
+			meaning: "the one version of the Engine's API to speak, such as `1.44`",
+			keep:    in(func(s *Settings) *string { return &s.DockerAPIVersion }, parseAPIVersion)},
+		{section: ofDocker, name: "DOCKER_CERT_PATH",
+			meaning: "directory of `ca.pem`, `cert.pem` and `key.pem`, for an Engine over TLS",
+			keep:    in(func(s *Settings) *string { return &s.DockerCertPath }, parseText)},
+		{section: ofDocker, name: "DOCKER_TLS_VERIFY",
+			meaning: "any value: the Engine is reached over TLS and its certificate is checked",
+			keep: func(s *Settings, _ string) error {
+				s.DockerTLSVerify = true
+				return nil
+			}},
+		{section: ofDocker, name: "LIGHTER_INCLUDE", shown: "all",
+			meaning: "services or containers by glob (`*`, `?`, `[a-z]`), comma-separated",
+			keep:    in(func(s *Settings) *[]string { return &s.Include }, parseGlobs)},
+		{section: ofDocker, name: "LIGHTER_EXCLUDE", shown: "none",
+			meaning: "likewise; it wins over `LIGHTER_INCLUDE`",
+			keep:    in(func(s *Settings) *[]string { return &s.Exclude }, parseGlobs)},
+	}
+}
+
+func logTable() []setting {
+	return []setting{
+		{section: ofLogs, name: "LIGHTER_LOG_SOURCE", value: sourceAuto,
+			meaning: "`socket`: the Engine's API; `file`: json-file logs under `LIGHTER_DOCKER_ROOT`, with no socket at all; `auto`: files where they can be read, the socket for the rest",
+			keep:    in(func(s *Settings) *string { return &s.LogSource }, oneOf(sourceAuto, sourceSocket, sourceFile))},
+		{section: ofLogs, name: "LIGHTER_DOCKER_ROOT", value: "/var/lib/docker",
+			meaning: "where the Engine's data directory is mounted, read-only",
+			keep:    in(func(s *Settings) *string { return &s.DockerRoot }, parseDirectory)},
+		{section: ofLogs, name: "LIGHTER_LOGS_SINCE", value: "24h",
+			meaning: "how far back the first sight of a container reads (`90m`, `7d`); `0` is from now on",
+			keep:    in(func(s *Settings) *time.Duration { return &s.LogsSince }, durationFrom(0))},
+		{section: ofLogs, name: "LIGHTER_MAX_LINE", value: "256KiB",
+			meaning: "a longer line is cut there, its last bytes replaced by `…[cut]`, and counted. The default is Loki's own limit",
+			keep:    in(func(s *Settings) *int64 { return &s.MaxLineBytes }, sizeBetween(minLineBytes, maxLineBytes))},
+		{section: ofLogs, name: "LIGHTER_MULTILINE", value: "off",
+			meaning: "`auto`, then the default, will make one entry of a stack trace",
+			toCome:  "joining lines is", nothing: []string{"off"}},
+		{section: ofLogs, name: "LIGHTER_REDACT", value: "off",
+			meaning: "`on`, then the default, will replace secrets in log lines before they leave",
+			toCome:  "redaction is", nothing: []string{"off"}},
+		{section: ofLogs, name: "LIGHTER_BUDGET_LOGS",
+			meaning: "such as `50GB/month`: the agent will report the projected use and warn ahead",
+			toCome:  "the log budget is"},
+	}
+}
+
+func metricTable() []setting {
+	return []setting{
+		{section: ofMetrics, name: "LIGHTER_SCRAPE_TARGETS", url: true,
+			meaning: "`api:3000, https://worker:9100/custom/metrics`, beside those found by container labels",
+			keep:    in(func(s *Settings) *[]labels.Labels { return &s.ScrapeTargets }, parseTargets)},
+		{section: ofMetrics, name: "LIGHTER_SCRAPE_INTERVAL", value: "30s",
+			meaning: "for targets that do not say otherwise",
+			keep:    in(func(s *Settings) *time.Duration { return &s.ScrapeInterval }, durationFrom(minInterval))},
+		{section: ofMetrics, name: "LIGHTER_SCRAPE_TIMEOUT", shown: "`10s`, or the interval where that is shorter",
+			meaning: "likewise; not above the interval",
+			keep:    in(func(s *Settings) *time.Duration { return &s.ScrapeTimeout }, durationFrom(minInterval))},
+		{section: ofMetrics, name: "LIGHTER_METRICS_PATH", value: "/metrics", url: true,
+			meaning: "likewise; it may have a query, as in `/v1/metrics?format=prometheus`",
+			keep:    in(func(s *Settings) *string { return &s.MetricsPath }, parsePath)},
+		{section: ofMetrics, name: "LIGHTER_SCRAPE_SAMPLE_LIMIT", value: "0", shown: "`0` (none)",
+			meaning: "samples of one scrape; a scrape over it fails whole: `up` is 0",
+			keep:    in(func(s *Settings) *int { return &s.SampleLimit }, parseCount)},
+		{section: ofMetrics, name: "LIGHTER_SCRAPE_BODY_LIMIT", value: "64MiB",
+			meaning: "uncompressed bytes of one scrape, likewise; `0` is none",
+			keep:    in(func(s *Settings) *int64 { return &s.BodyLimitBytes }, sizeBetween(0, maxSizeBytes))},
+		{section: ofMetrics, name: "LIGHTER_NATIVE_HISTOGRAMS", value: "off",
+			meaning: "`on`: scrape protobuf where offered and send native histograms, in place of their classic series",
+			keep:    in(func(s *Settings) *bool { return &s.NativeHistograms }, parseSwitch)},
+		{section: ofMetrics, name: "LIGHTER_BUDGET_SERIES",
+			meaning: "such as `10000`: the agent will report the projected use and warn ahead",
+			toCome:  "the series budget is"},
+	}
+}
+
+func agentTable() []setting {
+	return []setting{
+		{section: ofTheAgent, name: "LIGHTER_DATA_DIR", value: "/var/lib/lighter",
+			meaning: "positions and buffers",
+			keep:    in(func(s *Settings) *string { return &s.DataDir }, parseText)},
+		{section: ofTheAgent, name: "LIGHTER_BUFFER_MAX", value: "512MiB",
+			meaning: "disk for what a backend could not take yet, for logs and for metrics each. Full, the oldest samples go first, counted; for logs reading stops, and Docker keeps the lines",
+			keep:    in(func(s *Settings) *int64 { return &s.BufferMaxBytes }, sizeBetween(minBufferBytes, maxSizeBytes))},
+		{section: ofTheAgent, name: "LIGHTER_LISTEN", value: "127.0.0.1:12345",
+			meaning: "the agent's own HTTP server. The page shows log lines: whoever opens it to a network decides that",
+			keep:    in(func(s *Settings) *string { return &s.Listen }, parseListen)},
+		{section: ofTheAgent, name: "LIGHTER_SELF_METRICS", value: "on",
+			meaning: "the agent's own metrics are written to the metrics backend too, `job=\"lighter\"`",
+			keep:    in(func(s *Settings) *bool { return &s.SelfMetrics }, parseSwitch)},
+		{section: ofTheAgent, name: "LIGHTER_LOG_LEVEL", value: "info",
+			meaning: "of the agent's own log: `debug`, `info`, `warn` or `error`",
+			keep:    in(func(s *Settings) *slog.Level { return &s.LogLevel }, parseLevel)},
+		{section: ofTheAgent, name: "LIGHTER_LOG_FORMAT", value: "json",
+			meaning: "of the agent's own log: `json` or `logfmt`",
+			keep:    in(func(s *Settings) *string { return &s.LogFormat }, oneOf("json", "logfmt"))},
+	}
+}
+
+// in returns a keep that parses a value into a field. What does not parse leaves the field.
+func in[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*Settings, string) error {
+	return func(s *Settings, value string) error {
+		v, err := parse(value)
+		if err == nil {
+			*field(s) = v
+		}
+		return err
+	}
+}

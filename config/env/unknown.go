@@ -1,0 +1,76 @@
+package env
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ownPrefixes begin the names of which each is a setting.
+var ownPrefixes = []string{"LIGHTER_", "GRAFANA_LOKI_", "GRAFANA_PROM_"}
+
+// unknown warns of variables that look like settings and are none, with the nearest name that is.
+func unknown(values map[string]string, all []setting) (warnings []string) {
+	var known []string
+	for _, v := range all {
+		known = append(known, v.name)
+		if v.fromFile() {
+			known = append(known, v.name+fileSuffix)
+		}
+	}
+	for name := range values {
+		meant, _ := cleaned(name) // the first name of a file may have a byte order mark before it
+		own := slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(meant, prefix) })
+		if own && !slices.Contains(known, name) {
+			meant = usualName(meant)
+			near := slices.MinFunc(known, func(a, b string) int { return distance(meant, a) - distance(meant, b) })
+			escaped := strings.Trim(strconv.QuoteToASCII(name), `"`) // a warning is one line, whatever the name
+			warnings = append(warnings, fmt.Sprintf("%s is no setting and has no effect; the nearest is %s", escaped, near))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+// otherWords are the last words of names that other programs use, with ours. A word that is the end of
+// another one comes after it.
+var otherWords = []struct{ other, ours string }{
+	{"_PASSWORD", "_TOKEN"}, {"_PASS", "_TOKEN"}, {"_SECRET", "_TOKEN"}, {"_API_KEY", "_TOKEN"}, {"_KEY", "_TOKEN"}, {"_USERNAME", "_USER"},
+}
+
+// usualName returns a variable's name with our word in place of one that other programs use.
+func usualName(name string) string {
+	name, file := strings.CutSuffix(name, fileSuffix)
+	for _, w := range otherWords {
+		if before, ok := strings.CutSuffix(name, w.other); ok {
+			name = before + w.ours
+			break
+		}
+	}
+	if file {
+		name += fileSuffix
+	}
+	return name
+}
+
+// distance counts the bytes that must be inserted, removed or replaced to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // from a prefix of a to each prefix of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

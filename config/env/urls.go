@@ -1,0 +1,122 @@
+package env
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"lighter"
+)
+
+const lokiPushPath = "/loki/api/v1/push"
+
+// parseLokiURL is parseBackendURL for a Loki, whose push path may be left out.
+func parseLokiURL(v string) (Backend, error) {
+	b, err := parseBackendURL(v)
+	if err != nil {
+		return Backend{}, err
+	}
+	u, err := url.Parse(b.URL)
+	if err != nil {
+		return Backend{}, err
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = lokiPushPath
+	}
+	b.URL = u.String()
+	return b, nil
+}
+
+// parseBackendURL takes an http or https URL. A user and password inside it become those of
+// the backend, and leave the URL.
+func parseBackendURL(v string) (Backend, error) {
+	u, err := parseHTTP(v)
+	if err != nil {
+		return Backend{}, err
+	}
+	var b Backend
+	if user := u.User; user != nil {
+		password, _ := user.Password()
+		if user.Username() == "" || password == "" {
+			return Backend{}, errors.New("want a user and a password before the @, or neither")
+		}
+		if err := b.setUser(user.Username()); err != nil {
+			return Backend{}, err
+		}
+		b.Token, u.User = lighter.Secret(password), nil
+	}
+	b.URL = u.String()
+	return b, nil
+}
+
+// setUser is called after the URL is set.
+func (b *Backend) setUser(user string) error {
+	switch {
+	case b.User != "":
+		return errors.New("want one user, the URL has one too")
+	case strings.Contains(user, ":"):
+		return errors.New("want a user without a colon, basic auth has no way to send one")
+	}
+	user, err := parseHeader(user)
+	b.User = user
+	return err
+}
+
+// setToken is called after the URL is set.
+func (b *Backend) setToken(token lighter.Secret) error {
+	if b.Token != "" {
+		return errors.New("want one password, the URL has one too")
+	}
+	b.Token = token
+	return nil
+}
+
+// parseHTTP parses an http or https URL that names a host. Its errors, unlike those of
+// package url, hold nothing of the URL.
+func parseHTTP(v string) (*url.URL, error) {
+	wrong := errors.New("want a URL such as https://host or http://host:port/path")
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, wrong
+	}
+	if port := u.Port(); port != "" && !isPort(port) || strings.HasSuffix(u.Host, ":") {
+		return nil, wrong
+	}
+	if strings.Contains(u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@") {
+		return nil, wrong // the end of a password that has an unescaped / or ? or # in it
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// shown quotes a value for an error or a warning, without what may be a password in it. Anything may
+// be a URL that stands in the wrong variable.
+func shown(v string) string {
+	if strings.Contains(v, "://") || strings.Contains(v, "@") || strings.HasPrefix(v, "/") {
+		return shownURL(v)
+	}
+	return strconv.Quote(v)
+}
+
+// leadingScheme is how a URL begins.
+var leadingScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// shownURL is shown for a URL with or without a scheme, or a list of URLs. Only the scheme is shown of
+// what stands before the last @, and nothing of what follows a question mark. If an @ follows a
+// question mark, either one may be a part of a password.
+func shownURL(v string) string {
+	scheme := leadingScheme.FindString(v)
+	rest := v[len(scheme):]
+	at, query := strings.LastIndex(rest, "@"), strings.Index(rest, "?")
+	switch {
+	case query >= 0 && at > query:
+		rest = "…"
+	case query >= 0:
+		rest = rest[at+1 : query]
+	default:
+		rest = rest[at+1:]
+	}
+	return strconv.Quote(scheme + rest)
+}

@@ -1,0 +1,258 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"lighter/collector/scrape"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
+)
+
+// NodeError says what is wrong with one field of one node of a plan.
+type NodeError struct {
+	Node  string
+	Field string // "name", "from", "to", or an argument's
+	Err   error
+}
+
+func (e *NodeError) Error() string { return fmt.Sprintf("node %q: %s: %v", e.Node, e.Field, e.Err) }
+
+func (e *NodeError) Unwrap() error { return e.Err }
+
+// flow is what goes along an edge of the graph.
+type flow uint
+
+const (
+	targets flow = 1 << iota
+	entries
+	samples
+)
+
+func (f flow) String() string {
+	switch f {
+	case targets:
+		return "targets"
+	case entries:
+		return "log entries"
+	case samples:
+		return "samples"
+	}
+	return "nothing"
+}
+
+// flows returns what a node takes and what it gives, and whether its kind is known.
+func (n Node) flows() (takes, gives flow, known bool) {
+	switch n.Args.(type) {
+	case docker.Config, Files, Static, Self:
+		return 0, targets, true
+	case Relabel:
+		return targets, targets, true
+	case LogSource:
+		return targets, entries, true
+	case Stages:
+		return entries, entries, true
+	case loki.Config:
+		return entries, 0, true
+	case scrape.Config:
+		return targets, samples, true
+	case remotewrite.Config:
+		return samples, 0, true
+	case Recent:
+		return entries | samples, 0, true
+	}
+	return 0, 0, false
+}
+
+// Validate returns all that is wrong with the plan, each as a NodeError, joined; nil if it can be
+// built. It looks at names, edges and arguments, and opens nothing.
+func (p *Plan) Validate() error {
+	v := validation{plan: p, nodes: map[string]Node{}}
+	for _, n := range p.Nodes {
+		_, known := v.nodes[n.Name]
+		switch {
+		case n.Name == "":
+			v.wrong(n, "name", "is empty")
+		case strings.ContainsFunc(n.Name, func(r rune) bool { return !strings.ContainsRune(nameLetters, r) }) || strings.Trim(n.Name, ".") == "":
+			v.wrong(n, "name", "want letters, digits, points and underscores alone")
+		case known:
+			v.wrong(n, "name", "another node has it too")
+		default:
+			v.nodes[n.Name] = n
+		}
+	}
+	for _, n := range p.Nodes {
+		takes, gives, known := n.flows()
+		if !known {
+			v.wrong(n, "kind", "there is no kind of node with arguments of type %T", n.Args)
+			continue
+		}
+		v.from(n, takes)
+		v.to(n, gives)
+		v.arguments(n)
+	}
+	if Has[loki.Config](p) || Has[remotewrite.Config](p) {
+		agent := Node{Name: "agent"}
+		if p.Agent.DataDir == "" {
+			v.wrong(agent, "data_dir", "want a directory for positions and buffers")
+		}
+		if p.Agent.BufferMax <= 0 {
+			v.wrong(agent, "buffer_max", "want more than 0 bytes")
+		}
+	}
+	v.cycles()
+	return errors.Join(v.errs...)
+}
+
+// nameLetters are what names of nodes are made of: they are parts of the keys of positions and of
+// the names of directories.
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._"
+
+type validation struct {
+	plan  *Plan
+	nodes map[string]Node
+	errs  []error
+}
+
+func (v *validation) wrong(n Node, field, format string, args ...any) {
+	v.errs = append(v.errs, &NodeError{n.Name, field, fmt.Errorf(format, args...)})
+}
+
+// from checks the nodes that a node takes targets from.
+func (v *validation) from(n Node, takes flow) {
+	switch {
+	case takes&targets == 0 && len(n.From) > 0:
+		v.wrong(n, "from", "it takes no targets")
+		return
+	case takes&targets != 0 && len(n.From) == 0:
+		v.wrong(n, "from", "names no node to take targets from")
+	}
+	v.edges(n, "from", n.From, func(other Node) error {
+		if _, gives, _ := other.flows(); gives != targets {
+			return fmt.Errorf("%q gives no targets", other.Name)
+		}
+		return nil
+	})
+}
+
+// to checks the nodes that a node sends to.
+func (v *validation) to(n Node, gives flow) {
+	sends := gives&^targets != 0
+	switch {
+	case !sends && len(n.To) > 0:
+		v.wrong(n, "to", "it sends nothing")
+		return
+	case sends && len(n.To) == 0:
+		v.wrong(n, "to", "names no node to send %v to", gives)
+	}
+	v.edges(n, "to", n.To, func(other Node) error {
+		if takes, _, _ := other.flows(); takes&gives == 0 {
+			return fmt.Errorf("%q takes no %v", other.Name, gives)
+		}
+		return nil
+	})
+}
+
+func (v *validation) edges(n Node, field string, names []string, check func(other Node) error) {
+	for i, name := range names {
+		other, ok := v.nodes[name]
+		switch {
+		case !ok:
+			v.wrong(n, field, "there is no node %q", name)
+		case slices.Contains(names[:i], name):
+			v.wrong(n, field, "names %q twice", name)
+		default:
+			if err := check(other); err != nil {
+				v.wrong(n, field, "%w", err)
+			}
+		}
+	}
+}
+
+// arguments checks what a kind can say of its own arguments without opening anything.
+func (v *validation) arguments(n Node) {
+	switch args := n.Args.(type) {
+	case LogSource:
+		if args.Engine == "" && args.Root == "" {
+			v.wrong(n, "engine", "neither an Engine nor a directory of log files is named")
+		}
+		if other, ok := v.nodes[args.Engine]; args.Engine != "" {
+			if _, isEngine := other.Args.(docker.Config); !ok || !isEngine {
+				v.wrong(n, "engine", "there is no node %q that asks an Engine", args.Engine)
+			}
+		}
+		if args.MaxLineBytes <= 0 {
+			v.wrong(n, "max_line", "want more than 0 bytes")
+		}
+		if args.Since < 0 {
+			v.wrong(n, "since", "want 0 or more")
+		}
+	case loki.Config:
+		v.endpoint(n, args.URL, args.HTTP)
+	case remotewrite.Config:
+		v.endpoint(n, args.URL, args.HTTP)
+		if args.Version != 1 && args.Version != 2 {
+			v.wrong(n, "version", "there is no version %d of the protocol; want 1 or 2", args.Version)
+		}
+	case scrape.Config:
+		switch {
+		case args.Interval <= 0:
+			v.wrong(n, "interval", "want more than 0")
+		case args.Timeout <= 0 || args.Timeout > args.Interval:
+			v.wrong(n, "timeout", "want more than 0 and at most the interval, which is %s", args.Interval)
+		}
+		v.http(n, args.HTTP)
+	}
+}
+
+func (v *validation) endpoint(n Node, address string, c promconfig.HTTPClientConfig) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		v.wrong(n, "url", "want http:// or https:// and a host")
+	}
+	v.http(n, c)
+}
+
+func (v *validation) http(n Node, c promconfig.HTTPClientConfig) {
+	if err := c.Validate(); err != nil {
+		v.wrong(n, "http", "%w", err)
+	}
+}
+
+// cycles finds nodes that take their own targets, or that are sent their own entries.
+func (v *validation) cycles() {
+	const unseen, open, closed = 0, 1, 2
+	state := map[string]int{}
+	var path []string
+	var visit func(field, name string, next func(Node) []string)
+	visit = func(field, name string, next func(Node) []string) {
+		n, ok := v.nodes[name]
+		if !ok || state[name] == closed {
+			return
+		}
+		if state[name] == open {
+			v.wrong(n, field, "it is on a cycle: %s", strings.Join(append(path[slices.Index(path, name):], name), " -> "))
+			return
+		}
+		state[name] = open
+		path = append(path, name)
+		for _, other := range next(n) {
+			visit(field, other, next)
+		}
+		path = path[:len(path)-1]
+		state[name] = closed
+	}
+	for _, n := range v.plan.Nodes {
+		visit("from", n.Name, func(n Node) []string { return n.From })
+	}
+	clear(state)
+	for _, n := range v.plan.Nodes {
+		visit("to", n.Name, func(n Node) []string { return n.To })
+	}
+}

@@ -1,0 +1,26 @@
+package config
+
+import (
+	"strings"
+
+	"lighter"
+)
+
+// environmentWords are what the settings are called in the environment.
+var environmentWords = strings.NewReplacer(
+	lighter.SettingBufferMax, "LIGHTER_BUFFER_MAX",
+	lighter.SettingDataDir, "LIGHTER_DATA_DIR",
+	lighter.SettingListen, "LIGHTER_LISTEN",
+	lighter.SettingHost, "LIGHTER_HOST",
+	lighter.SettingLogsSince, "LIGHTER_LOGS_SINCE",
+	lighter.SettingMaxLine, "LIGHTER_MAX_LINE",
+	lighter.SettingSocketSource, "LIGHTER_LOG_SOURCE=socket",
+	lighter.SettingAutoSource, "LIGHTER_LOG_SOURCE=auto",
+	lighter.SettingDockerRoot, "LIGHTER_DOCKER_ROOT",
+	lighter.SettingAPIVersion, "DOCKER_API_VERSION",
+	lighter.SettingCertPath, "DOCKER_CERT_PATH",
+)
+
+// Words returns a text, such as an error's, with each setting that it speaks of called what it is
+// called in the environment.
+func Words(text string) string { return environmentWords.Replace(text) }

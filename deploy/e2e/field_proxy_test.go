@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lighter/deploy/e2e/gate"
+)
+
+// proxy puts a socket before the Engine that ends what is quiet, as socket proxies do. That is an
+// orderly end: the agent asks again, and neither says nor shows that anything is wrong.
+func (l *lab) proxy(t *testing.T) {
+	socket := l.recordingSocket(t)
+	socket.EndQuiet(time.Second)
+	a := l.agent(t, "proxy", agentOptions{include: "proxy-*", socket: socket.Path})
+	quiet := l.generate(t, "proxy-quiet", generatorOptions{says: []string{"out:start %n\n", "wait:5s", "out:later\n", "stay"}})
+
+	bad, body := 0, ""
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); pass(t, 20*time.Millisecond) {
+		status, answer, err := a.get(t.Context(), "/ready")
+		must(t, err)
+		if status != http.StatusOK {
+			bad, body = bad+1, answer
+		}
+	}
+	if bad > 0 {
+		t.Errorf("/ready was not 200 %d times, the last time with %s", bad, body)
+	}
+	if n := asked(socket, "/events"); n < 5 {
+		t.Errorf("the agent asked for events %d times in ten seconds, and each was ended after one", n)
+	}
+	for line := range strings.Lines(a.Output(t.Context(), 1000)) {
+		if strings.Contains(line, "cannot be reached") {
+			t.Errorf("the agent says what is not so: %s", line)
+			break
+		}
+	}
+	must(t, quiet.StopWithin(t.Context(), 1))
+	a.verify(t, 30*time.Second, quiet)
+}
+
+// recordingSocket is a socket before the Engine's, which ends with t.
+func (l *lab) recordingSocket(t *testing.T) *gate.Socket {
+	t.Helper()
+	socket, err := gate.NewSocket(filepath.Join(t.TempDir(), "docker.sock"), l.engine.Socket)
+	must(t, err)
+	t.Cleanup(func() { socket.Close() })
+	return socket
+}
+
+// asked is how often a path that ends so was asked for.
+func asked(s *gate.Socket, suffix string) int {
+	n := 0
+	for r, times := range s.Requests() {
+		if strings.HasSuffix(r.Path, suffix) {
+			n += times
+		}
+	}
+	return n
+}

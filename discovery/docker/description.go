@@ -1,0 +1,108 @@
+package docker
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/versions"
+	"github.com/docker/go-units"
+
+	"lighter"
+)
+
+// description is what the Engine tells when it inspects a container.
+type description struct {
+	container   *lighter.Container // without Self, which is not known yet
+	networkMode string             // "bridge", "host", "container:" and an id, …
+	upperDir    string             // of the root file system on overlayfs
+}
+
+// describe returns the part of the Engine's response that lighter needs. version is the API version
+// of the response.
+func (c *Client) describe(a container.InspectResponse, version string) (description, error) {
+	if a.ContainerJSONBase == nil || a.ID == "" {
+		return description{}, fmt.Errorf("inspect the container: the Engine at %s responded without an id", c.cfg.Host)
+	}
+	d := &lighter.Container{
+		ID:      a.ID,
+		Name:    strings.TrimPrefix(a.Name, "/"),
+		LogPath: a.LogPath,
+		Created: parseTime(a.Created),
+	}
+	if a.Config != nil {
+		d.TTY = a.Config.Tty
+	}
+	if a.HostConfig != nil {
+		d.LogDriver = a.HostConfig.LogConfig.Type
+		d.LogFiles = logFiles(a.HostConfig.LogConfig)
+		d.OldEngine = versions.LessThan(version, versionOf23)
+	}
+	if a.State != nil {
+		d.Running = a.State.Running && !a.State.Restarting // the log of a container that waits for its restart has ended
+		d.Started = parseTime(a.State.StartedAt)
+		d.Finished = parseTime(a.State.FinishedAt)
+	}
+	described := description{container: d, upperDir: a.GraphDriver.Data["UpperDir"]}
+	if a.HostConfig != nil {
+		described.networkMode = string(a.HostConfig.NetworkMode)
+	}
+	return described, nil
+}
+
+// versionOf23 is the API version of Engine 23. Earlier Engines leave out compressed files when they are
+// asked for a log since a time (moby, daemon/logger/loggerutils: openRotatedFiles).
+const versionOf23 = "1.42"
+
+// logFiles reads the options of a log driver, which the Engine has found valid. The defaults are those
+// of the drivers (moby, daemon/logger/jsonfilelog and daemon/logger/local).
+func logFiles(c container.LogConfig) lighter.LogFiles {
+	var f lighter.LogFiles
+	switch c.Type {
+	case "json-file":
+		f.Max = 1
+	case "local":
+		f = lighter.LogFiles{MaxBytes: 20 << 20, Max: 5, Compressed: true}
+	default:
+		return f
+	}
+	if size, err := units.FromHumanSize(c.Config["max-size"]); err == nil {
+		f.MaxBytes = size
+	}
+	if n, err := strconv.Atoi(c.Config["max-file"]); err == nil {
+		f.Max = n
+	}
+	if compressed, err := strconv.ParseBool(c.Config["compress"]); err == nil {
+		f.Compressed = compressed
+	}
+	if f.MaxBytes <= 0 || f.Max <= 0 {
+		return lighter.LogFiles{}
+	}
+	return f
+}
+
+// parseTime reads a time as the Engine writes it. The Engine writes the year 1, which is the zero time,
+// for what has never happened.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// summarise describes a container that cannot be inspected, as far as the Engine's list tells.
+func summarise(s container.Summary) *lighter.Container {
+	d := &lighter.Container{
+		ID:      s.ID,
+		Name:    strings.TrimPrefix(nameOf(s), "/"),
+		Running: isRunning(s),
+		Created: time.Unix(s.Created, 0).UTC(),
+	}
+	if s.State != container.StateCreated {
+		d.Started = d.Created // the earliest time that is possible, because the list does not tell when
+	}
+	return d
+}

@@ -1,0 +1,122 @@
+package endpoint
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"lighter/exporters/internal/changes"
+	"lighter/exporters/internal/stored"
+	"lighter/exporters/queue"
+)
+
+// Losses counts and logs what befalls the items of an endpoint that wait. It is safe for concurrent
+// use.
+type Losses struct {
+	endpoint string
+	words    Words
+	metrics  *Metrics
+	logger   *slog.Logger
+
+	mu      sync.Mutex
+	lost    map[string]int64 // items by reason
+	full    bool             // logged, and there was no room since
+	foreign bool             // logged
+	damaged bool             // logged, and nothing could be read since
+	writes  changes.Log
+}
+
+// Count counts items that are lost without a word.
+func (l *Losses) Count(reason string, items int) {
+	l.metrics.Dropped.WithLabelValues(l.endpoint, reason).Add(float64(items))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost[reason] += int64(items)
+}
+
+// Dropped counts items that are dropped, and says so.
+func (l *Losses) Dropped(reason string, items int) {
+	l.Count(reason, items)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case reason == queue.ReasonFull && !l.full:
+		l.full = true
+		l.logger.Error("the buffer is full, the oldest "+l.words.Items+" are dropped", "reason", reason)
+	case reason == stored.ReasonFormat && !l.foreign:
+		l.foreign = true
+		l.logger.Error(l.words.Items+" that waited are dropped: another version of lighter wrote them in a form that this one does not know", "reason", reason)
+	}
+}
+
+// RoomAgain notes that half of the buffer is free.
+func (l *Losses) RoomAgain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full {
+		l.full = false
+		l.logger.Info("the buffer has room again")
+	}
+}
+
+// Damaged notes that a record of some items cannot be read and is dropped. The queue counts it.
+func (l *Losses) Damaged(items int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.damaged {
+		l.damaged = true
+		l.logger.Error(l.words.Items+" that waited on disk are damaged: they are dropped, and counted as "+queue.ReasonDamaged, "items", items, "error", err)
+	}
+}
+
+// Readable notes that a record can be read.
+func (l *Losses) Readable() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.damaged = false
+}
+
+// DiskFailed notes that the disk does not take items.
+func (l *Losses) DiskFailed(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.writes.Failed(changes.Words(err)); !ok {
+		return
+	}
+	if errors.Is(err, queue.ErrFull) {
+		l.logger.Warn("the buffer on disk is full (buffer_max): "+l.words.Full, "error", err)
+		return
+	}
+	l.logger.Error("the disk does not take "+l.words.Items+": "+l.words.Failed, "error", err)
+}
+
+// DiskWorks notes that the disk takes items.
+func (l *Losses) DiskWorks() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if after, failures, ok := l.writes.Works(); ok {
+		l.logger.Info("the disk takes "+l.words.Items+" again", "after", after.Round(time.Millisecond), "failures", failures)
+	}
+}
+
+// Acknowledged notes what came of writing down that items are delivered.
+func (l *Losses) Acknowledged(err error) {
+	if err == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.writes.Failed(changes.Words(err)); ok {
+		l.logger.Error(l.words.Items+" that are delivered cannot be taken off the disk, and may be sent again after a restart", "error", err)
+	}
+}
+
+// addLost adds the items lost so far, by reason.
+func (l *Losses) addLost(to map[string]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for reason, n := range l.lost {
+		to[reason] += n
+	}
+}

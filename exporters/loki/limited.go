@@ -1,0 +1,482 @@
+package loki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/grafana/loki/pkg/push"
+
+	"lighter"
+	"lighter/exporters/endpoint"
+	"lighter/exporters/internal/changes"
+	"lighter/exporters/internal/stored"
+	"lighter/exporters/queue"
+	"lighter/exporters/send"
+)
+
+// Loki limits single streams: how fast one may grow (per_stream_rate_limit), and how many there may
+// be (max_global_streams_per_user). It answers 429 then, names a stream, and has stored the request's
+// other streams (pkg/ingester/instance.go, Push). The entries of the named stream wait on disk, in a
+// lane of their own. They are sent again alone, in their order and with backoff, and what comes
+// for the stream later is put behind them, while all other streams go on.
+//
+// Loki names one stream even if it has refused several, and it answers 204 if it has refused some but
+// stored the last stream of a request. What it refuses without a word is lost: no response tells.
+
+const (
+	// limitedLane is the lane of the queue on disk for streams that are limited. Its records are of
+	// one stream each.
+	limitedLane = 1
+	// limitedShare is the part of the disk, 1/limitedShare, that they may take before reading stops.
+	limitedShare = 4
+	// limitedBytes is about how much of a stream one record has, before compression: Loki takes or
+	// refuses a stream's entries together, so that a request must not be more than the burst that it
+	// allows a stream.
+	limitedBytes = 128 << 10
+	// calmAfter is how long nothing of a stream may be refused until that counts as over.
+	calmAfter = time.Minute
+)
+
+// limitWords are in what Loki says of a stream that is limited, in lower case.
+var limitWords = []string{"per stream rate limit exceeded", "maximum active stream limit exceeded"}
+
+// Limited implements send.StreamLimiter.
+func (protocol) Limited(r send.Request, text string) (streams []string, items int) {
+	lower := strings.ToLower(text)
+	if !slices.ContainsFunc(limitWords, func(words string) bool { return strings.Contains(lower, words) }) {
+		return nil, 0
+	}
+	sent := streamsIn(r)
+	if len(sent) == 1 {
+		return []string{sent[0].labels}, sent[0].entries
+	}
+	for _, m := range named.FindAllStringSubmatch(text, -1) {
+		if one, ok := sent.named(m[1]); ok && !slices.Contains(streams, one.labels) {
+			streams = append(streams, one.labels)
+			items += one.entries
+		}
+	}
+	return streams, items
+}
+
+// limits are the streams that Loki limits. What waits of them is on disk: here is only which records
+// it is.
+type limits struct {
+	maxBytes int64 // what waits on disk until Append blocks
+	logger   *slog.Logger
+	more     chan struct{} // capacity 1: there is something to send
+
+	mu      sync.Mutex
+	streams map[streamKey]*limitedStream
+	bytes   int64         // of all that waits
+	room    chan struct{} // closed and made anew when bytes becomes less
+}
+
+// streamKey is what Loki knows a stream by.
+type streamKey struct {
+	tenant, labels string // the labels as requests write them
+}
+
+// limitedStream is a stream that was refused within calmAfter, or of which something waits.
+type limitedStream struct {
+	streamKey
+	waiting []queue.Record // taken from the lane; the oldest first
+	attempt int            // that failed since an entry of it was taken
+	due     time.Time      // of the next attempt
+	since   time.Time      // when it was first refused
+	calm    time.Time      // when the last of what waited was taken; set while nothing waits
+	logged  bool
+}
+
+func newLimits(c Config, logger *slog.Logger) *limits {
+	return &limits{
+		maxBytes: c.MaxBytes / limitedShare,
+		logger:   logger.With("endpoint", c.Name),
+		more:     make(chan struct{}, 1),
+		streams:  map[streamKey]*limitedStream{},
+		room:     make(chan struct{}),
+	}
+}
+
+// holds reports whether entries of a stream must wait because earlier ones do.
+func (l *limits) holds(k streamKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holdsLocked(k)
+}
+
+func (l *limits) holdsLocked(k streamKey) bool {
+	s := l.streams[k]
+	return s != nil && len(s.waiting) > 0
+}
+
+// any reports whether anything waits.
+func (l *limits) any() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes > 0
+}
+
+// wait blocks while a batch of a tenant has entries of a stream that waits, and what waits fills its
+// share of the disk.
+func (l *limits) wait(ctx context.Context, tenant string, b *lighter.Batch, text func(*lighter.Stream) string) error {
+	for {
+		l.mu.Lock()
+		room := l.room
+		blocked := l.bytes >= l.maxBytes && l.in(tenant, b, text)
+		l.mu.Unlock()
+		if !blocked {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for room for a stream that Loki limits: %w", ctx.Err())
+		}
+	}
+}
+
+// in reports whether a batch has entries of a stream that waits. l.mu is held.
+func (l *limits) in(tenant string, b *lighter.Batch, text func(*lighter.Stream) string) bool {
+	for i, s := range b.Streams {
+		here := func(e lighter.Entry) bool { return e.Stream == int32(i) }
+		if s != nil && l.holdsLocked(streamKey{tenant, text(s)}) && slices.ContainsFunc(b.Entries, here) {
+			return true
+		}
+	}
+	return false
+}
+
+// add puts a record behind what waits of a stream. why is not nil if the record is what Loki has
+// just refused.
+func (l *limits) add(k streamKey, r queue.Record, why *send.LimitedError) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.streams[k]
+	if s == nil {
+		s = &limitedStream{streamKey: k, since: time.Now()}
+		l.streams[k] = s
+	}
+	s.calm = time.Time{}
+	if why != nil && len(s.waiting) == 0 {
+		l.putOff(s, why)
+	}
+	s.waiting = append(s.waiting, r)
+	l.bytes += int64(r.Bytes)
+	l.wake()
+}
+
+func (l *limits) wake() {
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+// refused notes that Loki has refused again what waits of a stream.
+func (l *limits) refused(s *limitedStream, why *send.LimitedError) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.putOff(s, why)
+}
+
+// putOff sets when the next attempt with a stream is, and logs the first refusal. l.mu is held.
+func (l *limits) putOff(s *limitedStream, why *send.LimitedError) {
+	pause := max(send.Backoff(s.attempt), why.RetryAfter)
+	s.attempt++
+	s.due = time.Now().Add(pause)
+	if !s.logged {
+		s.logged = true
+		l.logger.Warn("Loki refuses a stream that is over its limit: the stream's log lines wait on disk and are tried again, and all other streams go on. "+
+			"Raise the limit that Loki names, or find out why this service logs so much", "stream", s.labels, "response", why.Text)
+	}
+}
+
+// postpone puts off the next attempt with a stream.
+func (l *limits) postpone(s *limitedStream, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.due = time.Now().Add(d)
+}
+
+// replace puts a record in the place of the oldest of a stream.
+func (l *limits) replace(s *limitedStream, r queue.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.waiting[0] = r
+}
+
+// done takes the oldest record off what waits of a stream.
+func (l *limits) done(s *limitedStream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes -= int64(s.waiting[0].Bytes)
+	s.waiting[0] = queue.Record{}
+	s.waiting = s.waiting[1:]
+	s.attempt, s.due = 0, time.Now()
+	if len(s.waiting) == 0 {
+		s.waiting, s.calm = nil, time.Now()
+	}
+	close(l.room)
+	l.room = make(chan struct{})
+}
+
+// next returns the stream that is to be tried now and the oldest record of it. If there is none it
+// returns after how long to ask again, 0 meaning when there is more. It forgets the streams that are
+// calm.
+func (l *limits) next() (s *limitedStream, r queue.Record, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now() // one moment for all that follows
+	var first time.Time
+	for k, one := range l.streams {
+		due := one.due
+		if len(one.waiting) == 0 {
+			if due = one.calm.Add(calmAfter); !due.After(now) {
+				delete(l.streams, k)
+				if one.logged {
+					l.logger.Info("Loki takes the stream again", "stream", k.labels, "after", one.calm.Sub(one.since).Round(time.Millisecond))
+				}
+				continue
+			}
+		}
+		if s == nil || due.Before(first) {
+			s, first = one, due
+		}
+	}
+	switch {
+	case s == nil:
+		return nil, r, 0
+	case first.After(now):
+		return nil, r, first.Sub(now)
+	}
+	return s, s.waiting[0], 0
+}
+
+// part is what a request has of a stream.
+type part struct {
+	labels string
+	send.Request
+}
+
+func (p part) key() streamKey { return streamKey{p.Tenant, p.labels} }
+
+// takeOut returns a request without the streams that out reports, and in their order requests of
+// about limitedBytes with what it has of those.
+func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, parts []part, err error) {
+	req, err := decode(r.Body)
+	if err != nil {
+		return r, nil, err
+	}
+	var kept push.PushRequest
+	for _, s := range req.Streams {
+		if !out(s.Labels) {
+			kept.Streams = append(kept.Streams, s)
+			continue
+		}
+		for len(s.Entries) > 0 {
+			n, size := 0, 0
+			for n < len(s.Entries) && size < limitedBytes {
+				size += s.Entries[n].Size()
+				n++
+			}
+			one, err := request(&push.PushRequest{Streams: []push.Stream{{Labels: s.Labels, Entries: s.Entries[:n]}}})
+			if err != nil {
+				return r, nil, err
+			}
+			one.Tenant = r.Tenant
+			parts = append(parts, part{s.Labels, one})
+			s.Entries = s.Entries[n:]
+		}
+	}
+	if parts == nil {
+		return r, nil, nil
+	}
+	rest, err = request(&kept)
+	rest.Tenant, rest.Refused = r.Tenant, r.Refused
+	return rest, parts, err
+}
+
+// deliver sends a request until the endpoint has taken all of it, or has refused it for good, or it
+// waits as what is left of a stream that is limited.
+func (e *Endpoint) deliver(ctx context.Context, r send.Request) error {
+	for left := []send.Request{r}; len(left) > 0; {
+		err := e.sender.Deliver(ctx, left[0])
+		limited := (*send.LimitedError)(nil)
+		switch {
+		case errors.As(err, &limited):
+			again, err := e.hold(ctx, limited)
+			if err != nil {
+				return err
+			}
+			left = append(again, left[1:]...)
+		case err != nil:
+			return err
+		default:
+			left = left[1:]
+		}
+	}
+	return nil
+}
+
+// hold brings the entries of the streams that Loki refuses to disk, where they wait. It returns the
+// requests that are left to send. If the disk does not take the entries, they are among these.
+func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left []send.Request, err error) {
+	_, parts, err := takeOut(limited.Part, func(labels string) bool { return slices.Contains(limited.Streams, labels) })
+	if err != nil {
+		return nil, err
+	}
+	for len(parts) > 0 {
+		if e.store(parts[0], limited) {
+			parts = parts[1:]
+			continue
+		}
+		if !send.Pause(ctx, max(readAgain, limited.RetryAfter)) {
+			return nil, ctx.Err()
+		}
+		if e.limits.holds(parts[0].key()) {
+			continue // its first parts wait on disk, and the others must not pass them
+		}
+		for _, p := range parts {
+			p.Refused = limited.Part.Refused
+			left = append(left, p.Request)
+		}
+		break
+	}
+	for _, r := range limited.Rest {
+		if r, err = e.withoutLimited(ctx, r); err != nil {
+			return nil, err
+		}
+		if r.Items > 0 {
+			left = append(left, r)
+		}
+	}
+	return left, nil
+}
+
+// withoutLimited puts what a request has of streams that wait behind what waits of them, and returns
+// the rest of the request. It blocks while the disk does not take that, until ctx ends.
+func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Request, error) {
+	if !e.limits.any() {
+		return r, nil
+	}
+	rest, parts, err := takeOut(r, func(labels string) bool { return e.limits.holds(streamKey{r.Tenant, labels}) })
+	if err != nil {
+		return r, nil //nolint:nilerr // it is not a request of ours: what Loki says of it counts
+	}
+	for _, p := range parts {
+		for !e.store(p, nil) {
+			if !send.Pause(ctx, readAgain) {
+				return r, ctx.Err()
+			}
+		}
+	}
+	return rest, nil
+}
+
+// store puts a part of a stream behind what waits of the stream, on disk. why is not nil if the part
+// is what Loki has just refused. Only the goroutine of runSend calls it.
+func (e *Endpoint) store(p part, why *send.LimitedError) bool {
+	d := e.disk
+	d.order.Lock()
+	defer d.order.Unlock()
+	if !d.save(limitedLane, p.Request) {
+		return false
+	}
+	if r, ok, err := d.queue.TryNext(limitedLane); ok && err == nil {
+		e.limits.add(p.key(), r, why)
+	}
+	return true
+}
+
+// loadLimited takes what an earlier process has left of streams that are limited.
+func (e *Endpoint) loadLimited() {
+	for {
+		r, ok, err := e.disk.queue.TryNext(limitedLane)
+		if !ok || err != nil {
+			return
+		}
+		var k streamKey // if it is not known: whatever is wrong with the record, runLimited sees it again
+		if body, err := r.Body(nil); err == nil {
+			if h, body, err := stored.Parse(body, r.Items); err == nil {
+				if sent := streamsIn(send.Request{Body: body}); len(sent) > 0 {
+					k = streamKey{h.Tenant, sent[0].labels}
+				}
+			}
+		}
+		e.limits.add(k, r, nil)
+	}
+}
+
+// runLimited sends what waits of streams that are limited, a request at a time, until ctx ends. A
+// request that is under way then goes on until sending ends.
+func (e *Endpoint) runLimited(ctx, sending context.Context) {
+	var body []byte
+	for ctx.Err() == nil {
+		s, r, wait := e.limits.next()
+		if s != nil {
+			body = e.sendLimited(sending, s, r, body[:0])
+			continue
+		}
+		endpoint.Await(ctx, e.limits.more, wait)
+	}
+}
+
+// sendLimited makes an attempt with the oldest record of a stream. It returns the memory for the next one.
+func (e *Endpoint) sendLimited(ctx context.Context, s *limitedStream, r queue.Record, body []byte) []byte {
+	body, err := r.Body(body)
+	if err != nil {
+		e.unreadLimited(s, r, err)
+		return body
+	}
+	e.disk.readLimited()
+	request, err := e.disk.parse(r, body)
+	if err == nil {
+		err = e.sender.Deliver(ctx, request)
+	}
+	limited := (*send.LimitedError)(nil)
+	switch {
+	case errors.As(err, &limited):
+		e.limits.refused(s, limited)
+	case err == nil, errors.Is(err, stored.ErrFormat):
+		e.disk.order.Lock()
+		e.disk.settle(r, true)
+		e.disk.order.Unlock()
+		e.limits.done(s)
+	}
+	return body
+}
+
+// readLimited notes that what waits because Loki limits its stream can be read.
+func (d *disk) readLimited() {
+	d.order.Lock()
+	defer d.order.Unlock()
+	if after, _, ok := d.reads.Works(); ok {
+		d.logger.Info("what waits on disk can be read again", "after", after.Round(time.Millisecond))
+	}
+}
+
+// unreadLimited gives back a record that could not be read. One that is damaged is dropped.
+func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
+	d := e.disk
+	d.order.Lock()
+	defer d.order.Unlock()
+	d.queue.Return(r)
+	again, ok, _ := d.queue.TryNext(limitedLane)
+	if !ok {
+		e.limits.done(s)
+		d.common.Damaged(r.Items, err)
+		return
+	}
+	e.limits.replace(s, again)
+	e.limits.postpone(s, readAgain)
+	if _, ok := d.reads.Failed(changes.Words(err)); ok {
+		d.logger.Error("log lines of a stream that Loki limits cannot be read from the disk: they are tried again each second, and other streams go on", "error", err)
+	}
+}

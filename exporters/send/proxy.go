@@ -1,0 +1,51 @@
+package send
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"lighter"
+	"lighter/exporters/internal/redacted"
+)
+
+// ThroughProxy returns c with the URL of a proxy, which stays a Secret up to here because it may
+// hold a password. Without one c is as it was.
+func ThroughProxy(c promconfig.HTTPClientConfig, proxy lighter.Secret) (promconfig.HTTPClientConfig, error) {
+	if proxy == "" {
+		return c, nil
+	}
+	u, err := url.Parse(proxy.Reveal())
+	if err != nil {
+		return c, errors.New("the URL of the proxy is not usable") // the error would show its password
+	}
+	c.ProxyURL = promconfig.URL{URL: u}
+	return c, nil
+}
+
+// noResponse judges an attempt that failed before there was a response from the endpoint.
+func (s *Sender) noResponse(err error) response {
+	a := response{verdict: retry, text: networkError(err, s.Timeout)}
+	if s.Proxy == nil {
+		return a
+	}
+	a.text = fmt.Sprintf("through the proxy %s: %s", redacted.URL(s.Proxy.String()), a.text)
+	if wantsCredentials(err) {
+		a.verdict, a.status = hold, http.StatusProxyAuthRequired
+	}
+	return a
+}
+
+// wantsCredentials reports whether a proxy has refused to open a tunnel for want of a user and
+// a password. Of its response package net/http hands on the words of the status line and nothing else.
+func wantsCredentials(err error) bool {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return strings.EqualFold(err.Error(), http.StatusText(http.StatusProxyAuthRequired))
+}
