@@ -43,6 +43,10 @@ type Container struct {
 	// OldEngine reports whether the Engine is older than 23: what it gives of a log that is rotated, or
 	// whose files are compressed, may lack lines or have them twice.
 	OldEngine bool
+
+	// Podman reports whether the Engine is Podman: the times of a log are whole seconds, and a follower
+	// may leave out lines at the end of a container's run.
+	Podman bool
 }
 
 // LogFiles is how a log is kept in files, of which the newest is written and the oldest thrown

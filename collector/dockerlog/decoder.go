@@ -64,6 +64,8 @@ type decoder struct {
 
 	started int64 // when the container's run began; only of a terminal's log
 
+	unended *unended // only of Podman's logs, nil otherwise
+
 	skip    int  // bytes of an overlong message that are still to be passed over
 	skipFor int  // the stream of that message; negative: it had no timestamp
 	passing bool // a terminal's line is passed over up to its newline
@@ -187,7 +189,7 @@ func (d *decoder) add(stream int, msg []byte, last bool) bool {
 		d.broken(fmt.Errorf("%w (it has %d bytes)", err, len(msg)))
 		return false
 	}
-	if d.err = d.note(t); d.err == nil {
+	if d.err = d.note(t); d.err == nil && (d.unended == nil || !d.unended.isDelivered(t, stream, last)) {
 		d.lines.Add(t, stream, text, true, last)
 	}
 	return true

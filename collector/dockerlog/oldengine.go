@@ -65,7 +65,7 @@ func (t *Tailer) unread() portion {
 	if t.remedy.last > 0 {
 		return lastMessages
 	}
-	if from, _ := t.feed.From(); leavesOutFiles(t.container) && from.Lines == 0 {
+	if from, _ := t.feed.From(); leavesOutFiles(t.container) && !from.HasLines() {
 		return whole
 	}
 	return toTheEnd

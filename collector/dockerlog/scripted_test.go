@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,7 @@ type scripted struct {
 	mute      bool            // followers give nothing, though other responses do
 	misses    int             // of log, a record that followers leave out; 0: none
 	then      *record         // is written when the next response that is none of a follower has been opened
+	forgets   *rand.Rand      // a follower leaves out half of what it has not given when the container stops, as Podman's
 
 	mu       sync.Mutex
 	started  int64 // when the container's run began
@@ -48,6 +50,7 @@ type scripted struct {
 	follower *follower    // the newest
 	opened   int          // followers
 	asked    int          // responses that were none
+	forgot   int          // records that followers have left out because of forgets
 }
 
 // record is a line, or a piece of one, as the Engine keeps it.
@@ -115,7 +118,7 @@ func (e *scripted) stop() {
 	e.change(func() {
 		e.stopped = true
 		if e.follower != nil {
-			e.follower.follow = false
+			e.follower.follow, e.follower.limit = false, 0
 		}
 	})
 }
@@ -235,6 +238,10 @@ func (f *follower) read(p []byte) (int, error) {
 			}
 			continue
 		}
+		if f.e.forgets != nil && !f.once && !f.follow && f.e.forgets.IntN(2) == 0 {
+			f.e.forgot++
+			continue
+		}
 		if f.e.misses > 0 && f.e.misses == f.next && !f.once {
 			continue
 		}
@@ -288,6 +295,7 @@ type script struct {
 	begin     int64
 	pieces    int // PieceBytes
 	newEngine bool
+	podman    bool
 	ended     error // what Run returned
 	stopTail  func()
 }
@@ -310,7 +318,7 @@ func unreadScript(t *testing.T) *script {
 func (s *script) tail() {
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
-	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, TTY: s.terminal, LogFiles: s.files, OldEngine: !s.newEngine}, out, err, dockerlog.Options{
+	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, TTY: s.terminal, LogFiles: s.files, OldEngine: !s.newEngine && !s.podman, Podman: s.podman}, out, err, dockerlog.Options{
 		Options: tail.Options{
 			Positions: s.positions, Logs: s.sink, Buffers: &tail.Buffers{}, Metrics: s.metrics,
 			Logger: slog.New(slog.NewTextHandler(s.said, nil)), MaxLineBytes: 256 << 10, Patience: time.Second, Begin: s.begin, PieceBytes: s.pieces,
@@ -341,15 +349,20 @@ func (s *script) settle() {
 // kill goes on as a new process does after kill -9, some time later: from what is
 // acknowledged, with nothing else remembered.
 func (s *script) kill(meanwhile ...func()) {
+	s.die()
+	for _, f := range meanwhile {
+		f()
+	}
+	s.tail()
+}
+
+// die ends the process. The next one knows what is acknowledged, and nothing else.
+func (s *script) die() {
 	acked := s.positions.Acked(scriptID)
 	s.stopTail()
 	s.positions = position.InMemory()
 	s.positions.Cursor(scriptID).Start(acked)
 	s.sink = tailtest.NewSink()
-	for _, f := range meanwhile {
-		f()
-	}
-	s.tail()
 }
 
 // expect compares the lines of the sink.

@@ -50,7 +50,8 @@ func (t *Tailer) drain(ctx context.Context, p portion) error {
 func (t *Tailer) stream(ctx context.Context, p portion) error {
 	known := t.remedy
 	t.remedy = remedy{}
-	if err := t.lookAtRun(ctx); err != nil {
+	p, err := t.lookAtRun(ctx, p)
+	if err != nil {
 		return t.explain("ask when the container was started", err)
 	}
 	from, _ := t.feed.From()
@@ -63,11 +64,10 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	case whole:
 		since = 0
 	case lastMessages:
-		since, last, follow = 0, known.last, !inRounds(t.container)
+		since, last, follow = 0, known.last, !inRounds(t.container) && !t.container.Podman
 	}
 	mustReach, stopBefore := int64(0), int64(0)
 	if !known.sound {
-		var err error
 		if mustReach, err = t.mustReach(ctx, from); err != nil {
 			return t.explain("find the end of the log", err)
 		}
@@ -81,7 +81,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	}
 	defer body.Close()
 	t.body, t.top = body, from.Time
-	t.begin(follow)
+	t.begin(from, follow)
 	switch {
 	case p != lastMessages:
 	case known.lost:
@@ -124,7 +124,7 @@ const maxAhead = time.Minute
 
 // clockWasSetBack reports whether the clock was set back to before the time of a position.
 func clockWasSetBack(from position.Position) bool {
-	return from.Lines > 0 && from.Time > time.Now().Add(maxAhead).UnixNano()
+	return from.HasLines() && from.Time > time.Now().Add(maxAhead).UnixNano()
 }
 
 // goneSinceSetBack reports whether the clock was set back and the log no longer holds the line of a
@@ -150,17 +150,21 @@ func (t *Tailer) goneSinceSetBack(ctx context.Context, from position.Position) (
 	return oldest < from.Time, err // if none is older, no clock was set back: a line was not whole
 }
 
-// lookAtRun asks when the container was started, which only the decoder of a terminal's log needs.
-func (t *Tailer) lookAtRun(ctx context.Context) error {
-	if !t.container.TTY {
-		return nil
+// lookAtRun asks when the container was started, which the decoder of a terminal's log has to know, and
+// whether it runs, which is needed of Podman. It returns which portion to ask for instead of p.
+func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
+	if !t.container.TTY && !t.container.Podman {
+		return p, nil
 	}
 	c, err := t.o.Engine.Inspect(ctx, t.container.ID)
 	if err != nil {
-		return err
+		return p, err
 	}
 	t.started = c.Started
-	return nil
+	if t.container.Podman && p == following && !c.Running {
+		p = toTheEnd
+	}
+	return p, nil
 }
 
 // mustReach returns the time of the message that a response from a position on must contain, Unix
@@ -177,7 +181,7 @@ func (t *Tailer) mustReach(ctx context.Context, from position.Position) (int64, 
 		return 0, nil // an error comes again when the log is opened
 	case newest > from.Time:
 		return newest, nil
-	case from.Lines > 0 && !leavesOutFiles(t.container):
+	case from.HasLines() && !leavesOutFiles(t.container):
 		return from.Time, nil
 	}
 	return 0, nil
@@ -198,10 +202,14 @@ func (t *Tailer) finish(ctx context.Context) error {
 	if !errors.Is(ended, tail.ErrStopped) && !errors.Is(ended, lighter.ErrGone) {
 		return ended
 	}
+	if errors.Is(ended, tail.ErrStopped) && t.container.Podman && t.following {
+		return errMore
+	}
 	if errors.Is(ended, tail.ErrStopped) && t.decoder.lines.MayGoOn() && !t.askedAgain {
 		t.askedAgain, t.readOnce = true, true
 		return errMore
 	}
+	t.finishing = true
 	t.decoder.finish(t.feed.Chunk.Buf)
 	switch err := t.takeLines(); {
 	case err == errMissed:
@@ -215,9 +223,9 @@ func (t *Tailer) finish(ctx context.Context) error {
 	return ended
 }
 
-// begin makes the Tailer ready for a stream.
-func (t *Tailer) begin(follow bool) {
-	t.longestPause, t.repeats = maxPause, nil
+// begin makes the Tailer ready for a stream from a position on.
+func (t *Tailer) begin(from position.Position, follow bool) {
+	t.longestPause, t.repeats, t.following, t.finishing = maxPause, nil, follow, false
 	switch {
 	case !follow:
 		t.longestPause = maxPauseOfSnapshot
@@ -228,6 +236,9 @@ func (t *Tailer) begin(follow bool) {
 		lines:   tail.Lines{MaxBytes: t.o.MaxLineBytes, Terminal: t.container.TTY, PieceBytes: t.o.PieceBytes},
 		started: t.started.UnixNano(),
 		broken:  t.passOver,
+	}
+	if t.container.Podman {
+		t.decoder.unended = &unended{position: from}
 	}
 	t.mustFind, t.bytes = false, 0
 	t.feed.Drop()

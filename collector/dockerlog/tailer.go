@@ -61,7 +61,9 @@ type Tailer struct {
 	repeats      *repeats  // finds the lines that an Engine before 23 gives twice; nil for any other Engine
 	bytes        int       // read from the stream
 	top          int64     // time of the position where the stream was opened
-	started      time.Time // when the container's run began; zero for a log without a terminal
+	started      time.Time // when the container's run began; only known for a terminal's log, and of Podman
+	following    bool      // the response goes on until the container stops
+	finishing    bool      // the lines to come have no newline
 
 	// mustFind reports whether the response has to have the line before the position. If that does not
 	// come, the Engine has thrown it away, or has left out something that it still holds.
@@ -229,9 +231,12 @@ func (t *Tailer) takeLines() error {
 		if t.mustFind && t.feed.Lost() {
 			return errMissed
 		}
-		if newness == doubtful {
+		switch {
+		case newness == doubtful:
 			t.feed.AddDoubtful(line)
-		} else {
+		case t.container.Podman:
+			t.addOfPodman(line)
+		default:
 			t.feed.Add(line)
 		}
 	}
@@ -307,6 +312,12 @@ func (t *Tailer) take(ctx context.Context, n int) error {
 // handOn gives the batch to Logs. When that has no room, handOn closes the stream, waits for
 // room, and returns tail.ErrFull.
 func (t *Tailer) handOn(ctx context.Context) error {
+	if t.feed.Empty() {
+		return nil
+	}
+	if err := t.prove(ctx); err != nil {
+		return err
+	}
 	return t.feed.HandOn(ctx, t.decoder.lines.Waiting(), position.Bookmark{})
 }
 

@@ -91,7 +91,7 @@ func find(all []*logFile, b position.Bookmark) (int, error) {
 // goes by the times as long as they go on from the position.
 func (r *reader) beginByTime(ctx context.Context, all []*logFile, from position.Position) error {
 	first, offset := since(all, from.Since())
-	if from.Lines > 0 {
+	if from.HasLines() {
 		start, err := fileWithTime(ctx, all, first, from.Time)
 		if err != nil {
 			return err

@@ -72,7 +72,7 @@ func (c *Cursor) Start(p Position) {
 	defer c.store.flush()
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	unread := c.read.Lines == 0 && c.read.equal(c.acked)
+	unread := !c.read.HasLines() && c.read.equal(c.acked)
 	if unread && !p.IsZero() && (c.read.IsZero() || p.Time < c.read.Time) {
 		c.acked, c.read = point{Position: p}, point{Position: p}
 		c.store.writeLocked(c.record())

@@ -23,6 +23,17 @@ type Position struct {
 	// Low is the least time of what must be read again, Unix nanoseconds; 0 where it is Time's
 	// own second. It is less where a line that began then is not whole yet, or the clock was set back.
 	Low int64 `json:"low,omitempty"`
+	// Unended are, by stream, the messages of Time's last line that is delivered although it has no
+	// newline, because the container's run ended with it. Lines does not count that line. It is kept for
+	// logs whose times are whole seconds: the next run may begin within the same second, and its first line
+	// would be taken for the rest of this one.
+	Unended [2]Unended `json:"unended,omitzero"`
+}
+
+// Unended are messages without a newline in a container's log.
+type Unended struct {
+	After    int32 `json:"after"` // how many messages with a newline are before them, of the same time and stream
+	Messages int32 `json:"n"`     // how many they are
 }
 
 // maxBackward is how far a line's time may be behind the greatest before it counts as a
@@ -42,6 +53,16 @@ func (p Position) After(t int64) Position {
 	return p
 }
 
+// AfterUnended returns the position after a line of time t without a newline that is made of messages of a
+// stream.
+func (p Position) AfterUnended(t int64, stream int, messages Unended) Position {
+	if t > p.Time {
+		p = Position{Time: t}
+	}
+	p.Unended[stream] = messages
+	return p
+}
+
 // Reaching returns the position with what is read again from it reaching back to time t.
 func (p Position) Reaching(t int64) Position {
 	if t < p.Time && (p.Low == 0 || t < p.Low) {
@@ -55,8 +76,11 @@ func (p Position) Reaching(t int64) Position {
 // once that is gone, a line of a lesser time may be before the position or after it.
 func (p Position) Unordered() bool { return p.Low != 0 && p.Low < p.Time-maxBackward }
 
-// IsZero reports whether nothing is before the position.
+// IsZero reports whether the position is the beginning of the log.
 func (p Position) IsZero() bool { return p == Position{} }
+
+// HasLines reports whether a line is before the position. Otherwise Time is that of the first line to read.
+func (p Position) HasLines() bool { return p.Lines > 0 || p.Unended != [2]Unended{} }
 
 // Since is the time to ask an Engine for, Unix nanoseconds, so that the line after the
 // position is among the answers; those before it are what a Skipper takes out.

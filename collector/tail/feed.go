@@ -84,7 +84,7 @@ func (f *Feed) BeginAnew() {
 // line does not follow the last one, that is why. Call it after Begin.
 func (f *Feed) Damaged() {
 	f.damaged = true
-	if f.pos.Lines == 0 {
+	if !f.pos.HasLines() {
 		f.gap = certainGap // no line has come before, so the Skipper cannot tell
 	}
 }
@@ -117,6 +117,12 @@ func (f *Feed) Add(l *Line) {
 func (f *Feed) AddDoubtful(l *Line) {
 	f.add(l)
 	f.pos = f.pos.Reaching(l.Time)
+}
+
+// AddUnended is Add for the last line of a container's run, which has no newline and is made of messages.
+func (f *Feed) AddUnended(l *Line, messages position.Unended) {
+	f.add(l)
+	f.pos = f.pos.AfterUnended(l.Time, l.Stream, messages)
 }
 
 func (f *Feed) add(l *Line) {
@@ -156,12 +162,15 @@ func (f *Feed) report(at int64) {
 	}
 }
 
+// Empty reports whether no line has come since the last hand-on.
+func (f *Feed) Empty() bool { return f.first == 0 }
+
 // HandOn gives the batch to Logs, which owns the chunk from then on, and notes the
 // position after it, which bookmark helps to find. It does nothing if there is no line. waiting is the
 // time of the oldest line that is not whole yet, 0 if there is none: it is read again from the
 // position. When ctx ends first, nothing is handed on or noted.
 func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Bookmark) error {
-	if f.first == 0 {
+	if f.Empty() {
 		return nil
 	}
 	upTo := f.pos

@@ -12,9 +12,6 @@ import (
 // agentKilled kills the agent five times in the middle of a flood, twice of them when Loki has
 // taken lines and the agent does not know it yet.
 func (l *lab) agentKilled(t *testing.T) {
-	if l.whole { // Podman
-		t.Skip("lines of a container that stops while it writes a lot are lost there, which is not mended yet: see docs/engines.md")
-	}
 	a := l.agent(t, "agent-killed", agentOptions{include: "flood-*"})
 	json := l.generate(t, "flood-json", generatorOptions{}, "-rate", "2500", "-size", "180", "-stderr", "5")
 	plain := l.generate(t, "flood-plain", generatorOptions{}, "-rate", "1500", "-format", "plain", "-stderr", "2", "-empty", "50")

@@ -22,10 +22,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
@@ -53,7 +55,14 @@ type Client struct {
 
 	mu       sync.Mutex
 	api      *client.Client // with the negotiated version; nil if the next request must connect first
+	engine   engine         // what the Engine behind api told of itself
 	hostName string         // as the Engine told it last
+}
+
+// engine is what an Engine tells of itself; the zero value if it tells nothing.
+type engine struct {
+	version string
+	podman  bool
 }
 
 // LogOptions select a part of a log.
@@ -122,7 +131,20 @@ func (c *Client) inspect(ctx context.Context, id string) (description, error) {
 	if err != nil {
 		return description{}, err
 	}
-	return c.describe(response, version)
+	return c.describe(response, version, c.isPodman())
+}
+
+func (c *Client) isPodman() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.podman
+}
+
+// engineVersion returns the version of the Engine; it is empty if the Engine does not tell it.
+func (c *Client) engineVersion() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.version
 }
 
 // HostName returns the Engine's name of its host, or an empty name if the Engine does not tell it. It
@@ -166,7 +188,8 @@ func (c *Client) Status() Status {
 	return st
 }
 
-// connect negotiates the API version of all requests until the next connect. It knows nothing of
+// connect negotiates the API version of all requests until the next connect, and asks what the Engine
+// is. It knows nothing of
 // earlier connections, because the Engine behind a socket may have become another one.
 func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	api, err := client.NewClientWithOpts(
@@ -189,9 +212,19 @@ func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	var told engine
+	err = c.call(ctx, callTimeout, "ask the Engine for its version", "/version", func(ctx context.Context) error {
+		v, err := api.ServerVersion(ctx)
+		told.version = v.Version
+		told.podman = slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
+		return err
+	})
+	if err != nil && (errors.Is(err, errDisconnected) || ctx.Err() != nil) {
+		return nil, err
+	} // any other error does not matter: an Engine that does not tell what it is counts as Docker's
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.api = api
+	c.api, c.engine = api, told
 	return api, nil
 }
 

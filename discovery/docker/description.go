@@ -21,8 +21,8 @@ type description struct {
 }
 
 // describe returns the part of the Engine's response that lighter needs. version is the API version
-// of the response.
-func (c *Client) describe(a container.InspectResponse, version string) (description, error) {
+// of the response, and podman reports whether the Engine is Podman.
+func (c *Client) describe(a container.InspectResponse, version string, podman bool) (description, error) {
 	if a.ContainerJSONBase == nil || a.ID == "" {
 		return description{}, fmt.Errorf("inspect the container: the Engine at %s responded without an id", c.cfg.Host)
 	}
@@ -38,10 +38,11 @@ func (c *Client) describe(a container.InspectResponse, version string) (descript
 	if a.HostConfig != nil {
 		d.LogDriver = a.HostConfig.LogConfig.Type
 		d.LogFiles = logFiles(a.HostConfig.LogConfig)
-		d.OldEngine = versions.LessThan(version, versionOf23)
+		d.OldEngine = versions.LessThan(version, versionOf23) && !podman
+		d.Podman = podman
 	}
 	if a.State != nil {
-		d.Running = a.State.Running && !a.State.Restarting // the log of a container that waits for its restart has ended
+		d.Running = (a.State.Running || a.State.Paused) && !a.State.Restarting // Podman's paused ones do not run, and the log of a container that waits for its restart has ended
 		d.Started = parseTime(a.State.StartedAt)
 		d.Finished = parseTime(a.State.FinishedAt)
 	}

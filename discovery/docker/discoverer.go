@@ -185,22 +185,12 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 	}
 }
 
-// connect connects to the Engine and asks for what does not change during a connection: the Engine's
-// version and its host's name.
+// connect connects to the Engine, and asks for its host's name, which does not change during a connection.
 func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host string, err error) {
 	if api, err = d.client.connect(ctx); err != nil {
 		return nil, "", err
 	}
-	var engine string
-	err = d.client.call(ctx, callTimeout, "ask the Engine for its version", "/version", func(ctx context.Context) error {
-		v, err := api.ServerVersion(ctx)
-		engine = v.Version
-		return err
-	})
-	if errors.Is(err, errDisconnected) || ctx.Err() != nil {
-		return nil, "", err
-	} // any other error does not matter, because the Engine's version is only shown
-	d.client.health.versions(api.ClientVersion(), engine)
+	d.client.health.versions(api.ClientVersion(), d.client.engineVersion())
 	if d.cfg.HostNameSet {
 		return api, "", nil
 	}

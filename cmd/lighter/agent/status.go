@@ -143,7 +143,7 @@ func (a *Agent) followedContainers(g *graph) []web.Container {
 			Delivered: s.Delivered,
 			Error:     config.Words(s.LastError),
 		}
-		if at := a.positionsOf(f.path).Acked(key); at.Lines > 0 {
+		if at := a.positionsOf(f.path).Acked(key); at.HasLines() {
 			c.Position = time.Unix(0, at.Time).UTC()
 			if s.LastLine.After(c.Position) {
 				c.Lag = s.LastLine.Sub(c.Position).Seconds()

@@ -1,0 +1,79 @@
+package dockerlog
+
+import (
+	"context"
+	"errors"
+
+	"lighter"
+	"lighter/collector/position"
+	"lighter/collector/tail"
+)
+
+// This file holds what only Podman needs. Podman has these defects (docs/engines.md):
+//
+//   - A follower leaves out lines once the container has stopped. From a quarter of a second after that on,
+//     each line that the follower has not given yet is given or left out at random (nxadm/tail, StopAtEOF
+//     and sendLine). So what a follower gives is handed on only if the container still runs afterwards. The
+//     log of a container that has stopped is read without follow, which gives all of it.
+//   - The times of a log are whole seconds. If a run ends with a line that has no newline and the next one
+//     begins within that second, the times do not show where the line ends. So a position says of which
+//     messages such a line was made, and the type unended leaves those out.
+
+// prove returns errMore if what a follower of Podman gave may lack lines, because the container has stopped
+// since.
+func (t *Tailer) prove(ctx context.Context) error {
+	if !t.container.Podman || !t.following {
+		return nil
+	}
+	c, err := t.o.Engine.Inspect(ctx, t.container.ID)
+	switch {
+	case errors.Is(err, lighter.ErrGone):
+		return nil // the log cannot be read again
+	case err != nil:
+		return t.explain("ask whether the container runs", err)
+	case !c.Running || !c.Started.Equal(t.started):
+		return errMore
+	}
+	return nil
+}
+
+// addOfPodman adds a line to the batch.
+func (t *Tailer) addOfPodman(line *tail.Line) {
+	if t.finishing && line.EndedBy == 0 {
+		t.feed.AddUnended(line, t.decoder.unended.messages[line.Stream])
+	} else {
+		t.feed.Add(line)
+	}
+}
+
+// unended finds the messages of a log that were delivered as lines without a newline. A line that is open at
+// the end of a run always has the time of the log's last message: a piece is shorter than those of Docker,
+// so a message of another time ends its line.
+type unended struct {
+	position position.Position   // where reading goes on
+	at       int64               // the time of the last message, Unix nanoseconds
+	messages [2]position.Unended // of that time, by stream
+}
+
+// isDelivered counts a message, and reports whether it is part of a line without a newline that is before
+// the position.
+func (u *unended) isDelivered(at int64, stream int, last bool) bool {
+	delivered := u.comes(at, stream) && !last
+	m := &u.messages[stream]
+	if last {
+		m.After, m.Messages = m.After+1, 0
+	} else {
+		m.Messages++
+	}
+	return delivered
+}
+
+// comes reports whether the next message of a stream, which has the time at, is part of such a line if it
+// has no newline.
+func (u *unended) comes(at int64, stream int) bool {
+	if u.at != at {
+		u.at, u.messages = at, [2]position.Unended{}
+	}
+	m, delivered := u.messages[stream], u.position.Unended[stream]
+	return at == u.position.Time && m.After == delivered.After && m.Messages < delivered.Messages
+}

@@ -1,0 +1,214 @@
+package dockerlog_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// podmanScript is a script of a container of Podman, with random runs, and the lines that they have.
+type podmanScript struct {
+	*script
+	r      *rand.Rand
+	at     int64 // of the last record, Unix nanoseconds
+	n      int   // records that were written
+	open   [3]string
+	opened [3]int64 // the second in which a line without a newline was begun; 0: there is none
+	want   []string
+	came   []string
+	here   bool // the agent is
+}
+
+// write writes some records, and notes the lines that come of them.
+func (p *podmanScript) writeSome(most int) {
+	var all []record
+	for range p.r.IntN(most + 1) {
+		p.at += p.r.Int64N(300e6)
+		p.n++
+		text, stream := fmt.Sprintf("%d", p.n), byte(1+p.r.IntN(2))
+		if p.r.IntN(4) == 0 {
+			text = "the same"
+		}
+		if p.terminal {
+			stream = 1
+		}
+		second := p.at / 1e9
+		if p.opened[stream] != 0 && p.opened[stream] != second {
+			p.end(stream)
+		}
+		p.open[stream] += text
+		if p.r.IntN(3) > 0 || p.terminal {
+			p.end(stream)
+			text += "\n"
+		} else {
+			p.opened[stream] = second
+		}
+		all = append(all, record{p.at, stream, text})
+	}
+	p.write(all...)
+}
+
+// end notes that a stream's line has ended.
+func (p *podmanScript) end(stream byte) {
+	p.want = append(p.want, []string{"", "out: ", "err: "}[stream]+p.open[stream])
+	p.open[stream], p.opened[stream] = "", 0
+}
+
+// prompt ends the run of a terminal with a line that has no newline.
+func (p *podmanScript) prompt() {
+	p.at++
+	p.n++
+	text := fmt.Sprintf("%d> ", p.n)
+	p.write(record{p.at, 1, text})
+	p.open[1], p.opened[1] = text, p.at/1e9
+}
+
+// stopRun ends the container's run. The agent gives lines that have no newline if it sees that.
+func (p *podmanScript) stopRun() {
+	p.stop()
+	if !p.here {
+		return
+	}
+	p.settle()
+	for stream := range byte(3) {
+		if p.opened[stream] != 0 {
+			p.end(stream)
+		}
+	}
+}
+
+// startRun starts the container again.
+func (p *podmanScript) startRun() {
+	p.change(func() { p.started++; p.stopped = false })
+}
+
+// take acknowledges all lines and keeps them.
+func (p *podmanScript) take() {
+	p.settle()
+	p.sink.AckAll()
+	p.came = append(p.came, p.sink.Lines()...)
+}
+
+// Whatever a container of Podman writes, and however often it is started again within a second, each line
+// comes once and in order.
+func TestAnyRunsOfPodman(t *testing.T) {
+	seeds := uint64(3000)
+	if testing.Short() {
+		seeds = 300
+	}
+	for seed := range seeds {
+		synctest.Test(t, func(t *testing.T) { anyRunsOfPodman(t, seed) })
+	}
+}
+
+func anyRunsOfPodman(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	p := &podmanScript{r: r, at: scriptTime, here: true}
+	p.script = scriptBy(t, func(s *script) {
+		s.podman, s.seconds, s.pieces, s.terminal = true, true, 0, r.IntN(4) == 0
+		if r.IntN(2) == 0 {
+			s.forgets = r
+		}
+	})
+	for range 1 + r.IntN(5) {
+		p.writeSome(5)
+		if p.here && r.IntN(2) == 0 { // the follower is behind when the container stops
+			synctest.Wait()
+			if _, _, open := p.look(); open {
+				p.stand(r.IntN(4))
+			}
+			p.writeSome(8)
+			synctest.Wait()
+		}
+		switch r.IntN(4) {
+		case 0: // a quick restart, which the agent learns of afterwards
+			if !p.terminal {
+				p.stop()
+				p.startRun()
+				break
+			}
+			fallthrough
+		case 1:
+			if p.terminal && p.here && r.IntN(2) == 0 {
+				p.prompt()
+			}
+			p.stopRun()
+			if r.IntN(2) == 0 && p.here { // nothing more comes before the agent ends
+				p.take()
+				p.kill(p.startRun)
+				break
+			}
+			p.startRun()
+			if p.here {
+				p.stopTail()
+				p.tail()
+			}
+		case 2: // the agent is away
+			if !p.here {
+				p.here = true
+				p.tail()
+				break
+			}
+			p.stand(-1)
+			p.take()
+			p.here = false
+			p.die()
+		case 3:
+			if p.here {
+				p.stand(-1)
+				p.breakOff()
+			}
+		}
+	}
+	if !p.here {
+		p.here = true
+		p.tail()
+	}
+	p.stand(-1)
+	p.writeSome(5)
+	p.stopRun()
+	p.take()
+	byStream := func(a, b string) int { return strings.Compare(a[:len("out")], b[:len("out")]) }
+	slices.SortStableFunc(p.want, byStream)
+	slices.SortStableFunc(p.came, byStream)
+	if diff := cmp.Diff(p.want, p.came); diff != "" {
+		t.Errorf("seed %d: lines (-want +got):\n%s", seed, diff)
+	}
+	if n := p.gaps(); n != 0 {
+		t.Errorf("%v gaps, want none; log:\n%s", n, p.said)
+	}
+}
+
+// A container of Podman that writes a lot stops while the follower is behind.
+func TestFollowerThatForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scriptBy(t, func(s *script) {
+			s.podman, s.seconds, s.pieces, s.forgets = true, true, 0, rand.New(rand.NewPCG(1, 2))
+		})
+		s.stand(30_000)
+		var all []record
+		var want []string
+		for n := range int64(100_000) {
+			all = append(all, out(n*100, fmt.Sprint(n)))
+			want = append(want, fmt.Sprint("out: ", n))
+		}
+		s.write(all...)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		s.stop()
+		s.settle()
+		s.sink.AckAll()
+		s.expect(want...)
+		if s.forgot == 0 {
+			t.Error("the follower has left out nothing, so nothing is tested")
+		}
+		s.kill()
+		s.expect()
+	})
+}
