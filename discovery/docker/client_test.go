@@ -100,6 +100,31 @@ func TestKindsOfErrors(t *testing.T) {
 	}
 }
 
+// Podman speaks an API of Docker's before 23, and has other defects than those Engines. It says of paused
+// containers that they do not run.
+func TestInspectOfPodman(t *testing.T) {
+	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.41"})
+	container := e.Create(dockersim.Spec{Name: "api"})
+	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/version"):
+			_, _ = w.Write([]byte(`{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine","Version":"4.3.1"},{"Name":"Conmon","Version":"2.1.6"}]}`))
+		case strings.HasSuffix(r.URL.Path, "/json"):
+			_, _ = w.Write([]byte(`{"Id":"` + container.ID() + `","State":{"Status":"paused","Running":false,"Paused":true},"HostConfig":{"LogConfig":{"Type":"json-file"}}}`))
+		default:
+			return false
+		}
+		return true
+	})
+	got, err := c.Inspect(t.Context(), container.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Podman || got.OldEngine || !got.Running {
+		t.Errorf("Podman %t, an old Engine %t, running %t; want a running container of Podman", got.Podman, got.OldEngine, got.Running)
+	}
+}
+
 func TestInspect(t *testing.T) {
 	recorded, err := os.ReadFile("testdata/inspect.json")
 	if err != nil {
