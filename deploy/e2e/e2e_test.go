@@ -71,6 +71,7 @@ func TestLighter(t *testing.T) {
 			{"agent_killed", everyEngine, filesAlways, (*lab).agentKilled},
 			{"engine_killed", machineAlone, bothAlways, (*lab).engineKilled},
 			{"loki_away", machineAlone, socketAlone, (*lab).lokiAway},
+			{"limited", machineAlone, socketAlone, (*lab).limited},
 			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
 			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
 		} {
