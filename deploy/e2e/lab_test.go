@@ -69,7 +69,7 @@ func (l *lab) startBackends(t *testing.T) {
 	defer l.timed("backends ready")()
 	ctx := t.Context()
 	var err error
-	l.loki, err = backend.StartLoki(ctx, t.TempDir())
+	l.loki, err = backend.StartLoki(ctx, t.TempDir(), backend.WithoutShards)
 	must(t, err)
 	t.Cleanup(func() { l.loki.Close() })
 	l.prom, err = backend.StartPrometheus(ctx, t.TempDir())

@@ -14,7 +14,7 @@ import (
 // which is not, must not wait for it. In the end Loki has every line of both.
 func (l *lab) limited(t *testing.T) {
 	ctx := t.Context()
-	loki, err := backend.StartLoki(ctx, t.TempDir(), "per_stream_rate_limit: 64KB", "per_stream_rate_limit_burst: 256KB")
+	loki, err := backend.StartLoki(ctx, t.TempDir(), backend.SlowStreams)
 	must(t, err)
 	t.Cleanup(func() { loki.Close() })
 	must(t, loki.Ready(ctx))

@@ -46,25 +46,48 @@ type ref struct {
 
 // encode writes into out the push request that carries the entries of batches: a stream for
 // each label set, in the order of their first entries, with its entries in the order of
-// the batches. text renders a stream's labels.
+// the batches. The largest stream comes last, see largest. text renders a stream's labels.
 func (e *encoder) encode(out *compressed, batches []*lighter.Batch, text func(*lighter.Stream) string) {
 	out.begin(e.gather(batches, text))
+	last := largest(len(e.streams), func(i int) int { return e.streams[i].size })
 	for i := range e.streams {
-		s := &e.streams[i]
-		out.raw = append(out.raw, tagStreams)
-		out.raw = binary.AppendUvarint(out.raw, uint64(s.size))
-		out.raw = append(out.raw, tagLabels)
-		out.raw = binary.AppendUvarint(out.raw, uint64(len(s.labels)))
-		out.raw = append(out.raw, s.labels...)
-		for _, r := range s.refs {
-			out.raw = r.append(out.raw)
-			if len(out.raw) >= pieceBytes {
-				out.compress()
-			}
+		if i != last {
+			e.streams[i].encode(out)
 		}
+	}
+	if len(e.streams) > 0 {
+		e.streams[last].encode(out)
 	}
 	out.end()
 	e.reset()
+}
+
+// encode writes the stream's field.
+func (s *encodedStream) encode(out *compressed) {
+	out.raw = append(out.raw, tagStreams)
+	out.raw = binary.AppendUvarint(out.raw, uint64(s.size))
+	out.raw = append(out.raw, tagLabels)
+	out.raw = binary.AppendUvarint(out.raw, uint64(len(s.labels)))
+	out.raw = append(out.raw, s.labels...)
+	for _, r := range s.refs {
+		out.raw = r.append(out.raw)
+		if len(out.raw) >= pieceBytes {
+			out.compress()
+		}
+	}
+}
+
+// largest returns which of n streams is the largest one, which is to be the last of its request. If Loki
+// refuses a stream because it is over its limit, but stores the last stream of the request, it answers
+// 204 as if it had stored all. The largest stream is the one that is most likely over its limit.
+func largest(n int, size func(i int) int) int {
+	found, most := 0, 0
+	for i := range n {
+		if s := size(i); s >= most {
+			found, most = i, s
+		}
+	}
+	return found
 }
 
 // gather sorts the entries by stream and sums up the sizes, which come before the data. It

@@ -27,7 +27,8 @@ import (
 // for the stream later is put behind them, while all other streams go on.
 //
 // Loki names one stream even if it has refused several, and it answers 204 if it has refused some but
-// stored the last stream of a request. What it refuses without a word is lost: no response tells.
+// stored the last stream of a request. What it refuses without a word is lost: no response tells. So the
+// largest stream of a request is the last one.
 
 const (
 	// limitedLane is the lane of the queue on disk for streams that are limited. Its records are of
@@ -297,6 +298,11 @@ func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, p
 	}
 	if parts == nil {
 		return r, nil, nil
+	}
+	if len(kept.Streams) > 0 {
+		i := largest(len(kept.Streams), func(i int) int { return kept.Streams[i].Size() })
+		last := kept.Streams[i]
+		kept.Streams = append(slices.Delete(kept.Streams, i, i+1), last)
 	}
 	rest, err = request(&kept)
 	rest.Tenant, rest.Refused = r.Tenant, r.Refused

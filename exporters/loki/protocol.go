@@ -31,7 +31,8 @@ func (protocol) Split(r send.Request) (send.Request, send.Request, error) {
 	return splitAt(r, r.Items/2)
 }
 
-// splitAt returns the first n entries of a request as one, and the others.
+// splitAt returns the first n entries of a request as one, and the others. The streams keep their order: the
+// last one is the one that is most likely over its limit, see largest.
 func splitAt(r send.Request, n int) (first, rest send.Request, err error) {
 	req, err := decode(r.Body)
 	if err != nil {

@@ -117,7 +117,7 @@ func (s *Server) handleLoki(w http.ResponseWriter, r *http.Request) {
 }
 
 // takeOutLimited removes the streams from a request that Limit has the Server refuse. It returns
-// what Loki says of one of them, or "" if there is none. s.mu is held.
+// what Loki says if the last one is among them, or "" if not. s.mu is held.
 func (s *Server) takeOutLimited(req *push.PushRequest, sets *[]labels.Labels) (refused string) {
 	if s.limited == nil {
 		return ""
@@ -126,7 +126,7 @@ func (s *Server) takeOutLimited(req *push.PushRequest, sets *[]labels.Labels) (r
 	var kept []labels.Labels
 	for i, one := range req.Streams {
 		if !s.limited((*sets)[i]) {
-			streams, kept = append(streams, one), append(kept, (*sets)[i])
+			streams, kept, refused = append(streams, one), append(kept, (*sets)[i]), ""
 			continue
 		}
 		size := 0

@@ -47,14 +47,18 @@ func TestPushMetadata(t *testing.T) {
 	}
 }
 
-// A stream that is limited is refused by its name, and the others of the request are kept.
+// A stream that is limited is refused by its name if it is the last one, and the others of the request are
+// kept.
 func TestLimit(t *testing.T) {
 	s := receiver.New(receiver.Options{})
 	s.Limit(func(l labels.Labels) bool { return l.Get("a") == "2" })
 	stream := func(set string) push.Stream {
 		return push.Stream{Labels: set, Entries: []push.Entry{{Timestamp: time.Unix(0, 1), Line: "x"}}}
 	}
-	w := pushTo(t, s, stream(`{a="1"}`), stream(`{a="2"}`), stream(`{a="3"}`))
+	if w := pushTo(t, s, stream(`{a="2"}`), stream(`{a="1"}`)); w.Code != 204 || len(s.Streams()) != 1 {
+		t.Errorf("a stream before the last one: status %d, %d streams are kept", w.Code, len(s.Streams()))
+	}
+	w := pushTo(t, s, stream(`{a="3"}`), stream(`{a="2"}`))
 	if w.Code != 429 || !strings.Contains(w.Body.String(), `Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '{a="2"}'`) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}

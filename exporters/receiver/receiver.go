@@ -82,8 +82,9 @@ func (s *Server) Respond(f Respond) {
 }
 
 // Limit makes the Server refuse the log streams that limited reports, as Loki does at its limit for
-// a stream: it stores the others of a request, and answers 429 with the name of one that it has not
-// stored. nil ends that.
+// a stream: it stores the others of a request, and answers 429 with the name of the last stream if it has
+// not stored that one. If it has, it answers 204, and nothing tells that others are missing (Loki 3.7,
+// pkg/ingester/instance.go, Push). nil ends that.
 func (s *Server) Limit(limited func(labels.Labels) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,9 +23,17 @@ var lokiConfig string
 // Loki is a running Loki, in one process, its limits left as they come but for those in loki.yaml.
 type Loki struct{ *process }
 
-// StartLoki builds and starts Loki with its data in dir, and with limits that are not the default, such as
-// "per_stream_rate_limit: 64KB". It may not be ready yet.
-func StartLoki(ctx context.Context, dir string, limits ...string) (*Loki, error) {
+// Limits of a Loki, as its file has them below limits_config.
+const (
+	// WithoutShards are Loki's own limits, but a stream above 1.5 MB/s is not split in several: what comes
+	// twice would then be kept twice.
+	WithoutShards = "  shard_streams: {enabled: false}\n"
+	// SlowStreams limits how fast a stream may grow.
+	SlowStreams = "  per_stream_rate_limit: 64KB\n  per_stream_rate_limit_burst: 256KB\n"
+)
+
+// StartLoki builds and starts Loki with its data in dir. It may not be ready yet.
+func StartLoki(ctx context.Context, dir, limits string) (*Loki, error) {
 	binary, err := tool.Tool{
 		Name: "loki", Module: "github.com/grafana/loki/v3",
 		Package: "github.com/grafana/loki/v3/cmd/loki", Tags: "noasm",
@@ -38,10 +46,7 @@ func StartLoki(ctx context.Context, dir string, limits ...string) (*Loki, error)
 		return nil, err
 	}
 	port := func(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
-	config := strings.NewReplacer("{dir}", dir, "{http}", port(addrs[0]), "{grpc}", port(addrs[1])).Replace(lokiConfig)
-	for _, limit := range limits { // the limits are the end of the file
-		config += "  " + limit + "\n"
-	}
+	config := strings.NewReplacer("{dir}", dir, "{http}", port(addrs[0]), "{grpc}", port(addrs[1]), "{limits}", limits).Replace(lokiConfig)
 	file := filepath.Join(dir, "loki.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
