@@ -81,7 +81,7 @@ func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
 }
 
 func roundsOf(tb testing.TB, buffers *Buffers, cfg Config, contentType string, pages [][]byte) func() {
-	of := newPages(testTarget, cfg, []Sink{benchSink{}})
+	of := newPages(testTarget, cfg, []Sink{benchSink{}}, make([]string, 1))
 	at, next := int64(1_700_000_000_000), 0
 	p := &page{contentType: contentType}
 	spare := sync.Pool{New: func() any { return &[]byte{} }}

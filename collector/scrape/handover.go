@@ -49,9 +49,9 @@ func (p *pages) takeOver(from *pages) {
 		p.memo.Distrust()
 		return
 	}
-	origin := make([]int, len(p.sinks))
-	for i, sink := range p.sinks {
-		origin[i] = slices.Index(from.sinks, sink)
+	origin := make([]int, len(p.names))
+	for i, name := range p.names {
+		origin[i] = slices.Index(from.names, name)
 	}
 	p.memo.MoveTo(origin)
 }

@@ -69,6 +69,9 @@ func TestHandover(t *testing.T) {
 		"another sink and another rule": {"bc", func(c *scrape.Config) { c.MetricRelabel = []*relabel.Config{rename} }, "a 3\nb 4\n", sinks{
 			"b": {"a": {"stale"}, "renamed": {"3"}, "b": {"4"}, "up": {"1"}, "scrape_series_added": {"1"}},
 			"c": {"renamed": {"3"}, "b": {"4"}, "up": {"1"}, "scrape_series_added": {"1"}}}},
+		"another sink of the same name": {"aB", nil, "a 3\n", sinks{
+			"a": {"a": {"3"}, "b": {"stale"}, "up": {"1"}, "scrape_series_added": {"0"}},
+			"B": {"a": {"3"}, "b": {"stale"}, "up": {"1"}, "scrape_series_added": {"0"}}}},
 		"other sinks": {"cd", nil, "a 3\nb 4\n", sinks{
 			"c": {"a": {"3"}, "b": {"4"}, "up": {"1"}, "scrape_series_added": {"0"}},
 			"d": {"a": {"3"}, "b": {"4"}, "up": {"1"}, "scrape_series_added": {"0"}}}},
@@ -84,7 +87,7 @@ func TestHandover(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				all := map[string]*recorder{"a": {}, "b": {}, "c": {}, "d": {}}
+				all := map[string]*recorder{"a": {}, "b": {name: "b"}, "B": {name: "b"}, "c": {}, "d": {}}
 				cfg := testConfig()
 				first := mustNew(t, target(), cfg, pages(text, "# TYPE a gauge\na 1\nb 2\n"), all["a"], all["b"])
 				stop := first.run(t)

@@ -73,6 +73,7 @@ func startOf(unknown []byte) int64 {
 
 // recorder is a Sink that decodes what it is given with the library.
 type recorder struct {
+	name string // of the sink; its own if empty
 	drop func(labels.Labels) bool
 	fail error
 
@@ -260,10 +261,19 @@ func newWith(tb testing.TB, t lighter.Target, cfg scrape.Config, client *http.Cl
 	if len(sinks) == 0 {
 		sinks = []scrape.Sink{l.sink}
 	}
+	var names []string
+	for _, sink := range sinks {
+		name := fmt.Sprintf("%p", sink)
+		if r, ok := sink.(*recorder); ok && r.name != "" {
+			name = r.name
+		}
+		names = append(names, name)
+	}
 	var err error
 	l.Loop, err = scrape.New(t, cfg, scrape.Options{
 		Client:    client,
 		Sinks:     sinks,
+		Names:     names,
 		Buffers:   scrape.NewBuffers(scrape.PageMemory),
 		UserAgent: "lighter/test",
 		Metrics:   scrape.NewMetrics(l.registry),

@@ -65,7 +65,7 @@ func TestNothingKeepsALargePage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := NewBuffers(PageMemory)
-			of := newPages(testTarget, tc.cfg, []Sink{benchSink{}})
+			of := newPages(testTarget, tc.cfg, []Sink{benchSink{}}, make([]string, 1))
 			for round := range 3 {
 				body := tc.page(round)
 				p := b.getPage(nil)

@@ -69,6 +69,7 @@ type Packer interface {
 type Options struct {
 	Client    *http.Client // made by NewClient
 	Sinks     []Sink
+	Names     []string // of the Sinks: one that takes the place of another one of its name has what that had
 	Buffers   *Buffers // one a process
 	UserAgent string
 	Metrics   *Metrics
@@ -119,7 +120,7 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 		cfg:     cfg,
 		target:  parsed,
 		request: newRequest(parsed, cfg, o.UserAgent),
-		pages:   newPages(parsed.labels, cfg, o.Sinks),
+		pages:   newPages(parsed.labels, cfg, o.Sinks, o.Names),
 		refused: make([]trouble, len(o.Sinks)),
 		status:  Status{Labels: parsed.labels, URL: parsed.shown, Health: Unknown},
 	}, nil

@@ -33,7 +33,8 @@ const maxSeriesText = 1 << 20
 type pages struct {
 	rules
 	sinks  []Sink
-	report *report // whose series no page may show
+	names  []string // of the sinks
+	report *report  // whose series no page may show
 	memo   *memo.Memo
 	starts startTimes
 
@@ -42,10 +43,11 @@ type pages struct {
 	symbols     *labels.SymbolTable
 }
 
-func newPages(target labels.Labels, cfg Config, sinks []Sink) *pages {
+func newPages(target labels.Labels, cfg Config, sinks []Sink, names []string) *pages {
 	return &pages{
 		rules:   newRules(target, cfg),
 		sinks:   sinks,
+		names:   names,
 		report:  newReport(target, sinks),
 		memo:    memo.New(len(sinks)),
 		symbols: labels.NewSymbolTable(),

@@ -43,7 +43,7 @@ type subject struct {
 }
 
 func newSubject(cfg Config, sinks ...Sink) *subject {
-	return &subject{pages: newPages(testTarget, cfg, sinks), buffers: NewBuffers(PageMemory), reader: &reader{}}
+	return &subject{pages: newPages(testTarget, cfg, sinks, make([]string, len(sinks))), buffers: NewBuffers(PageMemory), reader: &reader{}}
 }
 
 // read is a round. The points are those of the first sink.
@@ -115,7 +115,7 @@ func FuzzRounds(f *testing.F) {
 			at += 1000 - 1300*int64(step>>7) // the clock may go back
 			body := pageOf(a, b, int(step&63))
 			if step&64 != 0 {
-				next := newPages(testTarget, cfg, []Sink{plainSink{}})
+				next := newPages(testTarget, cfg, []Sink{plainSink{}}, make([]string, 1))
 				next.takeOver(s.pages)
 				s.pages = next
 			}

@@ -18,9 +18,11 @@ func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) coll
 	id := n.Name + t.Labels.String()
 	o := scrape.Options{Client: g.part(n.Name).client, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
 	made := []uint64{g.part(n.Name).id}
-	for _, p := range g.parts(n.To) {
-		o.Sinks = append(o.Sinks, p.samples)
-		made = append(made, p.id)
+	for _, name := range n.To {
+		if p := g.part(name); p != nil {
+			o.Sinks, o.Names = append(o.Sinks, p.samples), append(o.Names, name)
+			made = append(made, p.id)
+		}
 	}
 	return collector.Job{
 		ID:      id,
