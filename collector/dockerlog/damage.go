@@ -25,7 +25,10 @@ type remedy struct {
 	last   int   // ask for so many messages from the end of the log; 0: for all from a time on
 	oldest int64 // the time of the first of them when they were counted, Unix nanoseconds
 	lost   bool  // the Engine cannot give the lines between the position and the response
-	sound  bool  // the response will have all that the log holds, however long that takes
+
+	// unchecked means that the response is not compared with the end of the log: an examination has just
+	// found how much the Engine gives.
+	unchecked bool
 }
 
 // cannotRead reports whether err, with which a stream ended, shows that the Engine cannot read the
@@ -38,7 +41,8 @@ func (t *Tailer) cannotRead(err error, progress bool) bool {
 
 // examine finds out how to read on after a stream that ended with cause, and sets the remedy. The Engine
 // has thrown lines away, or it cannot read a part of the log, or it was only slow. examine returns cause
-// if it cannot tell which.
+// if the Engine cannot give even one last message, and another error if the Engine could not be asked. It
+// blocks for up to maxExamination.
 func (t *Tailer) examine(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, maxExamination)
 	defer cancel()
@@ -64,9 +68,9 @@ func (t *Tailer) examine(ctx context.Context, cause error) error {
 	case damaged && end.n == 0:
 		return cause
 	case !damaged && !reaches(end.oldest, from):
-		t.remedy = remedy{sound: true} // the Engine can read all of it
+		t.remedy = remedy{unchecked: true} // the Engine can read all of it
 	default:
-		t.remedy = remedy{last: end.n, oldest: end.oldest, sound: true, lost: !reaches(end.oldest, from)}
+		t.remedy = remedy{last: end.n, oldest: end.oldest, unchecked: true, lost: !reaches(end.oldest, from)}
 	}
 	return nil
 }

@@ -110,8 +110,9 @@ func (d *decoder) finish(rest []byte) {
 	d.lines.End(tail.Stderr)
 }
 
-// need returns how long the message is that b begins with, as far as b tells: so many bytes
-// must be there for next to get on.
+// need returns how large the buffer that begins with b must be for next to get on. It has room for the
+// header and the message, of which at most maxMessage is held, or for some bytes behind b if the log is a
+// terminal's, whose messages tell no length.
 func (d *decoder) need(b []byte) int {
 	if d.lines.Terminal {
 		return len(b) + max(minRead, len(b)/4)

@@ -63,7 +63,7 @@ func (t *Tailer) readOldEngine(ctx context.Context) error {
 // may leave out files that is the whole log, as long as there is no line by which to tell that it did.
 func (t *Tailer) unread() portion {
 	if t.remedy.last > 0 {
-		return lastMessages
+		return fromLast
 	}
 	if from, _ := t.feed.From(); leavesOutFiles(t.container) && !from.HasLines() {
 		return whole
@@ -111,11 +111,11 @@ func (t *Tailer) rounds(ctx context.Context) error {
 // round reads the log to its end once, and returns when there is probably more, or when it has
 // ended.
 func (t *Tailer) round(ctx context.Context, p *pace) (ended bool, err error) {
-	following, stop := context.WithTimeout(ctx, maxQuiet)
+	quiet, stop := context.WithTimeout(ctx, maxQuiet)
 	defer stop()
 	// The follower is opened before the snapshot, so that a line which is written after the
 	// snapshot's end ends the wait below.
-	follower, err := t.o.Engine.OpenLogs(following, t.container.ID, 0, true, newLines)
+	follower, err := t.o.Engine.OpenLogs(quiet, t.container.ID, 0, true, newLines)
 	if err != nil {
 		return false, t.explain("open the log", err)
 	}
@@ -126,9 +126,9 @@ func (t *Tailer) round(ctx context.Context, p *pace) (ended bool, err error) {
 	if err := sleep(ctx, p.after(t.bytes, t.decoder.oldest, t.decoder.newest)); err != nil {
 		return false, err
 	}
-	quiet := time.Now()
+	began := time.Now()
 	_, err = follower.Read(make([]byte, 1))
-	if time.Since(quiet) > maxRound {
+	if time.Since(began) > maxRound {
 		p.reset()
 	}
 	if ctx.Err() != nil {

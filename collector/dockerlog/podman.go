@@ -58,7 +58,7 @@ type unended struct {
 // isDelivered counts a message, and reports whether it is part of a line without a newline that is before
 // the position.
 func (u *unended) isDelivered(at int64, stream int, last bool) bool {
-	delivered := u.comes(at, stream) && !last
+	delivered := u.nextIsDelivered(at, stream) && !last
 	m := &u.messages[stream]
 	if last {
 		m.After, m.Messages = m.After+1, 0
@@ -68,9 +68,9 @@ func (u *unended) isDelivered(at int64, stream int, last bool) bool {
 	return delivered
 }
 
-// comes reports whether the next message of a stream, which has the time at, is part of such a line if it
-// has no newline.
-func (u *unended) comes(at int64, stream int) bool {
+// nextIsDelivered reports whether the next message of a stream, which has the time at, is part of such a
+// line if it has no newline.
+func (u *unended) nextIsDelivered(at int64, stream int) bool {
 	if u.at != at {
 		u.at, u.messages = at, [2]position.Unended{}
 	}

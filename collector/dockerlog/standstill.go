@@ -42,7 +42,7 @@ type standstill struct {
 	newest    int64         // the time of the newest message that has come
 	expecting bool          // the stream has still to give some of what the log held when it was opened
 	given     bool          // the stream has given something
-	patience  time.Duration // how long the stream may take for that
+	patience  time.Duration // how long one read may wait while expecting is set
 	silence   time.Duration // until the next check
 	found     error
 }
@@ -104,8 +104,9 @@ func (s *standstill) read(n int) error {
 	return s.found
 }
 
-// check asks the Engine whether the log has messages newer than the stream has given, and closes
-// the stream if so. The timer runs it in a goroutine of its own.
+// check closes the stream with errHole if the stream has still to give what the log held when it was
+// opened, and with errStandstill if the Engine says twice, onTheWay apart, that the log has a newer message.
+// The timer runs it in a goroutine of its own.
 func (s *standstill) check() {
 	s.mu.Lock()
 	if !s.waiting {

@@ -18,22 +18,24 @@ var errMore = errors.New("the stream ended before the log")
 type portion int
 
 const (
-	following    portion = iota // from where reading goes on until the container stops
+	fromPosition portion = iota // from where reading goes on until the container stops
 	toTheEnd                    // from where reading goes on to the present end of the log
-	lastMessages                // as many last messages as the remedy says, and then until the container stops
-	whole                       // from the first line to the present end of the log; only of an Engine before 23
+	// fromLast is as many last messages as the remedy says, and then what comes until the container stops,
+	// unless it is Podman's or its log is read in rounds.
+	fromLast
+	whole // from the first line to the present end of the log; only of an Engine before 23
 )
 
 // follow reads one stream to its end and returns why it ended.
 func (t *Tailer) follow(ctx context.Context) error {
 	if t.remedy.last > 0 {
-		return t.drain(ctx, lastMessages)
+		return t.drain(ctx, fromLast)
 	}
 	if t.readOnce {
 		t.readOnce = false
 		return t.drain(ctx, toTheEnd)
 	}
-	return t.drain(ctx, following)
+	return t.drain(ctx, fromPosition)
 }
 
 // drain reads one response to its end and returns what that end means.
@@ -59,19 +61,19 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	if clockWasSetBack(from) {
 		since = 0 // it is not known by how much
 	}
-	last, follow := 0, p == following
+	last, follow := 0, p == fromPosition
 	switch p {
 	case whole:
 		since = 0
-	case lastMessages:
+	case fromLast:
 		since, last, follow = 0, known.last, !inRounds(t.container) && !t.container.Podman
 	}
 	mustReach, stopBefore := int64(0), int64(0)
-	if !known.sound {
+	if !known.unchecked {
 		if mustReach, err = t.mustReach(ctx, from); err != nil {
 			return t.explain("find the end of the log", err)
 		}
-		if t.container.OldEngine && p == following && mustReach != 0 {
+		if t.container.OldEngine && p == fromPosition && mustReach != 0 {
 			stopBefore = t.damageAhead(ctx, from, mustReach)
 		}
 	}
@@ -83,7 +85,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	t.body, t.top = body, from.Time
 	t.begin(from, follow)
 	switch {
-	case p != lastMessages:
+	case p != fromLast:
 	case known.lost:
 		t.decoder.firstBy = known.oldest
 	default:
@@ -161,7 +163,7 @@ func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
 		return p, err
 	}
 	t.started = c.Started
-	if t.container.Podman && p == following && !c.Running {
+	if t.container.Podman && p == fromPosition && !c.Running {
 		p = toTheEnd
 	}
 	return p, nil

@@ -41,8 +41,8 @@ type Engine interface {
 	Inspect(ctx context.Context, id string) (*lighter.Container, error)
 }
 
-// Options are what all tailers of a process share; a Tailer owns none of it. A stream is
-// closed when Logs has been full for Patience.
+// Options are what a Tailer works with; it owns none of it. A stream is closed when Logs has been full for
+// Patience.
 type Options struct {
 	tail.Options
 	Engine Engine
@@ -349,11 +349,12 @@ func (t *Tailer) ended(ctx context.Context) error {
 // from a time on, or for some last messages if last is not 0. It returns 0 if there is none. The Engine
 // finds last messages from the end of the log, however long that is.
 func (t *Tailer) firstTime(ctx context.Context, since int64, last int) (int64, error) {
-	if since == 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Minute) // the Engine need not search for it
-		defer cancel()
+	timeout := time.Minute
+	if since != 0 {
+		timeout = maxExamination // the Engine searches for it from the start of the log
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, since, false, last)
 	if err != nil {
 		return 0, err

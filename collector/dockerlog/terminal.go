@@ -81,7 +81,7 @@ func (d *decoder) nextStamp(b []byte, whole bool) int {
 		if at == t && whole && (len(rest) == 0 || string(rest) == "\r") {
 			return start
 		}
-		if at == t && d.unended != nil && d.unended.comes(t, tail.Stdout) {
+		if at == t && d.unended != nil && d.unended.nextIsDelivered(t, tail.Stdout) {
 			return start
 		}
 		earlier := t < d.started || t%int64(time.Second) == 0

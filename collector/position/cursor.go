@@ -6,7 +6,7 @@ import "bytes"
 // collector that reads the log.
 type Cursor struct {
 	store *Store
-	id    string
+	key   string
 
 	// all guarded by store.mu
 	acked   point
@@ -86,8 +86,8 @@ func (c *Cursor) State() []byte {
 	return c.read.state
 }
 
-// Mark says that lines up to a position are handed on, the first of time first. The caller calls Ack
-// or Undo of what it returns, once.
+// Mark notes that the lines up to upTo are handed on; first is the time of the first of them, Unix
+// nanoseconds. The caller must call Ack or Undo on the Mark that it returns, once.
 func (c *Cursor) Mark(first int64, upTo Position, bookmark Bookmark) *Mark {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
@@ -107,9 +107,9 @@ type Mark struct {
 	acked  bool
 }
 
-// Keep says what the stages of the log keep as of the end of the lines, such as what they have
+// SetState says what the stages of the log keep as of the end of the lines, such as what they have
 // counted. It is written together with the position. Call it before Ack, and before the next Mark.
-func (m *Mark) Keep(state []byte) {
+func (m *Mark) SetState(state []byte) {
 	m.cursor.store.mu.Lock()
 	defer m.cursor.store.mu.Unlock()
 	m.upTo.state = state
@@ -157,7 +157,7 @@ func (m *Mark) Undo() {
 
 // record is the journal's line that says what is acknowledged.
 func (c *Cursor) record() record {
-	r := record{ID: c.id, Position: c.acked.Position, State: c.acked.state}
+	r := record{ID: c.key, Position: c.acked.Position, State: c.acked.state}
 	if bookmark := c.acked.bookmark; bookmark != (Bookmark{}) {
 		r.File = &bookmark
 	}

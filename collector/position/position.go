@@ -1,9 +1,9 @@
-// Package position remembers how far each container's log is delivered.
+// Package position remembers how far each log is delivered on each path.
 //
 // A Store is a journal in the data directory: a line a change, written before the
 // acknowledgement counts as handled, rewritten from time to time to what is current. It
 // survives kill -9 of the agent, and a journal that was cut short or damaged costs the
-// damaged lines only. A Cursor is one container's part of it. Collectors hand on batches
+// damaged lines only. A Cursor is one log's part of it. Collectors hand on batches
 // and move their cursors; exporters acknowledge; nobody else writes.
 package position
 
@@ -20,8 +20,9 @@ import "fmt"
 type Position struct {
 	Time  int64 `json:"t"` // Unix nanoseconds
 	Lines int   `json:"n"`
-	// Low is the least time of what must be read again, Unix nanoseconds; 0 where it is Time's
-	// own second. It is less where a line that began then is not whole yet, or the clock was set back.
+	// Low is the time of the oldest line that must be read again, Unix nanoseconds. 0 means that no such
+	// line is more than maxBackward before Time. It is set if a line that began earlier is not whole yet, or
+	// if the clock was set back.
 	Low int64 `json:"low,omitempty"`
 	// Unended are, by stream, the messages of Time's last line that is delivered although it has no
 	// newline, because the container's run ended with it. Lines does not count that line. It is kept for

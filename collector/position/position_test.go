@@ -284,7 +284,7 @@ func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	c := s.Cursor("a")
 	one, _ := c.Begin(1, at(1))
 	one()
-	s.Keep(none)
+	s.Retain(none)
 	if got := onDisk(t, dir, "a"); got != at(1) {
 		t.Errorf("on disk = %s, want %s: its last lines are still being read", got, at(1))
 	}
@@ -303,8 +303,8 @@ func TestContainerThatIsBackIsKept(t *testing.T) {
 	s := position.InMemory()
 	c := s.Cursor("a")
 	one, _ := c.Begin(1, at(1))
-	s.Keep(func(string) bool { return false })
-	s.Keep(func(string) bool { return true })
+	s.Retain(func(string) bool { return false })
+	s.Retain(func(string) bool { return true })
 	one()
 	c.Done()
 	if got := s.Acked("a"); got != at(1) {
@@ -422,7 +422,7 @@ func TestStateGoesWithThePosition(t *testing.T) {
 	mark := func(line int64, state string) *position.Mark {
 		m := c.Mark(line, at(line), position.Bookmark{})
 		if state != "" {
-			m.Keep([]byte(state))
+			m.SetState([]byte(state))
 		}
 		return m
 	}

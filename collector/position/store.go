@@ -15,7 +15,8 @@ import (
 
 const fileName = "positions.jsonl"
 
-// Store is the positions of all containers. It is safe for concurrent use. Its lock is never held
+// Store holds the position of each log on each path, by key: the key is tail.Options.KeyPrefix and the
+// container's id. It is safe for concurrent use. Its lock is never held
 // while the disk is read or written.
 type Store struct {
 	journal *journal // nil: nothing is written
@@ -85,44 +86,45 @@ func (s *Store) load(b []byte) (bad int) {
 	return bad
 }
 
-// Cursor returns the cursor of a container; it is new, and its position zero, where
-// there is none yet. Call Done when nothing will be handed on any more.
-func (s *Store) Cursor(id string) *Cursor {
+// Cursor returns the cursor of a key, a new one with the zero position if there is none. Call Done on it
+// when nothing more will be handed on.
+func (s *Store) Cursor(key string) *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.cursor(id)
+	c := s.cursor(key)
 	c.holders++
 	return c
 }
 
-func (s *Store) cursor(id string) *Cursor {
-	c := s.cursors[id]
+func (s *Store) cursor(key string) *Cursor {
+	c := s.cursors[key]
 	if c == nil {
-		c = &Cursor{store: s, id: id}
-		s.cursors[id] = c
+		c = &Cursor{store: s, key: key}
+		s.cursors[key] = c
 	}
 	return c
 }
 
-// Acked returns the position up to which a container's log is acknowledged; it is zero
-// for a container that has none.
-func (s *Store) Acked(id string) Position {
+// Acked returns the position up to which the log of a key is acknowledged; it is zero for a key that has
+// none.
+func (s *Store) Acked(key string) Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.cursors[id]; c != nil {
+	if c := s.cursors[key]; c != nil {
 		return c.acked.Position
 	}
 	return Position{}
 }
 
-// Keep forgets every container that exists does not name, as soon as nobody reads it any
-// more and all that was read of it is acknowledged. Call it with all containers of the Engine, never with a part of them.
-func (s *Store) Keep(exists func(id string) bool) {
+// Retain forgets every key of which exists reports that its log is gone, as soon as nobody reads the log any
+// more and all that was read of it is acknowledged. exists must know all containers of the Engine, never a
+// part of them.
+func (s *Store) Retain(exists func(key string) bool) {
 	defer s.flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, c := range s.cursors {
-		if c.gone = !exists(id); c.gone {
+	for key, c := range s.cursors {
+		if c.gone = !exists(key); c.gone {
 			s.forgetLocked(c)
 		}
 	}
@@ -145,10 +147,10 @@ func (s *Store) Rewind(prefix string) {
 
 // forgetLocked ends a cursor whose container is gone and which waits for nothing.
 func (s *Store) forgetLocked(c *Cursor) {
-	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.id] == c {
-		delete(s.cursors, c.id)
+	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.key] == c {
+		delete(s.cursors, c.key)
 		if !c.acked.IsZero() {
-			s.writeLocked(record{ID: c.id, Forget: true})
+			s.writeLocked(record{ID: c.key, Forget: true})
 		}
 	}
 }

@@ -23,7 +23,7 @@ type Buffers struct {
 
 	unseen *semaphore.Weighted // of targets that are asked for the first time
 	turn   *semaphore.Weighted // of one large page after the other
-	large  *work               // theirs; of whoever has the turn; nil before the first
+	large  *work               // owned by whoever has the turn, for the next large page; nil if there is none to use again
 }
 
 const (

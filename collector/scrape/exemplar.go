@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"cmp"
 	"slices"
 	"unicode/utf8"
 
@@ -11,10 +12,11 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// Pages show the same exemplars again and again; each is sent once, in the order of time, value and
-// labels.
+// Pages show the same exemplars again and again; each is sent once, in the order of time, value and a
+// hash of its labels.
 
-// readExemplars reads those of the parser's sample. Its order is theirs in time.
+// readExemplars sets r.exemplars to the exemplars of the parser's current sample, in the order of before.
+// native reports whether the sample is a native histogram, of which an exemplar without a time is left out.
 func (r *reader) readExemplars(native bool) {
 	found := r.exemplars[:0]
 	for {
@@ -26,7 +28,9 @@ func (r *reader) readExemplars(native bool) {
 			found = append(found, e)
 		}
 	}
-	slices.SortFunc(found, exemplar.Compare)
+	slices.SortFunc(found, func(a, b exemplar.Exemplar) int {
+		return cmp.Or(cmp.Compare(a.Ts, b.Ts), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Labels.Hash(), b.Labels.Hash()))
+	})
 	r.exemplars = found
 }
 

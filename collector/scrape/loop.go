@@ -20,7 +20,7 @@
 // pages that are read at one time. Those share a number of bytes (Buffers), and a page whose
 // target is slow gives way to others (room).
 //
-// Loops are made and run by package collector, one a target. What waits for a backend,
+// Package agent makes Loops, one a target, and collector.Manager runs them. What waits for a backend,
 // and what is lost when it waits too long, is the sinks' business.
 package scrape
 
@@ -45,7 +45,7 @@ type Sink interface {
 	// AppendLabels appends the encoded Label fields of a prompb TimeSeries (tag 1 each, sorted
 	// by name) as the endpoint sends them, external labels and write relabelling done, to dst.
 	// False: the endpoint drops the series. It is called once for a new series, and the loop
-	// remembers its answer. l is valid, and its memory used again as soon as this returns.
+	// remembers its answer. l must not be kept: its memory is used again when this returns.
 	AppendLabels(dst []byte, l labels.Labels) ([]byte, bool)
 
 	// Append takes the blocks of one scrape, in order. shard picks the sender: the same target
@@ -69,7 +69,7 @@ type Packer interface {
 type Options struct {
 	Client    *http.Client // made by NewClient
 	Sinks     []Sink
-	Names     []string // of the Sinks: one that takes the place of another one of its name has what that had
+	Names     []string // of the Sinks, in their order; TakeOver matches the sinks of two Loops by name
 	Buffers   *Buffers // one a process
 	UserAgent string
 	Metrics   *Metrics

@@ -2,6 +2,7 @@ package scrape_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gogo/protobuf/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -94,6 +96,30 @@ func TestNativeHistograms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Exemplars of a sample that have the same time and value are sent all.
+func TestExemplarsOfOneMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := dto.Histogram{SampleCount: 3, SampleSum: 4, PositiveSpan: []dto.BucketSpan{{Offset: 0, Length: 2}}, PositiveDelta: []int64{1, 1}}
+		want := map[string]bool{}
+		for i := range 8 {
+			trace := fmt.Sprint("trace", i)
+			want[trace] = true
+			h.Exemplars = append(h.Exemplars, &dto.Exemplar{Label: []dto.LabelPair{{Name: "trace_id", Value: trace}}, Value: 0.5, Timestamp: types.TimestampNow()})
+		}
+		cfg := testConfig()
+		cfg.NativeHistograms = true
+		l := mustNew(t, target(), cfg, pages(delimited, families(t, native(h))))
+		l.once(t, false)
+		got := map[string]bool{}
+		for _, e := range l.sink.exemplars {
+			got[e.Trace] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("exemplars (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestAccept(t *testing.T) {

@@ -16,8 +16,10 @@ const (
 // as some scrapes: targets that share a moment share that.
 const beat = 100 * time.Millisecond
 
-// first returns when the first scrape is, and for which of its regular moments it stands. It is in
-// a moment or, where another loop has scraped the target before, when its next one would have been.
+// first returns when the first scrape starts, and the regular time that it stands for: the second scrape is
+// due one interval after that. The first scrape starts within firstWithin of now. If another Loop has
+// scraped the target before (TakeOver), it starts when the next scrape after that Loop's last one is due,
+// unless that has passed.
 func (l *Loop) first(now time.Time) (start, due time.Time) {
 	if l.last > 0 {
 		wait := l.second(time.UnixMilli(l.last)).Sub(now)
@@ -32,8 +34,8 @@ func (l *Loop) first(now time.Time) (start, due time.Time) {
 	return start, l.second(start).Add(-l.target.interval)
 }
 
-// second returns when the target is due after a scrape at a time of its own: an interval later, but
-// for what it takes to come to a moment that spreads targets.
+// second returns when the scrape after one at the time first is due: at that one of the target's regular
+// times (see offset) which is nearest to one interval later.
 func (l *Loop) second(first time.Time) time.Time {
 	within := min(l.target.interval, spread)
 	earliest := first.Add(l.target.interval - within/2)

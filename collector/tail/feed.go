@@ -165,10 +165,12 @@ func (f *Feed) report(at int64) {
 // Empty reports whether no line has come since the last hand-on.
 func (f *Feed) Empty() bool { return f.first == 0 }
 
-// HandOn gives the batch to Logs, which owns the chunk from then on, and notes the
-// position after it, which bookmark helps to find. It does nothing if there is no line. waiting is the
-// time of the oldest line that is not whole yet, 0 if there is none: it is read again from the
-// position. When ctx ends first, nothing is handed on or noted.
+// HandOn gives the batch to Logs and notes the position after it; bookmark helps to find that again. It
+// blocks while Logs has no room, and calls Full when that has lasted for Patience. After nil or ErrFull
+// the batch was handed on, Logs owns the chunk, and Chunk is nil; if no line was of a wanted stream, only
+// the position has moved and the chunk stays. Any other error is ctx's: nothing was handed on or noted,
+// and the caller must Drop the chunk. HandOn does nothing if there is no line. waiting is the time of the
+// oldest line that is not whole yet, Unix nanoseconds, 0 if there is none: reading again begins with it.
 func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Bookmark) error {
 	if f.Empty() {
 		return nil
@@ -199,7 +201,7 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Book
 	}
 	f.Chunk = nil
 	if state := c.batch.State; state != nil {
-		mark.Keep(state)
+		mark.SetState(state)
 	}
 	c.batch.Done()
 	f.o.Metrics.read.Add(float64(n))

@@ -222,7 +222,7 @@ func (l *Lines) MayGoOn() bool {
 
 // Partial is a line of which only the first pieces have come: the Engine keeps a long line in
 // pieces of 16 KiB, each with the time of the first and only the last with a newline. It takes
-// no more memory than they do: many logs may stand in the middle of a long line, and what they
+// at most 16 KiB more memory than they do, and at most twice as much: many logs may stand in the middle of a long line, and what they
 // hold then is in nobody's budget. The zero value is no line.
 type Partial struct {
 	Time   int64 // of the line; 0 where none is open, or its time not known

@@ -19,7 +19,8 @@ import (
 	"lighter/collector/position"
 )
 
-// Options are what all tailers of a process share; none of it is owned.
+// Options are what a tailer works with; it owns none of it. Buffers, Metrics and Logger are shared by all
+// tailers of a process, Positions, KeyPrefix and Logs belong to the log's path, and Begin to the container.
 type Options struct {
 	Positions    *position.Store
 	KeyPrefix    string       // with the container's id behind it, the key of its position

@@ -8,8 +8,8 @@
 // A Discoverer turns the Engine's containers into targets with the labels of Prometheus's Docker
 // discovery. It passes on the whole set of targets whenever the set changes, within 50 ms of the
 // Engine's event as long as the Engine responds. It may be started before the Engine, and outlives
-// the Engine's restarts. It never makes a set from a request that failed, so a container that is not
-// in the set does not exist.
+// the Engine's restarts. It never makes a set from a request that failed, so with Config.Stopped and
+// without Config.Filters a container that is not in the set does not exist.
 //
 // Nothing in this package blocks for ever on an Engine that hangs. A request with a single response
 // has a timeout. A stream has a timeout for the headers of the response, and none for its length.
@@ -94,7 +94,7 @@ func (c *Client) Close() error {
 
 // OpenLogs opens a container's log: stdout and stderr, each message with its time. The messages are
 // in frames unless the container has a TTY. The stream ends with ctx, and the caller has to close it.
-// The error wraps ErrGone if the container does not exist any more, and ErrUnreadable if its log
+// The error wraps lighter.ErrGone if the container does not exist any more, and lighter.ErrUnreadable if its log
 // cannot be read.
 func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.ReadCloser, error) {
 	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: o.Follow}
@@ -112,7 +112,7 @@ func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.Read
 	return body, err
 }
 
-// Inspect describes a container as it is now, without setting Self. The error wraps ErrGone if the
+// Inspect describes a container as it is now, without setting Self. The error wraps lighter.ErrGone if the
 // container does not exist any more.
 func (c *Client) Inspect(ctx context.Context, id string) (*lighter.Container, error) {
 	described, err := c.inspect(ctx, id)

@@ -22,7 +22,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options are what an Endpoint is made of. All but Proxy, Headers, Client and Reasons are required.
+// Options are what an Endpoint is made of. All but Proxy, Headers, Client, Reasons and, where there is no
+// queue on disk, Dir, MaxBytes, Lanes and Full are required.
 type Options struct {
 	Name     string // in metrics, status and log
 	URL      string // posted to as given

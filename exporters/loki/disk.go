@@ -36,12 +36,14 @@ type disk struct {
 	logger  *slog.Logger
 	started chan struct{} // capacity 1: a request has begun
 
-	order    sync.Mutex    // held while something passes from one place to the next
-	inflight inflight      // guarded by order
-	reads    changes.Log   // of what waits because Loki limits its stream; guarded by order
-	failed   time.Time     // when the disk last did not take a request; guarded by order
-	took     time.Duration // of the last request; guarded by order
-	packer   packer        // of what goes to disk: the sender's holds what is being sent; guarded by order
+	// mu guards what follows, and is taken before Endpoint.mu and limits.mu. It is held while a request moves
+	// between the queue in memory, the sender and the disk, writing it included.
+	mu       sync.Mutex
+	inflight inflight
+	reads    changes.Log   // failures to read what waits because Loki limits its stream
+	failed   time.Time     // when the disk last did not take a request
+	took     time.Duration // how long the delivery of the last request took
+	packer   packer        // makes the requests that go to disk: the sender's holds what is being sent
 }
 
 // inflight is the request that is being sent, or is to be read for that. The zero value is none.
@@ -57,15 +59,15 @@ func newDisk(name string, common *endpoint.Endpoint, logger *slog.Logger) *disk 
 	return &disk{common: common, queue: common.Disk, logger: logger.With("endpoint", name), started: make(chan struct{}, 1)}
 }
 
-// waits reports whether there is something on disk. Who asks sends nothing meanwhile, so that
-// nothing of it is being sent.
+// waits reports whether requests wait on disk, those in limitedLane not counted. Only the goroutine that
+// sends calls it, between two requests, so that none of them is being sent.
 func (d *disk) waits() bool { return d.queue.Len(0) > 0 }
 
 // begin notes that the delivery of a request made from memory begins.
 func (d *disk) begin(r send.Request) {
-	d.order.Lock()
+	d.mu.Lock()
 	d.inflight.request, d.inflight.since = r, time.Now()
-	d.order.Unlock()
+	d.mu.Unlock()
 	d.start()
 }
 
@@ -76,11 +78,12 @@ func (d *disk) start() {
 	}
 }
 
-// end notes that it has ended, and reports whether the request had gone to disk meanwhile,
-// which releases its batches.
+// end notes that the delivery which begin or beginRead has noted is over; delivered reports whether the
+// endpoint has taken the request or refused it for good. end reports whether the request is on disk: then
+// its batches are released already, and the caller must not release them.
 func (d *disk) end(delivered bool) (onDisk bool) {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	f := d.inflight
 	d.took = time.Since(f.since)
 	if !f.onDisk {
@@ -94,7 +97,7 @@ func (d *disk) end(delivered bool) (onDisk bool) {
 	return true
 }
 
-// settle ends a record's sending. d.order is held.
+// settle ends a record's sending. d.mu is held.
 func (d *disk) settle(r queue.Record, delivered bool) {
 	if !delivered {
 		d.queue.Return(r)
@@ -140,8 +143,8 @@ func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 // take takes the oldest request off the disk, if there is one. While it is read it counts as
 // being sent: what is in memory goes to disk should that take long.
 func (d *disk) take() (queue.Record, bool) {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.waits() {
 		return queue.Record{}, false
 	}
@@ -161,8 +164,8 @@ func (d *disk) take() (queue.Record, bool) {
 // unread gives back a record that could not be read. It returns why the record still waits; nil:
 // it is damaged, and dropped.
 func (d *disk) unread(r queue.Record, err error) error {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	before := d.queue.Len(0)
 	d.queue.Return(r)
 	if d.queue.Len(0) == before {
@@ -186,8 +189,8 @@ func (d *disk) parse(record queue.Record, body []byte) (send.Request, error) {
 
 // beginRead notes that the delivery of a request that was read begins.
 func (d *disk) beginRead(r send.Request) {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.inflight.request, d.inflight.since = r, time.Now()
 	d.common.Readable()
 }
@@ -209,17 +212,17 @@ func (e *Endpoint) runSpill(ctx context.Context) {
 }
 
 func (d *disk) busy() bool {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return !d.inflight.since.IsZero()
 }
 
 // lags reports whether what is in memory should go to disk now.
 func (e *Endpoint) lags() bool {
 	d := e.disk
-	d.order.Lock()
+	d.mu.Lock()
 	begun, onDisk, failed, took := d.inflight.since, d.inflight.onDisk, d.failed, d.took
-	d.order.Unlock()
+	d.mu.Unlock()
 	if begun.IsZero() || time.Since(failed) < spillAfter {
 		return false
 	}
@@ -235,7 +238,7 @@ func (e *Endpoint) lags() bool {
 // of the agent's life that is done whether the endpoint lags or not.
 //
 // Lines may come as fast as they go to disk, so this may take as long as the endpoint lags. The
-// order is let go of after each request: one that the endpoint has taken meanwhile must be
+// mu is let go of after each request: one that the endpoint has taken meanwhile must be
 // acknowledged at once, or it would be sent again if the agent were killed.
 func (e *Endpoint) spill(last bool) {
 	for e.spillOne(last) {
@@ -245,8 +248,8 @@ func (e *Endpoint) spill(last bool) {
 // spillOne brings one request to disk, and reports whether there may be another.
 func (e *Endpoint) spillOne(last bool) bool {
 	d := e.disk
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if f := &d.inflight; f.batches != nil {
 		if f.since.IsZero() || f.request.Items == 0 {
 			return false // it is being packed, or nothing of it is left
@@ -279,13 +282,13 @@ func (e *Endpoint) spillOne(last bool) bool {
 		return false
 	}
 	e.mu.Lock()
-	e.drop(batches) // nobody else has: that is done with order held
+	e.drop(batches) // nobody else has: that is done with mu held
 	e.mu.Unlock()
 	e.release(batches)
 	return true
 }
 
-// save writes a request to a lane on disk, or says why it cannot. d.order is held.
+// save writes a request to a lane on disk, or says why it cannot. d.mu is held.
 func (d *disk) save(lane uint64, r send.Request) bool {
 	put := d.queue.Put
 	if lane == limitedLane {

@@ -61,12 +61,12 @@ type Endpoint struct {
 	limits *limits
 	room   *semaphore.Weighted // MemoryBytes, less what the batches keep
 
-	mu      sync.Mutex
-	queue   []queued         // not sent yet, in order
-	lines   int              // bytes that they make in requests
-	held    int              // bytes of memory that they keep
-	last    time.Time        // when the last request was cut
-	waiting endpoint.Waiting // of queue and of what is being sent from memory
+	mu           sync.Mutex
+	queue        []queued         // not sent yet, in order
+	requestBytes int              // what the batches in queue make in requests, before compression
+	keptBytes    int              // memory that the batches in queue keep
+	last         time.Time        // when the last request was cut
+	waiting      endpoint.Waiting // of queue and of what is being sent from memory
 
 	more chan struct{} // capacity 1: queue has grown
 
@@ -174,8 +174,8 @@ func (e *Endpoint) Append(ctx context.Context, b *lighter.Batch) error {
 	e.mu.Lock()
 	first, full := len(e.queue) == 0, e.full()
 	e.queue = append(e.queue, queued{b, time.Now()})
-	e.lines += lines
-	e.held += b.Bytes
+	e.requestBytes += lines
+	e.keptBytes += b.Bytes
 	wake := first || !full && e.full()
 	e.waiting.Add(endpoint.Waiting{Items: len(b.Entries), Bytes: int64(b.Bytes)})
 	e.o.Metrics.Queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.Bytes))
@@ -237,8 +237,8 @@ func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 // tryNext is one attempt of next: the batches, if a request is due, or how long to wait
 // (0 is until more come), or that there is nothing to wait for.
 func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait time.Duration, wake bool) {
-	e.disk.order.Lock()
-	defer e.disk.order.Unlock()
+	e.disk.mu.Lock()
+	defer e.disk.mu.Unlock()
 	if e.disk.waits() {
 		return nil, 0, true
 	}
@@ -273,11 +273,13 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 
 // full reports whether what waits is worth a request however short it has waited. Few lines may
 // keep much memory, that of the reads they came with, and their readers wait for that. e.mu is held.
-func (e *Endpoint) full() bool { return e.lines >= e.BatchBytes || e.held >= maxHeld*e.BatchBytes }
+func (e *Endpoint) full() bool {
+	return e.requestBytes >= e.BatchBytes || e.keptBytes >= keptPerBatch*e.BatchBytes
+}
 
-// maxHeld is how much more memory than lines a request may wait for: a few such requests are what
-// the caller's bound allows.
-const maxHeld = 2
+// keptPerBatch is the memory, as a multiple of BatchBytes, at which a request is cut however few bytes of
+// lines there are: a batch keeps the whole chunk that was read. MemoryBytes has room for a few of these.
+const keptPerBatch = 2
 
 // minWait is how long the first line after a pause waits for company: a line that comes
 // after a quiet second is on its way at once, and still there is no more than a request a
@@ -297,8 +299,8 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 // drop takes what head has returned off the queue. e.mu is held.
 func (e *Endpoint) drop(head []*lighter.Batch) {
 	for _, b := range head {
-		e.lines -= lineBytes(b)
-		e.held -= b.Bytes
+		e.requestBytes -= lineBytes(b)
+		e.keptBytes -= b.Bytes
 	}
 	clear(e.queue[:len(head)])
 	e.queue = e.queue[len(head):]

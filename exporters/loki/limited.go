@@ -390,8 +390,8 @@ func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Req
 // is what Loki has just refused. Only the goroutine of runSend calls it.
 func (e *Endpoint) store(p part, why *send.LimitedError) bool {
 	d := e.disk
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.save(limitedLane, p.Request) {
 		return false
 	}
@@ -451,9 +451,9 @@ func (e *Endpoint) sendLimited(ctx context.Context, s *limitedStream, r queue.Re
 	case errors.As(err, &limited):
 		e.limits.refused(s, limited)
 	case err == nil, errors.Is(err, stored.ErrFormat):
-		e.disk.order.Lock()
+		e.disk.mu.Lock()
 		e.disk.settle(r, true)
-		e.disk.order.Unlock()
+		e.disk.mu.Unlock()
 		e.limits.done(s)
 	}
 	return body
@@ -461,8 +461,8 @@ func (e *Endpoint) sendLimited(ctx context.Context, s *limitedStream, r queue.Re
 
 // readLimited notes that what waits because Loki limits its stream can be read.
 func (d *disk) readLimited() {
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if after, _, ok := d.reads.Works(); ok {
 		d.logger.Info("what waits on disk can be read again", "after", after.Round(time.Millisecond))
 	}
@@ -471,8 +471,8 @@ func (d *disk) readLimited() {
 // unreadLimited gives back a record that could not be read. One that is damaged is dropped.
 func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
 	d := e.disk
-	d.order.Lock()
-	defer d.order.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.queue.Return(r)
 	again, ok, _ := d.queue.TryNext(limitedLane)
 	if !ok {

@@ -167,8 +167,8 @@ func refusedByStream(part send.Request, refusals []send.Refusal) map[string]int 
 // not in a batch any more: it counts in the endpoint's numbers alone.
 func (e *Endpoint) refused(part send.Request, refusals []send.Refusal) {
 	left := refusedByStream(part, refusals)
-	e.disk.order.Lock()
-	defer e.disk.order.Unlock()
+	e.disk.mu.Lock()
+	defer e.disk.mu.Unlock()
 	for _, b := range e.disk.inflight.batches {
 		n := 0
 		for _, entry := range b.Entries {

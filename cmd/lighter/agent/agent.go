@@ -2,13 +2,13 @@
 // they run.
 //
 // An Agent is the one place that knows all parts. A plan comes in by New, and others by Apply; what
-// the agent does comes out by Status and Ready. It knows no flag and no environment variable, and
-// prints nothing but by its logger.
+// the agent does comes out by Status and Ready. It knows no flag, and no environment variable but GOGC
+// and GOMEMLIMIT (limitMemory). It prints nothing but by its logger.
 //
 // Data flows one way: discoveries find targets; relabel nodes turn them (evaluate); for each log on
 // each path, and for each target of each scrape, a reader or a loop is kept running; those hand
-// batches and samples to the endpoints. At the end, and when a plan changes, parts stop in that
-// order, and each is waited for.
+// batches and samples to the endpoints. At the end parts stop in that order, and each is waited for.
+// When a plan changes, only those are waited for that use a part which is closed.
 package agent
 
 import (
@@ -39,9 +39,10 @@ import (
 )
 
 const (
-	// logMemory is what log lines may take between being read and being acknowledged, over all
-	// containers, shared equally by the endpoints: the request under way, of 1 MiB of lines that
-	// take two of memory where they are short, and twice that behind it. More makes nothing faster.
+	// logMemory bounds the log lines that are read and not acknowledged: 2 MiB for the request under
+	// way, because 1 MiB of short lines keeps twice that, and 4 MiB for the next two. More makes nothing
+	// faster. It is divided by the number of log endpoints when one is opened. An endpoint gets at least
+	// minLogMemory, and keeps its share when others come or go, so several may take more in all.
 	logMemory = 6 << 20
 	// minLogMemory is an endpoint's share at least: a request, and what is read meanwhile.
 	minLogMemory = 2 << 20
@@ -91,11 +92,13 @@ type Agent struct {
 	fail     context.CancelCauseFunc
 	stopping atomic.Bool // no plan is taken any more
 
-	mu       sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
-	found    map[string][]lighter.Target // by discovery
-	unlisted map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
-	since    map[string]time.Time        // when the plan first had a path, by its prefix
-	watchers map[string]*watching        // by the prefix of a path that reads files
+	process config.Agent // settings of the process, as they were at the start
+
+	mu        sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
+	found     map[string][]lighter.Target // by discovery
+	unlisted  map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
+	pathBegan map[string]time.Time        // when the plan first had a path, by its prefix
+	watchers  map[string]*watching        // by the prefix of a path that reads files
 }
 
 // nodeMetrics are what the parts of all nodes count.
@@ -140,10 +143,11 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			Logger:   o.Logger,
 			Patience: patience,
 		},
-		found:    map[string][]lighter.Target{},
-		unlisted: map[string]bool{},
-		since:    map[string]time.Time{},
-		watchers: map[string]*watching{},
+		found:     map[string][]lighter.Target{},
+		unlisted:  map[string]bool{},
+		pathBegan: map[string]time.Time{},
+		process:   p.Agent,
+		watchers:  map[string]*watching{},
 	}
 	a.own.Add(selfHost, registry)
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -17,8 +17,8 @@ var ErrStopped = errors.New("the agent has stopped")
 // what differs from the one before restarts: a node with the same hash keeps running, with its
 // memory, its queue and its connections. Readers go on from their positions.
 //
-// What concerns the process (Plan.Agent) is read at the start alone, but for the host's name. Apply
-// blocks until what is left out has stopped, at most for the time that a stop takes.
+// Listen, DataDir, BufferMax, LogLevel and LogFormat of Plan.Agent are read at the start alone. Apply blocks
+// until the parts that are left out, and the readers and loops that use them, have stopped.
 func (a *Agent) Apply(p *config.Plan) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (a *Agent) Apply(p *config.Plan) error {
 	if err != nil {
 		return errors.Join(err, next.closeBut(old))
 	}
-	a.warnOfFixed(old.plan.Agent, p.Agent)
+	a.warnOfFixed(a.process, p.Agent)
 	removed := old.without(next)
 	// From here on the plan is taken. What still fails, such as a disk, is logged, and the rest runs.
 	a.logFailure("a part of the plan before did not stop as it should", removed.stop(isDiscovery)) // before mu is taken: their updates wait for it
@@ -104,7 +104,8 @@ func (a *Agent) endReaders(removed, next *graph) {
 		return !ok || !kept[f.path.prefix()] || removed.part(f.path.endpoint) != nil || removed.part(f.path.args.Engine) != nil
 	})
 	a.loops.End(func(j collector.Job) bool {
-		return len(removed.parts(old.nodes[scrapeOf(j)].To)) > 0
+		n, ok := old.nodes[scrapeOf(j)]
+		return !ok || len(removed.parts(n.To)) > 0 // one of an earlier plan may still send its last samples
 	})
 	a.stopWatching(watched)
 }

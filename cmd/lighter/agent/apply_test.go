@@ -48,6 +48,26 @@ func TestAScrapeThatIsLeftOutMarksItsSeriesAsStale(t *testing.T) {
 	})
 }
 
+// A reload may come while the loop of a scrape that the one before has taken out still marks its series.
+func TestReloadsThatFollowEachOtherClosely(t *testing.T) {
+	h, b := newHost(t), newBackend(t)
+	page := target(t)
+	with := h.plan([]config.Node{promNode("prom", b), page, scrapeNode("static", "prom")})
+	without := h.plan([]config.Node{promNode("prom", b), page})
+	a, stop := h.start(with)
+	defer stop()
+	await(t, "a sample arrives", func() bool { return len(samplesOf(b, "a")) > 0 })
+	for range 20 {
+		for _, p := range []*config.Plan{without, without, with} {
+			if err := a.Apply(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := len(samplesOf(b, "a"))
+	await(t, "the scrape goes on", func() bool { return len(samplesOf(b, "a")) > n })
+}
+
 // An endpoint that cannot be opened is not ready, and says why; the others go on. The next reload
 // tries again, and then it gets what is scraped and read.
 func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {

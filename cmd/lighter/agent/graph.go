@@ -159,10 +159,10 @@ func (g *graph) open(a *Agent) error {
 		var err error
 		switch c := n.Args.(type) {
 		case loki.Config:
-			if err = a.openData(g.plan.Agent.DataDir); err != nil {
+			if err = a.openData(a.process.DataDir); err != nil {
 				break
 			}
-			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), g.plan.Agent.BufferMax
+			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), a.process.BufferMax
 			if buffers[c.Dir] = true; built.part != nil {
 				break
 			}
@@ -171,10 +171,10 @@ func (g *graph) open(a *Agent) error {
 				built.part = &part{loki: e, logs: e, run: e.Run}
 			}
 		case remotewrite.Config:
-			if err = a.openData(g.plan.Agent.DataDir); err != nil {
+			if err = a.openData(a.process.DataDir); err != nil {
 				break
 			}
-			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, metricBuffers, n.Name), g.plan.Agent.BufferMax
+			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, metricBuffers, n.Name), a.process.BufferMax
 			if buffers[c.Dir] = true; built.part != nil {
 				break
 			}

@@ -122,7 +122,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	o := a.tailing
 	o.Positions = a.positionsOf(f.path)
 	o.KeyPrefix = f.path.prefix()
-	o.Begin = beginning(c, a.since[f.path.prefix()], time.Now(), f.path.args.Since)
+	o.Begin = beginning(c, a.pathBegan[f.path.prefix()], time.Now(), f.path.args.Since)
 	o.MaxLineBytes = f.path.args.MaxLineBytes
 	if neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
 		return collector.Job{}, false
@@ -154,19 +154,19 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	}, true
 }
 
-// beginning returns from when on the log of a container is read that is seen for the first time, in
-// nanoseconds since 1970. It is since before started, which is when the path of the log began: with the
-// agent, or with a reload. If the clock was set back after that, new lines have earlier times, and so
-// reading begins at the present time, or at the start of the container if that is earlier.
-func beginning(c *lighter.Container, started, now time.Time, since time.Duration) int64 {
-	from, now := started.Round(0), now.Round(0) // by the clock on the wall
+// beginning returns the time, in Unix nanoseconds, from which a log is read that is seen for the first
+// time: lookBack before pathBegan, which is when the plan first had the log's path. If the clock was set
+// back after that, new lines have earlier times, and it is lookBack before now, or lookBack before the
+// start of the container if that is earlier.
+func beginning(c *lighter.Container, pathBegan, now time.Time, lookBack time.Duration) int64 {
+	from, now := pathBegan.Round(0), now.Round(0) // by the clock on the wall
 	if now.Before(from) {
 		from = now
 		if !c.Started.IsZero() && c.Started.Before(from) {
 			from = c.Started
 		}
 	}
-	return max(from.Add(-since).UnixNano(), 0)
+	return max(from.Add(-lookBack).UnixNano(), 0)
 }
 
 // neverRan reports whether a container was created and not started yet: it has no log.

@@ -60,9 +60,11 @@ func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Containe
 	}
 	e := evaluate(p, found)
 	var all []*lighter.Container
+	seen := map[string]bool{}
 	for n, s := range config.All[config.LogSource](p) {
 		for _, t := range logTargets(s, e.inputs(n)) {
-			if unreadable(t.container, s, time.Now()) == "" {
+			if unreadable(t.container, s, time.Now()) == "" && !seen[t.container.ID] {
+				seen[t.container.ID] = true
 				all = append(all, t.container)
 			}
 		}
@@ -70,7 +72,7 @@ func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Containe
 	return all, nil
 }
 
-// list asks the discoveries of a plan that find containers, once each.
+// list asks the container discoveries of a plan once each, and adds its static targets.
 func list(ctx context.Context, p *config.Plan) (found map[string][]lighter.Target, err error) {
 	found = map[string][]lighter.Target{}
 	for n, c := range config.All[docker.Config](p) {

@@ -120,7 +120,7 @@ func (a *Agent) forgetGone() {
 	}
 	g := a.graph.Load()
 	for n, c := range config.All[docker.Config](g.plan) {
-		if _, listed := a.found[n.Name]; !listed || !c.Stopped {
+		if _, listed := a.found[n.Name]; !listed || !c.Stopped || len(c.Filters) > 0 {
 			return
 		}
 	}
@@ -134,9 +134,9 @@ func (a *Agent) forgetGone() {
 		_, ok := a.containers.Container(id)
 		return ok || a.unlisted[id]
 	}
-	a.inMemory.Keep(exists)
+	a.inMemory.Retain(exists)
 	if stored := a.positions.Load(); stored != nil {
-		stored.Keep(exists)
+		stored.Retain(exists)
 	}
 }
 

@@ -18,8 +18,8 @@ type watching struct {
 // watch makes a Watcher for each path that reads files and has none.
 func (a *Agent) watch(g *graph) {
 	for _, p := range paths(g.plan) {
-		if _, known := a.since[p.prefix()]; !known {
-			a.since[p.prefix()] = time.Now()
+		if _, known := a.pathBegan[p.prefix()]; !known {
+			a.pathBegan[p.prefix()] = time.Now()
 		}
 		if p.args.Root == "" || a.watchers[p.prefix()] != nil {
 			continue
