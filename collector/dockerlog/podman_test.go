@@ -185,6 +185,32 @@ func anyRunsOfPodman(t *testing.T, seed uint64) {
 	}
 }
 
+// Podman reads a terminal in pieces of any length up to 4 KiB, and puts its time before each of them.
+func TestPiecesOfATerminalOfPodman(t *testing.T) {
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 2))
+			s := scriptBy(t, func(s *script) { s.podman, s.seconds, s.pieces, s.terminal = true, true, 0, true })
+			var want []string
+			for n := range int64(20) {
+				text := strings.Repeat(fmt.Sprint(n, " "), 2500+r.IntN(10_000))
+				if n%2 == 0 {
+					text = fmt.Sprintf("a short line with a time of its own, %s or so", time.Unix(0, scriptTime).UTC().Format(time.RFC3339))
+				}
+				want = append(want, "out: "+text)
+				for len(text) > 1500 {
+					size := 1 + r.IntN(4096)
+					size = min(size, len(text))
+					s.write(piece(out(n, ""), text[:size]))
+					text = text[size:]
+				}
+				s.write(out(n, text+"\r"))
+			}
+			s.expect(want...)
+		})
+	}
+}
+
 // A container of Podman that writes a lot stops while the follower is behind.
 func TestFollowerThatForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -84,12 +84,24 @@ func (d *decoder) nextStamp(b []byte, whole bool) int {
 		if at == t && d.unended != nil && d.unended.nextIsDelivered(t, tail.Stdout) {
 			return start
 		}
+		if at == t && d.unended != nil {
+			switch {
+			case len(b)-begin > maxTerminalPiece, d.lines.Open(tail.Stdout) == t:
+				return start // such a line is in pieces, which may be of any length
+			case !whole:
+				return 0 // how long the line is has still to come
+			}
+		}
 		earlier := t < d.started || t%int64(time.Second) == 0
 		if at == t && start-begin >= minPiece || at > t && earlier && at <= time.Now().UnixNano() {
 			return start
 		}
 	}
 }
+
+// maxTerminalPiece is the most that a read of a terminal gives on Linux, and so the longest piece that Podman
+// makes of a line. A longer line is in pieces.
+const maxTerminalPiece = 4 << 10
 
 // minPiece is smaller than the pieces that any Engine cuts a long line into: Docker's have 16 KiB, and
 // Podman's have up to 4 KiB for a terminal. A timestamp of the same time that comes sooner
