@@ -153,8 +153,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// What goes wrong with a proxy is said with the proxy's address and without its password, in the
-// log, in the status and by /ready.
+// When a proxy fails, the log, the status and /ready give the proxy's address, but not its password.
 func TestProxyThatFails(t *testing.T) {
 	refusing := newCorporateProxy(t, http.NotFoundHandler())
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,8 +10,8 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// With so many external labels that Loki refuses every stream, no line counts as delivered: neither
-// in the endpoint's numbers nor in those of the container that wrote it.
+// If there are so many external labels that Loki refuses every stream, no line counts as delivered, neither
+// for the endpoint nor for the container.
 func TestTooManyExternalLabels(t *testing.T) {
 	for _, source := range sources {
 		t.Run(source, func(t *testing.T) {

@@ -18,8 +18,9 @@ const (
 
 const frameHeader = 8
 
-// maxMessage is the longest message that is held whole. Messages of json-file have 16 KiB, those of other
-// drivers may be longer. Of a message beyond this the beginning is kept, and the rest is passed over.
+// maxMessage is the size of the longest message, in bytes, that is kept whole. The json-file driver writes
+// messages of at most 16 KiB, but other drivers may write longer ones. If a message is longer than
+// maxMessage, only its first maxMessage bytes are kept.
 const maxMessage = 1 << 20
 
 // engineError is an error that the Engine reports in the middle of its response.
@@ -110,9 +111,9 @@ func (d *decoder) finish(rest []byte) {
 	d.lines.End(tail.Stderr)
 }
 
-// need returns how large the buffer that begins with b must be for next to get on. It has room for the
-// header and the message, of which at most maxMessage is held, or for some bytes behind b if the log is a
-// terminal's, whose messages tell no length.
+// need returns the size, in bytes, that a buffer which begins with b must have for next to make progress.
+// Without a terminal that is the header and the message, up to maxMessage. The messages of a terminal do
+// not state their length, so need returns the length of b and some room.
 func (d *decoder) need(b []byte) int {
 	if d.lines.Terminal {
 		return len(b) + max(minRead, len(b)/4)
@@ -167,8 +168,8 @@ func (d *decoder) frame() bool {
 	return true
 }
 
-// skipOn passes over the rest of an overlong message, and reports whether all of it was there. Its
-// last byte tells whether the line ends with it.
+// skipOn passes over the rest of an overlong message, and reports whether all of it was there. The
+// line ends with the message if the last byte of the message is a newline.
 func (d *decoder) skipOn() bool {
 	n := min(d.skip, len(d.buf)-d.taken)
 	d.taken += n

@@ -16,8 +16,8 @@ import (
 //     and sendLine). So what a follower gives is handed on only if the container still runs afterwards. The
 //     log of a container that has stopped is read without follow, which gives all of it.
 //   - The times of a log are whole seconds. If a run ends with a line that has no newline and the next one
-//     begins within that second, the times do not show where the line ends. So a position says of which
-//     messages such a line was made, and the type unended leaves those out.
+//     begins within that second, the times do not show where the line ends. So the position records the
+//     messages that the line was made of, and the type unended skips them.
 
 // prove returns errMore if what a follower of Podman gave may lack lines, because the container has stopped
 // since.
@@ -47,8 +47,8 @@ func (t *Tailer) addOfPodman(line *tail.Line) {
 }
 
 // unended finds the messages of a log that were delivered as lines without a newline. A line that is open at
-// the end of a run always has the time of the log's last message: a piece is shorter than those of Docker,
-// so a message of another time ends its line.
+// the end of a run always has the time of the log's last message: Podman's pieces are shorter than Docker's,
+// and after a short piece any message with another time ends the line (tail.Lines).
 type unended struct {
 	position position.Position   // where reading goes on
 	at       int64               // the time of the last message, Unix nanoseconds

@@ -208,8 +208,8 @@ func (t *Tailer) reopening(err error, in time.Duration) {
 	}
 }
 
-// errMissed means that a response does not have the line after which reading goes on, although the log
-// may still have it. Only reading the whole log tells whether it does.
+// errMissed means that a response does not contain the last line before the position. The log may still
+// contain it; to find out, the whole log must be read.
 var errMissed = errors.New("the line after which reading goes on is not in what the Engine gives")
 
 // takeLines adds the lines that the decoder has to the batch. It leaves out those that an old Engine
@@ -281,8 +281,8 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// take decodes what is in the chunk, of which n bytes are new, and hands it on. The next chunk begins
-// with the message that is not whole yet.
+// take decodes the chunk, whose last n bytes are new, and hands its lines on. An incomplete message at the
+// end of the chunk becomes the beginning of the next chunk.
 func (t *Tailer) take(ctx context.Context, n int) error {
 	chunk := t.feed.Chunk
 	t.decoder.decode(chunk.Buf)

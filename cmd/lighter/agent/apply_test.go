@@ -196,11 +196,11 @@ func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	}
 	write()
 	h.arrived(b, "api", "source", "one")
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(10 * time.Millisecond) // the lines so far get times before the reload's, however slow the machine is
 	if err := a.Apply(h.plan(one, two, []config.Node{lokiNode("loki", b)})); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(10 * time.Millisecond) // and those to come get later ones
 	write()
 	await(t, "the new source delivers", func() bool { return len(b.numbers("api", "source", "two")) >= 10 })
 	if got := b.numbers("api", "source", "two"); got[0] != 10 {

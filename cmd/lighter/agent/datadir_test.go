@@ -16,7 +16,7 @@ import (
 	"lighter"
 )
 
-// What waits for an endpoint that the settings name no more is said at the start.
+// At the start, the agent warns of data on disk for an endpoint that is no longer in the settings.
 func TestWarnOfOrphans(t *testing.T) {
 	dir := t.TempDir()
 	for name, size := range map[string]int{"logs/loki/1": 5, "metrics/prometheus/1": 7, "metrics/old/1": 0, "other/x/1": 9} {

@@ -92,8 +92,8 @@ func (p *page) count() int {
 	return p.counted
 }
 
-// compare counts the samples of all counted scrapes, and those of them that have arrived with the
-// right values.
+// compare counts how many samples all counted scrapes have produced, and how many of them have arrived
+// with the right values.
 func (p *page) compare(arrived *receiver.Server, container string) Count {
 	n := p.count()
 	c := Count{Name: "samples", Produced: n * len(pageSeries)}
