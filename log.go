@@ -92,10 +92,9 @@ type Batch struct {
 	Entries []Entry
 	Bytes   int // memory that the batch keeps alive, for the budget
 
-	// State is what the stages of the log keep as of the end of the batch, such as what they have
-	// counted; nil leaves it as it was. A stage sets it before its Append returns, and does not change
-	// the bytes afterwards: they are written together with the position.
-	State []byte
+	// Origin is what the batch was read from; nil if that keeps nothing, and for a batch that a stage
+	// has made.
+	Origin Origin
 
 	fields [][]Field // of the entries that have some
 	memory []byte    // the current block that Copy appends to
@@ -103,6 +102,18 @@ type Batch struct {
 	holders atomic.Int32
 	refused atomic.Int32
 	done    func()
+	after   []*Batch // are let go of once this batch is acknowledged
+}
+
+// Origin is the place in a log that a batch was read from.
+type Origin interface {
+	// SetState says what the stages of the log keep as of the end of the batch, such as what they have
+	// counted. The bytes are written together with the position, and not changed afterwards. The batch
+	// must not be acknowledged yet.
+	SetState(state []byte)
+	// Rewind has the log read again from the beginning of the batch by whoever reads it next. Nobody
+	// may read it when Rewind is called, and later batches of the log are read again too.
+	Rewind()
 }
 
 // Begin holds the batch for its maker. When the last holder has let go of it, done is called
@@ -119,8 +130,29 @@ func (b *Batch) Hold() { b.holders.Add(1) }
 
 // Done lets go of the batch. The caller reads none of it afterwards.
 func (b *Batch) Done() {
-	if b.holders.Add(-1) == 0 && b.done != nil {
+	if b.holders.Add(-1) != 0 {
+		return
+	}
+	after := b.after // done may make the batch empty
+	b.after = nil
+	if b.done != nil {
 		b.done()
+	}
+	for _, other := range after {
+		other.Done()
+	}
+}
+
+// After has others let go of, in their order, once the batch is acknowledged. The caller holds the
+// batch and each of the others, and gives its hold on the others away. It is for a stage that has
+// moved entries of the others into this batch.
+func (b *Batch) After(others []*Batch) { b.after = append(b.after, others...) }
+
+// SetState says what the stages of the log keep as of the end of the batch, if the batch has an
+// Origin. The caller holds the batch.
+func (b *Batch) SetState(state []byte) {
+	if b.Origin != nil {
+		b.Origin.SetState(state)
 	}
 }
 
@@ -169,11 +201,28 @@ func (b *Batch) SetFields(e *Entry, fields []Field) {
 	}
 }
 
+// AddField adds a field to an entry's structured metadata. The batch keeps value.
+func (b *Batch) AddField(e *Entry, name string, value []byte) {
+	if e.Fields == 0 {
+		if n := len(b.fields); n < cap(b.fields) {
+			b.fields = b.fields[:n+1] // with the memory of an earlier entry's fields
+			b.fields[n] = b.fields[n][:0]
+		} else {
+			b.fields = append(b.fields, nil)
+		}
+		e.Fields = int32(len(b.fields))
+	}
+	own := &b.fields[e.Fields-1]
+	*own = append(*own, Field{name, value})
+}
+
 // Reset makes the batch empty, so that its memory is used again. Nobody may hold it.
 func (b *Batch) Reset() {
 	clear(b.Entries)
-	clear(b.fields)
-	b.Streams, b.Entries, b.Bytes, b.State = nil, b.Entries[:0], 0, nil
+	for _, own := range b.fields {
+		clear(own)
+	}
+	b.Streams, b.Entries, b.Bytes, b.Origin = nil, b.Entries[:0], 0, nil
 	b.fields, b.memory = b.fields[:0], b.memory[:0]
 	if cap(b.memory) > copyBytes {
 		b.memory = nil // of one long line, which must not be paid for ever after

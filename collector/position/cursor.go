@@ -1,6 +1,9 @@
 package position
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Cursor is how far one log is read and how far it is delivered. Its methods belong to the one
 // collector that reads the log.
@@ -108,12 +111,29 @@ type Mark struct {
 }
 
 // SetState says what the stages of the log keep as of the end of the lines, such as what they have
-// counted. It is written together with the position. Call it before Ack, and before the next Mark.
+// counted. It is written together with the position. Call it before Ack.
 func (m *Mark) SetState(state []byte) {
-	m.cursor.store.mu.Lock()
-	defer m.cursor.store.mu.Unlock()
+	c := m.cursor
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
 	m.upTo.state = state
-	m.cursor.read.state = state
+	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
+		c.read.state = state
+	}
+}
+
+// Rewind has the next collector that takes the cursor read these lines again, and all that came after
+// them: they count as not handed on, whatever becomes of them. The collector that handed them on calls
+// Done on the cursor afterwards, and hands on no more.
+func (m *Mark) Rewind() {
+	c := m.cursor
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	if i := slices.Index(c.pending, m); i >= 0 {
+		clear(c.pending[i:])
+		c.pending = c.pending[:i]
+		c.read = m.before
+	}
 }
 
 // Ack says that the lines are delivered, or refused for good, or that they are on disk. It may be

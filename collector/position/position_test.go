@@ -449,3 +449,24 @@ func TestStateGoesWithThePosition(t *testing.T) {
 	mark(4, "counted 4 again").Ack()
 	check("all", "counted 4 again", "counted 4 again")
 }
+
+// Lines that are rewound are read again by the next collector, with all that came after them, and their
+// acknowledgements count no more.
+func TestRewind(t *testing.T) {
+	s := position.InMemory()
+	c := s.Cursor("a")
+	mark := func(first int64) *position.Mark { return c.Mark(first, position.Position{Time: first, Lines: 1}, position.Bookmark{}) }
+	one, two, three := mark(1), mark(2), mark(3)
+	one.SetState([]byte("one"))
+	three.SetState([]byte("three"))
+	two.Rewind()
+	if got := c.Read().Time; got != 1 || c.Waiting() != 1 {
+		t.Errorf("reading goes on at %d with %d batches waiting, want 1 and 1", got, c.Waiting())
+	}
+	two.Ack()
+	three.Ack()
+	one.Ack()
+	if got := c.Acked().Time; got != 1 || c.Waiting() != 0 {
+		t.Errorf("acknowledged up to %d with %d batches waiting, want 1 and 0", got, c.Waiting())
+	}
+}

@@ -1,35 +1,174 @@
 // Package stage is what log entries pass through between their source and an endpoint.
 //
 // A stage is a lighter.Logs that hands on, to the next one, what it makes of each batch. It may
-// change entries, as long as it holds the batch, and keep what it makes of them in the batch's own
-// memory. It may hold a batch back: the position of the log does not move past a batch that
-// somebody holds. A stage gets each batch once: when Append returns an error, the reader ends, and no
-// more batches come. Each reader of a log has stages of its own, so a stage's state is that of one log.
+// change entries and leave some out, as long as it holds the batch, and keeps what it makes of them in
+// the batch's own memory. Each reader of a log has a Chain of its own, so a stage's state is that of
+// one log. A stage gets each batch once: when Append returns an error, the reader ends, and no more
+// batches come.
+//
+// A stage may hold entries back (Holder), and it may keep a state that is written together with the
+// log's position (Keeper).
 package stage
 
 import (
 	"context"
+	"encoding/binary"
 
 	"lighter"
 )
 
-// Maker makes a stage that hands on to next.
-type Maker func(next lighter.Logs) lighter.Logs
-
-// Chain returns what hands batches to the stages, in their order, and then to end. Without a stage
-// that is end itself.
-func Chain(end lighter.Logs, makers ...Maker) lighter.Logs {
-	for i := len(makers) - 1; i >= 0; i-- {
-		end = makers[i](end)
-	}
-	return end
+// Log is the log that a stage is made for.
+type Log struct {
+	Service   string // as the log's streams are labelled
+	Container string // the container's name
+	// State is what the stage of this name had kept as of the log's position; nil if nothing. A stage
+	// that cannot read it, because another version wrote it, begins without.
+	State []byte
+	// Keep returns what all the stages of the chain keep now. A Holder calls it when it has handed on
+	// what it held in a batch of its own, and sets it as the state of the newest batch that it holds.
+	Keep func() []byte
 }
 
-// PassThrough makes a stage that changes nothing.
-func PassThrough(next lighter.Logs) lighter.Logs { return passThrough{next} }
+// Maker makes a stage.
+type Maker struct {
+	Name string // unique in a chain; what the stage keeps is kept by it
+	New  func(log Log, next lighter.Logs) lighter.Logs
+}
 
-type passThrough struct{ next lighter.Logs }
+// Keeper is a stage with a state, such as what it has counted. A stage in front of a Holder must not be
+// one, because the state would count entries that the position does not.
+type Keeper interface {
+	// Keep appends the state to b. It returns b as it was if there is nothing to keep.
+	Keep(b []byte) []byte
+}
 
-func (s passThrough) Append(ctx context.Context, b *lighter.Batch) error {
+// Holder is a stage that may hold entries back, such as the beginning of a stack trace. It holds every
+// batch that it was handed while something of it is held back, and all later ones until nothing is, so
+// that the position waits before the first entry held back. When it hands on the last of what it held it
+// has those batches let go of together with the batch that is handed on, the newest first (Batch.After):
+// then the position passes them all at once.
+type Holder interface {
+	// Release hands on what is held back, because the log has ended. It blocks while there is no room. An
+	// error is ctx's.
+	Release(ctx context.Context) error
+	// Drop forgets what is held back, and has it read again (Origin.Rewind). Nothing is appended afterwards.
+	Drop()
+}
+
+// Chain is the stages of one log and what they hand on to. It is a lighter.Logs.
+type Chain struct {
+	first   lighter.Logs
+	holders []Holder // in their order
+	keepers []keeper
+	size    int // of what was kept last
+}
+
+type keeper struct {
+	name string
+	Keeper
+}
+
+// NewChain makes the stages of a log, which hand batches on in their order, and then to end. state is what
+// an earlier chain of the log kept.
+func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
+	c := &Chain{first: skipEmpty{end}}
+	kept := decode(state)
+	log.Keep = c.keep
+	for i := len(makers) - 1; i >= 0; i-- {
+		m := makers[i]
+		log.State = kept[m.Name]
+		c.first = m.New(log, c.first)
+		if h, ok := c.first.(Holder); ok {
+			c.holders = append([]Holder{h}, c.holders...)
+		}
+		if k, ok := c.first.(Keeper); ok {
+			c.keepers = append([]keeper{{m.Name, k}}, c.keepers...)
+		}
+	}
+	return c
+}
+
+// Append hands a batch to the first stage, and notes with the batch what the stages keep as of its end.
+func (c *Chain) Append(ctx context.Context, b *lighter.Batch) error {
+	if err := c.first.Append(ctx, b); err != nil {
+		return err
+	}
+	if len(c.keepers) > 0 {
+		b.SetState(c.keep())
+	}
+	return nil
+}
+
+// Release implements Holder for all stages, in their order: what one of them hands on may be held back by
+// the next.
+func (c *Chain) Release(ctx context.Context) error {
+	for _, h := range c.holders {
+		if err := h.Release(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drop implements Holder for all stages.
+func (c *Chain) Drop() {
+	for _, h := range c.holders {
+		h.Drop()
+	}
+}
+
+// keep returns what the stages keep, as decode reads it: of each its name and its state, with their
+// lengths before them.
+func (c *Chain) keep() []byte {
+	b := make([]byte, 0, c.size+c.size/4)
+	var own []byte
+	for _, k := range c.keepers {
+		own = k.Keep(own[:0])
+		if len(own) == 0 {
+			continue
+		}
+		b = appendText(appendText(b, k.name), string(own))
+	}
+	c.size = len(b)
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// decode returns states by the names of their stages. What is damaged is left out, with what follows it.
+func decode(b []byte) map[string][]byte {
+	all := map[string][]byte{}
+	for len(b) > 0 {
+		name, rest, ok := cutText(b)
+		if !ok {
+			break
+		}
+		state, rest, ok := cutText(rest)
+		if !ok {
+			break
+		}
+		all[string(name)], b = state, rest
+	}
+	return all
+}
+
+func cutText(b []byte) (text, rest []byte, ok bool) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, nil, false
+	}
+	b = b[size:]
+	return b[:n:n], b[n:], true
+}
+
+// skipEmpty hands on batches that have entries. One without is acknowledged by not being held.
+type skipEmpty struct{ next lighter.Logs }
+
+func (s skipEmpty) Append(ctx context.Context, b *lighter.Batch) error {
+	if len(b.Entries) == 0 {
+		return nil
+	}
 	return s.next.Append(ctx, b)
 }

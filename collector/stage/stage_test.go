@@ -2,6 +2,8 @@ package stage_test
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +25,25 @@ func (s appending) Append(ctx context.Context, b *lighter.Batch) error {
 	return s.next.Append(ctx, b)
 }
 
+// counting is a stage that counts entries, keeps the count, and lets every other entry through.
+type counting struct {
+	n    int
+	next lighter.Logs
+}
+
+func (s *counting) Append(ctx context.Context, b *lighter.Batch) error {
+	kept := b.Entries[:0]
+	for _, e := range b.Entries {
+		if s.n++; s.n%2 == 0 {
+			kept = append(kept, e)
+		}
+	}
+	b.Entries = kept
+	return s.next.Append(ctx, b)
+}
+
+func (s *counting) Keep(b []byte) []byte { return strconv.AppendInt(b, int64(s.n), 10) }
+
 // end holds what it gets.
 type end struct{ held []*lighter.Batch }
 
@@ -32,12 +53,28 @@ func (s *end) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
+// origin notes the state of a batch.
+type origin struct{ state []byte }
+
+func (o *origin) SetState(state []byte) { o.state = state }
+func (o *origin) Rewind()               {}
+
+func batch(lines ...string) *lighter.Batch {
+	b := &lighter.Batch{Origin: &origin{}}
+	for _, l := range lines {
+		b.Entries = append(b.Entries, lighter.Entry{Line: []byte(l)})
+	}
+	return b
+}
+
 func TestChain(t *testing.T) {
-	text := func(s string) stage.Maker { return func(next lighter.Logs) lighter.Logs { return appending{s, next} } }
+	text := func(s string) stage.Maker {
+		return stage.Maker{Name: s, New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return appending{s, next} }}
+	}
 	sink, acknowledged := &end{}, false
-	b := &lighter.Batch{Entries: []lighter.Entry{{Line: []byte("x")}, {Line: []byte("y")}}}
+	b := batch("x", "y")
 	b.Begin(func() { acknowledged = true })
-	if err := stage.Chain(sink, text("1"), stage.PassThrough, text("2")).Append(t.Context(), b); err != nil {
+	if err := stage.NewChain(sink, stage.Log{}, nil, text("1"), text("2")).Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	b.Done()
@@ -55,7 +92,62 @@ func TestChain(t *testing.T) {
 	if !acknowledged {
 		t.Error("not acknowledged by the last holder")
 	}
-	if stage.Chain(sink) != lighter.Logs(sink) {
-		t.Error("a chain without stages is not its end")
+}
+
+// What the stages keep is noted with each batch, and given back to the stages of the same name in the
+// next chain. A batch that a stage leaves nothing of does not reach the end.
+func TestChainKeepsStates(t *testing.T) {
+	counter := func(name string) stage.Maker {
+		return stage.Maker{Name: name, New: func(log stage.Log, next lighter.Logs) lighter.Logs {
+			s := &counting{next: next}
+			if log.State != nil {
+				if _, err := fmt.Sscan(string(log.State), &s.n); err != nil {
+					t.Errorf("state = %q: %v", log.State, err)
+				}
+			}
+			return s
+		}}
+	}
+	sink := &end{}
+	chain := stage.NewChain(sink, stage.Log{}, nil, counter("first"), counter("second"))
+	var state []byte
+	for _, b := range []*lighter.Batch{batch("1"), batch("2", "3"), batch("4", "5")} {
+		b.Begin(nil)
+		if err := chain.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		state = b.Origin.(*origin).state
+		b.Done()
+	}
+	if len(sink.held) != 1 || string(sink.held[0].Entries[0].Line) != "4" {
+		t.Errorf("the end got %d batches, want the one with the line 4", len(sink.held))
+	}
+	again := stage.NewChain(sink, stage.Log{}, state, counter("second"), counter("other"), counter("first"))
+	b := batch("6", "7", "8", "9")
+	b.Begin(nil)
+	if err := again.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	// The second stage had counted 2 of 5 and counts all four, lets two through; the other lets one
+	// through, which is the first's sixth.
+	if got := string(b.Origin.(*origin).state); got != "\x06second\x016\x05other\x012\x05first\x016" {
+		t.Errorf("state = %q", got)
+	}
+	for n := range len(state) {
+		stage.NewChain(sink, stage.Log{}, state[:n], stage.Maker{Name: "first", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }}) // a state that is cut off makes no chain panic
+	}
+}
+
+func TestBatchAfter(t *testing.T) {
+	var order []string
+	named := func(name string) *lighter.Batch {
+		b := batch()
+		b.Begin(func() { order = append(order, name) })
+		return b
+	}
+	first, second, third := named("first"), named("second"), named("third")
+	third.After([]*lighter.Batch{second, first})
+	if third.Done(); strings.Join(order, " ") != "third second first" {
+		t.Errorf("acknowledged in the order %q", order)
 	}
 }

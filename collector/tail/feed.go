@@ -9,6 +9,7 @@ import (
 
 	"lighter"
 	"lighter/collector/position"
+	"lighter/collector/stage"
 )
 
 // ErrFull means that a batch was handed on, but that Logs had no room for longer than Patience before
@@ -51,8 +52,23 @@ func NewFeed(c *lighter.Container, out, err *lighter.Stream, o Options) *Feed {
 	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
 }
 
-// Close tells that nothing will be handed on any more. Call it when Run returns.
-func (f *Feed) Close() { f.cursor.Done() }
+// Close tells that nothing will be handed on any more. Call it when Run returns. Lines that a stage still
+// holds back are read again by the next Feed of the log.
+func (f *Feed) Close() {
+	if h, ok := f.o.Logs.(stage.Holder); ok {
+		h.Drop()
+	}
+	f.cursor.Done()
+}
+
+// End tells that the log has ended: lines that a stage holds back are handed on. It blocks while there is
+// no room. An error is ctx's.
+func (f *Feed) End(ctx context.Context) error {
+	if h, ok := f.o.Logs.(stage.Holder); ok {
+		return h.Release(ctx)
+	}
+	return nil
+}
 
 // Start sets where a log begins that is seen for the first time.
 func (f *Feed) Start() { f.cursor.Start(position.Position{Time: f.o.Begin}) }
@@ -189,6 +205,7 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Book
 	}
 	c.batch.Streams = f.streams
 	c.batch.Bytes = cap(c.Buf) + c.own + n*entryBytes
+	c.batch.Origin = mark
 	c.batch.Begin(func() {
 		mark.Ack()
 		f.State.delivered(n - c.batch.Refused())
@@ -200,9 +217,6 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Book
 		return err
 	}
 	f.Chunk = nil
-	if state := c.batch.State; state != nil {
-		mark.SetState(state)
-	}
 	c.batch.Done()
 	f.o.Metrics.read.Add(float64(n))
 	f.o.Metrics.bytes.Add(float64(bytes))

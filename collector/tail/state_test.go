@@ -25,7 +25,7 @@ type counting struct {
 
 func (s *counting) Append(_ context.Context, b *lighter.Batch) error {
 	s.lines += len(b.Entries)
-	b.State = fmt.Append(nil, s.lines)
+	b.SetState(fmt.Append(nil, s.lines))
 	b.Hold()
 	s.held = append(s.held, b)
 	return nil

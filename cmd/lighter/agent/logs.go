@@ -14,7 +14,6 @@ import (
 	"lighter/collector"
 	"lighter/collector/dockerlog"
 	"lighter/collector/filelog"
-	"lighter/collector/stage"
 	"lighter/collector/tail"
 	"lighter/config"
 )
@@ -127,10 +126,8 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	if neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
 		return collector.Job{}, false
 	}
-	makers := make([]stage.Maker, 0, len(f.path.stages))
 	version := nodes[f.path.source.Name].hash
 	for _, s := range f.path.stages {
-		makers = append(makers, stage.PassThrough)
 		version += s.Name + nodes[s.Name].hash
 	}
 	end, asked := g.part(f.path.endpoint), g.part(f.path.args.Engine)
@@ -145,7 +142,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
-			o.Logs = stage.Chain(end.logs, makers...)
+			o.Logs = end.logs
 			if f.from == readFile {
 				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: files.watcher}), nil
 			}
