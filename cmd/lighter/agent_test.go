@@ -79,7 +79,7 @@ func (h *dockerHost) write(c *dockersim.Container, s dockersim.Stream, line stri
 	if s == dockersim.Stderr {
 		stream = "stderr"
 	}
-	key := labels.FromStrings("environment", "test", "host", "host-1", "service", c.Name(), "container", c.Name(), "stream", stream).String()
+	key := labels.FromStrings("environment", "test", "host", "host-1", "instance", "host-1", "job", "integrations/docker", "service", c.Name(), "container", c.Name(), "stream", stream).String()
 	if h.written[key] == nil {
 		h.written[key] = map[int64]string{}
 	}

@@ -27,7 +27,7 @@ func TestLabelsAreTheSameEverywhere(t *testing.T) {
 		"ENVIRONMENT=production", "LIGHTER_EXTERNAL_LABELS=region=eu,service=ignored", "LIGHTER_HOST=edge",
 		"LIGHTER_SCRAPE_TARGETS=" + address, "LIGHTER_SCRAPE_INTERVAL=1s", "LIGHTER_SELF_METRICS=off",
 	}
-	stream := map[string]string{"environment": "production", "region": "eu", "host": "edge", "service": "api", "container": "api", "stream": "stdout"}
+	stream := map[string]string{"environment": "production", "region": "eu", "host": "edge", "service": "api", "container": "api", "stream": "stdout", "job": "integrations/docker", "instance": "edge"}
 	series := map[string]string{"environment": "production", "region": "eu", "service": "ignored", "job": "127.0.0.1", "instance": address}
 	withoutStream := maps.Clone(stream)
 	delete(withoutStream, "stream")

@@ -108,6 +108,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, tail.ErrStopped) || errors.Is(err, lighter.ErrGone) {
+			_ = t.feed.End(ctx) // with an error ctx has ended, and the log is read again from there
 			t.feed.State.End(err)
 			return err
 		}

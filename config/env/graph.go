@@ -83,7 +83,6 @@ func (s *Settings) docker() docker.Config {
 
 func (s *Settings) addLogs(p *config.Plan) {
 	external := s.streamLabels()
-	_, hostGiven := external["host"]
 	source := config.LogSource{
 		Rules:        streamRules(),
 		Since:        s.LogsSince,
@@ -99,7 +98,7 @@ func (s *Settings) addLogs(p *config.Plan) {
 	if s.Loki.URL != "" {
 		to = nodeLoki
 	}
-	add(p, config.Node{Name: nodeLogLabels, From: []string{nodeContainers}, Args: config.Relabel{Rules: logRules(!hostGiven, s.Hostname)}})
+	add(p, config.Node{Name: nodeLogLabels, From: []string{nodeContainers}, Args: config.Relabel{Rules: logRules(external["host"], s.Hostname, external)}})
 	add(p, config.Node{Name: nodeLogs, From: []string{nodeLogLabels}, To: []string{to}, Args: source})
 	if s.Loki.URL == "" {
 		return

@@ -16,6 +16,7 @@ const (
 	metaName           = "__meta_docker_container_name"
 	metaSwarmService   = "__meta_docker_container_label_com_docker_swarm_service_name"
 	metaComposeService = "__meta_docker_container_label_com_docker_compose_service"
+	metaComposeProject = "__meta_docker_container_label_com_docker_compose_project"
 
 	metaLogs     = "__meta_docker_container_label_lighter_logs"
 	metaService  = "__meta_docker_container_label_lighter_service"
@@ -75,18 +76,38 @@ func eitherMatches(globs []string) string {
 	return one + ";[^;]*|.*;" + one
 }
 
-// logRules choose the containers whose logs are shipped, and give their streams a host:
-// the Engine's name of it, or fallback while the Engine does not say.
-func logRules(host bool, fallback string) []*relabel.Config {
+// jobOfDocker is the job of containers' logs and of their metrics, which the Docker dashboards of Grafana
+// Cloud select by.
+const jobOfDocker = "integrations/docker"
+
+// logRules choose the containers whose logs are shipped, and give their streams the labels job, instance,
+// project and host, but for those that all streams are given as external labels. instance and host are
+// what the host is called: host, if that is set, else the Engine's name of it, else fallback, while the
+// Engine does not say.
+func logRules(host, fallback string, external map[string]string) []*relabel.Config {
 	rules := []*relabel.Config{filter(relabel.Drop, no, metaLogs)}
-	if !host {
-		return rules
+	add := func(r *relabel.Config) {
+		if _, given := external[r.TargetLabel]; !given {
+			rules = append(rules, r)
+		}
 	}
-	if fallback != "" {
-		rules = append(rules, replace("host", "(.*)", strings.ReplaceAll(fallback, "$", "$$")))
+	add(replace(model.JobLabel, "(.*)", jobOfDocker))
+	add(replace("project", anyText, "$1", metaComposeProject))
+	for _, name := range []string{model.InstanceLabel, "host"} {
+		switch {
+		case host != "":
+			add(replace(name, "(.*)", verbatim(host)))
+			continue
+		case fallback != "":
+			add(replace(name, "(.*)", verbatim(fallback)))
+		}
+		add(replace(name, anyText, "$1", lighter.LabelDockerHost))
 	}
-	return append(rules, replace("host", anyText, "$1", lighter.LabelDockerHost))
+	return rules
 }
+
+// verbatim returns the replacement that gives a text as it is.
+func verbatim(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 
 // streamRules run where a container's log splits into its streams.
 func streamRules() []*relabel.Config {

@@ -54,7 +54,7 @@ func (a *agent) streams(t *testing.T, generators []*generator) []stream {
 	var order []string
 	for _, g := range generators {
 		for _, line := range g.lines(t) {
-			ls := labels.FromStrings("environment", a.environment, "host", a.host,
+			ls := labels.FromStrings("environment", a.environment, "host", a.host, "instance", a.host, "job", "integrations/docker",
 				"service", g.service, "container", g.Name, "stream", line.Stream).String()
 			s := byLabels[ls]
 			if s == nil {

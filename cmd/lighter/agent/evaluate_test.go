@@ -64,8 +64,8 @@ func TestLogTargets(t *testing.T) {
 		got[lt.container.ID] = [2]string{lt.out.String(), lt.err.String()}
 	}
 	want := map[string][2]string{
-		"1": {`{container="shop-api-1", host="mini", service="api", stream="stdout"}`, `{container="shop-api-1", host="mini", service="api", stream="stderr"}`},
-		"2": {`{container="bare", host="mini", service="bare", stream="stdout"}`, `{container="bare", host="mini", service="bare", stream="stderr"}`},
+		"1": {`{container="shop-api-1", host="mini", instance="mini", job="integrations/docker", service="api", stream="stdout"}`, `{container="shop-api-1", host="mini", instance="mini", job="integrations/docker", service="api", stream="stderr"}`},
+		"2": {`{container="bare", host="mini", instance="mini", job="integrations/docker", service="bare", stream="stdout"}`, `{container="bare", host="mini", instance="mini", job="integrations/docker", service="bare", stream="stderr"}`},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
