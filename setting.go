@@ -13,6 +13,7 @@ const (
 	SettingSocketSource = "{log_source=socket}"  // have the Engine asked for logs
 	SettingAutoSource   = "{log_source=auto}"    // have the Engine asked where a log has no file
 	SettingDockerRoot   = "{docker_root}"        // where the Engine's data directory is mounted
+	SettingHostRoot     = "{host_root}"          // where the host's root is mounted
 	SettingAPIVersion   = "{docker_api_version}" // of the Engine's API
 	SettingCertPath     = "{docker_cert_path}"   // the directory of the certificates for the Engine
 )

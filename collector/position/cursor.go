@@ -82,13 +82,6 @@ func (c *Cursor) Start(p Position) {
 	}
 }
 
-// State returns what the stages of a log keep as of Read; nil if they keep nothing.
-func (c *Cursor) State() []byte {
-	c.store.mu.Lock()
-	defer c.store.mu.Unlock()
-	return c.read.state
-}
-
 // Mark notes that the lines up to upTo are handed on; first is the time of the first of them, Unix
 // nanoseconds. The caller must call Ack or Undo on the Mark that it returns, once.
 func (c *Cursor) Mark(first int64, upTo Position, bookmark Bookmark) *Mark {
@@ -117,8 +110,12 @@ func (m *Mark) SetState(state []byte) {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	m.upTo.state = state
-	if n := len(c.pending); n > 0 && c.pending[n-1] == m {
+	switch i := slices.Index(c.pending, m); {
+	case i < 0:
+	case i == len(c.pending)-1:
 		c.read.state = state
+	default:
+		c.pending[i+1].before.state = state
 	}
 }
 

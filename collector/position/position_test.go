@@ -429,11 +429,11 @@ func TestStateGoesWithThePosition(t *testing.T) {
 	one, two, three, four := mark(1, "counted 1"), mark(2, "counted 2"), mark(3, ""), mark(4, "counted 4")
 	check := func(when, acked, read string) {
 		t.Helper()
-		if got := string(c.State()); got != read {
+		if got := string(s.State("a")); got != read {
 			t.Errorf("%s: the reader goes on with %q, want %q", when, got, read)
 		}
-		again := open(t, copyOf(t, dir)).Cursor("a")
-		if got := string(again.State()); got != acked {
+		again := open(t, copyOf(t, dir))
+		if got := string(again.State("a")); got != acked {
 			t.Errorf("%s: after a restart %q is kept, want %q", when, got, acked)
 		}
 	}
@@ -455,7 +455,9 @@ func TestStateGoesWithThePosition(t *testing.T) {
 func TestRewind(t *testing.T) {
 	s := position.InMemory()
 	c := s.Cursor("a")
-	mark := func(first int64) *position.Mark { return c.Mark(first, position.Position{Time: first, Lines: 1}, position.Bookmark{}) }
+	mark := func(first int64) *position.Mark {
+		return c.Mark(first, position.Position{Time: first, Lines: 1}, position.Bookmark{})
+	}
 	one, two, three := mark(1), mark(2), mark(3)
 	one.SetState([]byte("one"))
 	three.SetState([]byte("three"))

@@ -116,6 +116,29 @@ func (s *Store) Acked(key string) Position {
 	return Position{}
 }
 
+// State returns what the stages of the log of a key keep as of where reading goes on; nil if nothing.
+func (s *Store) State(key string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cursors[key]; c != nil {
+		return c.read.state
+	}
+	return nil
+}
+
+// AckedState returns what the stages of the log of a key keep as of the acknowledged position, nil if
+// nothing. It is on disk when AckedState returns, as far as the disk can be written.
+func (s *Store) AckedState(key string) []byte {
+	s.mu.Lock()
+	var state []byte
+	if c := s.cursors[key]; c != nil {
+		state = c.acked.state
+	}
+	s.mu.Unlock()
+	s.flush()
+	return state
+}
+
 // Retain forgets every key of which exists reports that its log is gone, as soon as nobody reads the log any
 // more and all that was read of it is acknowledged. exists must know all containers of the Engine, never a
 // part of them.

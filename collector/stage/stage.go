@@ -1,8 +1,8 @@
 // Package stage is what log entries pass through between their source and an endpoint.
 //
 // A stage is a lighter.Logs that hands on, to the next one, what it makes of each batch. It may
-// change entries and leave some out, as long as it holds the batch, and keeps what it makes of them in
-// the batch's own memory. Each reader of a log has a Chain of its own, so a stage's state is that of
+// change entries and leave some out before it hands the batch on, and keeps what it makes of them in
+// the batch's own memory. It hands on every batch, also one without entries. Each reader of a log has a Chain of its own, so a stage's state is that of
 // one log. A stage gets each batch once: when Append returns an error, the reader ends, and no more
 // batches come.
 //
@@ -32,7 +32,8 @@ type Log struct {
 // Maker makes a stage.
 type Maker struct {
 	Name string // unique in a chain; what the stage keeps is kept by it
-	New  func(log Log, next lighter.Logs) lighter.Logs
+	// New returns the stage, or next itself if there is nothing to do for the log. A stage is a pointer.
+	New func(log Log, next lighter.Logs) lighter.Logs
 }
 
 // Keeper is a stage with a state, such as what it has counted. A stage in front of a Holder must not be
@@ -42,11 +43,13 @@ type Keeper interface {
 	Keep(b []byte) []byte
 }
 
-// Holder is a stage that may hold entries back, such as the beginning of a stack trace. It holds every
-// batch that it was handed while something of it is held back, and all later ones until nothing is, so
-// that the position waits before the first entry held back. When it hands on the last of what it held it
-// has those batches let go of together with the batch that is handed on, the newest first (Batch.After):
-// then the position passes them all at once.
+// Holder is a stage that may hold entries back, such as the beginning of a stack trace. While something is
+// held back at the end of a batch it holds that batch, and all later ones until nothing is, so that the
+// position waits before the first entry held back. When it hands on the last of what it held it has the
+// newest of those batches let go of when the batch is acknowledged that is handed on, and each other one when
+// the next newer one is (Batch.After): then the position passes them all at once, and never stops between
+// batches of which an entry is made. A Holder that also hands on by the clock lets one goroutine at a time
+// append.
 type Holder interface {
 	// Release hands on what is held back, because the log has ended. It blocks while there is no room. An
 	// error is ctx's.
@@ -71,13 +74,18 @@ type keeper struct {
 // NewChain makes the stages of a log, which hand batches on in their order, and then to end. state is what
 // an earlier chain of the log kept.
 func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
-	c := &Chain{first: skipEmpty{end}}
+	c := &Chain{}
+	c.first = &last{c, end}
 	kept := decode(state)
 	log.Keep = c.keep
 	for i := len(makers) - 1; i >= 0; i-- {
 		m := makers[i]
 		log.State = kept[m.Name]
-		c.first = m.New(log, c.first)
+		made := m.New(log, c.first)
+		if made == c.first {
+			continue // it has nothing to do for this log
+		}
+		c.first = made
 		if h, ok := c.first.(Holder); ok {
 			c.holders = append([]Holder{h}, c.holders...)
 		}
@@ -88,16 +96,8 @@ func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
 	return c
 }
 
-// Append hands a batch to the first stage, and notes with the batch what the stages keep as of its end.
-func (c *Chain) Append(ctx context.Context, b *lighter.Batch) error {
-	if err := c.first.Append(ctx, b); err != nil {
-		return err
-	}
-	if len(c.keepers) > 0 {
-		b.SetState(c.keep())
-	}
-	return nil
-}
+// Append hands a batch to the first stage.
+func (c *Chain) Append(ctx context.Context, b *lighter.Batch) error { return c.first.Append(ctx, b) }
 
 // Release implements Holder for all stages, in their order: what one of them hands on may be held back by
 // the next.
@@ -137,6 +137,9 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// StateOf returns what the stage of a name has kept, of what its chain has kept; nil if nothing.
+func StateOf(kept []byte, name string) []byte { return decode(kept)[name] }
+
 // decode returns states by the names of their stages. What is damaged is left out, with what follows it.
 func decode(b []byte) map[string][]byte {
 	all := map[string][]byte{}
@@ -163,12 +166,19 @@ func cutText(b []byte) (text, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
-// skipEmpty hands on batches that have entries. One without is acknowledged by not being held.
-type skipEmpty struct{ next lighter.Logs }
+// last is behind the stages. It notes with each batch what the stages keep as of its end, and hands on batches
+// that have entries; one without is acknowledged by not being held.
+type last struct {
+	chain *Chain
+	next  lighter.Logs
+}
 
-func (s skipEmpty) Append(ctx context.Context, b *lighter.Batch) error {
+func (l *last) Append(ctx context.Context, b *lighter.Batch) error {
+	if len(l.chain.keepers) > 0 && b.Origin != nil {
+		b.SetState(l.chain.keep())
+	}
 	if len(b.Entries) == 0 {
 		return nil
 	}
-	return s.next.Append(ctx, b)
+	return l.next.Append(ctx, b)
 }

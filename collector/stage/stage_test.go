@@ -17,7 +17,7 @@ type appending struct {
 	next lighter.Logs
 }
 
-func (s appending) Append(ctx context.Context, b *lighter.Batch) error {
+func (s *appending) Append(ctx context.Context, b *lighter.Batch) error {
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		e.Line = b.Copy(append(e.Line[:len(e.Line):len(e.Line)], s.text...))
@@ -69,7 +69,7 @@ func batch(lines ...string) *lighter.Batch {
 
 func TestChain(t *testing.T) {
 	text := func(s string) stage.Maker {
-		return stage.Maker{Name: s, New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return appending{s, next} }}
+		return stage.Maker{Name: s, New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return &appending{s, next} }}
 	}
 	sink, acknowledged := &end{}, false
 	b := batch("x", "y")
@@ -122,7 +122,8 @@ func TestChainKeepsStates(t *testing.T) {
 	if len(sink.held) != 1 || string(sink.held[0].Entries[0].Line) != "4" {
 		t.Errorf("the end got %d batches, want the one with the line 4", len(sink.held))
 	}
-	again := stage.NewChain(sink, stage.Log{}, state, counter("second"), counter("other"), counter("first"))
+	idle := stage.Maker{Name: "idle", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }} // is not asked what it keeps, nor the next one twice
+	again := stage.NewChain(sink, stage.Log{}, state, idle, counter("second"), idle, counter("other"), counter("first"))
 	b := batch("6", "7", "8", "9")
 	b.Begin(nil)
 	if err := again.Append(t.Context(), b); err != nil {

@@ -67,7 +67,7 @@ func TestFeedKeepsTheStateOfStages(t *testing.T) {
 	}
 	defer func() { _ = positions.Close() }()
 	c := positions.Cursor("logs/loki/1")
-	if got, at := string(c.State()), c.Read().Time; got != "20" || at != 20 {
+	if got, at := string(positions.State("logs/loki/1")), c.Read().Time; got != "20" || at != 20 {
 		t.Errorf("the count is %q at line %d, want 20 at line 20: the third batch is not acknowledged", got, at)
 	}
 }
