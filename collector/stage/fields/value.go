@@ -1,0 +1,208 @@
+package fields
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Kind says what a value is.
+type Kind int
+
+// What a value is. None is a field that the line does not have.
+const (
+	None Kind = iota
+	String
+	Number
+	Bool
+	Null
+	Object
+	Array
+)
+
+// Value is a field's value. A value of logfmt is a Number or a Bool if it is written as one without quotes,
+// and else a String; the value of a key alone is the empty String.
+type Value struct {
+	Raw     []byte // a slice of the line; of a string what is between the quotes, with its escapes
+	Kind    Kind
+	Escaped bool // Raw has escapes
+}
+
+// Text returns the value with its escapes undone. Without escapes that is Raw itself; else it is written to
+// the memory of dst, from its beginning, or to new memory if dst is too small. A caller that uses dst again
+// must therefore keep it apart from what Text returned.
+func (v Value) Text(dst []byte) []byte {
+	if !v.Escaped {
+		return v.Raw
+	}
+	return unescape(dst[:0], v.Raw)
+}
+
+// unescape appends s to dst with the escapes of JSON undone. It leaves what is no escape as it is; half of
+// a surrogate pair becomes U+FFFD, as it does in encoding/json.
+func unescape(dst, s []byte) []byte {
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 || i+1 == len(s) {
+			return append(dst, s...)
+		}
+		dst, s = append(dst, s[:i]...), s[i:]
+		n := 2
+		switch c := s[1]; c {
+		case '"', '\\', '/':
+			dst = append(dst, c)
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'n':
+			dst = append(dst, '\n')
+		case 'r':
+			dst = append(dst, '\r')
+		case 't':
+			dst = append(dst, '\t')
+		case 'u':
+			r, ok := hex4(s)
+			if !ok {
+				dst = append(dst, s[:2]...)
+				break
+			}
+			n = 6
+			if utf16.IsSurrogate(r) {
+				low, ok := hex4(s[n:])
+				if r = utf16.DecodeRune(r, low); ok && r != utf8.RuneError {
+					n = 12
+				} else {
+					r = utf8.RuneError
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = append(dst, s[:2]...)
+		}
+		s = s[n:]
+	}
+}
+
+// hex4 reads an escape like \u00e4 at the beginning of s.
+func hex4(s []byte) (rune, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	var r rune
+	for _, c := range s[2:6] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// Float returns the value of a number, or of a string that is one: decimal, finite, without spaces.
+func (v Value) Float() (float64, bool) {
+	if v.Kind != Number && v.Kind != String {
+		return 0, false
+	}
+	n, ok := parseDecimal(v.Raw)
+	if !ok {
+		return 0, false
+	}
+	if f, ok := n.exact(); ok {
+		return f, true
+	}
+	// ParseFloat keeps its argument only in the error of a number that is too large.
+	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(v.Raw), len(v.Raw)), 64)
+	return f, err == nil
+}
+
+// decimal is a number's digits and its power of ten.
+type decimal struct {
+	digits   uint64
+	exp      int
+	negative bool
+	long     bool // digits does not hold all of the number's digits
+}
+
+// parseDecimal reads a number like -12.5e-3. It is false for anything else.
+func parseDecimal(s []byte) (n decimal, ok bool) {
+	i := 0
+	if i < len(s) && (s[i] == '-' || s[i] == '+') {
+		n.negative = s[i] == '-'
+		i++
+	}
+	point, any := false, false
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			any = true
+			if n.digits >= 1<<53/10 {
+				n.long = true
+				continue
+			}
+			n.digits = n.digits*10 + uint64(c-'0')
+			if point {
+				n.exp--
+			}
+			continue
+		case c == '.' && !point:
+			point = true
+			continue
+		}
+		break
+	}
+	if !any {
+		return n, false
+	}
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
+		exp, sign := 0, 1
+		if i++; i < len(s) && (s[i] == '-' || s[i] == '+') {
+			if s[i] == '-' {
+				sign = -1
+			}
+			i++
+		}
+		if i == len(s) {
+			return n, false
+		}
+		for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
+			exp = min(exp*10+int(s[i]-'0'), math.MaxInt16)
+		}
+		n.exp += sign * exp
+	}
+	return n, i == len(s)
+}
+
+// exact returns the number if one multiplication or division of exact numbers gives it, which holds for
+// nearly all that is logged.
+func (n decimal) exact() (float64, bool) {
+	if n.long || n.exp < -22 || n.exp > 22 {
+		return 0, false
+	}
+	f := float64(n.digits)
+	if n.exp < 0 {
+		f /= powersOfTen[-n.exp]
+	} else {
+		f *= powersOfTen[n.exp]
+	}
+	if n.negative {
+		f = -f
+	}
+	return f, true
+}
+
+// powersOfTen are those that a float64 holds exactly.
+var powersOfTen = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
