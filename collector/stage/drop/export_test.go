@@ -1,0 +1,12 @@
+package drop
+
+import "regexp"
+
+// Match reports whether a line matches one of the rules.
+func (r *Rules) Match(line []byte) bool {
+	d := dropper{rules: r.rules}
+	return d.matching(line) >= 0
+}
+
+// Regexp returns an expression without what looks for its literals first.
+func Regexp(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }
