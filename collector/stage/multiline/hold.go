@@ -1,0 +1,138 @@
+package multiline
+
+import (
+	"context"
+	"time"
+
+	"lighter"
+)
+
+// release has all that is held let go of once b, which has the last of the lines held back, is acknowledged:
+// the newest first, and each other one when the next is acknowledged. So the position moves over all of them
+// at once, and never stops between two that lines of one entry came in.
+func (j *joiner) release(b *lighter.Batch) {
+	for i, older := range j.held {
+		next := b
+		if i+1 < len(j.held) {
+			next = j.held[i+1]
+		}
+		next.After([]*lighter.Batch{older})
+	}
+	j.forget()
+}
+
+func (j *joiner) forget() {
+	clear(j.held)
+	j.held, j.heldBytes = j.held[:0], 0
+}
+
+// handOn hands on the open groups for which want is true, in a batch of the stage's own. Their lines came
+// in batches that are held. With an error, which is ctx's, nothing has changed.
+func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
+	own := &lighter.Batch{Streams: j.streams}
+	own.Begin(nil)
+	defer own.Done()
+	var gone []*group
+	for i := range j.groups {
+		g := &j.groups[i]
+		if !g.open() || !want(g) {
+			continue
+		}
+		gone = append(gone, g)
+		own.Entries = append(own.Entries, g.entry(own))
+		for k := range g.unsure {
+			own.Entries = append(own.Entries, g.unsure[k].entry(own))
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := j.append(ctx, own); err != nil {
+		return err
+	}
+	for _, g := range gone {
+		j.metrics.joined.Add(float64(g.lines - 1))
+		g.close()
+	}
+	j.opened -= len(gone)
+	if j.opened > 0 {
+		j.held[0].Hold() // the position must wait for own too
+		own.After(j.held[:1])
+		return nil
+	}
+	if j.log.Keep != nil {
+		j.held[len(j.held)-1].SetState(j.log.Keep())
+	}
+	j.release(own)
+	return nil
+}
+
+// wind has the groups closed that get no more lines from now on.
+func (j *joiner) wind() {
+	now := time.Now()
+	var first time.Time
+	for i := range j.groups {
+		g := &j.groups[i]
+		if !g.open() {
+			continue
+		}
+		if g.due.IsZero() {
+			g.due = now.Add(2 * j.Wait)
+		}
+		if first.IsZero() || g.due.Before(first) {
+			first = g.due
+		}
+	}
+	if j.timer == nil {
+		j.timer = time.AfterFunc(first.Sub(now), j.expire)
+		return
+	}
+	j.timer.Reset(first.Sub(now))
+}
+
+// expire hands on the groups that have got no more lines.
+func (j *joiner) expire() {
+	if j.take(j.dropped) != nil {
+		return
+	}
+	defer j.give()
+	if j.dropped.Err() != nil || j.opened == 0 {
+		return
+	}
+	now := time.Now()
+	if j.handOn(j.dropped, func(g *group) bool { return !g.due.After(now) }) == nil && j.opened > 0 {
+		j.wind()
+	}
+}
+
+// Release implements stage.Holder.
+func (j *joiner) Release(ctx context.Context) error {
+	if err := j.take(ctx); err != nil {
+		return err
+	}
+	defer j.give()
+	if j.opened == 0 {
+		return nil
+	}
+	return j.handOn(ctx, func(*group) bool { return true })
+}
+
+// Drop implements stage.Holder.
+func (j *joiner) Drop() {
+	j.drop()
+	j.turn <- struct{}{} // soon: the clock's goroutine gives up
+	defer j.give()
+	if j.timer != nil {
+		j.timer.Stop()
+	}
+	j.closeAll()
+	for _, b := range j.held {
+		if b.Origin != nil {
+			b.Origin.Rewind() // of the oldest; then the others are rewound
+		}
+	}
+	for _, b := range j.held {
+		b.Done()
+	}
+	j.forget()
+}
