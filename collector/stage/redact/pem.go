@@ -1,0 +1,122 @@
+package redact
+
+import "bytes"
+
+const (
+	pemBegin = "-----BEGIN"
+	pemEnd   = "-----END"
+	pemDash  = "-----"
+
+	maxPEMLabel = 64  // bytes of what stands behind BEGIN
+	maxSpoken   = 256 // bytes between a BEGIN and an END with no key between them
+	maxKeyLines = 200 // of a key that has no end; one of 16,384 bits has 199
+)
+
+var (
+	// pemBody has the bytes of a key and of its headers, with escaped newlines.
+	pemBody = union(base64Set, union(setOf(" \t\r\n\\:,.()@_%|"), setOf("-")))
+	pemSkip = setOf(" \t\r\n\\|")
+)
+
+// findPrivateKey finds a private key from BEGIN to END, to the end of the line if it goes on in the next
+// one (open), or to where it is cut off. at is the beginning of BEGIN.
+func findPrivateKey(line []byte, at int, a *anchor) (span, bool) {
+	label := at + len(a.text)
+	n := bytes.Index(line[label:min(len(line), label+maxPEMLabel)], []byte(pemDash))
+	if n < 0 || !bytes.Contains(line[label:label+n], []byte("PRIVATE KEY")) {
+		return span{}, false
+	}
+	body := label + n + len(pemDash)
+	first := body
+	for first < len(line) {
+		if hasPrefixFold(line[first:], "%0a") || hasPrefixFold(line[first:], "%0d") {
+			first += 3
+		} else if pemSkip[line[first]] || escapeLetter[line[first]] && line[first-1] == '\\' {
+			first++
+		} else {
+			break
+		}
+	}
+	if first == len(line) { // the key is in the next lines
+		return span{from: at, to: at, rule: privateKey, open: true}, true
+	}
+	_, chars := run(line, first, base64Set)
+	if chars >= 16 || isKeyHeader(line[first:]) {
+		end, ended := keyEnds(line, body)
+		return span{from: at, to: end, rule: privateKey, open: !ended && end == len(line)}, true
+	}
+	if line[first] == '"' { // of a list of strings
+		end, ended := keyEnds(line, body)
+		return span{from: at, to: end, rule: privateKey}, ended
+	}
+	end, ended := keyEnds(line[:min(len(line), body+maxSpoken)], body)
+	return span{from: at, to: end, rule: privateKey}, ended // otherwise it is only spoken of
+}
+
+// keyEnds returns the end of a key whose lines begin at line[i:], and whether it has an END. The lines may
+// be strings of their own in one list.
+func keyEnds(line []byte, i int) (end int, ended bool) {
+	quotes := 0
+	for ; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '"':
+			if quotes++; quotes == 1 {
+				end = i
+			}
+		case !pemBody[c]:
+			if quotes > 0 {
+				return end, false
+			}
+			return i, false
+		case c == '-' && quotes%2 == 0 && bytes.HasPrefix(line[i:], []byte(pemEnd)):
+			rest := line[i+len(pemEnd):]
+			if n := bytes.Index(rest[:min(len(rest), maxPEMLabel)], []byte(pemDash)); n >= 0 {
+				return i + len(pemEnd) + n + len(pemDash), true
+			}
+		}
+	}
+	if quotes > 0 {
+		return end, false
+	}
+	return i, false
+}
+
+func isKeyHeader(line []byte) bool {
+	for _, h := range [...]string{"Proc-Type:", "DEK-Info:", "Version:", "Comment:", "Charset:", "Hash:", "MessageID:"} {
+		if bytes.HasPrefix(line, []byte(h)) {
+			return true
+		}
+	}
+	return false
+}
+
+// key tells how far a private key has come of which each line is an entry. The zero key is none.
+type key struct {
+	lines uint8 // since BEGIN
+	last  bool  // a line was shorter than those of a key are: only the end may follow, or a checksum
+}
+
+// take returns what to replace of the key's next line; nothing if the line is no secret. A line that does
+// not belong to the key ends it.
+func (k *key) take(line []byte) (sp span, ok bool) {
+	text := bytes.TrimSpace(line)
+	begin := 0
+	if len(text) > 0 {
+		begin = bytes.IndexByte(line, text[0])
+	}
+	k.lines++
+	switch {
+	case k.lines > maxKeyLines || bytes.HasPrefix(text, []byte(pemEnd)):
+		*k = key{}
+		return span{}, false
+	case len(text) == 0 || isKeyHeader(text):
+		return span{}, false
+	}
+	end, n := run(text, 0, base64Set)
+	if end != len(text) || k.last && text[0] != '=' || k.lines == 1 && n < 16 {
+		*k = key{}
+		return span{}, false
+	}
+	k.last = n < 48
+	return span{from: begin, to: begin + end, rule: privateKey}, true
+}
