@@ -1,0 +1,96 @@
+package logmetrics_test
+
+import (
+	"fmt"
+	"testing"
+
+	"lighter"
+	"lighter/collector/stage"
+)
+
+const examples = `http_requests_total{path,status} = count(msg="http_request")
+http_request_duration_seconds{path} = histogram(latencyMs/1000, msg="http_request")
+queue_depth = gauge(depth, msg="queue")`
+
+// The cost of a line, by what is declared and by whether a declaration wants it.
+func BenchmarkAppend(b *testing.B) {
+	wanted, unwanted := []string(nil), []string(nil)
+	for i := range 100 {
+		wanted = append(wanted, fmt.Sprintf(`{"ts":"2026-04-25T03:01:53.%03dZ","level":"info","msg":"http_request","reqId":"req_%d","method":"POST","path":"/v1/apple/%d","status":200,"latencyMs":%d,"tenantId":"tenant_1"}`, i, i, i%10, 100+i))
+		unwanted = append(unwanted, fmt.Sprintf(`{"ts":"2026-04-25T03:01:53.%03dZ","level":"info","msg":"cache_refreshed","reqId":"req_%d","method":"POST","path":"/v1/apple/%d","entries":200,"tookMs":%d,"tenantId":"tenant_1"}`, i, i, i%10, 100+i))
+	}
+	for _, c := range []struct {
+		name, declared string
+		lines          []string
+	}{
+		{"declared=0", "", wanted},
+		{"declared=3/wanted", examples, wanted},
+		{"declared=3/unwanted", examples, unwanted},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l := newLog(b, newSet(500), "1", c.declared, nil)
+			batch := batchOf(c.lines...)
+			b.ReportAllocs()
+			for b.Loop() {
+				appendTo(b, l.stage, batch)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(c.lines)), "ns/line")
+		})
+	}
+}
+
+// The cost of what is kept with a batch, by the number of series, of which ten change with each batch.
+func BenchmarkKeep(b *testing.B) {
+	for _, n := range []int{50, 500} {
+		for _, kind := range []string{"count()", "histogram(ms)"} {
+			b.Run(fmt.Sprintf("series=%d/%s", n, kind), func(b *testing.B) {
+				l := newLog(b, newSet(500), "1", "m{path} = "+kind, nil)
+				var lines []string
+				for i := range n {
+					lines = append(lines, fmt.Sprintf("path=/v1/path/number/%d ms=%v", i, float64(i)/100))
+				}
+				appendTo(b, l.stage, batchOf(lines...))
+				some := batchOf(lines[:10]...)
+				var state []byte
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					appendTo(b, l.stage, some)
+					b.StartTimer()
+					state = l.stage.(stage.Keeper).Keep(state[:0])
+				}
+				b.ReportMetric(float64(len(state)), "bytes")
+			})
+		}
+	}
+}
+
+// The cost of a page of 100 containers with 50 series each.
+func BenchmarkGather(b *testing.B) {
+	set := newSet(5000)
+	for i := range 100 {
+		l := newLog(b, set, fmt.Sprint(i), "m{path} = histogram(ms)\nn{path} = count()", nil)
+		for n := range 25 {
+			l.read(fmt.Sprintf("path=/v1/path/number/%d/%d ms=1", i, n))
+		}
+		l.acknowledge()
+	}
+	g := set.Gatherer()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.Gather(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func appendTo(tb testing.TB, s lighter.Logs, b *lighter.Batch) {
+	for i := range b.Entries {
+		b.Entries[i].Fields = 0
+	}
+	b.Begin(nil)
+	if err := s.Append(tb.Context(), b); err != nil {
+		tb.Fatal(err)
+	}
+	b.Done()
+}

@@ -1,0 +1,260 @@
+package logmetrics
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"lighter"
+	"lighter/collector/stage"
+)
+
+// StageName is the name by which a chain keeps what a stage has counted.
+const StageName = "logmetrics"
+
+// Options are what all logs have in common.
+type Options struct {
+	Limit  int  // how many series a metric may have over all logs; lines that would need one more are not counted
+	Lines  bool // count entries by level, and bytes, and say the level where Loki would be wrong about it
+	Logger *slog.Logger
+}
+
+// Set is the metrics of all logs. It is a prometheus.Collector, and safe for concurrent use.
+type Set struct {
+	o Options
+
+	mu       sync.Mutex // taken before that of a log
+	logs     map[string]*log
+	families map[string]*family  // by the names of the metrics that logs have
+	ended    map[string][]ending // by service and container, of those that have no other log
+	order    []string            // keys of ended, the oldest first
+	made     uint64              // number of logs made
+}
+
+// family is a metric over all logs.
+type family struct {
+	logs    int // that have it; guarded by Set.mu
+	series  atomic.Int64
+	refused atomic.Uint64 // lines that were not counted because of Options.Limit
+}
+
+// ending is what a log has counted that has ended.
+type ending struct {
+	id     string
+	counts *counts // not changed
+}
+
+// maxEnded bounds for how many containers it is remembered what their logs have counted.
+const maxEnded = 256
+
+// New returns a Set without logs.
+func New(o Options) *Set {
+	return &Set{o: o, logs: map[string]*log{}, families: map[string]*family{}, ended: map[string][]ending{}}
+}
+
+// Log is what a stage is made for.
+type Log struct {
+	ID           string // of the log on its path, such as the key of its position
+	Declarations []*Declaration
+	// Count is false if another stage counts the log, because it is read more than once. Then the stage only
+	// says levels.
+	Count bool
+	// Acknowledged returns what the stage of the log has kept as of the log's acknowledged position, once
+	// that is written, so that a process after a kill begins with it: nil if there is nothing. It may block
+	// for that long. It must not call the Set. It is needed if Count is true.
+	Acknowledged func() []byte
+}
+
+// Maker returns the maker of a log's stage. It may be used again for another chain of the log, when the
+// last one is not appended to any more.
+func (s *Set) Maker(l Log) stage.Maker {
+	p := compile(l.Declarations)
+	return stage.Maker{Name: StageName, New: func(of stage.Log, next lighter.Logs) lighter.Logs {
+		levels := newLeveller(s.o.Lines, next)
+		if !l.Count || !s.o.Lines && len(p.rules) == 0 {
+			return levels
+		}
+		return s.begin(l, p, of, levels)
+	}}
+}
+
+// log is a log that is counted, over all its chains.
+type log struct {
+	id, service, container string
+
+	// guarded by Set.mu
+	number       uint64 // the log that was made last has the highest one
+	program      *program
+	acknowledged func() []byte
+	shown        []byte // what acknowledged returned last
+
+	mu        sync.Mutex
+	counts    *counts    // of the newest chain
+	failed    bool       // the newest chain could not hand on what it has counted
+	newest    uint64     // number of the newest addition
+	additions []addition // that the state on disk may not include; changed only with Set.mu held, too
+}
+
+// addition is what another log had counted that has ended, to be added to this one's counts.
+type addition struct {
+	number uint64 // from 1, rising over all processes
+	counts *counts
+}
+
+// include adds to c the additions that it does not include.
+func (l *log) include(c *counts) {
+	for _, a := range l.additions {
+		if a.number > c.included {
+			c.include(a.counts)
+			c.included = a.number
+		}
+	}
+}
+
+// begin makes the stage of a new chain of a log.
+func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.logs[l.ID]
+	if own == nil {
+		own = &log{id: l.ID}
+		s.logs[l.ID] = own
+	}
+	s.made++
+	own.number = s.made
+	own.service, own.container = strings.ToValidUTF8(of.Service, "?"), strings.ToValidUTF8(of.Container, "?")
+	own.program, own.acknowledged = p, l.Acknowledged
+	c := &counter{leveller: levels, limit: int64(s.o.Limit), log: own, matcher: newMatcher(p)}
+	for _, m := range p.metrics {
+		f := s.families[m.name]
+		if f == nil {
+			f = &family{}
+			s.families[m.name] = f
+		}
+		f.logs++
+		c.families = append(c.families, f)
+		s.warn(own, m)
+	}
+	var ok bool
+	if c.counts, ok = decode(of.State, p.metrics); !ok {
+		c.counts = newCounts(p.metrics)
+		if of.State != nil {
+			s.o.Logger.Warn("what was counted from a log is damaged or was written by another version: counting begins anew", "container", own.container)
+		}
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if own.counts != nil {
+		s.release(own.counts)
+	}
+	own.counts, own.failed = c.counts, false
+	own.newest = max(own.newest, c.counts.included)
+	for i, t := range c.counts.tables {
+		c.families[i].series.Add(int64(len(t.series)))
+	}
+	key := pair(own.service, own.container)
+	for _, e := range s.ended[key] {
+		if e.id != l.ID || of.State == nil { // else the state has it
+			own.take(e.counts)
+		}
+	}
+	delete(s.ended, key)
+	s.order = slices.DeleteFunc(s.order, func(k string) bool { return k == key })
+	return c
+}
+
+// take gives the log an addition. Both mutexes are held.
+func (l *log) take(c *counts) {
+	l.newest++
+	l.additions = append(l.additions, addition{l.newest, c})
+}
+
+// warn logs that another log has a metric of the name that is declared otherwise.
+func (s *Set) warn(l *log, m *metric) {
+	for _, o := range s.logs {
+		for _, other := range o.program.metrics {
+			if o != l && other.name == m.name && other.signature != m.signature {
+				s.o.Logger.Warn("two containers declare a metric of this name with different types, labels or buckets: only one of them is shown",
+					"metric", m.name, "container", l.container, "other", o.container)
+				return
+			}
+		}
+	}
+}
+
+// release takes back what the families know of a log's counts. Set.mu and that of the log are held.
+func (s *Set) release(c *counts) {
+	for _, t := range c.tables {
+		f := s.families[t.name]
+		f.series.Add(-int64(len(t.series)))
+		if f.logs--; f.logs == 0 {
+			delete(s.families, t.name)
+		}
+	}
+}
+
+// Forget ends a log: its container is gone. The log's series vanish, unless another log of the same service
+// and container goes on with them. The chains of the log must not be appended to afterwards. It does nothing
+// if the log is not counted.
+func (s *Set) Forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.logs[id]
+	if l == nil {
+		return
+	}
+	delete(s.logs, id)
+	final := s.end(l)
+	var heir *log
+	for _, o := range s.logs {
+		if o.service == l.service && o.container == l.container && (heir == nil || o.number > heir.number) {
+			heir = o
+		}
+	}
+	if heir != nil {
+		heir.mu.Lock()
+		defer heir.mu.Unlock()
+		heir.take(final)
+		return
+	}
+	key := pair(l.service, l.container)
+	if s.ended[key] == nil {
+		s.order = append(s.order, key)
+	}
+	s.ended[key] = append(s.ended[key], ending{id, final})
+	if len(s.order) > maxEnded {
+		delete(s.ended, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+// end returns all that a log has counted. If its last batch was not handed on, that is what is acknowledged.
+func (s *Set) end(l *log) *counts {
+	state := l.state()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.counts
+	if l.failed {
+		var ok bool
+		if c, ok = decode(state, l.program.metrics); !ok {
+			c = newCounts(l.program.metrics)
+		}
+	}
+	c = c.clone()
+	l.include(c)
+	s.release(l.counts)
+	return c
+}
+
+// state returns the log's state as of its acknowledged position. The position of a log that has ended is
+// forgotten, then it is what it was last. Set.mu is held.
+func (l *log) state() []byte {
+	if b := l.acknowledged(); b != nil {
+		l.shown = b
+	}
+	return l.shown
+}
+
+func pair(service, container string) string { return service + "\x00" + container }
