@@ -65,7 +65,7 @@ type Packer interface {
 	AppendPacked(dst []byte, b lighter.Block) []byte
 }
 
-// Options are what the loops of a scrape share; a Loop owns none of it. All are required.
+// Options are what the loops of a scrape share; a Loop owns none of it. All but Observe are required.
 type Options struct {
 	Client    *http.Client // made by NewClient
 	Sinks     []Sink
@@ -74,6 +74,7 @@ type Options struct {
 	UserAgent string
 	Metrics   *Metrics
 	Logger    *slog.Logger
+	Observe   func(Observation) // is called after each scrape, from the goroutines of all loops; nil: nobody watches
 }
 
 // NewClient returns the client with which targets of a configuration are asked: its
@@ -187,6 +188,7 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	l.last = max(l.last, at)
 	l.Metrics.observe(err, took, c)
 	l.note(start, took, c, err)
+	l.observe(c, err, r)
 }
 
 // end marks everything that the target last showed as stale, up and its like included.

@@ -84,6 +84,16 @@ func (m *Memo) Miss(at int64, c *Comparison, stale func(encoded [][]byte, s *Sta
 	m.allStale(at, &c.old, stale)
 }
 
+// Texts passes the text of each series of the last good page that is kept to f, which must not keep it.
+// c must have no page begun.
+func (m *Memo) Texts(c *Comparison, f func(text []byte)) {
+	for c.old.reset(&m.lines, m.sinks); c.old.next(); {
+		if c.old.Flags&Kept != 0 {
+			f(c.old.Text)
+		}
+	}
+}
+
 func (m *Memo) allStale(at int64, w *walker, stale func(encoded [][]byte, s *State)) {
 	m.each(w, func(e *Exception, _ bool) {
 		if w.Flags&Kept != 0 {
