@@ -40,6 +40,16 @@ type Container struct {
 	Started    time.Time // of the last start; zero if it never ran
 	Finished   time.Time // of the last stop; zero while it never stopped
 
+	Image       string // that it was created from, as it was named then
+	State       string // "running", "paused", "exited", …, in the Engine's words
+	Health      string // "healthy", "unhealthy" or "starting"; empty if the container has no health check
+	ExitCode    int    // of the last run that has ended
+	Restarts    int    // by the Engine, since somebody started the container
+	OOMKilled   bool   // in the present run, or in the last one
+	PID         int    // of the first process, on the Engine's host; 0 while the container does not run
+	NetworkMode string // "bridge", "host", "container:" and an id, …
+	Limits      Limits
+
 	// OldEngine reports whether the Engine is older than 23: what it gives of a log that is rotated, or
 	// whose files are compressed, may lack lines or have them twice.
 	OldEngine bool
@@ -57,6 +67,21 @@ type LogFiles struct {
 	Compressed bool  // all but the newest
 }
 
+// Limits are what a container may use. Zero means that there is no limit.
+type Limits struct {
+	MemoryBytes            int64
+	MemoryReservationBytes int64 // what the container is to keep when memory is short
+	CPUQuota               int64 // microseconds of CPU time in each period; zero if there is no limit
+	CPUPeriod              int64 // microseconds; zero if there is no quota
+}
+
+// Machine is what an Engine tells of its host.
+type Machine struct {
+	CPUs          int
+	MemoryBytes   int64
+	StorageDriver string // of the Engine, such as "overlay2"
+}
+
 // LabelLogStream is the label that a log source sets to "stdout" or "stderr" before
 // its relabel rules run, as Alloy's loki.source.docker does.
 const LabelLogStream = "__meta_docker_container_log_stream"
@@ -64,3 +89,13 @@ const LabelLogStream = "__meta_docker_container_log_stream"
 // LabelDockerHost is the Engine's own name of its host (docker info's Name). It is
 // lighter's, Prometheus's Docker discovery has no such label.
 const LabelDockerHost = "__meta_docker_host_name"
+
+// Event is something that happened to a container, as the Engine tells.
+type Event struct {
+	Time      int64  // Unix nanoseconds, on the Engine's clock
+	Container string // its id
+	Action    string // "start", "die", "oom", "health_status", …
+	Image     string // as the container was created from
+	ExitCode  int    // of "die"
+	Health    string // of "health_status", such as "unhealthy"
+}

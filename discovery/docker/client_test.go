@@ -152,6 +152,8 @@ func TestInspect(t *testing.T) {
 		Created:   time.Date(2026, 11, 22, 3, 56, 54, 747555690, time.UTC),
 		Started:   time.Date(2026, 11, 22, 3, 56, 55, 580220340, time.UTC),
 		OldEngine: true,
+
+		Image: "lighter-e2e-generator", State: "running", PID: 26163, NetworkMode: "none",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !strings.HasPrefix(got.ID, "8bee23b29a83") {
 		t.Errorf("container (-want +got):\n%s", diff)

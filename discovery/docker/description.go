@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,23 +35,45 @@ func (c *Client) describe(a container.InspectResponse, version string, podman bo
 	}
 	if a.Config != nil {
 		d.TTY = a.Config.Tty
+		d.Image = a.Config.Image
 	}
 	if a.HostConfig != nil {
 		d.LogDriver = a.HostConfig.LogConfig.Type
 		d.LogFiles = logFiles(a.HostConfig.LogConfig)
 		d.OldEngine = versions.LessThan(version, versionOf23) && !podman
 		d.Podman = podman
+		d.NetworkMode = string(a.HostConfig.NetworkMode)
+		d.Limits = limits(a.HostConfig.Resources)
 	}
 	if a.State != nil {
 		d.Running = (a.State.Running || a.State.Paused) && !a.State.Restarting // Podman's paused ones do not run, and the log of a container that waits for its restart has ended
 		d.Started = parseTime(a.State.StartedAt)
 		d.Finished = parseTime(a.State.FinishedAt)
+		d.State, d.ExitCode, d.OOMKilled = a.State.Status, a.State.ExitCode, a.State.OOMKilled
+		d.Restarts = a.RestartCount
+		if d.Running {
+			d.PID = a.State.Pid
+		}
+		if h := a.State.Health; h != nil && h.Status != container.NoHealthcheck {
+			d.Health = h.Status
+		}
 	}
-	described := description{container: d, upperDir: a.GraphDriver.Data["UpperDir"]}
-	if a.HostConfig != nil {
-		described.networkMode = string(a.HostConfig.NetworkMode)
+	return description{container: d, networkMode: d.NetworkMode, upperDir: a.GraphDriver.Data["UpperDir"]}, nil
+}
+
+// defaultPeriod is the Engine's period of a CPU quota, in microseconds.
+const defaultPeriod = 100_000
+
+// limits returns a container's limits. The Engine makes a quota of what --cpus asks for.
+func limits(r container.Resources) lighter.Limits {
+	l := lighter.Limits{MemoryBytes: max(r.Memory, 0), MemoryReservationBytes: max(r.MemoryReservation, 0)}
+	switch {
+	case r.NanoCPUs > 0:
+		l.CPUQuota, l.CPUPeriod = r.NanoCPUs/(1e9/defaultPeriod), defaultPeriod
+	case r.CPUQuota > 0:
+		l.CPUQuota, l.CPUPeriod = r.CPUQuota, cmp.Or(max(r.CPUPeriod, 0), defaultPeriod)
 	}
-	return described, nil
+	return l
 }
 
 // versionOf23 is the API version of Engine 23. Earlier Engines leave out compressed files when they are
@@ -100,6 +123,8 @@ func summarise(s container.Summary) *lighter.Container {
 		ID:      s.ID,
 		Name:    strings.TrimPrefix(nameOf(s), "/"),
 		Running: isRunning(s),
+		Image:   s.Image,
+		State:   s.State,
 		Created: time.Unix(s.Created, 0).UTC(),
 	}
 	if s.State != container.StateCreated {

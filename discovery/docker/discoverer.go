@@ -35,12 +35,17 @@ const (
 
 // Discoverer turns the containers of an Engine into targets.
 type Discoverer struct {
+	// EventsSince returns the time from which events are wanted, Unix nanoseconds; 0 is from now on. It is
+	// asked at the start of Run. It may be nil.
+	EventsSince func() int64
+
 	cfg    Config
 	client *Client
 	logger *slog.Logger
 
 	inspector inspector
 	networks  networks
+	told      told
 	self      SelfFinder
 	endedSoon bool                // the last stream of events ended before minStream
 	lastEvent int64               // time of the newest event, Unix nanoseconds on the Engine's clock

@@ -19,12 +19,13 @@ import (
 const overlap = time.Minute
 
 // eventStream reads an Engine's events without a pause, because the Engine drops events for a
-// client that does not keep up. It keeps the ids of the containers and nothing else of the events.
+// client that does not keep up. It keeps the ids of the containers.
 type eventStream struct {
 	changed chan struct{} // holds a value while there are events that nobody has taken
 	ended   chan struct{} // closed when the stream has ended
 	err     error         // why the stream has ended; read it only after ended is closed
 	cancel  context.CancelFunc
+	told    *told
 
 	mu     sync.Mutex
 	ids    map[string]bool // containers to which something happened since takeChanged was called last
@@ -37,9 +38,14 @@ func (d *Discoverer) openEvents(ctx context.Context, api *client.Client) *eventS
 	since := d.lastEvent
 	if since == 0 {
 		since = time.Now().Add(-overlap).UnixNano()
+		if d.EventsSince != nil {
+			if wanted := d.EventsSince(); wanted != 0 {
+				since = min(since, wanted)
+			}
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &eventStream{changed: make(chan struct{}, 1), ended: make(chan struct{}), cancel: cancel}
+	s := &eventStream{changed: make(chan struct{}, 1), ended: make(chan struct{}), cancel: cancel, told: &d.told}
 	messages, errs := api.Events(ctx, events.ListOptions{ // returns when the headers of the response have arrived
 		Since:   fmt.Sprintf("%d.%09d", since/int64(time.Second), since%int64(time.Second)),
 		Filters: wantedEvents(),
@@ -59,13 +65,13 @@ func (d *Discoverer) openEvents(ctx context.Context, api *client.Client) *eventS
 	return s
 }
 
-// wantedEvents returns a filter for the events that may change a target. The exec_start of a health
-// check, for example, is not one of them.
+// wantedEvents returns a filter for the events that may change a target or what is known of a container.
+// The exec_start of a health check, for example, is not one of them; a change of its result is.
 func wantedEvents() filters.Args {
 	f := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)))
 	for _, a := range []events.Action{
 		events.ActionCreate, events.ActionStart, events.ActionRestart, events.ActionDie, events.ActionStop, events.ActionPause,
-		events.ActionUnPause, events.ActionRename, events.ActionDestroy, events.ActionConnect, events.ActionDisconnect,
+		events.ActionUnPause, events.ActionOOM, events.ActionHealthStatus, events.ActionRename, events.ActionDestroy, events.ActionConnect, events.ActionDisconnect,
 	} {
 		f.Add("event", string(a))
 	}
@@ -81,9 +87,12 @@ func streamError(err error) error {
 	return fmt.Errorf("follow the Engine's events: %w", explain(err, "/events"))
 }
 
-// add records an event. After the event of a network the containers are listed again, but none is
+// add records an event, and tells the followers of it. After the event of a network the containers are listed again, but none is
 // inspected.
 func (s *eventStream) add(m events.Message) {
+	if m.Type == events.ContainerEventType {
+		s.told.add(m)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.Type == events.ContainerEventType {

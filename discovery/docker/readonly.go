@@ -16,7 +16,11 @@ type readOnly struct {
 
 // readable matches the paths that are passed on, without the base path of the host. It matches neither
 // . nor .. nor an encoded character where the id or name of a container is.
-var readable = regexp.MustCompile(`^(/v[0-9]+\.[0-9]+)?/(_ping|version|info|events|networks|containers/json|containers/[a-zA-Z0-9][a-zA-Z0-9_.-]*/(json|logs))$`)
+var readable = regexp.MustCompile(`^(/v[0-9]+\.[0-9]+)?/(_ping|version|info|events|networks|containers/json|containers/[a-zA-Z0-9][a-zA-Z0-9_.-]*/(json|logs|stats))$`)
+
+// statsQuery is the one query of a container's statistics that is passed on, as Docker's client writes
+// it. Any other would be a stream that does not end, or a response that takes seconds.
+const statsQuery = "one-shot=1&stream=0"
 
 // RoundTrip implements http.RoundTripper.
 func (t *readOnly) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -49,6 +53,9 @@ func (t *readOnly) check(r *http.Request) error {
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), t.target.base)
 	if !ok || r.URL.Opaque != "" || !readable.MatchString(path) {
 		return refuse("lighter does not need that path")
+	}
+	if strings.HasSuffix(path, "/stats") && r.URL.RawQuery != statsQuery {
+		return refuse("lighter asks for one sample of statistics")
 	}
 	return nil
 }

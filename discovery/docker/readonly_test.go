@@ -26,6 +26,7 @@ func TestOnlyReadingIsLetThrough(t *testing.T) {
 	through := []string{
 		"/_ping", "/version", "/info", "/events?since=1.000000002&filters=%7B%7D", "/networks", "/containers/json?all=1",
 		"/containers/" + id + "/json", "/containers/" + id + "/logs?follow=1", "/containers/my_app-1.x/json",
+		"/containers/" + id + "/stats?one-shot=1&stream=0", "/v1.41/containers/" + id + "/stats?one-shot=1&stream=0",
 		"/v1.24/_ping", "/v1.51/containers/json", "/v1.51/containers/" + id + "/logs",
 	}
 	refused := []string{
@@ -33,6 +34,8 @@ func TestOnlyReadingIsLetThrough(t *testing.T) {
 		"/containers/../json", "/containers/./json", "/containers/..%2fimages/json", "/containers/%2e%2e/json", "/containers/x%2Fjson", "/containers/x%2fy/json",
 		"/containers/x/../y/json", "/containers/x/json/..", "/containers/x%00/json", "/containers/x%20/json", "/containers/x%3f/json", "/containers/%78/json",
 		"/containers/" + id + "/attach", "/containers/" + id + "/export", "/containers/" + id + "/archive?path=/etc", "/containers/" + id + "/top", "/containers/" + id + "/stats",
+		"/containers/" + id + "/stats?stream=0", "/containers/" + id + "/stats?stream=1", "/containers/" + id + "/stats?one-shot=1&stream=1", "/containers/" + id + "/stats?one-shot=1&stream=0&stream=1",
+		"/containers/" + id + "/stats/?one-shot=1&stream=0", "/containers/stats?one-shot=1&stream=0", "/system/df?type=container", "/containers/..%2fx/stats?one-shot=1&stream=0",
 		"/containers/" + id + "/attach/ws", "/containers/" + id + "/logs/x", "/containers/" + id + "/start", "/containers/create", "/containers/" + id,
 		"/images/json", "/images/x/get", "/volumes", "/networks/x", "/secrets", "/configs", "/exec/x/json", "/plugins", "/system/df", "/build", "/session", "/grpc", "/swarm/unlockkey",
 		"/v1/info", "/v1.51/v1.51/info", "/v1.51info", "/vx.y/info", "/V1.51/info", "/INFO", "/info\n", "/info;x", "/infox", "/xinfo", "/info/",
@@ -109,7 +112,7 @@ func FuzzReadOnly(f *testing.F) {
 	for _, s := range []string{"/info", "/v1.41/containers/json?all=1", "/containers/../x/json", "/containers/%2e%2e/json", "/containers/a%2fb/logs", "/x?a=b#c"} {
 		f.Add("GET", s)
 	}
-	fine := regexp.MustCompile(`^(/v[0-9.]+)?/(_ping|version|info|events|networks|containers/json|containers/[^/]+/(json|logs))$`)
+	fine := regexp.MustCompile(`^(/v[0-9.]+)?/(_ping|version|info|events|networks|containers/json|containers/[^/]+/(json|logs|stats))$`)
 	f.Fuzz(func(t *testing.T, method, target string) {
 		u, err := url.Parse("http://x" + target)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
 )
 
 // Spec describes a container to create. Only Name is required.
@@ -21,9 +23,10 @@ type Spec struct {
 	Driver      string            // of the log; "json-file" if empty. The log of "none" cannot be read (501)
 	LogOptions  map[string]string // of the driver. Inspect returns them, and nothing else uses them
 	Ports       []Port
-	Networks    []Endpoint // if empty, bridge, unless NetworkMode says otherwise
-	UpperDir    string     // of its root file system on overlay2; inspect does not return it if empty
-	NetworkMode string     // "host", "none", "container:ID"; the name of the first network if empty
+	Networks    []Endpoint          // if empty, bridge, unless NetworkMode says otherwise
+	UpperDir    string              // of its root file system on overlay2; inspect does not return it if empty
+	NetworkMode string              // "host", "none", "container:ID"; the name of the first network if empty
+	Resources   container.Resources // limits; inspect returns them, and nothing else uses them
 }
 
 // Port is a port that a container exposes. If Public is set, it is published on 0.0.0.0 and ::.
@@ -54,19 +57,23 @@ const (
 // Container is a container of an Engine. Its methods do what the docker commands of the same names do,
 // and emit the same events. They do not check whether a command makes sense in the container's state.
 type Container struct {
-	engine   *Engine
-	id       string
-	spec     Spec // only Name and Networks change
-	state    state
-	exitCode int
-	restarts int
-	created  time.Time
-	started  time.Time // zero before the first start
-	finished time.Time // zero before the first stop
-	log      journal
-	folder   folder
-	run      *run // since the last start; nil before the first start
-	changed  bell // rings at a message, at the end of a run, and when logs are held or released
+	engine    *Engine
+	id        string
+	spec      Spec // only Name and Networks change
+	state     state
+	exitCode  int
+	oomKilled bool
+	health    *container.Health        // nil if there is no health check; never changed, but replaced
+	stats     *container.StatsResponse // nil if it is simulated
+	writable  int64                    // bytes that it has written into its root file system
+	restarts  int
+	created   time.Time
+	started   time.Time // zero before the first start
+	finished  time.Time // zero before the first stop
+	log       journal
+	folder    folder
+	run       *run // since the last start; nil before the first start
+	changed   bell // rings at a message, at the end of a run, and when logs are held or released
 }
 
 // run is the time between a start and a stop. The streams that follow the log end with it.
@@ -141,6 +148,7 @@ func (c *Container) Start() {
 
 func (c *Container) startLocked() {
 	c.run = new(run)
+	c.oomKilled = false
 	c.state, c.started = stateRunning, c.engine.Now()
 	for _, n := range c.spec.Networks {
 		c.engine.emitNetworkLocked(c, n.Network, "connect")

@@ -11,7 +11,7 @@
 //	// a client of engine.Host() sees the container, its events and its line
 //
 // It serves /_ping, /version, /info, /events, /containers/json, /containers/{id}/json,
-// /containers/{id}/logs and /networks, with or without a version prefix, in the wire format of a
+// /containers/{id}/logs, /containers/{id}/stats and /networks, with or without a version prefix, in the wire format of a
 // real Engine. It has the oddities of the real one: the time filter of a log ends with its first
 // match, the 16 KiB pieces of a long line all carry the time of the first, an error is sent within
 // the stream after a 200, and a reader that is slower than the rotation of a log skips lines without

@@ -70,7 +70,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request, version, path str
 		reply(w, map[string]any{"Version": e.Version, "ApiVersion": newest, "MinAPIVersion": oldest, "Os": "linux", "Arch": "amd64"})
 		return
 	case "/info":
-		reply(w, map[string]any{"ID": "SIMU", "Name": e.Name, "ServerVersion": e.Version, "OSType": "linux", "LoggingDriver": "json-file"})
+		reply(w, map[string]any{"ID": "SIMU", "Name": e.Name, "ServerVersion": e.Version, "OSType": "linux", "LoggingDriver": "json-file", "Driver": "overlay2", "NCPU": 4, "MemTotal": int64(8 << 30)})
 		return
 	case "/events":
 		e.serveEvents(w, r)
@@ -83,7 +83,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request, version, path str
 		return
 	}
 	id, what, ok := strings.Cut(strings.TrimPrefix(path, "/containers/"), "/")
-	if !ok || !strings.HasPrefix(path, "/containers/") || what != "json" && what != "logs" {
+	if !ok || !strings.HasPrefix(path, "/containers/") || what != "json" && what != "logs" && what != "stats" {
 		fail(w, http.StatusNotFound, "page not found")
 		return
 	}
@@ -92,10 +92,13 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request, version, path str
 		fail(w, http.StatusNotFound, "No such container: "+id)
 		return
 	}
-	if what == "json" {
+	switch what {
+	case "json":
 		e.serveInspect(w, c)
-	} else {
+	case "logs":
 		e.serveLogs(w, r, c, version)
+	case "stats":
+		e.serveStats(w, r, c)
 	}
 }
 

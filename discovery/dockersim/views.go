@@ -28,7 +28,11 @@ func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
 		if !up && !everyState || !c.passes(wanted) {
 			continue
 		}
-		list = append(list, c.summary(up))
+		row := c.summary(up)
+		if size := r.URL.Query().Get("size"); size == "1" || size == "true" {
+			row.SizeRw, row.SizeRootFs = c.writable, c.writable+imageBytes
+		}
+		list = append(list, row)
 	}
 	e.mu.Unlock()
 	reply(w, list)
@@ -117,10 +121,12 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 			State: &container.State{
 				Status: string(c.state), Running: up, Paused: c.state == statePaused, Dead: c.state == stateDead,
 				ExitCode: c.exitCode, StartedAt: stamp(c.started), FinishedAt: stamp(c.finished),
+				OOMKilled: c.oomKilled, Health: c.health,
 			},
 			HostConfig: &container.HostConfig{
 				NetworkMode: container.NetworkMode(c.spec.NetworkMode),
 				LogConfig:   container.LogConfig{Type: c.spec.Driver, Config: c.logOptions()},
+				Resources:   c.spec.Resources,
 			},
 		},
 		Config:          &container.Config{Hostname: c.spec.Hostname, Tty: c.spec.TTY, Image: c.spec.Image, Labels: c.labels()},
