@@ -1,0 +1,234 @@
+// Package events ships what an Engine tells of containers, such as that one has died, as log entries.
+//
+// A Source is told of events by discovery, which follows the Engine's one stream of them. It makes an entry of
+// each that people want to see beside a container's log, and hands the entries on in the order of the events.
+// Its position is the time of the last event that was acknowledged: a process that is started again asks the
+// Engine for the events since then. The Engine keeps the last 256 events and no more, so that events, unlike
+// lines, may be lost while the agent is away.
+package events
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"lighter"
+	"lighter/collector/position"
+	"lighter/collector/stage/level"
+)
+
+const (
+	// maxWaiting is how many events may wait to be handed on. The Engine has no more to give again.
+	maxWaiting = 256
+	// patience is how long an event waits for discovery to describe its container. The event that a
+	// container was started comes before that.
+	patience = 10 * time.Second
+	// look is how often it is looked for meanwhile.
+	look = 200 * time.Millisecond
+)
+
+// Options are what a Source works with; it owns none of it.
+type Options struct {
+	Logs      lighter.Logs
+	Positions *position.Store
+	Key       string // of the position
+	Logger    *slog.Logger
+	// Stream returns the stream that the events of a container are entries of, nil if its log is not
+	// shipped; known reports whether discovery knows the container. It is called from any goroutine.
+	Stream func(container string) (s *lighter.Stream, known bool)
+}
+
+// Source makes entries of events. Tell may be called at any time, Run once.
+type Source struct {
+	o      Options
+	cursor *position.Cursor
+
+	mu      sync.Mutex
+	waiting []event // in their order
+	last    position.Position
+	at      []lighter.Event // the events of last's time, which may be told again
+	full    bool            // it was logged that events were left out
+	arrived chan struct{}   // has a value when there are events
+}
+
+// event is an event that waits, and the stream that it goes to once that is known.
+type event struct {
+	lighter.Event
+	told   time.Time
+	stream *lighter.Stream
+}
+
+// New returns a Source that hands on nothing until Run.
+func New(o Options) *Source {
+	s := &Source{o: o, cursor: o.Positions.Cursor(o.Key), arrived: make(chan struct{}, 1)}
+	s.cursor.Start(position.Position{Time: time.Now().UnixNano()})
+	s.last = s.cursor.Read()
+	return s
+}
+
+// Since returns the time of the last event that was told, Unix nanoseconds, or the one from which events
+// are wanted.
+func (s *Source) Since() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.Time
+}
+
+// Tell tells of an event. It does not block. An event that was told before is passed over.
+func (s *Source) Tell(e lighter.Event) {
+	if line(e) == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.newLocked(e) {
+		return
+	}
+	if len(s.waiting) == maxWaiting {
+		if !s.full {
+			s.full = true
+			s.o.Logger.Warn("events of containers come faster than they can be delivered, and some are left out", "waiting", maxWaiting)
+		}
+		return
+	}
+	one := event{Event: e, told: time.Now()}
+	one.stream, _ = s.o.Stream(e.Container) // while the container is there
+	s.waiting = append(s.waiting, one)
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// newLocked reports whether an event was not told before, and notes it. The Engine gives the last event
+// again to who asks for those since its time.
+func (s *Source) newLocked(e lighter.Event) bool {
+	switch {
+	case e.Time < s.last.Time:
+		return false
+	case e.Time > s.last.Time:
+		s.at = s.at[:0]
+	case len(s.at) == 0: // those of an earlier process
+		return false
+	}
+	for _, other := range s.at {
+		if other == e {
+			return false
+		}
+	}
+	s.at = append(s.at, e)
+	s.last = s.last.After(e.Time)
+	return true
+}
+
+// Run hands events on until ctx ends.
+func (s *Source) Run(ctx context.Context) error {
+	defer s.cursor.Done()
+	for {
+		batch, upTo, wait := s.take()
+		if batch != nil {
+			if err := s.handOn(ctx, batch, upTo); err != nil {
+				return nil // ctx has ended: the Engine is asked for them again
+			}
+		}
+		var later <-chan time.Time
+		if wait {
+			later = time.After(look)
+		}
+		select {
+		case <-s.arrived:
+		case <-later:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take returns a batch of the events whose containers are known, up to the first that still waits for its
+// container, and the position after them. An event of a container that is not shipped, or that nobody has
+// described in time, is left out. wait reports whether events are left.
+func (s *Source) take() (batch *lighter.Batch, upTo position.Position, wait bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := 0
+	for _, e := range s.waiting {
+		known := e.stream != nil
+		if !known {
+			e.stream, known = s.o.Stream(e.Container)
+		}
+		if !known && time.Since(e.told) < patience {
+			break
+		}
+		taken++
+		upTo = upTo.After(e.Time)
+		if e.stream == nil {
+			continue
+		}
+		if batch == nil {
+			batch = &lighter.Batch{}
+		}
+		add(batch, e)
+	}
+	s.waiting = s.waiting[taken:]
+	s.full = s.full && len(s.waiting) > 0
+	return batch, upTo, len(s.waiting) > 0
+}
+
+// add adds an event to a batch as an entry.
+func add(b *lighter.Batch, e event) {
+	text := []byte(line(e.Event))
+	b.Streams = append(b.Streams, e.stream)
+	b.Entries = append(b.Entries, lighter.Entry{Time: e.Time, Line: text, Stream: int32(len(b.Streams) - 1)})
+	b.AddField(&b.Entries[len(b.Entries)-1], level.FieldName, []byte(severity(e.Event)))
+	b.Bytes += len(text)
+}
+
+func (s *Source) handOn(ctx context.Context, b *lighter.Batch, upTo position.Position) error {
+	mark := s.cursor.Mark(b.Entries[0].Time, upTo, position.Bookmark{})
+	b.Origin = mark
+	b.Begin(mark.Ack)
+	if err := s.o.Logs.Append(ctx, b); err != nil {
+		mark.Undo()
+		return err
+	}
+	b.Done()
+	return nil
+}
+
+// line returns an event in logfmt, as it is shipped; it is empty for events that are not.
+func line(e lighter.Event) string {
+	switch e.Action {
+	case "start":
+		return "event=start image=" + strconv.Quote(e.Image)
+	case "die", "died": // the second is Podman's
+		if name := signal(e.ExitCode); name != "" {
+			return fmt.Sprintf("event=die exit_code=%d signal=%s", e.ExitCode, name)
+		}
+		return fmt.Sprintf("event=die exit_code=%d", e.ExitCode)
+	case "oom":
+		return "event=oom"
+	case "health_status":
+		return "event=health_status status=" + e.Health
+	}
+	return ""
+}
+
+// severity returns the level of an event.
+func severity(e lighter.Event) string {
+	switch {
+	case e.Action == "oom", (e.Action == "die" || e.Action == "died") && e.ExitCode != 0:
+		return level.Error.String()
+	case e.Action == "health_status" && e.Health == "unhealthy":
+		return level.Warn.String()
+	}
+	return level.Info.String()
+}
+
+// signal returns the name of the signal that ended a process, by its exit code; it is empty if none did.
+func signal(exitCode int) string {
+	names := map[int]string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM"}
+	return names[exitCode-128]
+}
