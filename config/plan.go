@@ -21,8 +21,9 @@ type Plan struct {
 // Node is one part of what runs. The type of Args says of which kind it is, and so what it takes
 // and what it gives:
 //
-//	docker.Config, Files, Static, Self           give targets
-//	Relabel           takes targets (From)   and gives targets
+//	docker.Config, Files, Static, Self,
+//	HostMetrics, LogMetricsPage                   give targets
+//	Relabel, ContainerMetrics take targets (From) and give targets
 //	LogSource         takes targets (From)   and sends entries (To)
 //	Stages            takes entries          and sends entries (To)
 //	loki.Config       takes entries
@@ -49,6 +50,10 @@ type Agent struct {
 	Host        string // what the host is called; empty is the Engine's name of its host
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"
+
+	// What may be sent, which is only reported.
+	BudgetLogs   int64 // bytes of log lines a month; 0 is no budget
+	BudgetSeries int   // 0 is no budget
 }
 
 // Files finds containers in the data directory of an Engine that is not asked.
@@ -75,16 +80,13 @@ type LogSource struct {
 	Rules        []*relabel.Config // are run once a stream, with lighter.LabelLogStream set
 	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
 	MaxLineBytes int               // a longer line is cut there
+	Events       bool              // what the Engine tells of the containers is shipped as entries of theirs
 
 	// Where logs are read. With both, the files of a log are read where that can be, else the
 	// Engine is asked.
 	Engine string // name of the node whose Engine is asked; empty asks none
 	Root   string // the Engine's data directory, where json-file logs are; empty reads no files
 }
-
-// Stages is a list of what entries pass through, in order. There are no kinds of stages yet: an
-// empty list passes on what comes.
-type Stages struct{}
 
 // Recent keeps the newest entries and samples in memory, for the status page of an agent that has
 // no backend.

@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	promconfig "github.com/prometheus/common/config"
 
 	"lighter/collector/scrape"
+	"lighter/collector/stage/drop"
+	"lighter/collector/stage/fields"
+	"lighter/collector/stage/logmetrics"
 	"lighter/discovery/docker"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
@@ -50,9 +54,9 @@ func (f flow) String() string {
 // flows returns what a node takes and what it gives, and whether its kind is known.
 func (n Node) flows() (takes, gives flow, known bool) {
 	switch n.Args.(type) {
-	case docker.Config, Files, Static, Self:
+	case docker.Config, Files, Static, Self, HostMetrics, LogMetricsPage:
 		return 0, targets, true
-	case Relabel:
+	case Relabel, ContainerMetrics:
 		return targets, targets, true
 	case LogSource:
 		return targets, entries, true
@@ -182,16 +186,27 @@ func (v *validation) arguments(n Node) {
 		if args.Engine == "" && args.Root == "" {
 			v.wrong(n, "engine", "neither an Engine nor a directory of log files is named")
 		}
-		if other, ok := v.nodes[args.Engine]; args.Engine != "" {
-			if _, isEngine := other.Args.(docker.Config); !ok || !isEngine {
-				v.wrong(n, "engine", "there is no node %q that asks an Engine", args.Engine)
-			}
+		if args.Engine != "" {
+			v.engine(n, args.Engine)
 		}
 		if args.MaxLineBytes <= 0 {
 			v.wrong(n, "max_line", "want more than 0 bytes")
 		}
 		if args.Since < 0 {
 			v.wrong(n, "since", "want 0 or more")
+		}
+	case Stages:
+		for _, stage := range args.List {
+			v.stage(n, stage)
+		}
+	case ContainerMetrics:
+		v.engine(n, args.Engine)
+		if args.Interval <= 0 {
+			v.wrong(n, "interval", "want more than 0")
+		}
+	case HostMetrics:
+		if args.Root == "" {
+			v.wrong(n, "root", "want the directory where the host's root is mounted")
 		}
 	case loki.Config:
 		v.endpoint(n, args.URL, args.HTTP)
@@ -208,6 +223,42 @@ func (v *validation) arguments(n Node) {
 			v.wrong(n, "timeout", "want more than 0 and at most the interval, which is %s", args.Interval)
 		}
 		v.http(n, args.HTTP)
+	}
+}
+
+// stage checks one stage of a list.
+func (v *validation) stage(n Node, args any) {
+	var field string
+	var err error
+	switch s := args.(type) {
+	case Multiline:
+		field = "multiline"
+		_, err = regexp.Compile(s.Pattern)
+	case Drop:
+		field = "drop"
+		_, err = drop.Parse(s.Rules)
+	case Redact:
+	case Fields:
+		field = "fields"
+		_, err = fields.ParseNamed(s.Fields)
+	case LogMetrics:
+		field = "log_metrics"
+		_, err = logmetrics.Parse(s.Declarations)
+		if s.Series <= 0 {
+			v.wrong(n, "log_metrics_series", "want more than 0")
+		}
+	default:
+		v.wrong(n, "stages", "there is no stage with arguments of type %T", args)
+	}
+	if err != nil {
+		v.wrong(n, field, "%w", err)
+	}
+}
+
+// engine checks that a name is that of a node that asks an Engine.
+func (v *validation) engine(n Node, name string) {
+	if _, ok := v.nodes[name].Args.(docker.Config); !ok {
+		v.wrong(n, "engine", "there is no node %q that asks an Engine", name)
 	}
 }
 

@@ -17,6 +17,7 @@ var environmentWords = strings.NewReplacer(
 	lighter.SettingSocketSource, "LIGHTER_LOG_SOURCE=socket",
 	lighter.SettingAutoSource, "LIGHTER_LOG_SOURCE=auto",
 	lighter.SettingDockerRoot, "LIGHTER_DOCKER_ROOT",
+	lighter.SettingHostRoot, "LIGHTER_HOST_ROOT",
 	lighter.SettingAPIVersion, "DOCKER_API_VERSION",
 	lighter.SettingCertPath, "DOCKER_CERT_PATH",
 )

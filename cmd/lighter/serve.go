@@ -30,7 +30,7 @@ func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, listen
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	reload := func() error { return reloadAgent(a, logger, read) }
-	server = web.New(web.Options{Source: a, Metrics: a.Registry(), Reload: reload, Names: []string{p.Agent.Host}, Logger: logger})
+	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reload, Names: []string{p.Agent.Host}, Logger: logger})
 	if err := server.Listen(p.Agent.Listen); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func ReadSettings(environ []string, readFile func(path string) ([]byte, error)) 
 	s := &Settings{Hostname: hostname}
 	var wrong []string
 	for _, v := range all {
-		if v.keep == nil && v.toCome == "" {
+		if v.keep == nil {
 			continue // it is read elsewhere, as it stands
 		}
 		if err := env.read(s, v); err != nil {
@@ -84,16 +84,6 @@ func (e *environment) read(s *Settings, v setting) error {
 		return err
 	}
 	if value = cmp.Or(value, v.value); value == "" {
-		return nil
-	}
-	if v.toCome != "" && !slices.Contains(v.nothing, value) {
-		want := "leave it unset"
-		if len(v.nothing) > 0 {
-			want = "want " + strings.Join(v.nothing, " or ")
-		}
-		return fmt.Errorf("%s: %s, %s still to come", from, want, v.toCome)
-	}
-	if v.keep == nil {
 		return nil
 	}
 	if err := v.keep(s, value); err != nil {

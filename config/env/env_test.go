@@ -67,7 +67,7 @@ func checkGolden(t *testing.T, path, have string) {
 
 func TestBadEnvironments(t *testing.T) {
 	want := map[string]string{
-		"everything_wrong":         `GRAFANA_LOKI_URL="logs.example": want a URL such as https://host or http://host:port/path; LIGHTER_MAX_LINE="12 parsecs": want a size such as 256KiB, 512MiB, 1GB or a number of bytes; LIGHTER_REDACT="on": want off, redaction is still to come`,
+		"everything_wrong":         `GRAFANA_LOKI_URL="logs.example": want a URL such as https://host or http://host:port/path; LIGHTER_MAX_LINE="12 parsecs": want a size such as 256KiB, 512MiB, 1GB or a number of bytes; LIGHTER_REDACT="yes": want on or off`,
 		"secret_twice":             `GRAFANA_LOKI_TOKEN and GRAFANA_LOKI_TOKEN_FILE are both set: set one of them`,
 		"secret_file_missing":      `GRAFANA_LOKI_TOKEN_FILE: cannot read the file: no such file or directory`,
 		"secret_file_empty":        `GRAFANA_LOKI_TOKEN_FILE: the file is empty, want a value`,
@@ -140,9 +140,6 @@ func TestBadValues(t *testing.T) {
 		{`LIGHTER_MAX_LINE=63`, `LIGHTER_MAX_LINE="63": want at least 64 bytes`},
 		{`LIGHTER_MAX_LINE=1GiB`, `LIGHTER_MAX_LINE="1GiB": want at most 1048576 bytes`},
 		{`LIGHTER_MAX_LINE=1k`, `LIGHTER_MAX_LINE="1k": ` + size},
-		{`LIGHTER_MULTILINE=auto`, `LIGHTER_MULTILINE="auto": want off, joining lines is still to come`},
-		{`LIGHTER_BUDGET_LOGS=50GB/month`, `LIGHTER_BUDGET_LOGS="50GB/month": leave it unset, the log budget is still to come`},
-		{`LIGHTER_BUDGET_SERIES=1`, `LIGHTER_BUDGET_SERIES="1": leave it unset, the series budget is still to come`},
 		{`LIGHTER_SCRAPE_TARGETS=api:3000,http://u:p@b:1`, `LIGHTER_SCRAPE_TARGETS="b:1": target 2: want it without user and password, scrapes send none`},
 		{`LIGHTER_SCRAPE_TARGETS=api:http`, `LIGHTER_SCRAPE_TARGETS="api:http": "api:http": ` + target},
 		{`LIGHTER_SCRAPE_INTERVAL=1ms`, `LIGHTER_SCRAPE_INTERVAL="1ms": want at least 100ms`},

@@ -28,14 +28,7 @@ func Markdown() string {
 		case v.value != "":
 			value = "`" + v.value + "`"
 		}
-		meaning := v.meaning
-		switch {
-		case len(v.nothing) > 0:
-			meaning += ". **To come:** until then only `" + strings.Join(v.nothing, "` or `") + "`"
-		case v.toCome != "":
-			meaning += ". **To come:** until then leave it unset"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, meaning)
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, v.meaning)
 	}
 	return b.String() + "\n"
 }

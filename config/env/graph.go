@@ -1,6 +1,8 @@
 package env
 
 import (
+	"time"
+
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -13,26 +15,35 @@ import (
 
 // The names in the environment's plan. Those of the endpoints are seen in metrics and status.
 const (
-	nodeDocker     = "docker"
-	nodeStatic     = "static"
-	nodeContainers = "containers"
-	nodeLogLabels  = "log_labels"
-	nodeLogs       = "logs"
-	nodeMetrics    = "metrics"
-	nodeScrape     = "scrape"
-	nodeSelf       = "lighter"
-	nodeSelfScrape = "self_metrics"
-	nodeLoki       = "loki"
-	nodeProm       = "prometheus"
-	nodeRecent     = "recent"
+	nodeDocker        = "docker"
+	nodeStatic        = "static"
+	nodeContainers    = "containers"
+	nodeLogLabels     = "log_labels"
+	nodeLogs          = "logs"
+	nodeStages        = "log_stages"
+	nodeMetrics       = "metrics"
+	nodeScrape        = "scrape"
+	nodeSelf          = "lighter"
+	nodeSelfScrape    = "self_metrics"
+	nodeCounted       = "log_metrics"
+	nodeCountedScrape = "log_metrics_scrape"
+	nodeUsageLabels   = "container_metrics_labels"
+	nodeUsage         = "container_metrics"
+	nodeUsageScrape   = "container_metrics_scrape"
+	nodeHost          = "host_metrics"
+	nodeHostScrape    = "host_metrics_scrape"
+	nodeLoki          = "loki"
+	nodeProm          = "prometheus"
+	nodeRecent        = "recent"
 )
 
 // Plan says what the settings amount to:
 //
-//	docker -> containers -> log_labels -> logs -> loki
+//	docker -> containers -> log_labels -> logs -> log_stages -> loki
 //	          containers -> metrics    -> scrape -> prometheus
 //	          static     ------------->
-//	          lighter    -------------> self_metrics -> prometheus
+//	          containers -> container_metrics_labels -> container_metrics -> container_metrics_scrape -> prometheus
+//	          host_metrics, log_metrics, lighter, each with a scrape of its own -> prometheus
 //
 // With one backend only its half is there. With neither, logs and scrape lead to recent, where
 // the agent keeps the newest of both and shows them. docker is the Engine, or its data directory
@@ -46,6 +57,9 @@ func (s *Settings) Plan() *config.Plan {
 		Host:        s.Host,
 		LogLevel:    s.LogLevel,
 		LogFormat:   s.LogFormat,
+
+		BudgetLogs:   s.BudgetLogs,
+		BudgetSeries: s.BudgetSeries,
 	}}
 	if s.LogSource == sourceFile {
 		add(p, config.Node{Name: nodeDocker, Args: config.Files{Root: s.DockerRoot}})
@@ -87,6 +101,7 @@ func (s *Settings) addLogs(p *config.Plan) {
 		Rules:        streamRules(),
 		Since:        s.LogsSince,
 		MaxLineBytes: int(s.MaxLineBytes),
+		Events:       s.ContainerMetrics,
 	}
 	if s.LogSource != sourceFile {
 		source.Engine = nodeDocker
@@ -99,7 +114,8 @@ func (s *Settings) addLogs(p *config.Plan) {
 		to = nodeLoki
 	}
 	add(p, config.Node{Name: nodeLogLabels, From: []string{nodeContainers}, Args: config.Relabel{Rules: logRules(external["host"], s.Hostname, external)}})
-	add(p, config.Node{Name: nodeLogs, From: []string{nodeLogLabels}, To: []string{to}, Args: source})
+	add(p, config.Node{Name: nodeLogs, From: []string{nodeLogLabels}, To: []string{nodeStages}, Args: source})
+	add(p, config.Node{Name: nodeStages, To: []string{to}, Args: s.stages()})
 	if s.Loki.URL == "" {
 		return
 	}
@@ -134,14 +150,9 @@ func (s *Settings) addMetrics(p *config.Plan) {
 	}
 	add(p, config.Node{Name: nodeMetrics, From: []string{nodeContainers}, Args: config.Relabel{Rules: metricRules()}})
 	add(p, config.Node{Name: nodeScrape, From: from, To: []string{to}, Args: c})
+	s.addPages(p, to)
 	if s.Prom.URL == "" {
 		return
-	}
-	if s.SelfMetrics {
-		c := scrape.DefaultConfig()
-		c.Name = nodeSelfScrape
-		add(p, config.Node{Name: nodeSelf, Args: config.Self{}})
-		add(p, config.Node{Name: nodeSelfScrape, From: []string{nodeSelf}, To: []string{nodeProm}, Args: c})
 	}
 	r := remotewrite.DefaultConfig()
 	r.Name = nodeProm
@@ -152,6 +163,42 @@ func (s *Settings) addMetrics(p *config.Plan) {
 	r.ExternalLabels = labels.FromMap(s.external())
 	s.Prom.authorize(&r.HTTP)
 	add(p, config.Node{Name: nodeProm, Args: r})
+}
+
+// addPages adds the pages of metrics that the agent makes itself, each with its scrape.
+func (s *Settings) addPages(p *config.Plan, to string) {
+	page := func(name string, interval time.Duration, n config.Node) {
+		c := scrape.DefaultConfig()
+		c.Name, c.Interval = name, interval
+		c.Timeout = min(c.Timeout, interval)
+		add(p, n)
+		add(p, config.Node{Name: name, From: []string{n.Name}, To: []string{to}, Args: c})
+	}
+	if s.ContainerMetrics && s.LogSource != sourceFile {
+		add(p, config.Node{Name: nodeUsageLabels, From: []string{nodeContainers}, Args: config.Relabel{Rules: usageRules()}})
+		page(nodeUsageScrape, s.ResourceInterval, config.Node{Name: nodeUsage, From: []string{nodeUsageLabels}, Args: config.ContainerMetrics{Engine: nodeDocker, Interval: s.ResourceInterval, DataRoot: s.DockerRoot}})
+	}
+	if s.HostMetrics {
+		page(nodeHostScrape, s.ResourceInterval, config.Node{Name: nodeHost, Args: config.HostMetrics{Root: s.HostRoot}})
+	}
+	if config.Has[config.Stages](p) {
+		page(nodeCountedScrape, s.ScrapeInterval, config.Node{Name: nodeCounted, Args: config.LogMetricsPage{}})
+	}
+	if s.SelfMetrics && s.Prom.URL != "" {
+		page(nodeSelfScrape, scrape.DefaultConfig().Interval, config.Node{Name: nodeSelf, Args: config.Self{}})
+	}
+}
+
+// stages returns what the lines of every log pass through. Lines that belong together are joined first, so
+// that what follows sees whole entries; what nobody wants goes before anything is made of it.
+func (s *Settings) stages() config.Stages {
+	return config.Stages{List: []any{
+		config.Multiline{Off: s.Multiline == multilineOff, Pattern: s.firstLine(), Label: metaMultiline},
+		config.Drop{Rules: s.Drop, Label: metaDrop},
+		config.Redact{Off: !s.Redact, Label: metaRedact},
+		config.Fields{Fields: s.Fields, Label: metaFields},
+		config.LogMetrics{Declarations: s.LogMetrics, Series: s.LogMetricsSeries, Label: metaLogMetrics},
+	}}
 }
 
 // streamLabels returns the labels of every stream, in a map of the caller's own.

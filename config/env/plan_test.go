@@ -47,7 +47,7 @@ func TestHash(t *testing.T) {
 		"LIGHTER_SCRAPE_TARGETS=api:2":         {"static"},
 		"LIGHTER_INCLUDE=b*":                   {"containers"},
 		"LIGHTER_LOGS_SINCE=1h":                {"logs"},
-		"LIGHTER_SCRAPE_INTERVAL=31s":          {"scrape"},
+		"LIGHTER_SCRAPE_INTERVAL=31s":          {"log_metrics_scrape", "scrape"},
 		"DOCKER_HOST=tcp://engine:2375":        {"docker"},
 		"LIGHTER_LOG_LEVEL=debug":              nil,
 		"GRAFANA_LOKI_URL=http://l/other/push": {"loki"},

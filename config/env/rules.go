@@ -25,6 +25,12 @@ const (
 	metaPath     = "__meta_docker_container_label_lighter_path"
 	metaInterval = "__meta_docker_container_label_lighter_interval"
 
+	metaMultiline  = "__meta_docker_container_label_lighter_multiline"
+	metaDrop       = "__meta_docker_container_label_lighter_drop"
+	metaRedact     = "__meta_docker_container_label_lighter_redact"
+	metaFields     = "__meta_docker_container_label_lighter_fields"
+	metaLogMetrics = "__meta_docker_container_label_lighter_log_metrics"
+
 	metaPromScrape = "__meta_docker_container_label_prometheus_io_scrape"
 	metaPromPort   = "__meta_docker_container_label_prometheus_io_port"
 	metaPromPath   = "__meta_docker_container_label_prometheus_io_path"
@@ -112,6 +118,11 @@ func verbatim(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 // streamRules run where a container's log splits into its streams.
 func streamRules() []*relabel.Config {
 	return []*relabel.Config{replace("stream", anyText, "$1", lighter.LabelLogStream)}
+}
+
+// usageRules give the containers whose use is measured the label project, which scraped series do not have.
+func usageRules() []*relabel.Config {
+	return []*relabel.Config{replace("project", anyText, "$1", metaComposeProject)}
 }
 
 // metricRules choose the containers that ask to be scraped, and read how. What lighter.* says

@@ -32,6 +32,20 @@ type Settings struct {
 	LogsSince    time.Duration // 0 is from now on
 	MaxLineBytes int64
 
+	Multiline        string // multilineOff, multilineAuto, or the pattern of a first line
+	Drop             string // rules, as package drop parses them
+	Redact           bool
+	Fields           string // as package fields parses them
+	LogMetrics       string // declarations, as package logmetrics parses them
+	LogMetricsSeries int    // bound of one declaration
+	BudgetLogs       int64  // bytes a month; 0 is none
+	BudgetSeries     int    // 0 is none
+
+	ContainerMetrics bool
+	HostMetrics      bool
+	HostRoot         string        // an absolute path
+	ResourceInterval time.Duration // of container and host metrics
+
 	ScrapeTargets  []labels.Labels
 	ScrapeInterval time.Duration
 	ScrapeTimeout  time.Duration // not above ScrapeInterval
@@ -55,6 +69,12 @@ const (
 	sourceAuto   = "auto"
 	sourceSocket = "socket"
 	sourceFile   = "file"
+)
+
+// The values of LIGHTER_MULTILINE that are no pattern.
+const (
+	multilineOff  = "off"
+	multilineAuto = "auto"
 )
 
 // Backend is where one kind of data goes. Without a URL nothing of that kind is sent.

@@ -23,11 +23,6 @@ type setting struct {
 	secret  bool // its value is never shown
 	url     bool // its value is a URL, several, or a part of one: shown without user, password and query
 
-	// What of it is still to come, and the values that ask for nothing of that. Any other
-	// value stops the start.
-	toCome  string
-	nothing []string
-
 	keep func(s *Settings, value string) error // nil: there is nothing to keep, or it is read elsewhere
 }
 
@@ -162,15 +157,27 @@ func logTable() []setting {
 		{section: ofLogs, name: "LIGHTER_MAX_LINE", value: "256KiB",
 			meaning: "a longer line is cut there, its last bytes replaced by `…[cut]`, and counted. The default is Loki's own limit",
 			keep:    in(func(s *Settings) *int64 { return &s.MaxLineBytes }, sizeBetween(minLineBytes, maxLineBytes))},
-		{section: ofLogs, name: "LIGHTER_MULTILINE", value: "off",
-			meaning: "`auto`, then the default, will make one entry of a stack trace",
-			toCome:  "joining lines is", nothing: []string{"off"}},
-		{section: ofLogs, name: "LIGHTER_REDACT", value: "off",
-			meaning: "`on`, then the default, will replace secrets in log lines before they leave",
-			toCome:  "redaction is", nothing: []string{"off"}},
+		{section: ofLogs, name: "LIGHTER_REDACT", value: "on",
+			meaning: "secrets in log lines (keys, tokens, passwords in URLs, private keys) are replaced before they leave; `off` leaves them. `lighter redact` tries it",
+			keep:    in(func(s *Settings) *bool { return &s.Redact }, parseSwitch)},
+		{section: ofLogs, name: "LIGHTER_MULTILINE", value: multilineAuto,
+			meaning: "stack traces of the common runtimes become one entry; `off`, or a regular expression that the first line of an entry matches",
+			keep:    in(func(s *Settings) *string { return &s.Multiline }, parseMultiline)},
+		{section: ofLogs, name: "LIGHTER_DROP",
+			meaning: "lines that are not shipped: regular expressions, one a line, or `health`: answered health checks and scrapes. What is left out is counted by service and rule",
+			keep:    in(func(s *Settings) *string { return &s.Drop }, parseDrop)},
+		{section: ofLogs, name: "LIGHTER_FIELDS",
+			meaning: "`trace_id,user=ctx.user.id`: fields of JSON and logfmt lines that become structured metadata",
+			keep:    in(func(s *Settings) *string { return &s.Fields }, parseFields)},
+		{section: ofLogs, name: "LIGHTER_LOG_METRICS",
+			meaning: "metrics counted from log lines, declared one a line, such as `http_requests_total{path,status} = count(msg=\"http_request\")`",
+			keep:    in(func(s *Settings) *string { return &s.LogMetrics }, parseLogMetrics)},
+		{section: ofLogs, name: "LIGHTER_LOG_METRICS_SERIES", value: "500",
+			meaning: "the most series that one declaration may have; what is over it is counted, not sent",
+			keep:    in(func(s *Settings) *int { return &s.LogMetricsSeries }, parseCount)},
 		{section: ofLogs, name: "LIGHTER_BUDGET_LOGS",
-			meaning: "such as `50GB/month`: the agent will report the projected use and warn ahead",
-			toCome:  "the log budget is"},
+			meaning: "such as `50GB/month`: the agent reports what is sent and what that comes to in the month, and warns ahead",
+			keep:    in(func(s *Settings) *int64 { return &s.BudgetLogs }, parseBudgetLogs)},
 	}
 }
 
@@ -197,9 +204,21 @@ func metricTable() []setting {
 		{section: ofMetrics, name: "LIGHTER_NATIVE_HISTOGRAMS", value: "off",
 			meaning: "`on`: scrape protobuf where offered and send native histograms, in place of their classic series",
 			keep:    in(func(s *Settings) *bool { return &s.NativeHistograms }, parseSwitch)},
+		{section: ofMetrics, name: "LIGHTER_CONTAINER_METRICS", value: "on",
+			meaning: "CPU, memory, network, I/O and state of every container, with cAdvisor's names",
+			keep:    in(func(s *Settings) *bool { return &s.ContainerMetrics }, parseSwitch)},
+		{section: ofMetrics, name: "LIGHTER_HOST_METRICS", value: "off",
+			meaning: "`on`: the host's CPU, memory, load, filesystems, disks, network and pressure, with node_exporter's names",
+			keep:    in(func(s *Settings) *bool { return &s.HostMetrics }, parseSwitch)},
+		{section: ofMetrics, name: "LIGHTER_HOST_ROOT", value: "/host",
+			meaning: "where the host's root is mounted, read-only, for host metrics",
+			keep:    in(func(s *Settings) *string { return &s.HostRoot }, parseDirectory)},
+		{section: ofMetrics, name: "LIGHTER_RESOURCE_INTERVAL", value: "60s",
+			meaning: "of container and host metrics: one data point a minute is what Grafana Cloud's free series include",
+			keep:    in(func(s *Settings) *time.Duration { return &s.ResourceInterval }, durationFrom(minInterval))},
 		{section: ofMetrics, name: "LIGHTER_BUDGET_SERIES",
-			meaning: "such as `10000`: the agent will report the projected use and warn ahead",
-			toCome:  "the series budget is"},
+			meaning: "such as `10000`: the agent reports how many series are billed, and warns ahead. They count as Grafana Cloud bills them: the larger of active series and data points a minute",
+			keep:    in(func(s *Settings) *int { return &s.BudgetSeries }, parseBudgetSeries)},
 	}
 }
 

@@ -24,13 +24,22 @@ func unknown(values map[string]string, all []setting) (warnings []string) {
 		own := slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(meant, prefix) })
 		if own && !slices.Contains(known, name) {
 			meant = usualName(meant)
-			near := slices.MinFunc(known, func(a, b string) int { return distance(meant, a) - distance(meant, b) })
+			near := nearest(meant, known)
 			escaped := strings.Trim(strconv.QuoteToASCII(name), `"`) // a warning is one line, whatever the name
 			warnings = append(warnings, fmt.Sprintf("%s is no setting and has no effect; the nearest is %s", escaped, near))
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+// nearest returns the name that is most like one that is not known. A setting that is not read from a file
+// may be named as if it were.
+func nearest(name string, known []string) string {
+	if setting, file := strings.CutSuffix(name, fileSuffix); file && !slices.Contains(known, name) && slices.Contains(known, setting) {
+		return setting
+	}
+	return slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 
 // otherWords are the last words of names that other programs use, with ours. A word that is the end of

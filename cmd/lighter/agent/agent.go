@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +35,7 @@ import (
 	"lighter/collector/scrape"
 	"lighter/collector/tail"
 	"lighter/config"
+	"lighter/exporters/budget"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
 	"lighter/exporters/send"
@@ -68,7 +71,7 @@ type Agent struct {
 	started  time.Time
 	registry *prometheus.Registry
 	metrics  nodeMetrics
-	own      *pages.Pages // the agent's own metrics, for its scrape loops
+	own      *pages.Pages // that the process makes itself, for its scrape loops
 	release  func()       // ends what limitMemory has started
 
 	data      *dataDir                       // nil while no endpoint needs it; guarded by applying
@@ -79,9 +82,11 @@ type Agent struct {
 	loops      *collector.Manager
 	tailing    tail.Options    // what all tailers share; the rest is the path's
 	buffers    *scrape.Buffers // memory for pages that are being read
+	stages     stages          // what the stages of all logs share
+	budget     *budget.Budget  // counts what is sent
 	memories   memories        // what loops that have ended know of their targets
 	view       view            // what is wanted, for Status
-	containers containers      // those that exist
+	containers existing        // by id
 	endings    endings         // what tailers said at their end
 
 	graph atomic.Pointer[graph] // that runs, or is to run
@@ -149,13 +154,20 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 		process:   p.Agent,
 		watchers:  map[string]*watching{},
 	}
-	a.own.Add(selfHost, registry)
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	a.stages = newStages(p, registry, o.Logger)
+	a.own.Add(selfPage, pages.Own(registry))
+	a.own.Add(countPage, a.stages.counted.Gatherer())
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "lighter_build_info", Help: "Is 1; its labels say what was built."}, []string{"version", "commit", "goversion"})
+	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
+	registry.MustRegister(build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
 	a.tailers = collector.NewManager(drain, a.tailerEnded)
 	a.loops = collector.NewManager(0, a.loopEnded)
 	g, err := a.build(p, &graph{plan: &config.Plan{}})
 	if err == nil {
+		a.budget = budget.New(budget.Options{LogBytes: p.Agent.BudgetLogs, Series: p.Agent.BudgetSeries, File: a.budgetFile(), Logger: o.Logger})
+		registry.MustRegister(a.budget)
 		err = g.open(a)
 	}
 	if err != nil {
@@ -166,26 +178,31 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	return a, nil
 }
 
-// Registry has the agent's own metrics.
-func (a *Agent) Registry() *prometheus.Registry { return a.registry }
+// Metrics has the agent's own metrics, and those that were counted from logs.
+func (a *Agent) Metrics() prometheus.Gatherer {
+	return prometheus.Gatherers{a.registry, a.stages.counted.Gatherer()}
+}
 
 // Run runs the plan until ctx ends, which it reports as nil, or until a part of it cannot go on.
 func (a *Agent) Run(ctx context.Context) error {
 	asked := ctx
 	ctx, a.fail = context.WithCancelCause(ctx)
 	defer a.fail(nil)
+	var counting errgroup.Group
+	counting.Go(func() error { return a.budget.Run(ctx) })
 	a.applying.Lock()
 	a.running = true
 	a.startNew()
 	a.applying.Unlock()
 
 	<-ctx.Done()
+	err := counting.Wait()
 	a.stopping.Store(true) // for who waits to apply a plan
 	a.applying.Lock()
 	defer a.applying.Unlock()
 	a.running = false
 	g := a.graph.Load()
-	err := g.stop(isDiscovery)
+	err = errors.Join(err, g.stop(isDiscovery))
 	a.tailers.Stop() // from here nobody appends
 	a.loops.Stop()
 	a.stopWatching(nil)
@@ -194,6 +211,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		err = cmp.Or(err, context.Cause(ctx))
 	}
 	return err
+}
+
+// budgetFile returns where is kept what the budget has counted; it is empty while there is no data directory.
+func (a *Agent) budgetFile() string {
+	if a.data == nil {
+		return ""
+	}
+	return filepath.Join(a.data.dir, "budget.json")
 }
 
 // startNew starts what does not run yet, and has the managers run what is wanted. applying is held.

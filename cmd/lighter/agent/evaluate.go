@@ -17,11 +17,11 @@ import (
 type evaluation struct {
 	plan    *config.Plan
 	targets map[string][]lighter.Target // by the node that gives them
-	dropped map[string][]drop           // by the relabel node
+	dropped map[string][]droppedTarget  // by the relabel node
 }
 
-// drop is a target that a rule has dropped.
-type drop struct {
+// droppedTarget is a target that a rule has dropped.
+type droppedTarget struct {
 	target lighter.Target // as the rule got it
 	rule   *relabel.Config
 	origin string // what the user wrote, where the rule came of it
@@ -29,7 +29,7 @@ type drop struct {
 
 // evaluate runs the relabel nodes of a valid plan. found has the targets of each discovery.
 func evaluate(p *config.Plan, found map[string][]lighter.Target) *evaluation {
-	e := &evaluation{plan: p, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]drop{}}
+	e := &evaluation{plan: p, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]droppedTarget{}}
 	for name, targets := range found {
 		e.targets[name] = targets
 	}
@@ -54,7 +54,7 @@ func (e *evaluation) outputs(name string) []lighter.Target {
 		l, by := relabelUntilDropped(t.Labels, r.Rules)
 		t = lighter.Target{Labels: l, Container: t.Container}
 		if by >= 0 {
-			e.dropped[name] = append(e.dropped[name], drop{t, r.Rules[by], r.Origin[by]})
+			e.dropped[name] = append(e.dropped[name], droppedTarget{t, r.Rules[by], r.Origin[by]})
 			continue
 		}
 		kept = append(kept, t)
@@ -104,9 +104,12 @@ func (e *evaluation) why(n config.Node, is func(lighter.Target) bool) (why strin
 
 // logTarget is a container whose log is to be read, and the labels of its streams.
 type logTarget struct {
-	container    *lighter.Container
-	out, err     labels.Labels // of stdout and stderr
-	noOut, noErr bool          // the rules leave the stream out
+	container *lighter.Container
+	labels    labels.Labels // of the container, __meta_ ones included
+	out, err  labels.Labels // of stdout and stderr
+	events    labels.Labels // of what the Engine tells of the container
+
+	noOut, noErr, noEvents bool // the rules leave the stream out
 }
 
 // logTargets returns the containers among the targets, each of them once. Discovery makes a target
@@ -120,9 +123,10 @@ func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
 			continue
 		}
 		seen[t.Container.ID] = true
-		lt := logTarget{container: t.Container}
+		lt := logTarget{container: t.Container, labels: t.Labels}
 		lt.out, lt.noOut = streamLabels(s, t.Labels, "stdout")
 		lt.err, lt.noErr = streamLabels(s, t.Labels, "stderr")
+		lt.events, lt.noEvents = streamLabels(s, t.Labels, "events")
 		all = append(all, lt)
 	}
 	return all

@@ -42,13 +42,15 @@ type node struct {
 type part struct {
 	id uint64 // differs for each part that an agent makes
 
-	engine *docker.Client
-	files  *dockerfiles.Discoverer
-	source discovery.Source // of every discovery, the two above among them
-	client *http.Client     // of a scrape
-	loki   *loki.Endpoint
-	remote *remotewrite.Endpoint
-	recent *recent.Store
+	engine     *docker.Client
+	discoverer *docker.Discoverer // of the same node
+	files      *dockerfiles.Discoverer
+	source     discovery.Source // of every discovery, the two above among them
+	usage      *usage           // of container metrics
+	client     *http.Client     // of a scrape
+	loki       *loki.Endpoint
+	remote     *remotewrite.Endpoint
+	recent     *recent.Store
 
 	logs    lighter.Logs // of an endpoint that takes entries
 	samples scrape.Sink  // of an endpoint that takes samples
@@ -105,14 +107,24 @@ func (a *Agent) make(n *node) error {
 		if err != nil {
 			return err
 		}
-		n.part = &part{engine: client, source: docker.New(c, client, a.o.Logger)}
+		d := docker.New(c, client, a.o.Logger)
+		d.EventsSince = func() int64 { return a.eventsSince(n.Name) }
+		n.part = &part{engine: client, discoverer: d, source: d}
 	case config.Files:
 		files := dockerfiles.New(c.Root, a.o.Logger)
 		n.part = &part{files: files, source: files}
 	case config.Static:
 		n.part = &part{source: static.New(c.Targets)}
 	case config.Self:
-		n.part = &part{source: selfSource{a}}
+		n.part = &part{source: pageSource{a: a, page: selfPage, job: selfJob, withPort: true}}
+	case config.LogMetricsPage:
+		n.part = &part{source: pageSource{a: a, page: countPage, job: countJob}}
+	case config.ContainerMetrics:
+		u := newUsage(a, c)
+		a.own.Add(pageOf(n.Name), u.collector)
+		n.part = &part{usage: u, source: pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}}
+	case config.HostMetrics:
+		n.part = &part{source: pageSource{a: a, page: pageOf(n.Name), job: hostJob, named: func(name string) { a.addHostPage(pageOf(n.Name), c, name) }}}
 	case scrape.Config:
 		c.Name = n.Name
 		client, err := scrape.NewClient(c)

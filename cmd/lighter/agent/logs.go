@@ -14,6 +14,7 @@ import (
 	"lighter/collector"
 	"lighter/collector/dockerlog"
 	"lighter/collector/filelog"
+	"lighter/collector/stage"
 	"lighter/collector/tail"
 	"lighter/config"
 )
@@ -28,7 +29,8 @@ type path struct {
 	endpoint string // the name of the endpoint's node
 	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
 	// endpoint's name. Where several ways lead to the endpoint, the names of the stages follow.
-	name string
+	name  string
+	first bool // of the paths of the source: the stages that count lines count on this one
 }
 
 // key returns what a log is called among positions and readers: it is "source/path/log".
@@ -55,6 +57,7 @@ func paths(p *config.Plan) (all []path) {
 		follow(n, nil)
 		for i := range all[first:] {
 			one := &all[first+i]
+			one.first = i == 0
 			if ways[one.endpoint] > 1 {
 				for _, s := range one.stages {
 					one.name += "+" + s.Name
@@ -142,13 +145,21 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
-			o.Logs = end.logs
+			o.Logs = stage.NewChain(a.counted(end), stageLog(f.target), o.Positions.State(f.path.key(c.ID)), a.makers(f, o.Positions)...)
 			if f.from == readFile {
 				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: files.watcher}), nil
 			}
 			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{asked.engine}}), nil
 		},
 	}, true
+}
+
+// counted returns what takes the entries of an endpoint, and counts those for the budget that leave the host.
+func (a *Agent) counted(end *part) lighter.Logs {
+	if end.loki == nil {
+		return end.logs
+	}
+	return a.budget.Logs(end.logs)
 }
 
 // beginning returns the time, in Unix nanoseconds, from which a log is read that is seen for the first
@@ -204,7 +215,11 @@ func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 	case errors.Is(err, filelog.ErrDriver):
 		a.o.Logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, or "+lighter.SettingAutoSource+" and the Engine's socket", "container", name, "error", err)
 	}
-	if t, ok := r.(tailer); ok && wanted {
+	t, reads := r.(tailer)
+	switch {
+	case !wanted:
+		a.stages.counted.Forget(j.ID)
+	case reads:
 		a.endings.put(j.ID, t.State())
 	}
 }
@@ -233,6 +248,12 @@ func (e *endings) get(key string) (tail.Status, bool) {
 		return tail.Status{}, false
 	}
 	return s.Status(), true
+}
+
+func (e *endings) has(key string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last[key] != nil
 }
 
 // keep forgets the others.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -9,6 +10,7 @@ import (
 	"lighter/collector"
 	"lighter/collector/scrape"
 	"lighter/config"
+	"lighter/exporters/budget"
 )
 
 // scrapeJob says what scrapes a target.
@@ -17,6 +19,9 @@ func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) coll
 	c.Name = n.Name
 	id := n.Name + t.Labels.String()
 	o := scrape.Options{Client: g.part(n.Name).client, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
+	if a.leavesHost(n.To) {
+		o.Observe = a.observeScrape
+	}
 	made := []uint64{g.part(n.Name).id}
 	for _, name := range n.To {
 		if p := g.part(name); p != nil {
@@ -38,6 +43,24 @@ func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) coll
 			return l, nil
 		},
 	}
+}
+
+// leavesHost reports whether one of the named endpoints is a backend.
+func (a *Agent) leavesHost(endpoints []string) bool {
+	g := a.graph.Load()
+	return slices.ContainsFunc(endpoints, func(name string) bool { p := g.part(name); return p != nil && p.remote != nil })
+}
+
+// observeScrape counts a scrape for the budget.
+func (a *Agent) observeScrape(o scrape.Observation) {
+	a.budget.ObserveScrape(budget.Scrape{
+		Target:   o.Labels.Get("job") + " " + o.Labels.Get("instance"),
+		Interval: o.Interval,
+		Series:   o.Series,
+		Added:    o.Added,
+		Failed:   o.Failed,
+		Names:    o.Names,
+	})
 }
 
 // scrapeOf returns the name of the scrape that a job is of.

@@ -17,6 +17,7 @@ import (
 	"lighter/collector/tail"
 	"lighter/config"
 	"lighter/discovery/docker"
+	"lighter/exporters/budget"
 	"lighter/exporters/endpoint"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
@@ -110,13 +111,40 @@ func (a *Agent) Status() web.Status {
 		}
 		st.Targets = append(st.Targets, ofTarget(s))
 	})
+	for _, s := range a.stages.dropped.Shares() {
+		if s.LinesOut > 0 {
+			st.Filtered = append(st.Filtered, web.Filtered{Service: s.Service, Lines: s.LinesOut, Bytes: s.BytesOut, Share: float64(s.BytesOut) / float64(max(s.Bytes, 1))})
+		}
+	}
+	st.Budget = ofBudget(a.budget.Status())
 	return st
+}
+
+func ofBudget(s budget.Status) web.Budget {
+	b := web.Budget{
+		Month: s.Logs.Month, Since: s.Logs.Since, LogBytes: s.Logs.Used, LogProjected: s.Logs.Projected, LogLimit: s.Logs.Limit,
+		Series: s.Series.Used, ActiveSeries: s.Series.Active, DataPoints: s.Series.DataPoints, SeriesLimit: s.Series.Limit,
+	}
+	for _, one := range s.Logs.Services {
+		b.Services = append(b.Services, web.BudgetService{Name: one.Name, Bytes: one.Bytes, Share: one.Share, Projected: one.Projected})
+	}
+	for _, t := range s.Series.Targets {
+		b.Targets = append(b.Targets, web.BudgetTarget{Name: t.Name, Series: t.Active, DataPoints: t.DataPoints})
+	}
+	for _, m := range s.Series.Metrics {
+		b.TopMetrics = append(b.TopMetrics, web.BudgetMetric(m))
+	}
+	return b
 }
 
 // followedContainers says of each log that is wanted how far it is.
 func (a *Agent) followedContainers(g *graph) []web.Container {
 	running := map[string]tail.Status{}
-	a.tailers.Each(func(j collector.Job, r collector.Runner) { running[j.ID] = r.(tailer).Status() })
+	a.tailers.Each(func(j collector.Job, r collector.Runner) {
+		if t, ok := r.(tailer); ok { // and no source of events
+			running[j.ID] = t.Status()
+		}
+	})
 	var all []web.Container
 	for key, f := range a.view.logs() {
 		s, ok := running[key]

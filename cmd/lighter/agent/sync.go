@@ -33,14 +33,14 @@ func (v *view) set(logs map[string]followed) {
 	v.wanted = logs
 }
 
-// containers are those that exist, by id, as discovery found them last. The zero value has
+// existing are the containers that exist, by id, as discovery found them last. The zero value has
 // none. It is what tailers of files ask, from their goroutines.
-type containers struct {
+type existing struct {
 	all atomic.Pointer[map[string]*lighter.Container]
 }
 
 // Container implements filelog.Containers.
-func (c *containers) Container(id string) (*lighter.Container, bool) {
+func (c *existing) Container(id string) (*lighter.Container, bool) {
 	all := c.all.Load()
 	if all == nil {
 		return nil, false
@@ -49,12 +49,12 @@ func (c *containers) Container(id string) (*lighter.Container, bool) {
 	return found, ok
 }
 
-func (c *containers) none() bool {
+func (c *existing) none() bool {
 	all := c.all.Load()
 	return all == nil || len(*all) == 0
 }
 
-func (c *containers) set(found map[string][]lighter.Target) {
+func (c *existing) set(found map[string][]lighter.Target) {
 	all := map[string]*lighter.Container{}
 	for _, targets := range found {
 		for _, t := range targets {
@@ -96,6 +96,12 @@ func (a *Agent) syncLocked() {
 				tails = append(tails, job)
 			}
 		}
+		if p.args.Events && g.part(p.args.Engine) != nil {
+			tails = append(tails, a.eventsJob(p))
+		}
+	}
+	for n := range config.All[config.ContainerMetrics](g.plan) {
+		g.part(n.Name).usage.want(e.inputs(n))
 	}
 	for n, c := range config.All[scrape.Config](g.plan) {
 		for _, t := range scrapeTargets(e.inputs(n)) {
@@ -107,6 +113,11 @@ func (a *Agent) syncLocked() {
 	a.tailers.Each(wake)
 	a.memories.want(scrapes) // before loops end that are wanted no more
 	a.loops.Sync(scrapes)
+	for key := range before {
+		if _, wanted := logs[key]; !wanted && a.endings.has(key) { // of others, the tailer says when it has ended
+			a.stages.counted.Forget(key)
+		}
+	}
 	a.endings.keep(logs)
 	a.forgetGone()
 }
@@ -131,6 +142,9 @@ func (a *Agent) forgetGone() {
 	}
 	exists := func(key string) bool {
 		id := key[strings.LastIndexByte(key, '/')+1:]
+		if id == eventsLog {
+			return true
+		}
 		_, ok := a.containers.Container(id)
 		return ok || a.unlisted[id]
 	}

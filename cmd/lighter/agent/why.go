@@ -14,7 +14,7 @@ import (
 )
 
 // whyDropped says, in words that a container's owner knows, what a rule found.
-func whyDropped(d drop) string {
+func whyDropped(d droppedTarget) string {
 	r, l, origin := d.rule, d.target.Labels, d.origin
 	var names, values []string
 	for _, source := range r.SourceLabels {

@@ -133,6 +133,10 @@ func (d *demo) environ() []string {
 		"LIGHTER_SCRAPE_INTERVAL=1s",
 		"LIGHTER_DATA_DIR=" + d.dir,
 		"LIGHTER_LISTEN=127.0.0.1:0",
+		// Each line is compared with what was written, so none is joined with others, and events of containers,
+		// which nobody has written, are left out.
+		"LIGHTER_MULTILINE=off",
+		"LIGHTER_CONTAINER_METRICS=off",
 	}, d.host.Environ())
 }
 

@@ -32,12 +32,13 @@ func newPage() *page {
 	sum := sha256.Sum256([]byte(pageCSS))
 	return &page{
 		template: template.Must(template.New("page").Funcs(template.FuncMap{
-			"ago":    ago,
-			"bytes":  func(n int64) string { return units.BytesSize(float64(n)) },
-			"count":  count,
-			"labels": labelText,
-			"ms":     func(seconds float64) string { return strconv.FormatFloat(seconds*1000, 'f', 1, 64) + " ms" },
-			"drops":  dropText,
+			"ago":     ago,
+			"bytes":   func(n int64) string { return units.BytesSize(float64(n)) },
+			"count":   count,
+			"labels":  labelText,
+			"ms":      func(seconds float64) string { return strconv.FormatFloat(seconds*1000, 'f', 1, 64) + " ms" },
+			"drops":   dropText,
+			"percent": func(share float64) string { return strconv.FormatFloat(share*100, 'f', 1, 64) + " %" },
 		}).Parse(pageHTML)),
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 			"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -34,6 +34,8 @@ type Status struct {
 	Containers  []Container `json:"containers"`
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
+	Filtered    []Filtered  `json:"filtered,omitempty"` // the service first of which most is left out
+	Budget      Budget      `json:"budget"`
 	Lines       []Line      `json:"lines,omitempty"`   // the newest one last; only in local mode
 	Samples     []Sample    `json:"samples,omitempty"` // the newest one last; only in local mode
 }
@@ -88,6 +90,51 @@ type Endpoint struct {
 	Delivered    int64            `json:"delivered"`         // entries or samples
 	Dropped      map[string]int64 `json:"dropped,omitempty"` // by reason
 	LastError    string           `json:"lastError,omitempty"`
+}
+
+// Filtered is what rules have left out of a service's log since the agent started.
+type Filtered struct {
+	Service string  `json:"service"`
+	Lines   int64   `json:"lines"`
+	Bytes   int64   `json:"bytes"`
+	Share   float64 `json:"share"` // of the bytes of the log, 0 to 1
+}
+
+// Budget is what is sent beside what may be sent.
+type Budget struct {
+	Month        string          `json:"month"` // such as 2026-11, in UTC
+	Since        time.Time       `json:"since,omitzero"`
+	LogBytes     int64           `json:"logBytes"`          // sent this month
+	LogProjected int64           `json:"logBytesProjected"` // at the end of the month
+	LogLimit     int64           `json:"logBytesLimit,omitempty"`
+	Services     []BudgetService `json:"services,omitempty"` // those that send most, the first one most
+	Series       int             `json:"series"`             // that count: the larger of the two below
+	ActiveSeries int             `json:"activeSeries"`
+	DataPoints   int             `json:"dataPointsPerMinute"`
+	SeriesLimit  int             `json:"seriesLimit,omitempty"`
+	Targets      []BudgetTarget  `json:"targets,omitempty"` // that show most, the first one most
+	TopMetrics   []BudgetMetric  `json:"metrics,omitempty"` // with most series, the first one most
+}
+
+// BudgetService is a service and what it has sent this month.
+type BudgetService struct {
+	Name      string  `json:"name"`
+	Bytes     int64   `json:"bytes"`
+	Share     float64 `json:"share"` // of what all services sent, 0 to 1
+	Projected int64   `json:"bytesProjected"`
+}
+
+// BudgetTarget is a target and what it shows.
+type BudgetTarget struct {
+	Name       string `json:"name"`
+	Series     int    `json:"activeSeries"`
+	DataPoints int    `json:"dataPointsPerMinute"`
+}
+
+// BudgetMetric is the name of a metric and how many series it has.
+type BudgetMetric struct {
+	Name   string `json:"name"`
+	Series int    `json:"series"`
 }
 
 // Line is a log line that local mode shows.

@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/host"
+	"lighter/config"
+)
+
+// The pages of metrics that the process makes itself, by the host of their address. These are names that no
+// network has.
+const (
+	pageDomain = ".lighter.internal"
+	selfPage   = "self" + pageDomain // the agent's own metrics
+	countPage  = "logs" + pageDomain // what stages have counted
+)
+
+// pageOf returns the host of the page of a node of which there may be several.
+func pageOf(node string) string { return node + pageDomain }
+
+// The jobs of pages. The dashboards that people have select by those of containers and the host.
+const (
+	selfJob       = "lighter"
+	countJob      = "lighter-logs"
+	containersJob = "integrations/docker"
+	hostJob       = "integrations/node_exporter"
+)
+
+// pageSource is a page as a target. It waits a moment for the Engine to say what the host is called: in a
+// container the agent's own name for it changes with the container.
+type pageSource struct {
+	a        *Agent
+	page     string
+	job      string
+	withPort bool                      // instance has the port of the agent's own server
+	named    func(host string)         // is told what the host is called before the page is asked for; may be nil
+	run      func(ctx context.Context) // what makes the page; nil if nothing has to run
+}
+
+const hostPatience = 10 * time.Second
+
+func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) error {
+	if s.run != nil {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			s.run(ctx)
+		}()
+		defer func() { <-done }()
+	}
+	instance := s.a.hostName(ctx, hostPatience)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if s.named != nil {
+		s.named(instance)
+	}
+	if s.withPort && s.a.o.Port != nil {
+		instance = fmt.Sprintf("%s:%d", instance, s.a.o.Port())
+	}
+	update([]lighter.Target{{Labels: labels.FromStrings("__address__", s.page, "job", s.job, "instance", instance)}})
+	<-ctx.Done()
+	return nil
+}
+
+// addHostPage adds the page of the host's metrics. If its files are not there, that is logged, and the page
+// fails.
+func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
+	h, err := host.New(host.Options{Root: c.Root, Nodename: name, Logger: a.o.Logger})
+	if err != nil {
+		a.o.Logger.Error("there are no host metrics; mount the host's root, read-only, where "+lighter.SettingHostRoot+" says", "error", err)
+		a.own.Add(page, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, err }))
+		return
+	}
+	a.own.Add(page, h)
+}
+
+// transport serves the pages of the process itself, and asks the network for all others.
+type transport struct {
+	own     http.RoundTripper
+	network http.RoundTripper
+}
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Host, pageDomain) {
+		return t.own.RoundTrip(r)
+	}
+	return t.network.RoundTrip(r)
+}
+
+func (t transport) CloseIdleConnections() {
+	if c, ok := t.network.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lighter/collector/position"
+	"lighter/collector/stage"
+	"lighter/collector/stage/drop"
+	"lighter/collector/stage/fields"
+	"lighter/collector/stage/logmetrics"
+	"lighter/collector/stage/multiline"
+	"lighter/collector/stage/redact"
+	"lighter/config"
+)
+
+// stages are what the stages of all logs share.
+type stages struct {
+	redactor *redact.Redactor
+	redacted *redact.Metrics
+	joined   *multiline.Metrics
+	dropped  *drop.Metrics
+	counted  *logmetrics.Set
+}
+
+// newStages makes what the stages of a plan share, and of those that come after it.
+func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logger) stages {
+	s := stages{
+		redactor: redact.New(),
+		redacted: redact.NewMetrics(registry),
+		joined:   multiline.NewMetrics(registry),
+		dropped:  drop.NewMetrics(registry),
+	}
+	o := logmetrics.Options{Logger: logger}
+	for _, list := range config.All[config.Stages](p) {
+		for _, args := range list.List {
+			if c, ok := args.(config.LogMetrics); ok {
+				o.Limit, o.Lines = c.Series, true
+			}
+		}
+	}
+	s.counted = logmetrics.New(o)
+	return s
+}
+
+// makers returns the makers of the stages of a log on a path, in their order. A container's own label that
+// does not parse is logged, and has no effect.
+func (a *Agent) makers(f followed, positions *position.Store) []stage.Maker {
+	m := logStages{
+		stages:    &a.stages,
+		target:    f.target,
+		key:       f.path.key(f.target.container.ID),
+		positions: positions,
+		maxLine:   f.path.args.MaxLineBytes,
+		count:     f.path.first,
+		logger:    a.o.Logger.With("container", f.target.container.Name),
+	}
+	var all []stage.Maker
+	for _, n := range f.path.stages {
+		for _, args := range n.Args.(config.Stages).List {
+			if one, ok := m.maker(args); ok {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// stageLog says what the stages of a log are made for.
+func stageLog(t logTarget) stage.Log {
+	return stage.Log{Service: t.labels.Get("service"), Container: t.container.Name}
+}
+
+// logStages makes the stages of one log.
+type logStages struct {
+	*stages
+	target    logTarget
+	key       string // of the log's position
+	positions *position.Store
+	maxLine   int
+	count     bool // this path is the one that counts the log
+	logger    *slog.Logger
+}
+
+// maker returns the maker of a stage; ok is false if there is nothing to do for the log.
+func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
+	switch c := args.(type) {
+	case config.Multiline:
+		return s.multiline(c)
+	case config.Drop:
+		rules := s.own(c.Label, c.Rules, func(text string) error { _, err := drop.Parse(text); return err })
+		parsed, err := drop.Parse(rules)
+		return drop.Maker(parsed, s.dropped), err == nil && !parsed.Empty()
+	case config.Redact:
+		own := s.says(c.Label)
+		return s.redactor.Maker(s.redacted, s.maxLine), !isNo(own) && (!c.Off || own != "")
+	case config.Fields:
+		names := s.own(c.Label, c.Fields, func(text string) error { _, err := fields.ParseNamed(text); return err })
+		parsed, err := fields.ParseNamed(strings.ReplaceAll(names, "\n", ","))
+		return fields.Maker(parsed), err == nil && len(parsed) > 0
+	case config.LogMetrics:
+		return s.logMetrics(c), true
+	}
+	return stage.Maker{}, false
+}
+
+// says returns what the container says by a label of its own; it is empty if it says nothing.
+func (s *logStages) says(label string) string { return strings.TrimSpace(s.target.labels.Get(label)) }
+
+// own returns what the configuration says and, on a line of its own, what the container says, if that parses.
+func (s *logStages) own(label, all string, parse func(string) error) string {
+	text := s.says(label)
+	if text == "" {
+		return all
+	}
+	if err := parse(text); err != nil {
+		s.warn(label, err)
+		return all
+	}
+	return strings.TrimSpace(all + "\n" + text)
+}
+
+func (s *logStages) warn(label string, err error) {
+	s.logger.Warn("a label of the container does not parse and has no effect", "label", strings.TrimPrefix(label, "__meta_docker_container_label_"), "error", err)
+}
+
+func (s *logStages) multiline(c config.Multiline) (stage.Maker, bool) {
+	off, pattern := c.Off, c.Pattern
+	switch own := s.says(c.Label); {
+	case own == "":
+	case isNo(own):
+		off = true
+	case own == "auto":
+		off, pattern = false, ""
+	default:
+		if _, err := regexp.Compile(own); err != nil {
+			s.warn(c.Label, fmt.Errorf("want auto, off, or a regular expression: %w", err))
+			break
+		}
+		off, pattern = false, own
+	}
+	args := multiline.Config{MaxBytes: s.maxLine}
+	if pattern != "" {
+		args.FirstLine = regexp.MustCompile(pattern) // it was compiled when it was parsed
+	}
+	return multiline.Maker(args, s.joined), !off
+}
+
+func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
+	declared, err := logmetrics.Parse(c.Declarations)
+	if err != nil { // a valid plan has none
+		s.logger.Error("metrics of logs do not parse", "error", err)
+	}
+	if text := s.says(c.Label); text != "" {
+		own, err := logmetrics.Parse(text)
+		if err == nil {
+			own, err = logmetrics.Merge(declared, own)
+		}
+		if err != nil {
+			s.warn(c.Label, err)
+		} else {
+			declared = own
+		}
+	}
+	return s.counted.Maker(logmetrics.Log{
+		ID:           s.key,
+		Declarations: declared,
+		Count:        s.count,
+		Acknowledged: func() []byte { return stage.StateOf(s.positions.AckedState(s.key), logmetrics.StageName) },
+	})
+}
+
+// isNo reports whether somebody says no in any of the ways that people write it.
+func isNo(text string) bool {
+	return slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(text))
+}
