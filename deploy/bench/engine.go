@@ -115,12 +115,19 @@ func writerName(i int) string { return fmt.Sprintf("%s%03d", containerPrefix, i)
 func (e *engine) waitWritten(ctx context.Context, n, lines int) error {
 	for i := range n {
 		for {
+			state, err := docker(ctx, nil, "inspect", "--format", "{{.State.Running}} with exit code {{.State.ExitCode}}", writerName(i))
+			if err != nil {
+				return err
+			}
 			out, err := docker(ctx, nil, "logs", "--tail", "1", writerName(i))
 			if err != nil {
 				return err
 			}
 			if seqOf(out) == lines {
 				break
+			}
+			if ended, found := strings.CutPrefix(state, "false "); found {
+				return fmt.Errorf("the writer %s has ended %s before line %d; its last line is %q (the binary must be static: build it with CGO_ENABLED=0)", writerName(i), ended, lines, out)
 			}
 			if !sleep(ctx, 200*time.Millisecond) {
 				return ctx.Err()

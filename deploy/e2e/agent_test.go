@@ -91,7 +91,7 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		"--env", "LIGHTER_INCLUDE=" + o.include,
 		"--env", "LIGHTER_LISTEN=0.0.0.0:12345",
 		// The measure is the Engine's bytes, so nothing may change them on the way.
-		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off",
+		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off", "--env", "LIGHTER_CONTAINER_METRICS=off",
 	}
 	run = append(run, l.source.docker(o.socket, l.group, o.root, l.host)...)
 	run = append(run, o.data...)

@@ -72,6 +72,7 @@ func TestLighter(t *testing.T) {
 			{"engine_killed", machineAlone, bothAlways, (*lab).engineKilled},
 			{"loki_away", machineAlone, socketAlone, (*lab).lokiAway},
 			{"limited", machineAlone, socketAlone, (*lab).limited},
+			{"understands", machineAlone, socketAlone, (*lab).understands},
 			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
 			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
 		} {
