@@ -14,9 +14,8 @@ type value struct {
 	known bool
 }
 
-func count(n uint64) value  { return value{float64(n), true} }
-func nanos(n uint64) value  { return value{float64(n) / 1e9, true} }
-func micros(n uint64) value { return value{float64(n) / 1e6, true} }
+func count(n uint64) value { return value{float64(n), true} }
+func nanos(n uint64) value { return value{float64(n) / 1e9, true} }
 func (a value) or(b value) value {
 	if a.known {
 		return a

@@ -120,7 +120,9 @@ func BenchmarkStage(b *testing.B) {
 	for b.Loop() {
 		batch.Reset()
 		batch.Entries = append(batch.Entries, lighter.Entry{Line: line})
-		s.Append(b.Context(), batch)
+		if err := s.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

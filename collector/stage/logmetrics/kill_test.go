@@ -248,7 +248,7 @@ func (h *host) check() {
 
 // recount counts lines in the plainest way.
 func recount(container string, lines []string, into map[string]float64) {
-	ends := fmt.Sprintf(`service="api"`)
+	const ends = `service="api"`
 	first := fmt.Sprintf(`container=%q,`, container)
 	add := func(name string, f float64) { into[name] += f }
 	for _, line := range lines {

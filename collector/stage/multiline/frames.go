@@ -137,7 +137,7 @@ func orTail(line []byte, p phase) phase {
 
 // isFrame reports whether what follows the blanks of a line is a frame: "at " and what is no prose.
 func isFrame(body []byte) bool {
-	return hasPrefix(body, "at ") && bytes.IndexAny(body[3:], "(:<") >= 0
+	return hasPrefix(body, "at ") && bytes.ContainsAny(body[3:], "(:<")
 }
 
 // isNodeFile reports whether a line is the name of a file of JavaScript and a line number. The last byte

@@ -48,7 +48,7 @@ func TestClock(t *testing.T) {
 		if first() || second() || other() {
 			t.Error("acknowledged while a line is held back")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		check(t, "after the time", of(1, end.all()), []line{{0, 1, strings.Join(trace, "\n")}})
 		if !first() || !second() || !other() {
@@ -140,7 +140,9 @@ func TestClockStandsWhileThereIsNoRoom(t *testing.T) {
 		time.AfterFunc(time.Minute, func() { close(end.open) })
 		appendLines(t, s, lines(0, 1, "other"))
 		appendLines(t, s, lines(1, 2, "\tpanic: again"))
-		h.Release(t.Context())
+		if err := h.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
 		check(t, "stderr's", of(1, end.all()), []line{{0, 1, "panic: boom\n\tpanic: again"}})
 		h.Drop()
 	})
@@ -255,7 +257,9 @@ func TestFields(t *testing.T) {
 		}
 		b.Done()
 	}
-	h.Release(t.Context())
+	if err := h.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if got := strings.Join(end.fields, " "); got != "at=0 at=1000002 at=2000002" {
 		t.Errorf("fields = %s", got)
 	}
