@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,12 +47,12 @@ func TestStats(t *testing.T) {
 // An Engine that words some values in another way loses only those.
 func TestOddStats(t *testing.T) {
 	e, c := socketEngine(t, dockersim.Options{})
-	response := ""
+	var response atomic.Value
 	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/stats") {
 			return false
 		}
-		_, _ = w.Write([]byte(response))
+		_, _ = w.Write([]byte(response.Load().(string)))
 		return true
 	})
 	for body, want := range map[string]string{
@@ -65,7 +66,7 @@ func TestOddStats(t *testing.T) {
 		`{"read":"yesterday"}`:                 "not JSON",
 		`"` + strings.Repeat("x", 1<<20) + `"`: "longer than 1048576 bytes",
 	} {
-		response = body
+		response.Store(body)
 		got, err := c.Stats(t.Context(), "web")
 		switch {
 		case want == "" && (err != nil || got.MemoryStats.Usage != 5):
