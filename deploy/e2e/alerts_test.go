@@ -91,7 +91,7 @@ func TestAlertsLoki(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, "rules", "fake"), 0o755)) // the tenant of a Loki without any
 	often := bytes.ReplaceAll(content, []byte("interval: 1m"), []byte("interval: 2s"))
 	must(t, os.WriteFile(filepath.Join(dir, "rules", "fake", "loki.rules.yml"), often, 0o644))
-	loki, err := backend.StartLoki(t.Context(), dir, "")
+	loki, err := backend.StartLoki(t.Context(), dir, backend.WithoutShards)
 	must(t, err)
 	t.Cleanup(func() { loki.Close() })
 	must(t, loki.Ready(t.Context()))

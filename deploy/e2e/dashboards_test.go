@@ -26,7 +26,7 @@ func TestDashboards(t *testing.T) {
 	prom, err := backend.StartPrometheus(t.Context(), t.TempDir())
 	must(t, err)
 	t.Cleanup(func() { prom.Close() })
-	loki, err := backend.StartLoki(t.Context(), t.TempDir(), "")
+	loki, err := backend.StartLoki(t.Context(), t.TempDir(), backend.WithoutShards)
 	must(t, err)
 	t.Cleanup(func() { loki.Close() })
 	must(t, prom.Ready(t.Context()))

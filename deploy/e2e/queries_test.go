@@ -125,7 +125,7 @@ func (l *lab) seriesOf(t *testing.T, g *generator, environment string, series in
 		ls["__name__"], ls["method"], ls["status_code"] = "http_requests_total", r.Method, r.StatusCode
 		want[fmt.Sprint(ls)] = float64(r.Count)
 	}
-	selector := fmt.Sprintf(`{environment=%q,service="api"}`, environment)
+	selector := fmt.Sprintf(`{environment=%q,job="api"}`, environment) // the scraped ones: what is counted from its log has another job
 	l.answers(t, "http_requests_total"+selector, want)
 
 	up := maps.Clone(target)
