@@ -20,7 +20,7 @@ import (
 func TestWhatBecomesOfLines(t *testing.T) {
 	h := newDockerHost(t)
 	stage := func(environ ...string) *dockersim.Container {
-		c := h.create(dockersim.Spec{Name: "api", Labels: map[string]string{"com.docker.compose.project": "shop", "lighter.drop": "^DEBUG ", "lighter.multiline": "["}})
+		c := h.create(dockersim.Spec{Name: "api", Labels: map[string]string{"com.docker.compose.project": "shop", "lighter.drop": "^DEBUG ", "lighter.multiline": "[", "lighter.fields": "trace_id"}})
 		_, stop := h.start("socket", append(environ, "LIGHTER_DROP=health", "LIGHTER_FIELDS=trace_id, user=ctx.user.id")...)
 		t.Cleanup(stop)
 		return c
@@ -42,7 +42,7 @@ func TestWhatBecomesOfLines(t *testing.T) {
 	const want = 4
 	await(t, "the lines are delivered", func() bool { return len(linesOf(h.backend)) >= want })
 	if diff := cmp.Diff([]string{
-		`{"level":"info","msg":"one","trace_id":"t1","ctx":{"user":{"id":7}}} trace_id="t1", user="7"`,
+		`{"level":"info","msg":"one","trace_id":"t1","ctx":{"user":{"id":7}}} user="7", trace_id="t1"`,
 		`connecting to postgres://app:<redacted:url-password>@db:5432/app`,
 		"Traceback (most recent call last):\n  File \"/app/main.py\", line 3, in <module>\n    raise ValueError(\"no\")\nValueError: no detected_level=\"error\"",
 		`2026-11-26 10:00:00.000 UTC [7] LOG:  checkpoint starting: error count 0 detected_level="info"`,
@@ -191,4 +191,35 @@ func TestLogMetricsOverARestart(t *testing.T) {
 		})
 		stop()
 	}
+}
+
+// What is counted by service is forgotten with the last container of the service, so that containers with
+// names of their own, which come and go, do not fill the memory.
+func TestServicesThatAreGoneAreForgotten(t *testing.T) {
+	h := newDockerHost(t)
+	c := h.create(dockersim.Spec{Name: "job-1"})
+	h.create(dockersim.Spec{Name: "api"})
+	url, stop := h.start("socket", "LIGHTER_DROP=noise")
+	defer stop()
+	c.Write(dockersim.Stdout, "noise")
+	c.Write(dockersim.Stdout, "Authorization: Bearer "+strings.Repeat("a1B2", 8))
+	shown := func() string {
+		response, err := http.Get(url + "/metrics")
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = response.Body.Close() }()
+		page, _ := io.ReadAll(response.Body)
+		return string(page)
+	}
+	const filtered = `lighter_log_lines_filtered_total{rule="noise",service="job-1"} 1`
+	await(t, "a line is left out, and one is redacted", func() bool {
+		page := shown()
+		return strings.Contains(page, filtered) && strings.Contains(page, `lighter_log_redactions_total{`)
+	})
+	c.Remove()
+	await(t, "the service is forgotten", func() bool {
+		page := shown()
+		return !strings.Contains(page, `service="job-1"`) && strings.Contains(page, `rule="noise",service="api"`)
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -47,9 +48,10 @@ type Source struct {
 	cursor *position.Cursor
 
 	mu      sync.Mutex
-	waiting []event // in their order
-	last    position.Position
-	at      []lighter.Event // the events of last's time, which may be told again
+	waiting []event         // in their order
+	since   int64           // time of the last event that an earlier process has delivered
+	last    int64           // time of the latest event that was told
+	seen    []lighter.Event // that were told last, in their order
 	full    bool            // it was logged that events were left out
 	arrived chan struct{}   // has a value when there are events
 }
@@ -65,7 +67,8 @@ type event struct {
 func New(o Options) *Source {
 	s := &Source{o: o, cursor: o.Positions.Cursor(o.Key), arrived: make(chan struct{}, 1)}
 	s.cursor.Start(position.Position{Time: time.Now().UnixNano()})
-	s.last = s.cursor.Read()
+	s.since = s.cursor.Read().Time
+	s.last = s.since
 	return s
 }
 
@@ -74,7 +77,7 @@ func New(o Options) *Source {
 func (s *Source) Since() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.last.Time
+	return s.last
 }
 
 // Tell tells of an event. It does not block. An event that was told before is passed over.
@@ -103,24 +106,17 @@ func (s *Source) Tell(e lighter.Event) {
 	}
 }
 
-// newLocked reports whether an event was not told before, and notes it. The Engine gives the last event
-// again to who asks for those since its time.
+// newLocked reports whether an event was not told before, and notes it. The Engine gives the last events
+// again to who asks for those since a time, and not always in the order of their times.
 func (s *Source) newLocked(e lighter.Event) bool {
-	switch {
-	case e.Time < s.last.Time:
-		return false
-	case e.Time > s.last.Time:
-		s.at = s.at[:0]
-	case len(s.at) == 0: // those of an earlier process
+	if e.Time <= s.since || slices.Contains(s.seen, e) {
 		return false
 	}
-	for _, other := range s.at {
-		if other == e {
-			return false
-		}
+	if len(s.seen) == maxWaiting {
+		s.seen = slices.Delete(s.seen, 0, 1)
 	}
-	s.at = append(s.at, e)
-	s.last = s.last.After(e.Time)
+	s.seen = append(s.seen, e)
+	s.last = max(s.last, e.Time)
 	return true
 }
 
@@ -163,7 +159,7 @@ func (s *Source) take() (batch *lighter.Batch, upTo position.Position, wait bool
 			break
 		}
 		taken++
-		upTo = upTo.After(e.Time)
+		upTo.Time, upTo.Lines = max(upTo.Time, e.Time), 1
 		if e.stream == nil {
 			continue
 		}

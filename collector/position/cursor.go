@@ -100,6 +100,7 @@ type Mark struct {
 	first  int64 // time of the first of the lines
 	before point // where reading went on before them
 	upTo   point
+	own    bool // SetState was called, else the state is that of the mark before
 	acked  bool
 }
 
@@ -109,14 +110,19 @@ func (m *Mark) SetState(state []byte) {
 	c := m.cursor
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
-	m.upTo.state = state
-	switch i := slices.Index(c.pending, m); {
-	case i < 0:
-	case i == len(c.pending)-1:
-		c.read.state = state
-	default:
-		c.pending[i+1].before.state = state
+	m.upTo.state, m.own = state, true
+	i := slices.Index(c.pending, m)
+	if i < 0 {
+		return
 	}
+	for _, later := range c.pending[i+1:] { // those of which the stages have not said anything keep what this one has
+		later.before.state = state
+		if later.own {
+			return
+		}
+		later.upTo.state = state
+	}
+	c.read.state = state
 }
 
 // Rewind has the next collector that takes the cursor read these lines again, and all that came after

@@ -472,3 +472,32 @@ func TestRewind(t *testing.T) {
 		t.Errorf("acknowledged up to %d with %d batches waiting, want 1 and 0", got, c.Waiting())
 	}
 }
+
+// A state that is said of an earlier mark holds for later ones of which nothing was said.
+func TestStateOfAnEarlierMark(t *testing.T) {
+	s := position.InMemory()
+	c := s.Cursor("a")
+	mark := func(first int64) *position.Mark {
+		return c.Mark(first, position.Position{Time: first, Lines: 1}, position.Bookmark{})
+	}
+	one, two := mark(1), mark(2)
+	one.SetState([]byte("one"))
+	if got := string(s.State("a")); got != "one" {
+		t.Errorf("the next reader goes on with %q, want one", got)
+	}
+	three := mark(3)
+	three.SetState([]byte("three"))
+	one.SetState([]byte("one again"))
+	if got := string(s.State("a")); got != "three" {
+		t.Errorf("the next reader goes on with %q, want three", got)
+	}
+	one.Ack()
+	two.Ack()
+	if got := string(s.AckedState("a")); got != "one again" {
+		t.Errorf("%q is kept as of the second mark, want one again", got)
+	}
+	three.Undo()
+	if got := string(s.State("a")); got != "one again" {
+		t.Errorf("after Undo the next reader goes on with %q, want one again", got)
+	}
+}

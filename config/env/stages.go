@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"lighter/collector/stage/drop"
@@ -16,6 +17,9 @@ import (
 func parseMultiline(v string) (string, error) {
 	if v == multilineOff || v == multilineAuto {
 		return v, nil
+	}
+	if slices.Contains([]string{"true", "yes", "on", "1", "false", "no", "0"}, strings.ToLower(v)) || strings.EqualFold(v, multilineOff) || strings.EqualFold(v, multilineAuto) {
+		return "", errors.New("want auto, off, or a regular expression for the first line of an entry") // not a pattern, whatever was meant
 	}
 	if _, err := regexp.Compile(v); err != nil {
 		return "", fmt.Errorf("want auto, off, or a regular expression: %w", err)

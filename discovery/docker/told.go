@@ -24,7 +24,7 @@ type told struct {
 type follower struct{ tell func(lighter.Event) }
 
 // Follow has tell called for each event of a container, first for those that arrived before and have a time
-// of since or later. tell may get an event more than once, and must not block. Nobody calls it once
+// of since or later. tell must not block. Nobody calls it once
 // stop has returned. Follow may be called at any time.
 func (d *Discoverer) Follow(since int64, tell func(lighter.Event)) (stop func()) {
 	t := &d.told
@@ -59,6 +59,9 @@ func (t *told) add(m events.Message) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if slices.Contains(t.recent, e) {
+		return // the Engine gives the last ones again after a reconnect
+	}
 	if len(t.recent) == maxRecent {
 		t.recent = slices.Delete(t.recent, 0, 1)
 	}

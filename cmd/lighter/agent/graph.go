@@ -120,8 +120,7 @@ func (a *Agent) make(n *node) error {
 	case config.LogMetricsPage:
 		n.part = &part{source: pageSource{a: a, page: countPage, job: countJob}}
 	case config.ContainerMetrics:
-		u := newUsage(a, c)
-		a.own.Add(pageOf(n.Name), u.collector)
+		u := newUsage(a, c, pageOf(n.Name))
 		n.part = &part{usage: u, source: pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}}
 	case config.HostMetrics:
 		n.part = &part{source: pageSource{a: a, page: pageOf(n.Name), job: hostJob, named: func(name string) { a.addHostPage(pageOf(n.Name), c, name) }}}

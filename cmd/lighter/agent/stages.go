@@ -48,6 +48,21 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 	return s
 }
 
+// forget forgets what was counted of services of which no log is wanted any more.
+func (s *stages) forget(before, wanted map[string]followed) {
+	stay := map[string]bool{}
+	for _, f := range wanted {
+		stay[f.target.labels.Get("service")] = true
+	}
+	for _, f := range before {
+		if service := f.target.labels.Get("service"); !stay[service] {
+			stay[service] = true // once
+			s.dropped.Forget(service)
+			s.redacted.Forget(service)
+		}
+	}
+}
+
 // makers returns the makers of the stages of a log on a path, in their order. A container's own label that
 // does not parse is logged, and has no effect.
 func (a *Agent) makers(f followed, positions *position.Store) []stage.Maker {
@@ -100,9 +115,8 @@ func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 		own := s.says(c.Label)
 		return s.redactor.Maker(s.redacted, s.maxLine), !isNo(own) && (!c.Off || own != "")
 	case config.Fields:
-		names := s.own(c.Label, c.Fields, func(text string) error { _, err := fields.ParseNamed(text); return err })
-		parsed, err := fields.ParseNamed(strings.ReplaceAll(names, "\n", ","))
-		return fields.Maker(parsed), err == nil && len(parsed) > 0
+		names := s.fields(c)
+		return fields.Maker(names), len(names) > 0
 	case config.LogMetrics:
 		return s.logMetrics(c), true
 	}
@@ -125,6 +139,24 @@ func (s *logStages) own(label, all string, parse func(string) error) string {
 	return strings.TrimSpace(all + "\n" + text)
 }
 
+// fields returns the fields of the configuration and, beside them, those of the container, which wins where
+// both have a name.
+func (s *logStages) fields(c config.Fields) []fields.Named {
+	all, err := fields.ParseNamed(c.Fields)
+	if err != nil { // a valid plan has none
+		s.logger.Error("fields do not parse", "error", err)
+	}
+	own, err := fields.ParseNamed(strings.ReplaceAll(s.says(c.Label), "\n", ","))
+	if err != nil {
+		s.warn(c.Label, err)
+		return all
+	}
+	all = slices.DeleteFunc(all, func(n fields.Named) bool {
+		return slices.ContainsFunc(own, func(o fields.Named) bool { return o.Name == n.Name })
+	})
+	return append(all, own...)
+}
+
 func (s *logStages) warn(label string, err error) {
 	s.logger.Warn("a label of the container does not parse and has no effect", "label", strings.TrimPrefix(label, "__meta_docker_container_label_"), "error", err)
 }
@@ -135,7 +167,7 @@ func (s *logStages) multiline(c config.Multiline) (stage.Maker, bool) {
 	case own == "":
 	case isNo(own):
 		off = true
-	case own == "auto":
+	case isYes(own):
 		off, pattern = false, ""
 	default:
 		if _, err := regexp.Compile(own); err != nil {
@@ -173,6 +205,12 @@ func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 		Count:        s.count,
 		Acknowledged: func() []byte { return stage.StateOf(s.positions.AckedState(s.key), logmetrics.StageName) },
 	})
+}
+
+// isYes reports whether somebody says yes, or asks for what is the default, in any of the ways that people
+// write it.
+func isYes(text string) bool {
+	return slices.Contains([]string{"auto", "true", "yes", "on", "1"}, strings.ToLower(text))
 }
 
 // isNo reports whether somebody says no in any of the ways that people write it.

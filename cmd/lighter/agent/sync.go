@@ -118,6 +118,7 @@ func (a *Agent) syncLocked() {
 			a.stages.counted.Forget(key)
 		}
 	}
+	a.stages.forget(before, logs)
 	a.endings.keep(logs)
 	a.forgetGone()
 }

@@ -25,12 +25,13 @@ const (
 type usage struct {
 	a         *Agent
 	engine    string // the node whose Engine is asked
+	page      string // is there while run runs
 	collector *containers.Collector
 	wanted    atomic.Pointer[[]containers.Container]
 }
 
-func newUsage(a *Agent, c config.ContainerMetrics) *usage {
-	u := &usage{a: a, engine: c.Engine}
+func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
+	u := &usage{a: a, engine: c.Engine, page: page}
 	u.wanted.Store(&[]containers.Container{})
 	u.collector = containers.New(containers.Options{
 		Engine:     usageEngine{a, c.Engine},
@@ -46,9 +47,12 @@ func newUsage(a *Agent, c config.ContainerMetrics) *usage {
 
 // run measures until ctx ends. The Engine tells of containers that are out of memory.
 func (u *usage) run(ctx context.Context) {
+	u.a.own.Add(u.page, u.collector)
+	defer u.a.own.Remove(u.page)
 	if p := u.a.graph.Load().part(u.engine); p != nil && p.discoverer != nil {
-		stop := p.discoverer.Follow(time.Now().UnixNano(), func(e lighter.Event) {
-			if e.Action == "oom" {
+		began := time.Now().UnixNano()
+		stop := p.discoverer.Follow(began, func(e lighter.Event) {
+			if e.Action == "oom" && e.Time >= began { // an earlier one, which the Engine gives again, is of before the count
 				u.collector.OutOfMemory(e.Container)
 			}
 		})

@@ -68,6 +68,15 @@ func (m *Metrics) Shares() []Share {
 	return all
 }
 
+// Forget forgets what was left out of a service's log, because the service is gone.
+func (m *Metrics) Forget(service string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.services, service)
+	m.lines.DeletePartialMatch(prometheus.Labels{"service": service})
+	m.bytes.DeletePartialMatch(prometheus.Labels{"service": service})
+}
+
 func (m *Metrics) of(service string) *totals {
 	m.mu.Lock()
 	defer m.mu.Unlock()

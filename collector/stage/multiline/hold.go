@@ -22,6 +22,7 @@ func (j *joiner) release(b *lighter.Batch) {
 }
 
 func (j *joiner) forget() {
+	j.metrics.held.Add(-int64(j.heldBytes))
 	clear(j.held)
 	j.held, j.heldBytes = j.held[:0], 0
 }

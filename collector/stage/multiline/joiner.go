@@ -34,10 +34,12 @@ type joiner struct {
 	drop    context.CancelFunc
 }
 
-// What is held is bounded even if entries of two streams overlap for ever. Then an entry may be torn.
+// What is held is bounded even if each batch ends within an entry, for one log and for all. An entry may be torn
+// then.
 const (
 	maxHeldBytes   = 1 << 20
 	maxHeldBatches = 256
+	maxHeldByAll   = 8 << 20
 )
 
 func newJoiner(c Config, m *Metrics, log stage.Log, next lighter.Logs) *joiner {
@@ -72,7 +74,7 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 		}
 	}
 	j.join(b)
-	full := j.heldBytes+b.Bytes > maxHeldBytes || len(j.held) == maxHeldBatches
+	full := j.heldBytes+b.Bytes > maxHeldBytes || len(j.held) == maxHeldBatches || j.metrics.held.Load()+int64(b.Bytes) > maxHeldByAll
 	for i := range j.groups {
 		g := &j.groups[i]
 		switch {
@@ -92,6 +94,7 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 		b.Hold()
 		j.held = append(j.held, b)
 		j.heldBytes += b.Bytes
+		j.metrics.held.Add(int64(b.Bytes))
 		j.wind()
 	case len(j.held) > 0:
 		j.release(b)

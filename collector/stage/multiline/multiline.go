@@ -12,6 +12,7 @@ package multiline
 
 import (
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,7 @@ const (
 // Metrics is what the stages of all logs count.
 type Metrics struct {
 	joined prometheus.Counter
+	held   atomic.Int64 // bytes of the batches that all of them hold
 }
 
 // NewMetrics registers them on reg; a test passes a registry of its own.

@@ -22,6 +22,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "lighter_log_redactions_total", Help: "Secrets in log lines that were replaced before the lines left, by the rule that found them."}, []string{"service", "rule"})}
 }
 
+// Forget forgets what was counted of a service, because the service is gone.
+func (m *Metrics) Forget(service string) {
+	m.redactions.DeletePartialMatch(prometheus.Labels{"service": service})
+}
+
 // Maker returns the maker of the stage that redacts each entry and its structured metadata. A line that
 // has become longer than limit bytes is cut. The stage keeps in which streams it is within a private key
 // that is printed over several lines, so it comes after all stages that hold entries back.
