@@ -76,7 +76,7 @@ type metric struct {
 	kind       dto.MetricType
 	running    bool   // only running containers have it
 	rank       int    // see firstToGo
-	label      string // in addition to those of the container; none if empty
+	label      string // a label beside the container's own; empty means none
 	of         func(v *view) (value value, label string)
 }
 

@@ -21,7 +21,7 @@ func newOOMs(marked bool) ooms { return ooms{oldMark: marked} }
 // begin tells that a new run has begun.
 func (o *ooms) begin() { *o = ooms{before: o.total(), observed: true} }
 
-// killed tells whether the run has the mark now.
+// killed notes whether the Engine now marks the run as killed for lack of memory.
 func (o *ooms) killed(marked bool) { o.marked = o.marked || marked && !o.oldMark }
 
 // event tells of an event of the Engine.

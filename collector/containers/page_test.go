@@ -18,7 +18,7 @@ import (
 	"lighter/collector/containers"
 )
 
-// full is a container that has everything of which there are metrics.
+// full is a container that has a value for every metric.
 func full(n int, since time.Time) *lighter.Container {
 	c := running(n, since)
 	c.Health = "healthy"

@@ -78,7 +78,7 @@ func (c *Collector) sample(ctx context.Context, w Container) (*stats, error) {
 	}
 	told := fromEngine(response)
 	if !ownNetwork {
-		told.networks = nil // those of the host, or of a container that has them itself
+		told.networks = nil // the container shares the network of the host, or of another container
 	}
 	if s == nil {
 		return told, nil

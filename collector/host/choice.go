@@ -80,8 +80,8 @@ func mountsOf(families []*dto.MetricFamily) mounts {
 	return chosen
 }
 
-// has reports whether a series of a filesystem is passed on. That a filesystem can be read is said by
-// its size; only that it cannot be is said by a series of its own.
+// has reports whether a series of a filesystem is passed on. The series that reports an error is passed on
+// only while there is an error: otherwise the size shows that the filesystem can be read.
 func (m mounts) has(f *dto.MetricFamily, series *dto.Metric) bool {
 	if f.GetName() == deviceError && series.GetGauge().GetValue() == 0 {
 		return false

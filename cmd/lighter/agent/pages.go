@@ -24,10 +24,10 @@ const (
 	countPage  = "logs" + pageDomain // what stages have counted
 )
 
-// pageOf returns the host of the page of a node of which there may be several.
+// pageOf returns the host of a node's page, for kinds of nodes that a plan may have several of.
 func pageOf(node string) string { return node + pageDomain }
 
-// The jobs of pages. The dashboards that people have select by those of containers and the host.
+// The job label of each page. Published dashboards select containers and hosts by the last two.
 const (
 	selfJob       = "lighter"
 	countJob      = "lighter-logs"

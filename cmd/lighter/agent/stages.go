@@ -48,7 +48,7 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 	return s
 }
 
-// forget forgets what was counted of services of which no log is wanted any more.
+// forget deletes the counts of services whose logs are no longer wanted.
 func (s *stages) forget(before, wanted map[string]followed) {
 	stay := map[string]bool{}
 	for _, f := range wanted {
@@ -139,8 +139,8 @@ func (s *logStages) own(label, all string, parse func(string) error) string {
 	return strings.TrimSpace(all + "\n" + text)
 }
 
-// fields returns the fields of the configuration and, beside them, those of the container, which wins where
-// both have a name.
+// fields returns the configured fields together with the container's own. If both define the same name, the
+// container's definition is used.
 func (s *logStages) fields(c config.Fields) []fields.Named {
 	all, err := fields.ParseNamed(c.Fields)
 	if err != nil { // a valid plan has none

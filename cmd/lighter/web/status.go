@@ -34,7 +34,7 @@ type Status struct {
 	Containers  []Container `json:"containers"`
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
-	Filtered    []Filtered  `json:"filtered,omitempty"` // the service first of which most is left out
+	Filtered    []Filtered  `json:"filtered,omitempty"` // sorted by bytes left out, the most first
 	Budget      Budget      `json:"budget"`
 	Lines       []Line      `json:"lines,omitempty"`   // the newest one last; only in local mode
 	Samples     []Sample    `json:"samples,omitempty"` // the newest one last; only in local mode
