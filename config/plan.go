@@ -23,11 +23,16 @@ type Plan struct {
 //
 //	docker.Config, Files, Static, Self,
 //	HostMetrics, LogMetricsPage                   give targets
-//	Relabel, ContainerMetrics take targets (From) and give targets
-//	LogSource         takes targets (From)   and sends entries (To)
+//	Relabel, ContainerMetrics,
+//	FileMatch         take targets (From)    and give targets
+//	LogSource, FileSource
+//	                  take targets (From)    and send entries (To)
+//	JournalSource, SyslogSource,
+//	PushSource, AgentLog                     send entries (To)
 //	Stages            takes entries          and sends entries (To)
-//	loki.Config       takes entries
+//	loki.Config, Echo take entries
 //	scrape.Config     takes targets (From)   and sends samples (To)
+//	MetricRelabel     takes samples          and sends samples (To)
 //	remotewrite.Config takes samples
 //	Recent            takes entries and samples
 //
@@ -81,6 +86,7 @@ type LogSource struct {
 	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
 	MaxLineBytes int               // a longer line is cut there
 	Events       bool              // what the Engine tells of the containers is shipped as entries of theirs
+	Labels       labels.Labels     // are added to each target, in place of labels of the same name, before the rules
 
 	// Where logs are read. With both, the files of a log are read where that can be, else the
 	// Engine is asked.

@@ -3,7 +3,7 @@ package config
 import "time"
 
 // Stages is a list of what the entries of a log pass through, in their order. Each is a Multiline, a Drop,
-// a Redact, a Fields or a LogMetrics. A stage that has nothing to do for a log is left out of its chain.
+// a Redact, a Fields, a LogMetrics, a RelabelStreams or a process.Arguments. A stage that has nothing to do for a log is left out of its chain.
 //
 // Label, where a stage has it, is the name of a target's label with which a container says something else
 // for its own log, as discovery gives it (__meta_docker_container_label_…).

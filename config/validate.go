@@ -56,10 +56,16 @@ func (n Node) flows() (takes, gives flow, known bool) {
 	switch n.Args.(type) {
 	case docker.Config, Files, Static, Self, HostMetrics, LogMetricsPage:
 		return 0, targets, true
-	case Relabel, ContainerMetrics:
+	case Relabel, ContainerMetrics, FileMatch:
 		return targets, targets, true
-	case LogSource:
+	case LogSource, FileSource:
 		return targets, entries, true
+	case JournalSource, SyslogSource, PushSource, AgentLog:
+		return 0, entries, true
+	case Echo:
+		return entries, 0, true
+	case MetricRelabel:
+		return samples, samples, true
 	case Stages:
 		return entries, entries, true
 	case loki.Config:
