@@ -89,7 +89,7 @@ variables; lighter alone is lighter run.`,
 	root.Flags().AddFlagSet(agent.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.healthcheckCommand(), c.redactCommand(), c.versionCommand())
+	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.fmtCommand(), c.healthcheckCommand(), c.redactCommand(), c.versionCommand())
 	return root
 }
 
