@@ -186,12 +186,15 @@ func templateText(s *scope, found report) {
 func labelFromNothing(s *scope, found report) {
 	for _, c := range s.of("loki.process") {
 		known := map[string]bool{}
-		extracted(c.block.Body, known, func(at ast.Node, key string) {
+		extracted(c.block.Body, known, func(label *ast.Ident, key string) {
 			if s.mayComeWith(c, key) || fromElsewhere(c, key) {
 				return
 			}
-			found(at, fmt.Sprintf("no stage before this one extracts %q, so the label is never set", key),
-				fmt.Sprintf("before it, for example for JSON lines: stage.json { expressions = { %s = \"\" } }", key))
+			instead := fmt.Sprintf("before it, for example for JSON lines: stage.json { expressions = { %s = \"\" } }", key)
+			if key != label.Name {
+				instead = fmt.Sprintf("if %q is to be the label's value: stage.static_labels { values = { %s = %q } }", key, label.Name, key)
+			}
+			found(label, fmt.Sprintf("no stage before this one extracts %q, so the label is never set", key), instead)
 		})
 	}
 }
@@ -214,7 +217,7 @@ func fromElsewhere(c *component, key string) bool {
 const everything = "*" // a stage extracts names that its text does not tell
 
 // extracted goes through stages in their order. known has what those before extract.
-func extracted(body ast.Body, known map[string]bool, missing func(at ast.Node, key string)) {
+func extracted(body ast.Body, known map[string]bool, missing func(label *ast.Ident, key string)) {
 	for _, stmt := range body {
 		b, ok := stmt.(*ast.BlockStmt)
 		if !ok {
