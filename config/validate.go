@@ -211,7 +211,7 @@ func (v *validation) arguments(n Node) {
 			v.wrong(n, "interval", "want more than 0")
 		}
 	case HostMetrics:
-		if args.Root == "" {
+		if args.Root == "" && args.Unix == nil {
 			v.wrong(n, "root", "want the directory where the host's root is mounted")
 		}
 	case loki.Config:

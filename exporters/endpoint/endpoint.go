@@ -29,7 +29,7 @@ type Options struct {
 	URL      string // posted to as given
 	HTTP     promconfig.HTTPClientConfig
 	Proxy    lighter.Secret // URL of the proxy before the endpoint; empty leaves what HTTP says
-	Headers  map[string]string
+	Headers  map[string]lighter.Secret
 	Timeout  time.Duration // of one request
 	Client   *http.Client  // nil: made of HTTP
 	Protocol send.Protocol

@@ -26,6 +26,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lighter"
 	"lighter/exporters/internal/redacted"
 )
 
@@ -106,9 +107,9 @@ type Options struct {
 	Client   *http.Client
 	Proxy    *url.URL // that Client goes through; shown without user info; may be nil
 	Protocol Protocol
-	Timeout  time.Duration     // of one attempt
-	Headers  map[string]string // added where the protocol does not set them itself
-	Secrets  []string          // what Client proves itself with: not shown, should a response repeat it
+	Timeout  time.Duration             // of one attempt
+	Headers  map[string]lighter.Secret // added where the protocol does not set them itself
+	Secrets  []string                  // what Client proves itself with: not shown, should a response repeat it
 
 	Delivered prometheus.Counter     // items taken by the endpoint
 	Dropped   *prometheus.CounterVec // items refused, by endpoint and reason
@@ -131,7 +132,7 @@ type Sender struct {
 func New(o Options) *Sender {
 	s := &Sender{Options: o, header: http.Header{}, health: o.Metrics.up.health(o)}
 	for k, v := range o.Headers {
-		s.header.Set(k, v)
+		s.header.Set(k, v.Reveal())
 	}
 	for k, v := range o.Protocol.Header() {
 		s.header[k] = v
