@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"iter"
 	"log/slog"
 	"slices"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
 )
 
 // Plan is a graph of named nodes: what is discovered, how its labels become those that are sent,
@@ -56,9 +59,31 @@ type Agent struct {
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"
 
+	Auth *ServerAuth // what the agent's own server asks of who asks it; nil asks nothing
+	TLS  *ServerTLS  // of the agent's own server; nil is plain HTTP
+
 	// What may be sent, which is only reported.
 	BudgetLogs   int64 // bytes of log lines a month; 0 is no budget
 	BudgetSeries int   // 0 is no budget
+}
+
+// ServerAuth is a user and a password that requests must have.
+type ServerAuth struct {
+	User      string
+	Password  lighter.Secret
+	Paths     []string // beginnings of the paths of requests
+	OnlyPaths bool     // requests for Paths must have them, and others need not; else it is the other way around
+}
+
+// ServerTLS is how a server is known, and what it asks of the certificates of its clients. Of each certificate
+// and key there is either the text or the file.
+type ServerTLS struct {
+	Cert, CertFile         string
+	Key                    lighter.Secret
+	KeyFile                string
+	ClientCA, ClientCAFile string
+	ClientAuth             tls.ClientAuthType
+	MinVersion, MaxVersion uint16 // as crypto/tls has them; 0 is Go's
 }
 
 // Files finds containers in the data directory of an Engine that is not asked.

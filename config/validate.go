@@ -14,6 +14,7 @@ import (
 	"lighter/collector/stage/drop"
 	"lighter/collector/stage/fields"
 	"lighter/collector/stage/logmetrics"
+	"lighter/collector/stage/process"
 	"lighter/discovery/docker"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
@@ -90,7 +91,7 @@ func (p *Plan) Validate() error {
 		case n.Name == "":
 			v.wrong(n, "name", "is empty")
 		case strings.ContainsFunc(n.Name, func(r rune) bool { return !strings.ContainsRune(nameLetters, r) }) || strings.Trim(n.Name, ".") == "":
-			v.wrong(n, "name", "want letters, digits, points and underscores alone")
+			v.wrong(n, "name", "want letters, digits, points, hyphens and underscores alone")
 		case known:
 			v.wrong(n, "name", "another node has it too")
 		default:
@@ -122,7 +123,7 @@ func (p *Plan) Validate() error {
 
 // nameLetters are what names of nodes are made of: they are parts of the keys of positions and of
 // the names of directories.
-const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._"
+const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 type validation struct {
 	plan  *Plan
@@ -243,7 +244,7 @@ func (v *validation) stage(n Node, args any) {
 	case Drop:
 		field = "drop"
 		_, err = drop.Parse(s.Rules)
-	case Redact:
+	case Redact, RelabelStreams, process.Arguments:
 	case Fields:
 		field = "fields"
 		_, err = fields.ParseNamed(s.Fields)

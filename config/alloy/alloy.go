@@ -1,0 +1,243 @@
+package alloy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/grafana/alloy/syntax/ast"
+
+	"lighter/config"
+)
+
+// Options are what a configuration is loaded with. The zero value loads a file with the process's own
+// environment, and makes a plan without a data directory.
+type Options struct {
+	Getenv   func(string) (string, bool)  // of sys.env; if nil, os.LookupEnv
+	ReadFile func(string) ([]byte, error) // if nil, os.ReadFile
+	Hostname string                       // constants.hostname, and the instance of exporters; if empty, os.Hostname
+	Version  string                       // constants.version
+
+	Agent        config.Agent  // what the file does not say
+	LogsSince    time.Duration // how far back the first sight of a container reads
+	MaxLineBytes int           // a longer line is cut there; 0 is 256 KiB
+	DockerRoot   string        // the data directory of the Engine whose logs are read as files; empty asks the Engine alone
+}
+
+// File is a configuration that was loaded.
+type File struct {
+	Plan     *config.Plan
+	Warnings Diagnostics
+
+	// Reads are the files that the plan was made of: the configuration, what it imports, and the files
+	// of local.file. A change of one may change the plan. Files of passwords and certificates are not
+	// among them: whoever uses those reads them again by itself.
+	Reads []string
+
+	// Files are the files of the configuration and of its imports, parsed.
+	Files []*ast.File
+	// Sources are their texts, by name.
+	Sources map[string][]byte
+	// Components are those of the configuration and of each custom component that is used, in the order
+	// in which they were evaluated.
+	Components []*Component
+}
+
+// Component is a component of a configuration, or one of the blocks that set the agent up, such as logging.
+type Component struct {
+	ID     string // of the component in the whole configuration, such as loki.write.default, or app.one.loki.write.default in a custom component
+	Name   string // such as loki.write
+	Label  string // such as default; empty for blocks such as logging
+	Module string // ID of the custom component that it is in; empty outside of those
+	File   string
+
+	Block      *ast.BlockStmt
+	Args       any // a pointer to its arguments, such as *LokiWrite; nil for a custom component
+	References []Reference
+	Exports    []Export
+	Nodes      []string // of the plan that were made of it
+}
+
+// Reference is where an argument of a component names an export of another one.
+type Reference struct {
+	Argument string   // with the blocks that it is in, such as endpoint.url
+	Expr     ast.Expr // the name as it is written
+	To       *Component
+	Export   string // empty if it is all of them
+}
+
+// Export is what a component gives to others.
+type Export struct {
+	Name    string
+	Reached bool // some other component refers to it
+}
+
+// Component returns the component of an ID.
+func (f *File) Component(id string) (*Component, bool) {
+	i := slices.IndexFunc(f.Components, func(c *Component) bool { return c.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	return f.Components[i], true
+}
+
+// Load reads a configuration, which is a file, or a directory whose *.alloy files are read. Its error is a
+// Diagnostics with all that is wrong, warnings included.
+func Load(path string, o Options) (*File, error) {
+	l := newLoader(o)
+	root := &module{l: l, registry: newRegistry(nil), variables: l.variables()}
+	files := l.read(path)
+	for _, f := range files {
+		root.path = directoryOf(path, f.Name)
+		root.collect(f.Body)
+	}
+	if len(files) > 0 {
+		root.evaluate()
+	}
+	if l.errors == 0 {
+		for _, finish := range l.finish {
+			finish()
+		}
+	}
+	if l.errors == 0 {
+		l.validate()
+	}
+	if l.errors > 0 {
+		return nil, l.diagnostics.sorted()
+	}
+	return &File{
+		Plan:       l.plan,
+		Warnings:   l.diagnostics.sorted(),
+		Reads:      l.reads,
+		Files:      l.files,
+		Sources:    l.sources,
+		Components: l.components,
+	}, nil
+}
+
+// loader is what all modules of a configuration share.
+type loader struct {
+	Options
+	plan       *config.Plan
+	files      []*ast.File
+	sources    map[string][]byte
+	reads      []string
+	components []*Component
+	owners     map[string]*Component // by the node's name
+	finish     []func()              // what is done when all nodes are there
+
+	diagnostics Diagnostics
+	errors      int
+	deprecated  map[string]int // by the function's name, the index of its diagnostic
+	uses        map[string]int // of a deprecated function
+}
+
+func newLoader(o Options) *loader {
+	if o.Getenv == nil {
+		o.Getenv = os.LookupEnv
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	if o.Hostname == "" {
+		o.Hostname, _ = os.Hostname()
+	}
+	o.MaxLineBytes = cmp.Or(o.MaxLineBytes, 256<<10)
+	return &loader{
+		Options: o,
+		plan:    &config.Plan{Agent: o.Agent},
+		sources: map[string][]byte{},
+		owners:  map[string]*Component{},
+
+		deprecated: map[string]int{},
+		uses:       map[string]int{},
+	}
+}
+
+// variables returns the parts of the standard library that depend on where the agent runs.
+func (l *loader) variables() map[string]any {
+	getenv := func(name string) string {
+		value, _ := l.Getenv(name)
+		return value
+	}
+	return map[string]any{
+		"sys": map[string]any{"env": getenv},
+		"env": getenv,
+		"constants": map[string]string{
+			"hostname": l.Hostname,
+			"os":       runtime.GOOS,
+			"arch":     runtime.GOARCH,
+			"version":  l.Version,
+		},
+	}
+}
+
+func (l *loader) fail(at span, hint, format string, args ...any) {
+	l.errors++
+	l.tell(Error, at, hint, format, args...)
+}
+
+func (l *loader) warn(at span, hint, format string, args ...any) {
+	l.tell(Warning, at, hint, format, args...)
+}
+
+func (l *loader) tell(severity Severity, at span, hint, format string, args ...any) {
+	d := Diagnostic{
+		Severity: severity,
+		File:     at.start.Filename,
+		Line:     at.start.Line,
+		Col:      at.start.Column,
+		EndLine:  at.end.Line,
+		EndCol:   at.end.Column,
+		Message:  fmt.Sprintf(format, args...),
+		Hint:     hint,
+		source:   l.sources[at.start.Filename],
+	}
+	if !at.end.Valid() {
+		d.EndLine, d.EndCol = d.Line, d.Col
+	}
+	l.diagnostics = append(l.diagnostics, d)
+}
+
+// deprecate warns of a function at the first place where it is used, and says how often it is used.
+func (l *loader) deprecate(at span, name, now string) {
+	l.uses[name]++
+	first, ok := l.deprecated[name]
+	if !ok {
+		l.deprecated[name] = len(l.diagnostics)
+		l.warn(at, "write "+now+" instead", "the function %q is deprecated", name)
+		return
+	}
+	l.diagnostics[first].Message = fmt.Sprintf("the function %q is deprecated; it is used %d times", name, l.uses[name])
+}
+
+// validate says of each node that the plan refuses which component it was made of.
+func (l *loader) validate() {
+	for _, err := range unjoin(l.plan.Validate()) {
+		var wrong *config.NodeError
+		if !errors.As(err, &wrong) {
+			l.fail(span{}, "", "%v", err)
+			continue
+		}
+		owner, ok := l.owners[wrong.Node]
+		if !ok {
+			l.fail(span{}, "", "%v", err)
+			continue
+		}
+		l.fail(headOf(owner.Block), "", "%s: %v", wrong.Field, wrong.Err)
+	}
+}
+
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

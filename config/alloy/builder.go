@@ -1,0 +1,141 @@
+package alloy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/config"
+)
+
+// builder makes the nodes of one component.
+type builder struct {
+	*module
+	entry *entry
+}
+
+func (b *builder) block() *ast.BlockStmt { return b.entry.component.Block }
+
+// name returns the name of a node of the component. It is the component's ID, and what tells it from the
+// component's other nodes, if it has more than one.
+func (b *builder) name(of string) string {
+	name := b.entry.component.ID
+	if of != "" {
+		name += "." + nodeName(of)
+	}
+	return name
+}
+
+// nodeName returns a text with all that the name of a node does not take replaced.
+func nodeName(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '.' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, text)
+}
+
+// add adds a node to the plan, and returns its name.
+func (b *builder) add(n config.Node) string {
+	n.Name = nodeName(n.Name)
+	for i, base := 2, n.Name; b.l.owners[n.Name] != nil; i++ {
+		n.Name = fmt.Sprintf("%s_%d", base, i)
+	}
+	b.l.owners[n.Name] = b.entry.component
+	b.entry.component.Nodes = append(b.entry.component.Nodes, n.Name)
+	b.l.plan.Nodes = append(b.l.plan.Nodes, n)
+	return n.Name
+}
+
+// from returns the nodes that give targets. Those that are written in the file become a node of their own.
+func (b *builder) from(targets []Target) []string {
+	var nodes []string
+	var static []labels.Labels
+	for _, t := range targets {
+		if t.Node != "" {
+			nodes = appendNew(nodes, t.Node)
+		} else {
+			static = append(static, t.Labels)
+		}
+	}
+	if len(static) > 0 {
+		nodes = append(nodes, b.add(config.Node{Name: b.name("static"), Args: config.Static{Targets: static}}))
+	}
+	return nodes
+}
+
+// place returns where an argument or a block of the component stands, or the component's head.
+func (b *builder) place(path ...string) span { return placeIn(b.block(), path...) }
+
+func placeIn(block *ast.BlockStmt, path ...string) span {
+	body := block.Body
+	at := headOf(block)
+	for _, name := range path {
+		i := slices.IndexFunc(body, func(s ast.Stmt) bool { return stmtName(s) == name })
+		if i < 0 {
+			return at
+		}
+		at = spanOf(body[i])
+		if inner, ok := body[i].(*ast.BlockStmt); ok {
+			body = inner.Body
+		}
+	}
+	return at
+}
+
+func stmtName(s ast.Stmt) string {
+	switch s := s.(type) {
+	case *ast.AttributeStmt:
+		return s.Name.Name
+	case *ast.BlockStmt:
+		return s.GetBlockName()
+	}
+	return ""
+}
+
+// blocks returns the blocks of a name in the component.
+func (b *builder) blocks(name string) []*ast.BlockStmt {
+	var all []*ast.BlockStmt
+	for _, s := range b.block().Body {
+		if inner, ok := s.(*ast.BlockStmt); ok && inner.GetBlockName() == name {
+			all = append(all, inner)
+		}
+	}
+	return all
+}
+
+func (b *builder) fail(at span, hint, format string, args ...any) {
+	b.l.fail(at, hint, format, args...)
+}
+
+func (b *builder) warn(at span, hint, format string, args ...any) {
+	b.l.warn(at, hint, format, args...)
+}
+
+// warnNoEffect warns of all arguments and blocks in a body that have no effect.
+func (b *builder) warnNoEffect(body ast.Body, path string) {
+	for _, stmt := range body {
+		name := path + stmtName(stmt)
+		if why, ok := b.entry.kind.noEffect[name]; ok {
+			b.warn(spanOf(stmt), "", "%q has no effect in lighter: %s", stmtName(stmt), why)
+			continue
+		}
+		if inner, ok := stmt.(*ast.BlockStmt); ok {
+			b.warnNoEffect(inner.Body, name+".")
+		}
+	}
+}
+
+// noReceiver warns of a component that sends to nobody, so that it is left out of the plan.
+func (b *builder) noReceiver(argument string) {
+	b.warn(b.place(argument), "", "%s sends to nothing, so that it does not run", b.entry.component.ID)
+}
+
+// noTargets warns of a component whose list of targets is empty, so that it is left out of the plan.
+func (b *builder) noTargets(argument string) {
+	b.warn(b.place(argument), "", "%s has no targets, so that it does not run", b.entry.component.ID)
+}

@@ -1,0 +1,36 @@
+package alloy
+
+// components are the kinds of components that the agent has.
+func components() map[string]kind { return componentKinds }
+
+// configBlocks are the blocks that set the agent up.
+func configBlocks() map[string]kind { return blockKinds }
+
+var componentKinds = map[string]kind{
+	"discovery.docker":             discoveryDocker,
+	"discovery.relabel":            discoveryRelabel,
+	"local.file":                   localFile,
+	"local.file_match":             localFileMatch,
+	"loki.echo":                    lokiEcho,
+	"loki.process":                 lokiProcess,
+	"loki.relabel":                 lokiRelabel,
+	"loki.source.api":              lokiSourceAPI,
+	"loki.source.docker":           lokiSourceDocker,
+	"loki.source.file":             lokiSourceFile,
+	"loki.source.journal":          lokiSourceJournal,
+	"loki.source.syslog":           lokiSourceSyslog,
+	"loki.write":                   lokiWrite,
+	"prometheus.exporter.cadvisor": exporterCAdvisor,
+	"prometheus.exporter.self":     exporterSelf,
+	"prometheus.exporter.unix":     exporterUnix,
+	"prometheus.relabel":           prometheusRelabel,
+	"prometheus.remote_write":      prometheusRemoteWrite,
+	"prometheus.scrape":            prometheusScrape,
+}
+
+var blockKinds = map[string]kind{
+	"http":          httpServer,
+	"livedebugging": liveDebugging,
+	"logging":       logging,
+	"tracing":       tracing,
+}

@@ -1,0 +1,256 @@
+package alloy
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/diag"
+	"github.com/grafana/alloy/syntax/token"
+	"github.com/grafana/alloy/syntax/vm"
+)
+
+// decoding turns the body of a block into the arguments of a component, and says all that is wrong with
+// it. The evaluator of the syntax package stops at the first error, so that each argument and each inner
+// block is evaluated by itself before the whole.
+type decoding struct {
+	l       *loader
+	scope   *vm.Scope
+	unknown func(ast.Expr) bool // reports whether a value cannot be known because of an error elsewhere
+	refused map[string]string   // by the path of an argument or block, why the agent does not take it
+
+	partial bool // some value was not known
+}
+
+// decode decodes the body of a block into args, which is a pointer to a struct. It reports whether args is
+// whole.
+func (d *decoding) decode(block *ast.BlockStmt, args any) bool {
+	t := reflect.TypeOf(args).Elem()
+	if !d.check(block, block.Body, t, "") || d.partial {
+		return false
+	}
+	return d.evaluate(block.Body, args, headOf(block))
+}
+
+// check reports whether a body holds what a struct takes, and values that it takes.
+func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, path string) bool {
+	known := fieldsOf(t)
+	before := d.l.errors
+	count := map[string]int{}
+	for _, stmt := range body {
+		switch stmt := stmt.(type) {
+		case *ast.AttributeStmt:
+			count[stmt.Name.Name]++
+			d.attribute(block, stmt, known, path, count[stmt.Name.Name])
+		case *ast.BlockStmt:
+			name := stmt.GetBlockName()
+			count[name]++
+			d.block(block, stmt, known, path, count[name])
+		}
+	}
+	for _, blocks := range []bool{false, true} {
+		for _, name := range known.names(blocks) {
+			if known[name].optional || count[name] > 0 {
+				continue
+			}
+			what := "argument"
+			if blocks {
+				what = "block"
+			}
+			d.l.fail(headOf(block), "", "%s has no %s %q, which it needs", block.GetBlockName(), what, name)
+		}
+	}
+	return d.l.errors == before
+}
+
+func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known fields, path string, nth int) {
+	name := a.Name.Name
+	f, ok := known[name]
+	if why, refused := d.refused[path+name]; refused {
+		d.l.fail(spanOf(a), why, "lighter does not take %q in %s", name, block.GetBlockName())
+		return
+	}
+	switch {
+	case !ok:
+		d.l.fail(spanOf(a.Name), unknownArgument(block.GetBlockName(), name, known), "%s has no argument %q", block.GetBlockName(), name)
+	case f.block:
+		d.l.fail(spanOf(a), fmt.Sprintf("write %s { … }, without an equals sign", name), "%q is a block, and not an argument", name)
+	case nth > 1:
+		d.l.fail(spanOf(a.Name), "", "the argument %q is there twice", name)
+	case d.unknown(a.Value):
+		d.partial = true
+	default:
+		d.value(a, f.typ)
+	}
+}
+
+func (d *decoding) block(outer, b *ast.BlockStmt, known fields, path string, nth int) {
+	name := b.GetBlockName()
+	f, ok := known[name]
+	if why, refused := d.refused[path+name]; refused {
+		d.l.fail(headOf(b), why, "lighter does not take the block %q in %s", name, outer.GetBlockName())
+		return
+	}
+	switch {
+	case !ok:
+		d.l.fail(headOf(b), unknownBlock(outer.GetBlockName(), name, known), "%s has no block %q", outer.GetBlockName(), name)
+	case !f.block:
+		d.l.fail(headOf(b), fmt.Sprintf("write %s = …", name), "%q is an argument, and not a block", name)
+	case b.Label != "":
+		d.l.fail(headOf(b), "", "the block %q takes no label", name)
+	case nth > 1 && !f.many:
+		d.l.fail(headOf(b), "", "the block %q may be there only once", name)
+	default:
+		if d.check(b, b.Body, f.typ, path+name+".") && !d.partial {
+			d.evaluate(b.Body, reflect.New(f.typ).Interface(), headOf(b))
+		}
+	}
+}
+
+// value evaluates one argument, to say what is wrong with it.
+func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
+	err := evaluate(a.Value, d.scope, reflect.New(t).Interface())
+	if err == nil {
+		return
+	}
+	message, at := errorText(err, spanOf(a.Value))
+	message = plainValue(message, a, t)
+	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, message)
+}
+
+// evaluate evaluates a body into args, and says what is wrong with it as a whole.
+func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
+	err := evaluate(body, d.scope, args)
+	if err == nil {
+		return true
+	}
+	message, at := errorText(err, at)
+	d.l.fail(at, "", "%s", message)
+	return false
+}
+
+// evaluate evaluates a body or an expression.
+func evaluate(n ast.Node, scope *vm.Scope, into any) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // such as a division by zero
+			err = fmt.Errorf("it cannot be evaluated: %v", r)
+		}
+	}()
+	return vm.New(n).Evaluate(scope, into)
+}
+
+// errorText returns what an error of the evaluator says, and where.
+func errorText(err error, at span) (string, span) {
+	var all diag.Diagnostics
+	var one diag.Diagnostic
+	switch {
+	case errors.As(err, &one):
+	case errors.As(err, &all) && len(all) > 0:
+		one = all[0]
+	default:
+		return err.Error(), at
+	}
+	if one.StartPos.Valid() {
+		at = span{one.StartPos, one.EndPos}
+	}
+	return strings.TrimSpace(one.Message), at
+}
+
+var duration = reflect.TypeFor[time.Duration]()
+
+// plainValue says in plain words what is wrong with a value, where the library's words do not.
+func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
+	text, isText := literalText(a.Value)
+	if elem(t) == duration && isText {
+		return fmt.Sprintf(`%q is no duration, such as "30s" or "1m30s"`, text)
+	}
+	if elem(t) == duration && strings.Contains(message, "should be string") {
+		return `want a duration, such as "30s" or "1m30s", in quotes`
+	}
+	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
+	return strings.ReplaceAll(message, "got capsule", "got a value of another component")
+}
+
+// capsuleType matches a capsule as the library names it.
+var capsuleType = regexp.MustCompile(`capsule\("(alloy\.[A-Za-z]+|alloytypes\.[A-Za-z]+)"\)`)
+
+var capsuleNames = map[string]string{
+	`capsule("alloy.LogsReceiver")`:        "a receiver of log entries, such as loki.write.LABEL.receiver",
+	`capsule("alloy.MetricsReceiver")`:     "a receiver of metrics, such as prometheus.remote_write.LABEL.receiver",
+	`capsule("alloy.Target")`:              "a target, which is an object of labels",
+	`capsule("alloy.Rules")`:               "relabel rules, such as discovery.relabel.LABEL.rules",
+	`capsule("alloytypes.Secret")`:         "a string or a secret",
+	`capsule("alloytypes.OptionalSecret")`: "a string or a secret",
+}
+
+// environmentVariable matches what a shell would expand.
+var environmentVariable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
+
+func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
+	text, isText := literalText(a.Value)
+	switch {
+	case isText && strings.Contains(text, "${"):
+		if m := environmentVariable.FindStringSubmatch(text); m != nil {
+			return fmt.Sprintf("an Alloy file does not expand %s; write sys.env(%q), without quotes around it", m[0], m[1])
+		}
+	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "should be array"):
+		return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
+	case strings.Contains(message, "secrets may not be converted into strings"):
+		return "write convert.nonsensitive(…) around it if it is not secret"
+	}
+	return ""
+}
+
+// literalText returns the text of a string that is written in the file.
+func literalText(e ast.Expr) (string, bool) {
+	l, ok := e.(*ast.LiteralExpr)
+	if !ok || l.Kind != token.STRING {
+		return "", false
+	}
+	return strings.Trim(l.Value, "\"`"), true
+}
+
+// unknownArgument returns what to write instead of an argument that a block does not have.
+func unknownArgument(block, name string, known fields) string {
+	if hint, ok := oftenMistaken[block+"."+name]; ok {
+		return hint
+	}
+	if n := nearest(name, known.names(false)); n != "" {
+		return "did you mean " + quote(n) + "?"
+	}
+	if _, isBlock := known[name]; !isBlock && slices.Contains([]string{"receiver", "output", "targets", "rules"}, name) {
+		return "that is what other components export"
+	}
+	return didYouMean(name, known.names(false))
+}
+
+func unknownBlock(block, name string, known fields) string {
+	if hint, ok := oftenMistaken[block+"."+name]; ok {
+		return hint
+	}
+	return didYouMean(name, known.names(true))
+}
+
+// oftenMistaken has what to write instead of arguments and blocks that people write and that are not there.
+var oftenMistaken = map[string]string{
+	"loki.source.file.decompression_enabled": `write decompression { enabled = true format = "gz" } instead, on lines of their own`,
+	"loki.source.docker.rule":                "write the rules in a discovery.relabel with targets = [], and here relabel_rules = discovery.relabel.LABEL.rules",
+	"loki.source.docker.relabel":             "write the rules in a discovery.relabel with targets = [], and here relabel_rules = discovery.relabel.LABEL.rules",
+	"loki.source.docker.positions_directory": "positions are in the directory of --storage.path",
+	"loki.source.file.positions_directory":   "positions are in the directory of --storage.path",
+	"loki.write.url":                         "write it in a block: endpoint { url = … }",
+	"prometheus.remote_write.url":            "write it in a block: endpoint { url = … }",
+	"loki.source.file.path":                  `write targets = [{ __path__ = "…" }]`,
+	"prometheus.scrape.rule":                 "write the rules in a discovery.relabel before it, or in a prometheus.relabel after it",
+	"loki.process.rule":                      "write the rules in a loki.relabel, and forward_to = [loki.relabel.LABEL.receiver]",
+	"endpoint.token":                         "write bearer_token = …",
+	"endpoint.username":                      "write it in a block: basic_auth { username = … password = … }",
+	"endpoint.password":                      "write it in a block: basic_auth { username = … password = … }",
+	"rule.labels":                            "write source_labels = [ … ]",
+	"rule.source_label":                      "write source_labels = [ … ]",
+}

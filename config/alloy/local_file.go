@@ -1,0 +1,73 @@
+package alloy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grafana/alloy/syntax/alloytypes"
+
+	"lighter/config"
+)
+
+// LocalFile are the arguments of local.file. A change of the file is seen however it is detected.
+type LocalFile struct {
+	Filename      string        `alloy:"filename,attr"`
+	Detector      string        `alloy:"detector,attr,optional"`
+	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
+	IsSecret      bool          `alloy:"is_secret,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *LocalFile) SetToDefault() { *a = LocalFile{Detector: "fsnotify", PollFrequency: time.Minute} }
+
+// Validate refuses what Alloy refuses.
+func (a *LocalFile) Validate() error { return checkDetector(a.Detector) }
+
+func checkDetector(name string) error {
+	if name != "fsnotify" && name != "poll" {
+		return fmt.Errorf(`there is no detector %q; there is "fsnotify" and "poll"`, name)
+	}
+	return nil
+}
+
+var localFile = kindOf(func(b *builder, a *LocalFile) map[string]any {
+	content, err := b.l.content(a.Filename)
+	if err != nil {
+		b.fail(b.place("filename"), "", "%s cannot be read: %v", a.Filename, pathError(err))
+	}
+	return map[string]any{"content": alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(content)}}
+}, "content")
+
+// LocalFileMatch are the arguments of local.file_match.
+type LocalFileMatch struct {
+	PathTargets     []Target      `alloy:"path_targets,attr"`
+	SyncPeriod      time.Duration `alloy:"sync_period,attr,optional"`
+	IgnoreOlderThan time.Duration `alloy:"ignore_older_than,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *LocalFileMatch) SetToDefault() { *a = LocalFileMatch{SyncPeriod: defaultSyncPeriod} }
+
+// Validate refuses a period with which nothing could be found.
+func (a *LocalFileMatch) Validate() error {
+	if a.SyncPeriod <= 0 {
+		return errors.New("sync_period must be above 0")
+	}
+	return nil
+}
+
+// defaultSyncPeriod is how often files are looked for.
+const defaultSyncPeriod = 10 * time.Second
+
+var localFileMatch = kindOf(func(b *builder, a *LocalFileMatch) map[string]any {
+	if len(a.PathTargets) == 0 {
+		return map[string]any{"targets": []Target{}}
+	}
+	node := b.add(config.Node{
+		Name: b.name(""),
+		From: b.from(a.PathTargets),
+		Args: config.FileMatch{SyncPeriod: a.SyncPeriod, IgnoreOlderThan: a.IgnoreOlderThan},
+	})
+	return map[string]any{"targets": []Target{{Node: node}}}
+}, "targets")

@@ -1,0 +1,58 @@
+package alloy
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/config"
+)
+
+// LokiSourceDocker are the arguments of loki.source.docker.
+type LokiSourceDocker struct {
+	Host            string            `alloy:"host,attr"`
+	Targets         []Target          `alloy:"targets,attr"`
+	ForwardTo       []LogsReceiver    `alloy:"forward_to,attr"`
+	Labels          map[string]string `alloy:"labels,attr,optional"`
+	RelabelRules    Rules             `alloy:"relabel_rules,attr,optional"`
+	HTTP            *HTTPClient       `alloy:"http_client_config,block,optional"`
+	RefreshInterval time.Duration     `alloy:"refresh_interval,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *LokiSourceDocker) SetToDefault() { *a = LokiSourceDocker{RefreshInterval: time.Minute} }
+
+// Validate refuses what Alloy refuses.
+func (a *LokiSourceDocker) Validate() error {
+	if a.RefreshInterval <= 0 {
+		return errors.New("refresh_interval must be above 0")
+	}
+	return checkDockerHost(a.Host)
+}
+
+var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]any {
+	to := logNodes(a.ForwardTo)
+	if len(to) == 0 {
+		b.noReceiver("forward_to")
+		return nil
+	}
+	from := b.from(a.Targets)
+	if len(from) == 0 {
+		b.noTargets("targets")
+		return nil
+	}
+	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
+		b.add(config.Node{Name: b.name(""), From: from, To: to, Args: config.LogSource{
+			Rules:        a.RelabelRules,
+			Labels:       labels.FromMap(a.Labels),
+			Since:        b.l.LogsSince,
+			MaxLineBytes: b.l.MaxLineBytes,
+			Engine:       b.engineNode(a.Host, clientOf(a.HTTP)),
+			Root:         b.l.DockerRoot,
+		}})
+	})
+	return nil
+}).without(map[string]string{
+	"refresh_interval": "a log is followed without a limit of time",
+})

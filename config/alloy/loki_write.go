@@ -1,0 +1,180 @@
+package alloy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/units"
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/config"
+	"lighter/exporters/loki"
+)
+
+// LokiWrite are the arguments of loki.write.
+type LokiWrite struct {
+	Endpoints      []LokiEndpoint    `alloy:"endpoint,block,optional"`
+	ExternalLabels map[string]string `alloy:"external_labels,attr,optional"`
+	MaxStreams     int               `alloy:"max_streams,attr,optional"`
+	WAL            *LokiWAL          `alloy:"wal,block,optional"`
+}
+
+// LokiEndpoint is an endpoint block of loki.write.
+type LokiEndpoint struct {
+	Name              string            `alloy:"name,attr,optional"`
+	URL               string            `alloy:"url,attr"`
+	BatchWait         time.Duration     `alloy:"batch_wait,attr,optional"`
+	BatchSize         units.Base2Bytes  `alloy:"batch_size,attr,optional"`
+	RemoteTimeout     time.Duration     `alloy:"remote_timeout,attr,optional"`
+	Headers           map[string]string `alloy:"headers,attr,optional"`
+	MinBackoff        time.Duration     `alloy:"min_backoff_period,attr,optional"`
+	MaxBackoff        time.Duration     `alloy:"max_backoff_period,attr,optional"`
+	MaxBackoffRetries int               `alloy:"max_backoff_retries,attr,optional"`
+	TenantID          string            `alloy:"tenant_id,attr,optional"`
+	RetryOnHTTP429    bool              `alloy:"retry_on_http_429,attr,optional"`
+	HTTP              HTTPClient        `alloy:",squash"`
+	Queue             *LokiQueue        `alloy:"queue_config,block,optional"`
+}
+
+// LokiQueue is a queue_config block of loki.write.
+type LokiQueue struct {
+	Capacity        units.Base2Bytes `alloy:"capacity,attr,optional"`
+	MinShards       int              `alloy:"min_shards,attr,optional"`
+	DrainTimeout    time.Duration    `alloy:"drain_timeout,attr,optional"`
+	BlockOnOverflow bool             `alloy:"block_on_overflow,attr,optional"`
+}
+
+// LokiWAL is a wal block of loki.write.
+type LokiWAL struct {
+	Enabled          bool          `alloy:"enabled,attr,optional"`
+	MaxSegmentAge    time.Duration `alloy:"max_segment_age,attr,optional"`
+	MinReadFrequency time.Duration `alloy:"min_read_frequency,attr,optional"`
+	MaxReadFrequency time.Duration `alloy:"max_read_frequency,attr,optional"`
+	DrainTimeout     time.Duration `alloy:"drain_timeout,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *LokiWAL) SetToDefault() {
+	*a = LokiWAL{MaxSegmentAge: time.Hour, MinReadFrequency: 250 * time.Millisecond, MaxReadFrequency: time.Second, DrainTimeout: 15 * time.Second}
+}
+
+// Validate refuses what Alloy refuses.
+func (a *LokiWAL) Validate() error {
+	if a.MinReadFrequency >= a.MaxReadFrequency {
+		return errors.New("min_read_frequency must be below max_read_frequency")
+	}
+	return nil
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *LokiEndpoint) SetToDefault() {
+	*a = LokiEndpoint{
+		BatchWait:         time.Second,
+		BatchSize:         units.MiB,
+		RemoteTimeout:     10 * time.Second,
+		MinBackoff:        500 * time.Millisecond,
+		MaxBackoff:        5 * time.Minute,
+		MaxBackoffRetries: 10,
+		RetryOnHTTP429:    true,
+	}
+	a.HTTP.SetToDefault()
+}
+
+// Validate refuses what Alloy refuses.
+func (a *LokiEndpoint) Validate() error { return a.HTTP.Validate() }
+
+var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
+	receiver := LogsReceiver{Component: b.entry.component.ID}
+	if a.MaxStreams > 0 {
+		b.fail(b.place("max_streams"), "leave it out, and set max_global_streams_per_user in Loki", "lighter does not limit the number of streams")
+	}
+	for i, e := range a.Endpoints {
+		block := b.blocks("endpoint")[i]
+		b.checkURL(block, e.URL)
+		c := loki.DefaultConfig()
+		c.URL = e.URL
+		c.HTTP = e.HTTP.config()
+		c.Headers = secretHeaders(e.Headers)
+		c.Tenant = e.TenantID
+		c.ExternalLabels = labels.FromMap(a.ExternalLabels)
+		c.BatchBytes = int(e.BatchSize)
+		c.BatchWait = e.BatchWait
+		c.Timeout = e.RemoteTimeout
+		c.MinBackoff = e.MinBackoff
+		c.MaxBackoff = e.MaxBackoff
+		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, func(name string) any {
+			c.Name = name
+			return c
+		}))
+	}
+	return map[string]any{"receiver": receiver}
+}, "receiver").without(map[string]string{
+	"endpoint.max_backoff_retries":            "what an endpoint does not take is kept, and sent until it takes it",
+	"endpoint.retry_on_http_429":              "what an endpoint does not take is kept, and sent until it takes it",
+	"endpoint.queue_config.capacity":          "what waits is kept on disk",
+	"endpoint.queue_config.min_shards":        "the order of a stream's lines is kept by one sender",
+	"endpoint.queue_config.drain_timeout":     "what waits at a stop is sent after the next start",
+	"endpoint.queue_config.block_on_overflow": "what does not fit is read again from the log when there is room",
+	"wal": "logs themselves are what is read again after a crash, and nothing is lost without a copy of them",
+})
+
+// endpoint adds the node of one of a component's endpoints. It is called as the component is if there is no
+// other, else by its own name or number, too.
+func (b *builder) endpoint(index, of int, name string, args func(name string) any) string {
+	suffix := ""
+	if of > 1 {
+		suffix = strconv.Itoa(index)
+		if name != "" {
+			suffix = name
+		}
+	}
+	node := b.name(suffix)
+	return b.add(config.Node{Name: node, Args: args(nodeName(node))})
+}
+
+// checkURL refuses an address to which nothing can be sent.
+func (b *builder) checkURL(block *ast.BlockStmt, address string) {
+	u, err := url.Parse(address)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return
+	}
+	at := placeIn(block, "url")
+	for _, stmt := range block.Body {
+		a, ok := stmt.(*ast.AttributeStmt)
+		if !ok || a.Name.Name != "url" {
+			continue
+		}
+		for _, call := range environmentCalls(a.Value) {
+			if _, set := b.l.Getenv(call); !set {
+				b.fail(at, fmt.Sprintf("the environment variable %s is not set", call), "url: want http:// or https:// and a host")
+				return
+			}
+		}
+	}
+	b.fail(at, "", "url: want http:// or https:// and a host")
+}
+
+// environmentCalls returns the names of the environment variables that an expression reads.
+func environmentCalls(e ast.Expr) []string {
+	var v callVisitor
+	ast.Walk(&v, e)
+	return v.names
+}
+
+type callVisitor struct{ names []string }
+
+// Visit is called by ast.Walk.
+func (v *callVisitor) Visit(n ast.Node) ast.Visitor {
+	if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 1 {
+		parts, _ := dotted(call.Value)
+		name, isText := literalText(call.Args[0])
+		if isText && (len(parts) == 1 && parts[0] == "env" || len(parts) == 2 && parts[0] == "sys" && parts[1] == "env") {
+			v.names = append(v.names, name)
+		}
+	}
+	return v
+}

@@ -1,0 +1,422 @@
+package alloy
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/vm"
+)
+
+// kind is one kind of component, or of block that sets the agent up.
+type kind struct {
+	args     func() any // a pointer to new arguments
+	exports  []string
+	build    func(b *builder, args any) map[string]any // makes the nodes, and returns the exports
+	noEffect map[string]string                         // by the path of an argument or block, why it has no effect
+	refused  map[string]string                         // likewise, what to do instead of what the agent does not take
+}
+
+// kindOf returns a kind whose arguments are of one type.
+func kindOf[Args any](build func(*builder, *Args) map[string]any, exports ...string) kind {
+	return kind{
+		args:    func() any { return new(Args) },
+		exports: exports,
+		build:   func(b *builder, args any) map[string]any { return build(b, args.(*Args)) },
+	}
+}
+
+// without says which arguments have no effect.
+func (k kind) without(effect map[string]string) kind {
+	k.noEffect = effect
+	return k
+}
+
+// refusing says which arguments the agent does not take.
+func (k kind) refusing(paths map[string]string) kind {
+	k.refused = paths
+	return k
+}
+
+// module is a body of blocks that see each other: the whole configuration, or the inside of a custom
+// component.
+type module struct {
+	l         *loader
+	id        string // of the custom component; empty for the whole configuration
+	path      string // of the directory that the module is in
+	variables map[string]any
+	registry  *registry
+	custom    *declaration   // nil for the whole configuration
+	given     map[string]any // the arguments of the custom component
+	exported  map[string]any // what its export blocks give
+
+	entries []*entry
+	byID    map[string]*entry
+	within  []*declaration // the custom components that this one is in, and itself
+	imports []string       // the files whose imports lead to this one
+}
+
+// entry is a block of a module.
+type entry struct {
+	id        string // in its module
+	component *Component
+	kind      kind
+	custom    *declaration // of a custom component
+	links     []link
+	state     state
+	failed    bool
+	exports   map[string]any
+}
+
+type state int
+
+const (
+	untouched state = iota
+	open
+	closed
+)
+
+// link is a reference to another entry of the module.
+type link struct {
+	to        *entry
+	reference Reference
+}
+
+// collect sorts the blocks of a body. What is declared and imported is known before anything is looked up.
+func (m *module) collect(body ast.Body) {
+	var rest []*ast.BlockStmt
+	for _, stmt := range body {
+		b, ok := stmt.(*ast.BlockStmt)
+		if !ok {
+			m.l.fail(spanOf(stmt), "", "an argument stands in a block, and not outside of all")
+			continue
+		}
+		switch name := b.GetBlockName(); {
+		case name == "declare":
+			m.declare(b)
+		case name == "import.file":
+			m.importFile(b)
+		case m.refusedBlock(b, name):
+		default:
+			rest = append(rest, b)
+		}
+	}
+	for _, b := range rest {
+		m.add(b)
+	}
+}
+
+// add makes an entry of a block.
+func (m *module) add(b *ast.BlockStmt) {
+	name := b.GetBlockName()
+	e := &entry{id: name, component: &Component{Name: name, Label: b.Label, Module: m.id, File: position(b.NamePos).Filename, Block: b}}
+	if b.Label != "" {
+		e.id += "." + b.Label
+	}
+	e.component.ID = m.full(e.id)
+	if !m.classify(e) {
+		e.failed = true
+	}
+	if other, ok := m.byID[e.id]; ok {
+		at := position(other.component.Block.NamePos)
+		m.l.fail(headOf(b), "", "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
+		return
+	}
+	if m.byID == nil {
+		m.byID = map[string]*entry{}
+	}
+	m.byID[e.id] = e
+	m.entries = append(m.entries, e)
+}
+
+// full returns the ID that an entry has in the whole configuration.
+func (m *module) full(id string) string {
+	if m.id == "" {
+		return id
+	}
+	return m.id + "." + id
+}
+
+// classify finds the kind of an entry, and says if there is none.
+func (m *module) classify(e *entry) bool {
+	b, name := e.component.Block, e.component.Name
+	if name == "argument" || name == "export" {
+		return m.classifyBoundary(e)
+	}
+	if k, ok := configBlocks()[name]; ok {
+		e.kind = k
+		switch {
+		case m.custom != nil:
+			m.l.fail(headOf(b), "", "the block %q cannot stand in a declare", name)
+		case b.Label != "":
+			m.l.fail(headOf(b), "", "the block %q takes no label", name)
+		default:
+			return true
+		}
+		return false
+	}
+	k, builtIn := components()[name]
+	if builtIn {
+		e.kind = k
+	} else if e.custom = m.registry.find(name); e.custom == nil {
+		m.unknownComponent(b)
+		return false
+	}
+	if b.Label == "" {
+		m.l.fail(headOf(b), "write "+name+` "default" { … }`, "%s has no label", name)
+		return false
+	}
+	e.kind.exports = slices.Clone(e.kind.exports)
+	if e.custom != nil {
+		e.kind.exports = e.custom.exports()
+	}
+	for _, name := range e.kind.exports {
+		e.component.Exports = append(e.component.Exports, Export{Name: name})
+	}
+	return true
+}
+
+// evaluate evaluates all entries, each after those that it refers to.
+func (m *module) evaluate() {
+	for _, e := range m.entries {
+		m.link(e)
+	}
+	for _, e := range m.entries {
+		m.visit(e, nil)
+	}
+}
+
+// link finds the references in an entry's arguments, and says which lead nowhere.
+func (m *module) link(e *entry) {
+	walkArguments(e.component.Block.Body, "", func(path string, a *ast.AttributeStmt) {
+		for _, c := range chains(a.Value) {
+			if to, export := m.check(e, c); to != nil {
+				e.links = append(e.links, link{to, Reference{Argument: path, Expr: c.expr, To: to.component, Export: export}})
+			}
+		}
+	})
+}
+
+// walkArguments calls f for each argument in a body and its blocks.
+func walkArguments(body ast.Body, path string, f func(path string, a *ast.AttributeStmt)) {
+	for _, stmt := range body {
+		switch stmt := stmt.(type) {
+		case *ast.AttributeStmt:
+			f(path+stmt.Name.Name, stmt)
+		case *ast.BlockStmt:
+			walkArguments(stmt.Body, path+stmt.GetBlockName()+".", f)
+		}
+	}
+}
+
+// find returns the entry that a name begins with, and the rest of the name.
+func (m *module) find(parts []string) (*entry, []string) {
+	for n := len(parts); n > 0; n-- {
+		if e, ok := m.byID[strings.Join(parts[:n], ".")]; ok && e.component.Label != "" {
+			return e, parts[n:]
+		}
+	}
+	return nil, nil
+}
+
+// check returns the entry and the export that a name refers to. It says what is wrong with a name that is
+// neither that nor one of the standard library.
+func (m *module) check(from *entry, c chain) (to *entry, export string) {
+	switch c.parts[0] {
+	case "module_path":
+		return nil, ""
+	case "argument":
+		m.checkArgument(c)
+		return nil, ""
+	}
+	to, rest := m.find(c.parts)
+	if to == nil {
+		if !m.library(c) {
+			m.missing(c)
+		}
+		return nil, ""
+	}
+	if len(rest) == 0 {
+		return to, ""
+	}
+	if exports := to.kind.exports; !to.failed && !slices.Contains(exports, rest[0]) {
+		hint := "it exports " + list(exports)
+		if len(exports) == 0 {
+			hint = "it exports nothing; it names in forward_to where it sends"
+		}
+		m.l.fail(spanOf(c.expr), hint, "%s has no export %q", to.id, rest[0])
+		return nil, ""
+	}
+	return to, rest[0]
+}
+
+// missing says that there is nothing of a name.
+func (m *module) missing(c chain) {
+	at := spanOf(c.expr)
+	if len(c.parts) == 1 {
+		m.l.fail(at, m.hintForWord(c.parts[0]), "there is no %q", c.String())
+		return
+	}
+	if f := libraryFunction(c.String()); f != "" {
+		m.l.fail(at, "did you mean "+quote(f)+"?", "the standard library has no %q", c.String())
+		return
+	}
+	var ids []string
+	for _, e := range m.entries {
+		if e.component.Label != "" {
+			ids = append(ids, e.id)
+		}
+	}
+	id := c.parts
+	if n := len(id); n > 2 {
+		id = id[:n-1]
+	}
+	hint := ""
+	if n := nearest(strings.Join(id, "."), ids); n != "" {
+		hint = "did you mean " + quote(n) + "?"
+	} else if sameKind := ofKind(ids, strings.Join(id[:len(id)-1], ".")); len(sameKind) > 0 {
+		hint = "there is " + list(sameKind)
+	}
+	m.l.fail(at, hint, "there is no component %q", strings.Join(id, "."))
+}
+
+func (m *module) hintForWord(word string) string {
+	switch strings.ToLower(word) {
+	case "true", "false", "null":
+		return "write " + strings.ToLower(word)
+	case "none", "nil":
+		return "write null"
+	}
+	if f := libraryFunction(word); f != "" {
+		return "did you mean " + quote(f) + "?"
+	}
+	return "a text stands in quotes"
+}
+
+func ofKind(ids []string, kind string) []string {
+	var same []string
+	for _, id := range ids {
+		if strings.HasPrefix(id, kind+".") {
+			same = append(same, id)
+		}
+	}
+	return same
+}
+
+// visit evaluates an entry after those that it refers to. path has the entries that wait for it.
+func (m *module) visit(e *entry, path []*entry) {
+	switch e.state {
+	case closed:
+		return
+	case open:
+		var names []string
+		for _, p := range append(path[slices.Index(path, e):], e) {
+			names = append(names, p.id)
+		}
+		m.l.fail(headOf(e.component.Block), "", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
+		e.failed = true
+		return
+	}
+	e.state = open
+	for _, l := range e.links {
+		m.visit(l.to, append(path, e))
+	}
+	e.state = closed
+	m.run(e)
+}
+
+// run evaluates an entry, and makes its nodes.
+func (m *module) run(e *entry) {
+	c := e.component
+	m.l.components = append(m.l.components, c)
+	if e.failed {
+		return
+	}
+	for _, l := range e.links {
+		c.References = append(c.References, l.reference)
+		for i := range l.to.component.Exports {
+			if x := &l.to.component.Exports[i]; l.reference.Export == "" || x.Name == l.reference.Export {
+				x.Reached = true
+			}
+		}
+	}
+	b := &builder{module: m, entry: e}
+	d := &decoding{l: m.l, scope: m.scope(e), unknown: m.unknown, refused: e.kind.refused}
+	switch {
+	case e.custom != nil:
+		e.exports = b.instance(d)
+	default:
+		args := e.kind.args()
+		if d.decode(c.Block, args) {
+			c.Args = args
+			b.warnNoEffect(c.Block.Body, "")
+			before := m.l.errors
+			e.exports = e.kind.build(b, args)
+			e.failed = m.l.errors > before
+		} else {
+			e.failed = true
+		}
+	}
+}
+
+// unknown reports whether a value depends on a component that is wrong.
+func (m *module) unknown(e ast.Expr) bool {
+	for _, c := range chains(e) {
+		if c.parts[0] == "argument" && m.custom != nil {
+			if len(c.parts) < 2 {
+				return true
+			}
+			if _, ok := m.given[c.parts[1]]; !ok {
+				return true
+			}
+			continue
+		}
+		to, rest := m.find(c.parts)
+		switch {
+		case to == nil:
+			if c.parts[0] != "module_path" && !(*vm.Scope)(nil).IsStdlibIdentifiers(c.parts[0]) {
+				return true
+			}
+			if members, ok := standardLibrary[c.parts[0]]; ok && len(c.parts) > 1 && !slices.Contains(members, c.parts[1]) {
+				return true
+			}
+		case to.failed || to.exports == nil && len(to.kind.exports) > 0:
+			return true
+		case len(rest) > 0 && !slices.Contains(to.kind.exports, rest[0]):
+			return true
+		}
+	}
+	return false
+}
+
+// scope returns what an entry's expressions may refer to.
+func (m *module) scope(e *entry) *vm.Scope {
+	all := maps.Clone(m.variables)
+	if m.custom != nil {
+		arguments := map[string]any{}
+		for name, value := range m.given {
+			arguments[name] = map[string]any{"value": value}
+		}
+		all["argument"] = arguments
+	}
+	all["module_path"] = filepath.Clean(m.path)
+	for _, l := range e.links {
+		put(all, strings.Split(l.to.id, "."), l.to.exports)
+	}
+	return vm.NewScope(all)
+}
+
+// put sets a value in maps of maps.
+func put(into map[string]any, path []string, value any) {
+	for _, name := range path[:len(path)-1] {
+		next, ok := into[name].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			into[name] = next
+		}
+		into = next
+	}
+	into[path[len(path)-1]] = value
+}

@@ -1,0 +1,221 @@
+package alloy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grafana/alloy/syntax/ast"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/exporters/remotewrite"
+)
+
+// PrometheusRemoteWrite are the arguments of prometheus.remote_write.
+type PrometheusRemoteWrite struct {
+	ExternalLabels map[string]string      `alloy:"external_labels,attr,optional"`
+	Endpoints      []*RemoteWriteEndpoint `alloy:"endpoint,block,optional"`
+	WAL            *RemoteWriteWAL        `alloy:"wal,block,optional"`
+}
+
+// RemoteWriteEndpoint is an endpoint block of prometheus.remote_write.
+type RemoteWriteEndpoint struct {
+	Name                 string               `alloy:"name,attr,optional"`
+	URL                  string               `alloy:"url,attr"`
+	RemoteTimeout        time.Duration        `alloy:"remote_timeout,attr,optional"`
+	Headers              map[string]string    `alloy:"headers,attr,optional"`
+	SendExemplars        bool                 `alloy:"send_exemplars,attr,optional"`
+	SendNativeHistograms bool                 `alloy:"send_native_histograms,attr,optional"`
+	ProtobufMessage      string               `alloy:"protobuf_message,attr,optional"`
+	HTTP                 HTTPClient           `alloy:",squash"`
+	Queue                *RemoteWriteQueue    `alloy:"queue_config,block,optional"`
+	Metadata             *RemoteWriteMetadata `alloy:"metadata_config,block,optional"`
+	WriteRelabel         []*Rule              `alloy:"write_relabel_config,block,optional"`
+	SigV4                *Refused             `alloy:"sigv4,block,optional"`
+	AzureAD              *Refused             `alloy:"azuread,block,optional"`
+	GoogleIAM            *Refused             `alloy:"google_iam,block,optional"`
+	RoundRobinDNS        bool                 `alloy:"round_robin_dns,attr,optional"`
+}
+
+// Refused stands for a block that the agent does not take, whatever is in it.
+type Refused struct{}
+
+// RemoteWriteQueue is a queue_config block of prometheus.remote_write.
+type RemoteWriteQueue struct {
+	Capacity          int           `alloy:"capacity,attr,optional"`
+	MaxShards         int           `alloy:"max_shards,attr,optional"`
+	MinShards         int           `alloy:"min_shards,attr,optional"`
+	MaxSamplesPerSend int           `alloy:"max_samples_per_send,attr,optional"`
+	BatchSendDeadline time.Duration `alloy:"batch_send_deadline,attr,optional"`
+	MinBackoff        time.Duration `alloy:"min_backoff,attr,optional"`
+	MaxBackoff        time.Duration `alloy:"max_backoff,attr,optional"`
+	RetryOnHTTP429    bool          `alloy:"retry_on_http_429,attr,optional"`
+	SampleAgeLimit    time.Duration `alloy:"sample_age_limit,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *RemoteWriteQueue) SetToDefault() {
+	*a = RemoteWriteQueue{
+		Capacity:          10_000,
+		MaxShards:         50,
+		MinShards:         1,
+		MaxSamplesPerSend: 2000,
+		BatchSendDeadline: 5 * time.Second,
+		MinBackoff:        30 * time.Millisecond,
+		MaxBackoff:        5 * time.Second,
+		RetryOnHTTP429:    true,
+	}
+}
+
+// Validate refuses numbers with which nothing could be sent.
+func (a *RemoteWriteQueue) Validate() error {
+	switch {
+	case a.MaxShards < 1:
+		return errors.New("max_shards must be above 0")
+	case a.MaxSamplesPerSend < 1:
+		return errors.New("max_samples_per_send must be above 0")
+	}
+	return nil
+}
+
+// RemoteWriteMetadata is a metadata_config block.
+type RemoteWriteMetadata struct {
+	Send              bool          `alloy:"send,attr,optional"`
+	SendInterval      time.Duration `alloy:"send_interval,attr,optional"`
+	MaxSamplesPerSend int           `alloy:"max_samples_per_send,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *RemoteWriteMetadata) SetToDefault() {
+	*a = RemoteWriteMetadata{Send: true, SendInterval: time.Minute, MaxSamplesPerSend: 2000}
+}
+
+// RemoteWriteWAL is a wal block of prometheus.remote_write.
+type RemoteWriteWAL struct {
+	TruncateFrequency time.Duration `alloy:"truncate_frequency,attr,optional"`
+	MinKeepaliveTime  time.Duration `alloy:"min_keepalive_time,attr,optional"`
+	MaxKeepaliveTime  time.Duration `alloy:"max_keepalive_time,attr,optional"`
+}
+
+// SetToDefault sets Alloy's defaults.
+func (a *RemoteWriteWAL) SetToDefault() {
+	*a = RemoteWriteWAL{TruncateFrequency: 2 * time.Hour, MinKeepaliveTime: 5 * time.Minute, MaxKeepaliveTime: 8 * time.Hour}
+}
+
+// Validate refuses what Alloy refuses.
+func (a *RemoteWriteWAL) Validate() error {
+	switch {
+	case a.TruncateFrequency == 0:
+		return errors.New("truncate_frequency must not be 0")
+	case a.MaxKeepaliveTime <= a.MinKeepaliveTime:
+		return errors.New("min_keepalive_time must be below max_keepalive_time")
+	}
+	return nil
+}
+
+// The messages of the two versions of the protocol.
+const (
+	messageV1 = "prometheus.WriteRequest"
+	messageV2 = "io.prometheus.write.v2.Request"
+)
+
+// SetToDefault sets Alloy's defaults.
+func (a *RemoteWriteEndpoint) SetToDefault() {
+	*a = RemoteWriteEndpoint{RemoteTimeout: 30 * time.Second, SendExemplars: true, ProtobufMessage: messageV1}
+	a.HTTP.SetToDefault()
+	a.HTTP.EnableHTTP2 = false
+}
+
+// Validate refuses what Alloy refuses.
+func (a *RemoteWriteEndpoint) Validate() error {
+	if a.ProtobufMessage != messageV1 && a.ProtobufMessage != messageV2 {
+		return fmt.Errorf("there is no protobuf_message %q; there is %q and %q", a.ProtobufMessage, messageV1, messageV2)
+	}
+	return a.HTTP.Validate()
+}
+
+var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) map[string]any {
+	receiver := MetricsReceiver{Component: b.entry.component.ID}
+	for i, e := range a.Endpoints {
+		block := b.blocks("endpoint")[i]
+		b.checkURL(block, e.URL)
+		c := remotewrite.DefaultConfig()
+		c.URL = e.URL
+		c.HTTP = e.HTTP.config()
+		c.Timeout = e.RemoteTimeout
+		c.Headers = secretHeaders(e.Headers)
+		c.NoExemplars = !e.SendExemplars
+		c.NoNative = !e.SendNativeHistograms
+		if e.ProtobufMessage == messageV2 {
+			c.Version = 2
+		}
+		c.ExternalLabels = labels.FromMap(a.ExternalLabels)
+		c.WriteRelabel = relabelRules(e.WriteRelabel)
+		e.Queue.set(&c, blockIn(block, "queue_config"))
+		if m := e.Metadata; m != nil {
+			c.SendMetadata = m.Send
+			c.MetadataInterval = m.SendInterval
+			c.MetadataPerSend = m.MaxSamplesPerSend
+		}
+		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, func(name string) any {
+			c.Name = name
+			return c
+		}))
+	}
+	return map[string]any{"receiver": receiver}
+}, "receiver").without(map[string]string{
+	"endpoint.queue_config.capacity":          "what waits is kept on disk",
+	"endpoint.queue_config.min_shards":        "the number of senders does not change; max_shards says it",
+	"endpoint.queue_config.retry_on_http_429": "what an endpoint does not take is kept, and sent until it takes it",
+	"endpoint.round_robin_dns":                "a connection goes to the first address that answers",
+	"wal":                                     "samples that wait are kept on disk until they are sent, or until there are too many",
+}).refusing(map[string]string{
+	"endpoint.sigv4":      "put a proxy that signs requests, such as aws-sigv4-proxy, before the endpoint, or use basic_auth, oauth2 or bearer_token",
+	"endpoint.azuread":    "use an oauth2 block, with the tenant's token_url",
+	"endpoint.google_iam": "use an oauth2 block, or a proxy that authenticates",
+})
+
+// set sets what the block says. What it does not say stays as it is, so that the agent's own numbers, which
+// go with its queue on disk, are kept.
+func (q *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
+	if q == nil {
+		return
+	}
+	said := func(argument string) bool { return has(block, argument) }
+	if said("max_shards") {
+		c.Shards = q.MaxShards
+	}
+	if said("max_samples_per_send") {
+		c.SamplesPerSend = q.MaxSamplesPerSend
+	}
+	if said("batch_send_deadline") {
+		c.BatchWait = q.BatchSendDeadline
+	}
+	if said("min_backoff") {
+		c.MinBackoff = q.MinBackoff
+	}
+	if said("max_backoff") {
+		c.MaxBackoff = q.MaxBackoff
+	}
+	c.MaxAge = q.SampleAgeLimit
+}
+
+// has reports whether a block has an argument or block of a name.
+func has(block *ast.BlockStmt, name string) bool {
+	for _, s := range block.Body {
+		if stmtName(s) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// blockIn returns the first block of a name in another one, or an empty one.
+func blockIn(block *ast.BlockStmt, name string) *ast.BlockStmt {
+	for _, s := range block.Body {
+		if b, ok := s.(*ast.BlockStmt); ok && b.GetBlockName() == name {
+			return b
+		}
+	}
+	return &ast.BlockStmt{}
+}

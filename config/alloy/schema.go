@@ -1,0 +1,71 @@
+package alloy
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// field is an argument or a block that a component takes, as the tags of its arguments say.
+type field struct {
+	typ      reflect.Type // of an argument's value; of one block
+	block    bool
+	many     bool // the block may be there more than once
+	optional bool
+}
+
+// fields is what a body may hold, by name.
+type fields map[string]field
+
+// fieldsOf reads the tags of a struct as the syntax package does.
+func fieldsOf(t reflect.Type) fields {
+	t = elem(t)
+	all := fields{}
+	for f := range t.Fields() {
+		tag, ok := f.Tag.Lookup("alloy")
+		if !ok {
+			continue
+		}
+		name, options, _ := strings.Cut(tag, ",")
+		kinds := strings.Split(options, ",")
+		optional := slices.Contains(kinds, "optional")
+		switch kinds[0] {
+		case "attr":
+			all[name] = field{typ: f.Type, optional: optional}
+		case "squash":
+			maps.Copy(all, fieldsOf(f.Type))
+		case "block":
+			typ := elem(f.Type)
+			many := typ.Kind() == reflect.Slice
+			if many {
+				typ = elem(typ.Elem())
+			}
+			all[name] = field{typ: typ, block: true, many: many, optional: optional}
+		case "enum":
+			for inner, f := range fieldsOf(elem(f.Type).Elem()) {
+				all[name+"."+inner] = field{typ: f.typ, block: true, many: true, optional: true}
+			}
+		}
+	}
+	return all
+}
+
+func elem(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// names returns the names of the arguments, or of the blocks.
+func (f fields) names(blocks bool) []string {
+	var names []string
+	for name, f := range f {
+		if f.block == blocks {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
