@@ -209,19 +209,3 @@ var lighterRecent = kindOf(func(b *builder, a *LighterRecent) map[string]any {
 		"metrics": MetricsReceiver{Component: b.entry.component.ID, Nodes: []string{node}},
 	}
 }, "logs", "metrics")
-
-func init() {
-	for name, k := range map[string]kind{
-		"lighter.docker":            lighterDocker,
-		"lighter.docker_files":      lighterDockerFiles,
-		"lighter.self_metrics":      lighterSelfMetrics,
-		"lighter.log_metrics":       lighterLogMetrics,
-		"lighter.host_metrics":      lighterHostMetrics,
-		"lighter.container_metrics": lighterContainerMetrics,
-		"lighter.container_logs":    lighterContainerLogs,
-		"lighter.process":           lighterProcess,
-		"lighter.recent":            lighterRecent,
-	} {
-		componentKinds[name] = k
-	}
-}

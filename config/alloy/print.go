@@ -267,7 +267,7 @@ func (w *planPrinter) arguments(n config.Node) {
 			}
 			w.attr("send_native_histograms", !c.NoNative)
 			if c.Tenant != "" {
-				w.attr("headers", map[string]string{"X-Scope-OrgID": c.Tenant})
+				w.attr("headers", map[string]string{tenantHeader: c.Tenant})
 			}
 			w.client(n.Name, c.HTTP, c.Proxy)
 		})
