@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -203,5 +205,85 @@ func TestReloadOfAnAlloyFile(t *testing.T) {
 	await(t, "the changed file's label is sent", has("environment", "next"))
 	if code, log := stop(); code != exitOK {
 		t.Errorf("exit %d:\n%s", code, log)
+	}
+}
+
+// Reloads of a file that changes each time, in a flood, lose no line and send none twice.
+func TestReloadsOfAnAlloyFileInAFlood(t *testing.T) {
+	h := newDockerHost(t)
+	h.environ = append(h.environ, "GRAFANA_LOKI_URL="+h.backend.URL()+"/loki/api/v1/push")
+	containers := []*dockersim.Container{h.create(dockersim.Spec{Name: "one"}), h.create(dockersim.Spec{Name: "two"})}
+	var flood sync.WaitGroup
+	done := make(chan struct{})
+	written := make([]int, len(containers))
+	for i, c := range containers {
+		flood.Go(func() {
+			for clock := h.clock; ; {
+				select {
+				case <-done:
+					return
+				case <-time.After(2 * time.Millisecond):
+				}
+				for range 20 {
+					clock += 1_000
+					c.WriteAt(clock, dockersim.Stdout, fmt.Sprintf("%s line %d", c.Name(), written[i]))
+					written[i]++
+				}
+			}
+		})
+	}
+	file := writeFile(t, seedFile)
+	line, stop := startAgent(t, h.environ, "run", file)
+	url := "http://127.0.0.1:" + itoa(line.Port) + "/-/reload"
+	n := 100
+	if testing.Short() {
+		n = 10
+	}
+	for i := range n {
+		text := seedFile
+		switch i % 4 {
+		case 0: // another endpoint
+			text = strings.Replace(text, "environment = \"test\"", fmt.Sprintf("environment = \"test-%d\"", i), 1)
+		case 1: // another stage
+			text = strings.Replace(text, "stage.labels {", fmt.Sprintf("stage.static_labels {\n\t\tvalues = { round = \"%d\" }\n\t}\n\n\tstage.labels {", i), 1)
+		case 2: // another rule
+			text = strings.Replace(text, "\trule {", fmt.Sprintf("\trule {\n\t\treplacement = \"%d\"\n\t\ttarget_label = \"round\"\n\t}\n\n\trule {", i), 1)
+		case 3: // another way
+			text = strings.Replace(text, "loki.process.levels.receiver]", "loki.write.out.receiver]", 1)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		post(t, url, http.StatusOK, "ok")
+	}
+	close(done)
+	flood.Wait()
+	want := map[string]int{}
+	for i, c := range containers {
+		for k := range written[i] {
+			want[fmt.Sprintf("%s line %d", c.Name(), k)] = 1
+		}
+	}
+	arrived := func() map[string]int {
+		got := map[string]int{}
+		for _, s := range h.backend.Streams() {
+			for _, e := range s.Entries {
+				got[e.Line]++
+			}
+		}
+		return got
+	}
+	await(t, "all lines have arrived", func() bool { return len(arrived()) >= len(want) })
+	if code, log := stop(); code != exitOK {
+		t.Errorf("exit %d:\n%s", code, log)
+	}
+	got := arrived()
+	for text, times := range got {
+		if times != want[text] {
+			t.Errorf("%q arrived %d times, want %d", text, times, want[text])
+		}
+	}
+	if s := h.backend.PushStats(); s.Repeated != 0 || s.OutOfOrder != 0 {
+		t.Errorf("repeated %d, out of order %d, want 0 and 0", s.Repeated, s.OutOfOrder)
 	}
 }
