@@ -201,6 +201,10 @@ func (v *validation) arguments(n Node) {
 		if args.Since < 0 {
 			v.wrong(n, "since", "want 0 or more")
 		}
+	case FileMatch:
+		if args.SyncPeriod <= 0 {
+			v.wrong(n, "sync_period", "want more than 0")
+		}
 	case Stages:
 		for _, stage := range args.List {
 			v.stage(n, stage)
@@ -243,7 +247,7 @@ func (v *validation) stage(n Node, args any) {
 	case Drop:
 		field = "drop"
 		_, err = drop.Parse(s.Rules)
-	case Redact:
+	case Redact, RelabelStreams:
 	case Fields:
 		field = "fields"
 		_, err = fields.ParseNamed(s.Fields)

@@ -83,7 +83,7 @@ func demoAgent(ctx context.Context, environ []string, logger *slog.Logger, liste
 		logger.Warn(w)
 	}
 	read := func() (*config.Plan, []string, error) { return env.FromEnv(environ, os.ReadFile) }
-	return serveAgent(ctx, plan, logger, func(s *web.Server) { listening(s.URL()) }, read)
+	return serveAgent(ctx, plan, logger, nil, func(s *web.Server) { listening(s.URL()) }, read)
 }
 
 // demoEngine is the real Engine as the comparison asks it.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
 	"lighter/config"
 	"lighter/config/env"
@@ -45,7 +47,8 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	if err != nil {
 		return fail(ctx, c.bootLogger(), "startup_failed", err)
 	}
-	logger := newLogger(c.stderr, plan.Agent.LogFormat, plan.Agent.LogLevel)
+	own := agent.NewOwnLog()
+	logger := newLogger(io.MultiWriter(own, c.stderr), plan.Agent.LogFormat, plan.Agent.LogLevel)
 	for _, w := range warnings {
 		logger.Warn(w)
 	}
@@ -59,7 +62,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		}
 	})
 	event := "startup_failed"
-	err = serveAgent(ctx, plan, logger, func(s *web.Server) {
+	err = serveAgent(ctx, plan, logger, own, func(s *web.Server) {
 		event = "failed" // whatever fails now does so in a running agent
 		logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
 	}, func() (*config.Plan, []string, error) { return c.plan(flags, args) })

@@ -17,14 +17,15 @@ import (
 
 // serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. It
 // calls listening once the server has its address. On SIGHUP, and when the server is asked to, it
-// reads the plan again by read and applies it; read may be nil if there is nothing to read again.
-func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, listening func(*web.Server), read func() (*config.Plan, []string, error)) (err error) {
+// reads the plan again by read and applies it; read may be nil if there is nothing to read again. own is what
+// the logger writes to, for plans that ship it; it may be nil too.
+func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, own *agent.OwnLog, listening func(*web.Server), read func() (*config.Plan, []string, error)) (err error) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // before all else: it would end the process
 	defer signal.Stop(hangups)
 	var server *web.Server
 	b := currentBuild()
-	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }})
+	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }, OwnLog: own})
 	if err != nil {
 		return err
 	}

@@ -57,12 +57,13 @@ const (
 	drain = 10 * time.Second
 )
 
-// Options are what an agent is given beside its plan. Port may be nil.
+// Options are what an agent is given beside its plan. Port and OwnLog may be nil.
 type Options struct {
 	Version string // as shown, and sent in User-Agent
 	Commit  string
 	Logger  *slog.Logger
 	Port    func() int // of the agent's own server, for the instance label of its own series
+	OwnLog  *OwnLog    // what Logger writes to, beside where people read it, for sources that ship it
 }
 
 // Agent runs a plan. New, then Run, once each; Apply while it runs; Close at the end.
@@ -113,6 +114,8 @@ type nodeMetrics struct {
 	remote  *remotewrite.Metrics
 	sending *send.Metrics
 	scrape  *scrape.Metrics
+
+	unlabelled prometheus.Counter
 }
 
 // New builds the nodes of a plan. What can fail at the start fails here: a plan that is not valid,
@@ -120,6 +123,9 @@ type nodeMetrics struct {
 func New(p *config.Plan, o Options) (*Agent, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	if o.OwnLog == nil {
+		o.OwnLog = NewOwnLog()
 	}
 	pageMemory, release := limitMemory(o.Logger, memlimit.FromCgroup)
 	registry := prometheus.NewRegistry()
@@ -139,6 +145,8 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			remote:  remotewrite.NewMetrics(registry, queue),
 			sending: send.NewMetrics(registry),
 			scrape:  scrape.NewMetrics(registry),
+			unlabelled: prometheus.NewCounter(prometheus.CounterOpts{
+				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were left out because stages or rules left their stream without labels, which Loki refuses."}),
 		},
 		inMemory: position.InMemory(),
 		buffers:  scrape.NewBuffers(pageMemory),
@@ -160,7 +168,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "lighter_build_info", Help: "Is 1; its labels say what was built."}, []string{"version", "commit", "goversion"})
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
-	registry.MustRegister(build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	registry.MustRegister(o.OwnLog.dropped, a.metrics.unlabelled, build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
 	a.tailers = collector.NewManager(drain, a.tailerEnded)
 	a.loops = collector.NewManager(0, a.loopEnded)
@@ -175,6 +183,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	}
 	a.graph.Store(g)
 	a.watch(g)
+	a.listenToOwnLog(g)
 	return a, nil
 }
 

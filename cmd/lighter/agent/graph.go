@@ -47,10 +47,12 @@ type part struct {
 	files      *dockerfiles.Discoverer
 	source     discovery.Source // of every discovery, the two above among them
 	usage      *usage           // of container metrics
+	matcher    *fileMatcher     // of files
 	client     *http.Client     // of a scrape
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
+	echo       bool // what is taken is written to the agent's own log
 
 	logs    lighter.Logs // of an endpoint that takes entries
 	samples scrape.Sink  // of an endpoint that takes samples
@@ -61,7 +63,9 @@ type part struct {
 	err    error // of run, once done is closed
 }
 
-func isDiscovery(n *node) bool { return n.part != nil && n.part.source != nil }
+func isDiscovery(n *node) bool {
+	return n.part != nil && (n.part.source != nil || n.part.matcher != nil)
+}
 
 func isEndpoint(n *node) bool {
 	return n.part != nil && (n.part.logs != nil || n.part.samples != nil)
@@ -76,17 +80,18 @@ func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 	for _, n := range p.Nodes {
 		built := &node{Node: n, hash: n.Hash()}
 		g.nodes[n.Name] = built
-		if was, ok := old.nodes[n.Name]; ok && was.hash == built.hash && was.part != nil {
-			built.part = was.part
+		was := old.part(n.Name)
+		if was != nil && old.nodes[n.Name].hash == built.hash {
+			built.part = was
 			continue
 		}
-		if err := a.make(built); err != nil {
+		if err := a.make(built, was); err != nil {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.Name, err))
 		} else if built.part != nil {
 			a.identify(built.part)
 		}
 	}
-	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p)) {
+	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p) || config.Has[config.Echo](p) && p.Agent.DataDir != "") {
 		errs = append(errs, a.openData(p.Agent.DataDir))
 	}
 	return g, errors.Join(errs...)
@@ -98,8 +103,8 @@ func (a *Agent) identify(p *part) {
 }
 
 // make makes the part of a node, unless it is an endpoint: of that it only finds out whether it
-// could be made.
-func (a *Agent) make(n *node) error {
+// could be made. was is the part of the node of that name in the plan before, nil if there was none.
+func (a *Agent) make(n *node, was *part) error {
 	switch c := n.Args.(type) {
 	case docker.Config:
 		c.Name = n.Name
@@ -132,6 +137,18 @@ func (a *Agent) make(n *node) error {
 		}
 		client.Transport = transport{a.own, client.Transport}
 		n.part = &part{client: client}
+	case config.FileMatch:
+		var before *fileMatcher
+		if was != nil {
+			before = was.matcher
+		}
+		m := newFileMatcher(c, before, a.o.Logger.With("node", n.Name))
+		n.part = &part{matcher: m, run: func(ctx context.Context) error {
+			m.run(ctx, a.reevaluate)
+			return nil
+		}}
+	case config.Echo:
+		n.part = &part{echo: true, logs: echo{a.o.Logger.With("node", n.Name)}}
 	case config.Recent:
 		store := recent.New()
 		n.part = &part{recent: store, logs: store, samples: store.Sink()}

@@ -58,7 +58,7 @@ func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Containe
 	if err != nil {
 		return nil, err
 	}
-	e := evaluate(p, found)
+	e := evaluate(p, found, lookForFiles)
 	var all []*lighter.Container
 	seen := map[string]bool{}
 	for n, s := range config.All[config.LogSource](p) {
@@ -106,7 +106,7 @@ func listEngine(ctx context.Context, c docker.Config) (targets []lighter.Target,
 
 // preview says what a plan makes of the targets that each discovery has found.
 func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) Preview {
-	e := evaluate(p, found)
+	e := evaluate(p, found, lookForFiles)
 	shown := Preview{Containers: []PreviewContainer{}, Static: []PreviewTarget{}}
 	for _, c := range containersIn(p, found) {
 		pc := PreviewContainer{ID: c.ID, Name: c.Name, Running: c.Running}

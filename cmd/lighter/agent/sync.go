@@ -2,7 +2,8 @@ package agent
 
 import (
 	"context"
-	"strings"
+	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -18,19 +19,48 @@ import (
 // evaluated, because that may read a disk.
 type view struct {
 	mu     sync.Mutex
-	wanted map[string]followed // by the key of a log; a map that was set is not changed
+	wanted wanted
 }
 
-func (v *view) logs() map[string]followed {
+// wanted are the logs that are to be read, by the keys of their jobs. Maps that were set are not changed.
+type wanted struct {
+	logs     map[string]followed // of containers
+	readings map[string]reading  // all others
+}
+
+// has reports whether the log of a key is wanted.
+func (w wanted) has(key string) bool {
+	if _, ok := w.logs[key]; ok {
+		return true
+	}
+	_, ok := w.readings[key]
+	return ok
+}
+
+// services returns the services whose entries are wanted.
+func (w wanted) services() map[string]bool {
+	all := map[string]bool{}
+	for _, f := range w.logs {
+		all[f.target.labels.Get("service")] = true
+	}
+	for _, r := range w.readings {
+		all[r.log().Service] = true
+	}
+	return all
+}
+
+func (v *view) all() wanted {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.wanted
 }
 
-func (v *view) set(logs map[string]followed) {
+func (v *view) logs() map[string]followed { return v.all().logs }
+
+func (v *view) set(w wanted) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.wanted = logs
+	v.wanted = w
 }
 
 // existing are the containers that exist, by id, as discovery found them last. The zero value has
@@ -77,21 +107,40 @@ func (a *Agent) update(ctx context.Context, name string, targets []lighter.Targe
 	a.syncLocked()
 }
 
+// reevaluate evaluates the targets again, because files have come or gone, unless ctx has ended meanwhile.
+func (a *Agent) reevaluate(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ctx.Err() == nil {
+		a.syncLocked()
+	}
+}
+
+// match is the matcher of the nodes that run.
+func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
+	if p := a.graph.Load().part(n.Name); p != nil && p.matcher != nil {
+		return p.matcher.targets(in)
+	}
+	return nil
+}
+
 // syncLocked evaluates the targets that there are now, and tells the managers what shall run.
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
 	a.containers.set(a.found)
-	e := evaluate(g.plan, a.found)
-	before, logs := a.view.logs(), map[string]followed{}
+	e := evaluate(g.plan, a.found, a.match)
+	before, next := a.view.all(), wanted{map[string]followed{}, map[string]reading{}}
 	var tails, scrapes []collector.Job
 	for _, p := range paths(g.plan) {
 		if g.part(p.endpoint) == nil {
 			continue // its endpoint could not be opened
 		}
-		for _, t := range logTargets(p.args, e.inputs(p.source)) {
+		targets := e.inputs(p.source)
+		for _, t := range logTargets(p.args, targets) {
 			key := p.key(t.container.ID)
-			f := followed{p, t, readFrom(p.args, t.container, before[key])}
-			logs[key] = f
+			t.unlabelled(g, p)
+			f := followed{p, t, readFrom(p.args, t.container, before.logs[key])}
+			next.logs[key] = f
 			if job, ok := a.tailJob(f); ok {
 				tails = append(tails, job)
 			}
@@ -99,6 +148,10 @@ func (a *Agent) syncLocked() {
 		if p.args.Events && g.part(p.args.Engine) != nil {
 			tails = append(tails, a.eventsJob(p))
 		}
+		readings(g, p, targets, next.readings)
+	}
+	for _, r := range next.readings {
+		tails = append(tails, a.readingJob(r))
 	}
 	for n := range config.All[config.ContainerMetrics](g.plan) {
 		g.part(n.Name).usage.want(e.inputs(n))
@@ -108,18 +161,21 @@ func (a *Agent) syncLocked() {
 			scrapes = append(scrapes, a.scrapeJob(n, c, t))
 		}
 	}
-	a.view.set(logs)
+	a.view.set(next)
+	a.sayUnlabelled(before.logs, next.logs)
 	a.tailers.Sync(tails)
 	a.tailers.Each(wake)
 	a.memories.want(scrapes) // before loops end that are wanted no more
 	a.loops.Sync(scrapes)
-	for key := range before {
-		if _, wanted := logs[key]; !wanted && a.endings.has(key) { // of others, the tailer says when it has ended
-			a.stages.counted.Forget(key)
+	for _, keys := range []iter.Seq[string]{maps.Keys(before.logs), maps.Keys(before.readings)} {
+		for key := range keys {
+			if !next.has(key) && a.endings.has(key) { // of others, the tailer says when it has ended
+				a.stages.counted.Forget(key)
+			}
 		}
 	}
-	a.stages.forget(before, logs)
-	a.endings.keep(logs)
+	a.stages.forget(before.services(), next.services())
+	a.endings.keep(next.has)
 	a.forgetGone()
 }
 
@@ -142,8 +198,8 @@ func (a *Agent) forgetGone() {
 		}
 	}
 	exists := func(key string) bool {
-		id := key[strings.LastIndexByte(key, '/')+1:]
-		if id == eventsLog {
+		id := logOf(key)
+		if id == eventsLog || id == journalLog || isFileLog(id) { // of files, forgetFiles finds out
 			return true
 		}
 		_, ok := a.containers.Container(id)

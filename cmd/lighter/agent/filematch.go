@@ -1,0 +1,191 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/config"
+	"lighter/discovery/glob"
+)
+
+// The labels by which targets name files. The patterns are those of local.file_match of Alloy.
+const (
+	pathLabel    = "__path__"
+	excludeLabel = "__path_exclude__"
+)
+
+// pattern says which files a target means.
+type pattern struct{ path, exclude string }
+
+func patternOf(t lighter.Target) pattern {
+	return pattern{t.Labels.Get(pathLabel), t.Labels.Get(excludeLabel)}
+}
+
+// fileMatcher finds the files of a node. It looks for them by the clock, in a goroutine of its own, because
+// targets are evaluated under a lock, where nobody may wait for a disk.
+type fileMatcher struct {
+	args   config.FileMatch
+	logger *slog.Logger
+	wake   chan struct{} // has a value when there is a pattern that was not looked for
+
+	mu     sync.Mutex
+	wanted map[pattern]bool
+	found  map[pattern][]string // the files that the last look found; the maps' slices are not changed
+	failed map[pattern]string   // why a pattern was not looked for, as it was logged
+}
+
+// newFileMatcher returns a matcher that begins with what an earlier one of the same node has found, so
+// that a change of its arguments does not make it forget files until it has looked. before may be nil.
+func newFileMatcher(args config.FileMatch, before *fileMatcher, logger *slog.Logger) *fileMatcher {
+	m := &fileMatcher{args: args, logger: logger, wake: make(chan struct{}, 1), wanted: map[pattern]bool{}, found: map[pattern][]string{}, failed: map[pattern]string{}}
+	m.wake <- struct{}{}
+	if before != nil {
+		before.mu.Lock()
+		defer before.mu.Unlock()
+		maps.Copy(m.found, before.found)
+		maps.Copy(m.wanted, before.wanted)
+	}
+	return m
+}
+
+// targets returns a target for each file that the last look found for the targets of a node. It does not
+// block. Patterns that are new are looked for soon, and then run has the targets evaluated again.
+func (m *fileMatcher) targets(in []lighter.Target) (all []lighter.Target) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.wanted)
+	for _, t := range in {
+		p := patternOf(t)
+		if p.path == "" {
+			continue
+		}
+		m.wanted[p] = true
+		if _, known := m.found[p]; !known {
+			select {
+			case m.wake <- struct{}{}:
+			default:
+			}
+		}
+		all = appendFiles(all, t, m.found[p])
+	}
+	return all
+}
+
+// appendFiles appends a target for each file that was found for t.
+func appendFiles(all []lighter.Target, t lighter.Target, files []string) []lighter.Target {
+	for _, file := range files {
+		b := labels.NewBuilder(t.Labels)
+		b.Set(pathLabel, file)
+		all = append(all, lighter.Target{Labels: b.Labels(), Container: t.Container})
+	}
+	return all
+}
+
+// run looks for files until ctx ends, and calls changed when others are there than before.
+func (m *fileMatcher) run(ctx context.Context, changed func(ctx context.Context)) {
+	tick := time.NewTicker(m.args.SyncPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.wake:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if m.look() {
+			changed(ctx)
+		}
+	}
+}
+
+// look looks for all files, and reports whether they are others than before.
+func (m *fileMatcher) look() (changed bool) {
+	m.mu.Lock()
+	wanted := slices.Collect(maps.Keys(m.wanted))
+	m.mu.Unlock()
+	now := time.Now()
+	found, failed := map[pattern][]string{}, map[pattern]string{}
+	for _, p := range wanted {
+		files, err := matching(p, m.args.IgnoreOlderThan, now)
+		if err != nil {
+			failed[p] = err.Error()
+		}
+		found[p] = files
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range wanted {
+		if why := failed[p]; why != "" && why != m.failed[p] {
+			m.logger.Warn("files cannot be looked for", "path", p.path, "error", why)
+		}
+		if before, known := m.found[p]; !known && len(found[p]) > 0 || !slices.Equal(before, found[p]) {
+			changed = true
+		}
+	}
+	m.found, m.failed = found, failed
+	return changed
+}
+
+// matching returns the files that a pattern means, in the order of their names. What cannot be looked at is
+// left out. Files that were not changed for longer than oldest, if that is not 0, are left out too.
+func matching(p pattern, oldest time.Duration, now time.Time) (files []string, err error) {
+	found, err := glob.Find(p.path)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range found {
+		if p.exclude != "" {
+			out, err := glob.Match(p.exclude, name)
+			if err != nil {
+				return nil, err
+			}
+			if out {
+				continue
+			}
+		}
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			continue
+		}
+		info, err := os.Stat(abs)
+		if err != nil || info.IsDir() || oldest != 0 && now.Sub(info.ModTime()) > oldest {
+			continue
+		}
+		files = append(files, abs)
+	}
+	slices.Sort(files)
+	return slices.Compact(files), nil
+}
+
+// lookForFiles is a matcher that looks at once, for whoever asks once.
+func lookForFiles(n config.Node, in []lighter.Target) (all []lighter.Target) {
+	args, _ := n.Args.(config.FileMatch)
+	for _, t := range in {
+		if p := patternOf(t); p.path != "" {
+			files, _ := matching(p, args.IgnoreOlderThan, time.Now())
+			all = appendFiles(all, t, files)
+		}
+	}
+	return all
+}
+
+// isGone reports whether a file was removed: it does not exist, and its folder does. A folder that does not
+// exist may be on a disk that is not mounted.
+func isGone(file string) bool {
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	return err == nil && info.IsDir()
+}

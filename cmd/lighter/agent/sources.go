@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/stage"
+	"lighter/collector/tail"
+	"lighter/config"
+	"lighter/exporters/loki"
+)
+
+// What stands where a container's id does in the key of a log. The log of a file is its path.
+const (
+	journalLog = "journal"
+	ownLog     = "agent"
+)
+
+// isFileLog reports whether a log is a file.
+func isFileLog(log string) bool { return strings.HasPrefix(log, "/") }
+
+// logOf returns the log of a key, which is "source/path/log".
+func logOf(key string) string {
+	_, key, _ = strings.Cut(key, "/")
+	_, log, _ := strings.Cut(key, "/")
+	return log
+}
+
+// reading is a log that is no container's, or a listener.
+//
+// A file, the journal and the agent's own log are read once for each path of their source, as a container's
+// log is. A listener is there once for its source, and hands each batch to the stages of all the paths.
+type reading struct {
+	key    string // of its job and, if it has one, of its position
+	source config.Node
+	paths  []path        // one, but for a listener
+	file   string        // the path of a file
+	labels labels.Labels // of a file's target
+}
+
+// readings adds to all what a source that reads no containers' logs has to read for one of its paths.
+func readings(g *graph, p path, targets []lighter.Target, all map[string]reading) {
+	switch p.source.Args.(type) {
+	case config.FileSource:
+		for _, t := range targets {
+			file, err := filepath.Abs(t.Labels.Get(pathLabel))
+			if t.Labels.Get(pathLabel) == "" || err != nil {
+				continue
+			}
+			if _, twice := all[p.key(file)]; !twice {
+				all[p.key(file)] = reading{key: p.key(file), source: p.source, paths: []path{p}, file: file, labels: t.Labels}
+			}
+		}
+	case config.JournalSource:
+		all[p.key(journalLog)] = reading{key: p.key(journalLog), source: p.source, paths: []path{p}}
+	case config.AgentLog:
+		if !g.part(p.endpoint).echo { // its lines are lines of that log
+			all[p.key(ownLog)] = reading{key: p.key(ownLog), source: p.source, paths: []path{p}}
+		}
+	case config.SyslogSource, config.PushSource:
+		key := listenerKey(p.source)
+		r := all[key]
+		all[key] = reading{key: key, source: p.source, paths: append(r.paths, p)}
+	}
+}
+
+// listenerKey returns the key of a source's listener, which is that of no path.
+func listenerKey(source config.Node) string { return source.Name + "//" }
+
+// kind returns what a reading is, as the status calls it.
+func (r reading) kind() string {
+	switch r.source.Args.(type) {
+	case config.FileSource:
+		return "file"
+	case config.JournalSource:
+		return "journal"
+	case config.SyslogSource:
+		return "syslog"
+	case config.PushSource:
+		return "push"
+	}
+	return "agent"
+}
+
+// name returns what a reading reads, or the addresses where it listens.
+func (r reading) name() string {
+	switch c := r.source.Args.(type) {
+	case config.FileSource:
+		return r.file
+	case config.JournalSource:
+		return cmp.Or(c.Path, "the journal of systemd")
+	case config.SyslogSource:
+		var all []string
+		for _, l := range c.Listeners {
+			all = append(all, l.Protocol+"://"+l.Address)
+		}
+		return strings.Join(all, ", ")
+	case config.PushSource:
+		return c.Listen
+	}
+	return "the agent's own log"
+}
+
+// log says what the stages of a reading are made for.
+func (r reading) log() stage.Log {
+	l := r.labels
+	switch c := r.source.Args.(type) {
+	case config.JournalSource:
+		l = c.Labels
+	case config.PushSource:
+		l = c.Labels
+	case config.AgentLog:
+		l = ownLogStream
+	}
+	for _, name := range []string{"service", "service_name", "job"} {
+		if service := l.Get(name); service != "" {
+			return stage.Log{Service: service}
+		}
+	}
+	return stage.Log{}
+}
+
+// stream returns the labels of the stream of a reading that has one; the others make streams of what they read.
+func (r reading) stream() labels.Labels {
+	switch r.source.Args.(type) {
+	case config.FileSource:
+		b := labels.NewBuilder(r.labels)
+		b.Set("filename", r.file)
+		return sentLabels(b)
+	case config.AgentLog:
+		return ownLogStream
+	}
+	return labels.EmptyLabels()
+}
+
+// readingJob returns the job of a reading.
+func (a *Agent) readingJob(r reading) collector.Job {
+	g := a.graph.Load()
+	version := g.nodes[r.source.Name].hash
+	for _, p := range r.paths {
+		version += "/" + p.name + g.version(p)
+	}
+	return collector.Job{
+		ID:      r.key,
+		Version: version + r.labels.String(),
+		New:     func() (collector.Runner, error) { return a.reader(r) },
+	}
+}
+
+// errNoReader says that there is no reader for a kind of source.
+var errNoReader = errors.New("there is no reader for this kind of source")
+
+// reader makes what reads.
+func (a *Agent) reader(r reading) (collector.Runner, error) {
+	switch r.source.Args.(type) {
+	case config.AgentLog:
+		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(r, r.paths[0], 0)}, nil
+	}
+	return nil, fmt.Errorf("source %q: %w", r.source.Name, errNoReader)
+}
+
+// readingChain returns the stages of a reading on one of its paths.
+func (a *Agent) readingChain(r reading, p path, maxLine int) *stage.Chain {
+	m := logStages{labels: r.labels, key: r.key, maxLine: maxLine, logger: a.o.Logger.With("source", r.source.Name)}
+	switch r.source.Args.(type) {
+	case config.FileSource, config.JournalSource:
+		m.positions = a.positionsOf(p)
+	}
+	return a.chain(p, r.log(), m)
+}
+
+// reporter is a reader that says what it does.
+type reporter interface{ Status() tail.Status }
+
+// sendsUnlabelled reports whether an endpoint of a path takes entries of a stream without labels, or gives
+// it some.
+func sendsUnlabelled(g *graph, endpoint string) bool {
+	n := g.nodes[endpoint]
+	if n == nil {
+		return true
+	}
+	c, ok := n.Args.(loki.Config)
+	return !ok || !c.ExternalLabels.IsEmpty()
+}
+
+// mayLabel reports whether stages of a path may change the labels of streams.
+func mayLabel(p path) bool {
+	for _, n := range p.stages {
+		for _, args := range n.Args.(config.Stages).List {
+			switch args.(type) {
+			case config.RelabelStreams:
+				return true
+			}
+		}
+	}
+	return false
+}
