@@ -32,6 +32,7 @@ import (
 	"lighter/collector"
 	"lighter/collector/pages"
 	"lighter/collector/position"
+	"lighter/collector/push"
 	"lighter/collector/scrape"
 	"lighter/collector/tail"
 	"lighter/config"
@@ -114,6 +115,7 @@ type nodeMetrics struct {
 	remote  *remotewrite.Metrics
 	sending *send.Metrics
 	scrape  *scrape.Metrics
+	push    *push.Metrics
 
 	unlabelled prometheus.Counter
 }
@@ -145,6 +147,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			remote:  remotewrite.NewMetrics(registry, queue),
 			sending: send.NewMetrics(registry),
 			scrape:  scrape.NewMetrics(registry),
+			push:    push.NewMetrics(registry),
 			unlabelled: prometheus.NewCounter(prometheus.CounterOpts{
 				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were left out because stages or rules left their stream without labels, which Loki refuses."}),
 		},

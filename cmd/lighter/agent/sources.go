@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"lighter"
 	"lighter/collector"
+	"lighter/collector/push"
 	"lighter/collector/stage"
 	"lighter/collector/tail"
 	"lighter/config"
@@ -159,7 +161,14 @@ var errNoReader = errors.New("there is no reader for this kind of source")
 
 // reader makes what reads.
 func (a *Agent) reader(r reading) (collector.Runner, error) {
-	switch r.source.Args.(type) {
+	switch c := r.source.Args.(type) {
+	case config.PushSource:
+		return a.listener(r, func(logs []lighter.Logs, logger *slog.Logger) server {
+			return push.New(push.Options{
+				Listen: c.Listen, Labels: c.Labels, Rules: c.Rules, UseIncomingTimestamp: c.UseIncomingTimestamp, MaxBodyBytes: c.MaxBodyBytes,
+				Logs: logs, Metrics: a.metrics.push, Logger: logger,
+			})
+		}), nil
 	case config.AgentLog:
 		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(r, r.paths[0], 0)}, nil
 	}

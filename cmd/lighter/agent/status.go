@@ -48,6 +48,11 @@ func (a *Agent) Ready() []web.Check {
 			metrics = append(metrics, p.remote.Err())
 		}
 	}
+	a.tailers.Each(func(j collector.Job, r collector.Runner) {
+		if l, ok := r.(*listener); ok {
+			logs = append(logs, l.err())
+		}
+	})
 	return []web.Check{check("docker", down), check("logs", logs), check("metrics", metrics)}
 }
 
