@@ -119,10 +119,21 @@ func (a *Agent) endReaders(removed, next *graph) {
 	a.stopWatching(watched)
 }
 
-// sameListener reports whether the listener of a source has the same arguments in two plans.
+// sameListener reports whether a source does the same in two plans, and hands on to the same.
 func sameListener(source string, old, next *graph) bool {
-	a, b := old.nodes[source], next.nodes[source]
-	return a != nil && b != nil && a.hash == b.hash
+	of := func(g *graph) (nodes []string) {
+		for _, p := range paths(g.plan) {
+			if p.source.Name != source {
+				continue
+			}
+			nodes = append(nodes, p.name, g.nodes[source].hash, g.nodes[p.endpoint].hash)
+			for _, s := range p.stages {
+				nodes = append(nodes, s.Name, g.nodes[s.Name].hash)
+			}
+		}
+		return nodes
+	}
+	return slices.Equal(of(old), of(next))
 }
 
 // rewind moves the read position of each log of an endpoint that is left out back to the acknowledged
