@@ -52,7 +52,6 @@ type part struct {
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
-	echo       bool // what is taken is written to the agent's own log
 
 	logs    lighter.Logs // of an endpoint that takes entries
 	samples scrape.Sink  // of an endpoint that takes samples
@@ -148,7 +147,7 @@ func (a *Agent) make(n *node, was *part) error {
 			return nil
 		}}
 	case config.Echo:
-		n.part = &part{echo: true, logs: echo{a.o.Logger.With("node", n.Name)}}
+		n.part = &part{logs: echo{a.o.Logger.With("node", n.Name)}}
 	case config.Recent:
 		store := recent.New()
 		n.part = &part{recent: store, logs: store, samples: store.Sink()}

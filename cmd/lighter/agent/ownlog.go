@@ -138,7 +138,7 @@ func (a *Agent) listenToOwnLog(g *graph) {
 		if _, ok := p.source.Args.(config.AgentLog); !ok {
 			continue
 		}
-		if end := g.part(p.endpoint); end != nil && end.echo {
+		if echoes(g.plan, p.endpoint) {
 			a.o.Logger.Warn("the agent's own log is not echoed, because what is echoed are lines of that log", "node", p.endpoint)
 			continue
 		}

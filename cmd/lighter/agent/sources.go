@@ -48,7 +48,7 @@ type reading struct {
 }
 
 // readings adds to all what a source that reads no containers' logs has to read for one of its paths.
-func readings(g *graph, p path, targets []lighter.Target, all map[string]reading) {
+func readings(plan *config.Plan, p path, targets []lighter.Target, all map[string]reading) {
 	switch p.source.Args.(type) {
 	case config.FileSource:
 		for _, t := range targets {
@@ -63,7 +63,7 @@ func readings(g *graph, p path, targets []lighter.Target, all map[string]reading
 	case config.JournalSource:
 		all[p.key(journalLog)] = reading{key: p.key(journalLog), source: p.source, paths: []path{p}}
 	case config.AgentLog:
-		if !g.part(p.endpoint).echo { // its lines are lines of that log
+		if !echoes(plan, p.endpoint) {
 			all[p.key(ownLog)] = reading{key: p.key(ownLog), source: p.source, paths: []path{p}}
 		}
 	case config.SyslogSource, config.PushSource:
@@ -71,6 +71,13 @@ func readings(g *graph, p path, targets []lighter.Target, all map[string]reading
 		r := all[key]
 		all[key] = reading{key: key, source: p.source, paths: append(r.paths, p)}
 	}
+}
+
+// echoes reports whether an endpoint writes to the agent's own log, whose lines it then must not be sent.
+func echoes(p *config.Plan, endpoint string) bool {
+	n, _ := p.Node(endpoint)
+	_, ok := n.Args.(config.Echo)
+	return ok
 }
 
 // listenerKey returns the key of a source's listener, which is that of no path.
@@ -188,13 +195,9 @@ func (a *Agent) readingChain(r reading, p path, maxLine int) *stage.Chain {
 // reporter is a reader that says what it does.
 type reporter interface{ Status() tail.Status }
 
-// sendsUnlabelled reports whether an endpoint of a path takes entries of a stream without labels, or gives
-// it some.
-func sendsUnlabelled(g *graph, endpoint string) bool {
-	n := g.nodes[endpoint]
-	if n == nil {
-		return true
-	}
+// sendsUnlabelled reports whether an endpoint takes entries of a stream without labels, or gives it some.
+func sendsUnlabelled(p *config.Plan, endpoint string) bool {
+	n, _ := p.Node(endpoint)
 	c, ok := n.Args.(loki.Config)
 	return !ok || !c.ExternalLabels.IsEmpty()
 }

@@ -138,7 +138,7 @@ func (a *Agent) syncLocked() {
 		targets := e.inputs(p.source)
 		for _, t := range logTargets(p.args, targets) {
 			key := p.key(t.container.ID)
-			t.unlabelled(g, p)
+			t.unlabelled(g.plan, p)
 			f := followed{p, t, readFrom(p.args, t.container, before.logs[key])}
 			next.logs[key] = f
 			if job, ok := a.tailJob(f); ok {
@@ -148,7 +148,7 @@ func (a *Agent) syncLocked() {
 		if p.args.Events && g.part(p.args.Engine) != nil {
 			tails = append(tails, a.eventsJob(p))
 		}
-		readings(g, p, targets, next.readings)
+		readings(g.plan, p, targets, next.readings)
 	}
 	for _, r := range next.readings {
 		tails = append(tails, a.readingJob(r))

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/config"
 )
 
 // giveLabels is what to do about streams without labels.
@@ -18,8 +19,8 @@ const giveLabels = "Loki refuses streams without labels: give the source labels,
 
 // unlabelled leaves out those streams of a target that nobody gives a label on a path, because Loki refuses
 // them.
-func (t *logTarget) unlabelled(g *graph, p path) {
-	if !t.out.IsEmpty() && !t.err.IsEmpty() || sendsUnlabelled(g, p.endpoint) || mayLabel(p) {
+func (t *logTarget) unlabelled(plan *config.Plan, p path) {
+	if !t.out.IsEmpty() && !t.err.IsEmpty() || sendsUnlabelled(plan, p.endpoint) || mayLabel(p) {
 		return
 	}
 	for _, s := range []struct {
@@ -49,7 +50,8 @@ func (a *Agent) sayUnlabelled(before, wanted map[string]followed) {
 func (a *Agent) ending(p path) lighter.Logs {
 	g := a.graph.Load()
 	end := a.counted(g.part(p.endpoint))
-	if sendsUnlabelled(g, p.endpoint) || p.args.MaxLineBytes > 0 && !mayLabel(p) {
+	_, ofContainers := p.source.Args.(config.LogSource)
+	if sendsUnlabelled(g.plan, p.endpoint) || ofContainers && !mayLabel(p) {
 		return end
 	}
 	return &labelled{next: end, lines: a.metrics.unlabelled, logger: a.o.Logger.With("source", p.source.Name, "endpoint", p.endpoint)}
