@@ -140,17 +140,32 @@ func (s *Store) AckedState(key string) []byte {
 }
 
 // Retain forgets every key of which exists reports that its log is gone, as soon as nobody reads the log any
-// more and all that was read of it is acknowledged. exists must know all containers of the Engine, never a
-// part of them.
-func (s *Store) Retain(exists func(key string) bool) {
+// more and all that was read of it is acknowledged. It asks for those keys alone that of wants; exists must
+// know all logs of these, never a part of them.
+func (s *Store) Retain(of, exists func(key string) bool) {
 	defer s.flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, c := range s.cursors {
+		if !of(key) {
+			continue
+		}
 		if c.gone = !exists(key); c.gone {
 			s.forgetLocked(c)
 		}
 	}
+}
+
+// Unread returns the keys whose logs nobody reads, in no order.
+func (s *Store) Unread() (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, c := range s.cursors {
+		if c.holders == 0 {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // Rewind has whoever takes the cursor of a key with a prefix next read from where it is

@@ -54,6 +54,10 @@ const (
 	flushTimeout = 5 * time.Second
 	// patience is how long a log stream is kept open while there is no room for its lines.
 	patience = 2 * time.Second
+	// forgetInterval is how often it is looked for files that were removed.
+	forgetInterval = time.Minute
+	// forgetAfter is how long a file must have been gone before its position is forgotten.
+	forgetAfter = time.Hour
 	// drain is how long the reader of a container that is gone may take to its end.
 	drain = 10 * time.Second
 )
@@ -100,6 +104,8 @@ type Agent struct {
 	stopping atomic.Bool // no plan is taken any more
 
 	process config.Agent // settings of the process, as they were at the start
+
+	missing map[string]time.Time // since when files are missing, by the key of their position; owned by forgetFiles
 
 	mu        sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
 	found     map[string][]lighter.Target // by discovery
@@ -202,6 +208,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.fail(nil)
 	var counting errgroup.Group
 	counting.Go(func() error { return a.budget.Run(ctx) })
+	counting.Go(func() error {
+		for tick := time.NewTicker(forgetInterval); ; {
+			a.forgetFiles(time.Now())
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 	a.applying.Lock()
 	a.running = true
 	a.startNew()

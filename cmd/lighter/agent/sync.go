@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lighter"
 	"lighter/collector"
@@ -197,18 +198,50 @@ func (a *Agent) forgetGone() {
 			return
 		}
 	}
+	ofContainer := func(key string) bool {
+		log := logOf(key)
+		return log != eventsLog && log != journalLog && !isFileLog(log)
+	}
 	exists := func(key string) bool {
 		id := logOf(key)
-		if id == eventsLog || id == journalLog || isFileLog(id) { // of files, forgetFiles finds out
-			return true
-		}
 		_, ok := a.containers.Container(id)
 		return ok || a.unlisted[id]
 	}
-	a.inMemory.Retain(exists)
-	if stored := a.positions.Load(); stored != nil {
-		stored.Retain(exists)
+	for _, store := range a.stores() {
+		store.Retain(ofContainer, exists)
 	}
+}
+
+// stores returns where positions are kept.
+func (a *Agent) stores() []*position.Store {
+	if stored := a.positions.Load(); stored != nil {
+		return []*position.Store{a.inMemory, stored}
+	}
+	return []*position.Store{a.inMemory}
+}
+
+// forgetFiles has the positions of files forgotten that nobody reads, and that were removed forgetAfter ago,
+// such as those that were removed while the agent did not run. A log that was renamed may be made anew a
+// moment later, and then its position is needed. forgetFiles looks at the disk: it is not called with a lock held.
+func (a *Agent) forgetFiles(now time.Time) {
+	missing := map[string]time.Time{}
+	for _, store := range a.stores() {
+		gone := map[string]bool{}
+		for _, key := range store.Unread() {
+			file := logOf(key)
+			if !isFileLog(file) || !isGone(file) {
+				continue
+			}
+			since, known := a.missing[key]
+			if !known {
+				since = now
+			}
+			missing[key], gone[key] = since, now.Sub(since) >= forgetAfter
+		}
+		all := a.view.all() // a file may have come back, and be wanted, since it was looked for
+		store.Retain(func(key string) bool { return gone[key] && !all.has(key) }, func(string) bool { return false })
+	}
+	a.missing = missing
 }
 
 // positionsOf returns where the positions of a path are kept.
