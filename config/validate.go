@@ -205,6 +205,16 @@ func (v *validation) arguments(n Node) {
 		if args.SyncPeriod <= 0 {
 			v.wrong(n, "sync_period", "want more than 0")
 		}
+	case PushSource:
+		if args.Listen == "" {
+			v.wrong(n, "listen", "want an address and a port")
+		}
+	case SyslogSource:
+		for i, l := range args.Listeners {
+			if l.Address == "" {
+				v.wrong(n, "address", "want an address and a port for listener %d", i+1)
+			}
+		}
 	case Stages:
 		for _, stage := range args.List {
 			v.stage(n, stage)
