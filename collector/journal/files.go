@@ -33,8 +33,7 @@ var errNone = errors.New("there is no journal")
 // seen in one file while an earlier one, in another file, is not. So entries are only given up to a bound: the
 // last entry of their source that was seen before the files were looked at for the second time.
 type files struct {
-	roots   []string
-	local   bool          // of roots, persistent has the journals of other machines too, which do not count
+	roots   []string      // one, or two of this machine: on the disk, and below /run
 	machine func() string // the id of this machine; empty if it is not known
 	logger  *slog.Logger
 	broken  prometheus.Counter // entries that could not be read
@@ -74,12 +73,10 @@ type file struct {
 	listed bool
 }
 
-func newFiles(path string, m *marks, logger *slog.Logger, broken prometheus.Counter) *files {
-	f := &files{roots: []string{path}, machine: machineID, logger: logger, broken: broken, marks: m, known: map[string]*known{}, logged: map[string]string{}}
-	if path == "" {
-		f.roots, f.local = []string{persistent, runtime}, true
-	}
-	return f
+// newFiles returns the files below one root, or below two of this machine: one on the disk, and one that journald
+// writes to while it may not write to the disk.
+func newFiles(roots []string, machine func() string, m *marks, logger *slog.Logger, broken prometheus.Counter) *files {
+	return &files{roots: roots, machine: machine, logger: logger, broken: broken, marks: m, known: map[string]*known{}, logged: map[string]string{}}
 }
 
 // machineID returns the id of this machine, empty if it is not known.
@@ -190,7 +187,7 @@ func (f *files) listRoot(root string, before map[string]*known) error {
 	f.dirs = append(f.dirs, root)
 	var failed error
 	only := ""
-	if f.local && root == persistent {
+	if len(f.roots) == 2 && root == f.roots[0] { // other machines' journals may be there too
 		own := f.machine()
 		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == own }) {
 			only = own

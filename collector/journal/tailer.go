@@ -58,6 +58,9 @@ type Tailer struct {
 	watcher *watcher // nil: there is no inotify
 	labels  *labeller
 	pace    pace
+	roots   []string
+	machine func() string
+	notify  func() (*watcher, error)
 
 	text     []byte // of the fields of an entry
 	offsets  []uint64
@@ -111,11 +114,18 @@ const (
 // New returns a Tailer that does nothing until Run.
 func New(o Options) *Tailer {
 	o.MaxLineBytes = cmp.Or(o.MaxLineBytes, defaultMaxLine)
-	return &Tailer{
-		o:      o,
-		labels: newLabeller(o.Labels, o.Rules),
-		pace:   pace{step: 500 * time.Millisecond, told: 10 * time.Second, alone: time.Second},
+	t := &Tailer{
+		o:       o,
+		labels:  newLabeller(o.Labels, o.Rules),
+		pace:    pace{step: 500 * time.Millisecond, told: 10 * time.Second, alone: time.Second},
+		roots:   []string{o.Path},
+		machine: machineID,
+		notify:  newWatcher,
 	}
+	if o.Path == "" {
+		t.roots = []string{persistent, runtime}
+	}
+	return t
 }
 
 // Status returns what the Tailer does and has done. It may be called at any time.
@@ -207,8 +217,8 @@ func (t *Tailer) begin() {
 		m = &marks{uint64(max(at.Time, 0)) / 1000, map[journalfile.ID]mark{}}
 	}
 	t.marks = m
-	t.files = newFiles(t.o.Path, m, t.o.Logger, t.o.Metrics.Broken)
-	if t.watcher, err = newWatcher(); err != nil {
+	t.files = newFiles(t.roots, t.machine, m, t.o.Logger, t.o.Metrics.Broken)
+	if t.watcher, err = t.notify(); err != nil {
 		t.noInotify(err)
 	}
 }
