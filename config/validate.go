@@ -10,6 +10,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"lighter/collector/journal"
 	"lighter/collector/scrape"
 	"lighter/collector/stage/drop"
 	"lighter/collector/stage/fields"
@@ -204,6 +205,10 @@ func (v *validation) arguments(n Node) {
 	case FileMatch:
 		if args.SyncPeriod <= 0 {
 			v.wrong(n, "sync_period", "want more than 0")
+		}
+	case JournalSource:
+		if _, err := journal.ParseMatches(args.Matches); err != nil {
+			v.wrong(n, "matches", "%w", err)
 		}
 	case PushSource:
 		if args.Listen == "" {

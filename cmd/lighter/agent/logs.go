@@ -227,6 +227,8 @@ func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 		name = f.target.container.Name
 	}
 	switch {
+	case r == nil:
+		a.o.Logger.Error("a log cannot be read", "log", j.ID, "error", err)
 	case errors.Is(err, lighter.ErrUnreadable):
 		a.o.Logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", name, "error", err)
 	case errors.Is(err, filelog.ErrDriver):

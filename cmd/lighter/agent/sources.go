@@ -12,6 +12,7 @@ import (
 
 	"lighter"
 	"lighter/collector"
+	"lighter/collector/journal"
 	"lighter/collector/push"
 	"lighter/collector/stage"
 	"lighter/collector/tail"
@@ -122,7 +123,7 @@ func (r reading) log() stage.Log {
 	l := r.labels
 	switch c := r.source.Args.(type) {
 	case config.JournalSource:
-		l = c.Labels
+		l = journalLabels(r.source, c)
 	case config.PushSource:
 		l = c.Labels
 	case config.AgentLog:
@@ -176,10 +177,27 @@ func (a *Agent) reader(r reading) (collector.Runner, error) {
 				Logs: logs, Metrics: a.metrics.push, Logger: logger,
 			})
 		}), nil
+	case config.JournalSource:
+		matches, err := journal.ParseMatches(c.Matches)
+		if err != nil { // a valid plan has none
+			return nil, err
+		}
+		return journal.New(journal.Options{
+			Path: c.Path, MaxAge: c.MaxAge, Matches: matches, JSON: c.JSON,
+			Labels: journalLabels(r.source, c), Rules: c.Rules, MaxLineBytes: c.MaxLineBytes,
+			Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(r, r.paths[0], c.MaxLineBytes),
+			Metrics: a.tailing.Metrics, Logger: a.o.Logger.With("source", r.source.Name),
+		}), nil
 	case config.AgentLog:
 		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(r, r.paths[0], 0)}, nil
 	}
 	return nil, fmt.Errorf("source %q: %w", r.source.Name, errNoReader)
+}
+
+// journalLabels returns what the entries of a journal are labelled with before the rules. As with Alloy, the
+// name of the source is their job.
+func journalLabels(source config.Node, c config.JournalSource) labels.Labels {
+	return labels.NewBuilder(c.Labels).Set("job", source.Name).Labels()
 }
 
 // readingChain returns the stages of a reading on one of its paths.
