@@ -33,6 +33,8 @@ type record struct {
 	Position
 	File  *Bookmark `json:"file,omitempty"`
 	State []byte    `json:"state,omitempty"` // what the stages of the log keep
+
+	Note json.RawMessage `json:"note,omitempty"` // what the collector keeps
 }
 
 // Open reads the positions below dir and holds their file open until Close. It fails if they can be
@@ -81,7 +83,7 @@ func (s *Store) load(b []byte) (bad int) {
 			at.bookmark = *r.File
 		}
 		c := s.cursor(r.ID)
-		c.acked, c.read = at, at
+		c.acked, c.read, c.note = at, at, r.Note
 	}
 	return bad
 }
@@ -93,6 +95,7 @@ func (s *Store) Cursor(key string) *Cursor {
 	defer s.mu.Unlock()
 	c := s.cursor(key)
 	c.holders++
+	c.gone = false
 	return c
 }
 
@@ -187,7 +190,7 @@ func (s *Store) Rewind(prefix string) {
 func (s *Store) forgetLocked(c *Cursor) {
 	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.key] == c {
 		delete(s.cursors, c.key)
-		if !c.acked.IsZero() {
+		if !c.empty() {
 			s.writeLocked(record{ID: c.key, Forget: true})
 		}
 	}
@@ -224,7 +227,7 @@ func (s *Store) current() []byte {
 	defer s.mu.Unlock()
 	var b []byte
 	for _, c := range s.cursors {
-		if !c.acked.IsZero() {
+		if !c.empty() {
 			b = appendRecord(b, c.record())
 		}
 	}
