@@ -60,6 +60,13 @@ func (k *killed) ack(n int) {
 	}
 }
 
+// different returns how many different lines came.
+func (k *killed) different() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.sent)
+}
+
 // kill returns what a directory of positions holds at the moment of death, in a new directory.
 func (k *killed) kill(t *testing.T, data string) (next string) {
 	k.mu.Lock()
@@ -154,7 +161,7 @@ func TestKilled(t *testing.T) {
 	o := options(dir, k)
 	o.Positions = store
 	stop := run(t, journal.New(o))
-	for end := time.Now().Add(10 * time.Second); len(sent) < len(want) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); k.different() < len(want) && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		k.ack(10)
 	}
 	stop()
