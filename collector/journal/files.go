@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -38,21 +39,30 @@ type files struct {
 	logger  *slog.Logger
 	broken  prometheus.Counter // entries that could not be read
 
-	windows journalfile.Windows
-	marks   *marks
-	open    []*file
-	known   map[string]*known // by path
-	dirs    []string          // that were read last
-	bounds  map[journalfile.ID]uint64
-	bounded bool              // an entry is left because of its bound
-	logged  map[string]string // errors, by path
-	current *file             // the last entry that nextEntry gave is its
+	windows   journalfile.Windows
+	marks     *marks
+	open      []*file
+	started   bool              // files were opened once
+	known     map[string]*known // by path
+	dirs      []dir             // that were listed last
+	bounds    map[journalfile.ID]uint64
+	unsettled int               // how many listings, up to the last one, were not whole; with 0 nextEntry may be called
+	bounded   bool              // an entry is left because of its bound
+	logged    map[string]string // errors, by path
+	current   *file             // the last entry that nextEntry gave is its
 }
 
 // known is a file that was listed.
 type known struct {
 	inode inode
 	file  *file // nil: it is closed, because it is read to its end and nothing is written to it any more
+}
+
+// dir is a directory that was listed.
+type dir struct {
+	path    string
+	changed time.Time // as it said before that
+	listed  time.Time
 }
 
 type inode struct{ device, number uint64 }
@@ -71,6 +81,8 @@ type file struct {
 	last   uint64 // sequence number of the last entry
 	lastOf uint64 // the length that the file had then
 	listed bool
+
+	started bool // next is where reading begins
 }
 
 // newFiles returns the files below one root, or below two of this machine: one on the disk, and one that journald
@@ -98,7 +110,8 @@ func (f *files) close() {
 }
 
 // look takes note of what was written since the last look. It reports whether there is something new. With
-// an error it has taken note of what it could.
+// an error it has taken note of what it could. It is to be called again, before nextEntry, while unsettled is
+// not 0.
 func (f *files) look() (news bool, err error) {
 	f.bounds = make(map[journalfile.ID]uint64, len(f.bounds))
 	for _, one := range f.open {
@@ -108,12 +121,37 @@ func (f *files) look() (news bool, err error) {
 		}
 	}
 	err = f.list()
+	if f.unsettled < maxUnsettled && !f.settled() {
+		f.unsettled++
+		return false, err
+	}
+	f.unsettled = 0
+	f.start()
 	for _, one := range f.open {
 		f.refresh(one)
 		news = news || one.next < one.Len()
 	}
 	f.bounded = false
 	return news, err
+}
+
+// start finds where to begin with files that are new.
+func (f *files) start() {
+	for _, one := range f.open {
+		if !one.started {
+			one.next = f.marks.start(one.File, !f.started && f.missing(one.Source()))
+		}
+	}
+	for _, one := range f.open {
+		one.started = true
+	}
+	f.started = true
+}
+
+// missing reports whether the last entry of a source that was read is in none of its files.
+func (f *files) missing(source journalfile.ID) bool {
+	at := f.marks.source[source]
+	return !slices.ContainsFunc(f.open, func(one *file) bool { return one.Source() == source && at.in(one.File) })
 }
 
 // refresh takes note of what was written to a file.
@@ -136,6 +174,24 @@ func (f *files) refresh(one *file) {
 		}
 	}
 	one.lastOf = one.Len()
+}
+
+// unsettled is how long a directory may not have changed for a listing of it to be whole: in what changes
+// meanwhile, a file that is renamed may be missing. The times that a file system notes are a few milliseconds old.
+const unsettled = 20 * time.Millisecond
+
+// maxUnsettled bounds how often a directory is listed again for that.
+const maxUnsettled = 50
+
+// settled reports whether the last listing is whole.
+func (f *files) settled() bool {
+	for _, dir := range f.dirs {
+		info, err := os.Stat(dir.path)
+		if err != nil || !info.ModTime().Equal(dir.changed) || dir.changed.After(dir.listed.Add(-unsettled)) && dir.changed.Before(dir.listed.Add(unsettled)) {
+			return false
+		}
+	}
+	return true
 }
 
 // list opens new files, and finds those that were renamed or deleted.
@@ -180,11 +236,10 @@ func advise(err error) error {
 // listRoot lists the files of a root directory and of the machines' directories in it. Directories of a
 // namespace, which have a dot in their names, are left out, as journalctl does.
 func (f *files) listRoot(root string, before map[string]*known) error {
-	entries, err := os.ReadDir(root)
+	entries, err := f.readDir(root)
 	if err != nil {
-		return err // it says the path
+		return err
 	}
-	f.dirs = append(f.dirs, root)
 	var failed error
 	only := ""
 	if len(f.roots) == 2 && root == f.roots[0] { // other machines' journals may be there too
@@ -197,12 +252,11 @@ func (f *files) listRoot(root string, before map[string]*known) error {
 		name := e.Name()
 		path := filepath.Join(root, name)
 		if _, err := journalfile.ParseID(name); err == nil && !e.Type().IsRegular() && (only == "" || name == only) {
-			inner, err := os.ReadDir(path)
+			inner, err := f.readDir(path)
 			if err != nil {
 				failed = cmp.Or(failed, err)
 				continue
 			}
-			f.dirs = append(f.dirs, path)
 			for _, e := range inner {
 				failed = cmp.Or(failed, f.found(root, filepath.Join(path, e.Name()), before))
 			}
@@ -211,6 +265,21 @@ func (f *files) listRoot(root string, before map[string]*known) error {
 		failed = cmp.Or(failed, f.found(root, path, before))
 	}
 	return failed
+}
+
+// readDir lists a directory. An error says its path.
+func (f *files) readDir(path string) ([]fs.DirEntry, error) {
+	now := time.Now()
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	f.dirs = append(f.dirs, dir{path, info.ModTime(), now})
+	return entries, nil
 }
 
 // found takes note of what is at a path, and opens it if it is a file of the journal that is not known.
@@ -274,13 +343,13 @@ func inodeOf(info fs.FileInfo) inode {
 	return inode{}
 }
 
-// openFile opens a file where it is read up to.
+// openFile opens a file.
 func (f *files) openFile(root, path string) (*file, error) {
 	handle, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe of that name must not block
 	if err != nil {
 		return nil, err
 	}
-	one, err := f.begin(root, path, handle)
+	one, err := f.take(root, path, handle)
 	if err != nil {
 		_ = handle.Close()
 		return nil, err
@@ -288,7 +357,7 @@ func (f *files) openFile(root, path string) (*file, error) {
 	return one, nil
 }
 
-func (f *files) begin(root, path string, handle *os.File) (*file, error) {
+func (f *files) take(root, path string, handle *os.File) (*file, error) {
 	info, err := handle.Stat()
 	if err != nil {
 		return nil, err
@@ -303,7 +372,7 @@ func (f *files) begin(root, path string, handle *os.File) (*file, error) {
 	if err := j.Short(); err != nil {
 		f.report(path, err)
 	}
-	return &file{File: j, root: root, path: path, inode: inodeOf(info), handle: handle, next: f.marks.start(j)}, nil
+	return &file{File: j, root: root, path: path, inode: inodeOf(info), handle: handle}, nil
 }
 
 // nextEntry returns the next entry, nil if there is none. It is valid until the next call. An error is ctx's.
@@ -332,6 +401,11 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 		}
 		if best == nil {
 			return nil, nil, nil
+		}
+		for _, one := range f.open { // a clock that was set back may have hidden it behind another source's
+			if one.loaded && one.head.Seqnum < best.head.Seqnum && one.Source() == best.Source() {
+				best = one
+			}
 		}
 		if at, ok := f.marks.source[best.Source()]; ok && at == (mark{best.head.Seqnum, best.head.Boot, best.head.Realtime}) || f.flushed(best) {
 			f.pass(best) // another file has the same entry

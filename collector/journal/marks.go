@@ -27,23 +27,31 @@ type mark struct {
 }
 
 // replaced reports whether an entry is of a later boot than the mark although its sequence number is not
-// greater: after a loss of power the last entries may be gone from the file, and the next boot gives their
-// sequence numbers again.
+// greater. It is for marks whose entries are gone: after a loss of power the last entries may be missing in a
+// file, and the next boot gives their sequence numbers again.
 func (m mark) replaced(e *journalfile.Entry) bool {
 	return e.Seqnum <= m.seqnum && e.Boot != m.boot && e.Realtime > m.realtime
 }
 
-// start returns the number of the first entry of a file that is not read.
-func (m *marks) start(f *journalfile.File) uint64 {
+// start returns the number of the first entry of a file that is not read. again says that the file's source may
+// have given sequence numbers again.
+func (m *marks) start(f *journalfile.File, again bool) uint64 {
 	at, ok := m.source[f.Source()]
 	if !ok {
 		return f.Search(func(e *journalfile.Entry) bool { return e.Realtime >= m.begin })
 	}
 	n := f.Search(func(e *journalfile.Entry) bool { return e.Seqnum > at.seqnum })
-	for e := (journalfile.Entry{}); n > 0 && f.Entry(n-1, &e) == nil && at.replaced(&e); {
+	for e := (journalfile.Entry{}); again && n > 0 && f.Entry(n-1, &e) == nil && at.replaced(&e); {
 		n--
 	}
 	return n
+}
+
+// in reports whether the entry is in a file.
+func (m mark) in(f *journalfile.File) bool {
+	var e journalfile.Entry
+	n := f.Search(func(e *journalfile.Entry) bool { return e.Seqnum >= m.seqnum })
+	return n < f.Len() && f.Entry(n, &e) == nil && m == mark{e.Seqnum, e.Boot, e.Realtime}
 }
 
 // set notes that an entry of a source is read.

@@ -142,6 +142,10 @@ func (t *Tailer) Run(ctx context.Context) error {
 	for untold := false; ctx.Err() == nil; {
 		began := time.Now()
 		news, failed := t.files.look()
+		if t.files.unsettled > 0 {
+			t.sleep(ctx, unsettled)
+			continue
+		}
 		t.watch()
 		if err := t.drain(ctx); err != nil {
 			break // ctx has ended

@@ -34,11 +34,11 @@ func (w *watcher) close() { _ = w.file.Close() }
 
 // watch watches directories from now on, beside those that it watches already. journald changes the size of a
 // file to the same one after each write, because inotify does not see what is written to mapped memory.
-func (w *watcher) watch(dirs []string) error {
+func (w *watcher) watch(dirs []dir) error {
 	for _, dir := range dirs {
 		var err error
 		closed := w.conn.Control(func(fd uintptr) {
-			_, err = unix.InotifyAddWatch(int(fd), dir, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+			_, err = unix.InotifyAddWatch(int(fd), dir.path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
 		})
 		if closed != nil {
 			return closed
