@@ -402,11 +402,11 @@ func (c *compiler) json(a *JSON) (op, error) {
 		if !c.read(name) {
 			continue
 		}
-		c.slot(name)
+		slot := c.slot(name)
 		text = cmp.Or(text, name)
 		if keys := plainPath(text); keys != nil {
 			o.wanted.want(keys, len(o.targets))
-			o.targets = append(o.targets, name)
+			o.targets = append(o.targets, slot)
 			continue
 		}
 		path, err := compilePath(text)

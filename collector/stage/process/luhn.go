@@ -37,7 +37,8 @@ func (o *luhn) run(r *runner, x *entry, at int) int {
 // maxLuhnDigits is how long a number is at most that Alloy reads.
 const maxLuhnDigits = 19
 
-// replace appends input to b with its numbers replaced that pass the check. changed says whether there are any.
+// replace appends input to b with its numbers replaced that pass the check. If there are none, changed is false,
+// and nothing is appended.
 func (o *luhn) replace(b, input []byte) (_ []byte, changed bool) {
 	var skipped [][]int
 	done := 0 // bytes of input that are in b
@@ -83,7 +84,10 @@ func (o *luhn) replace(b, input []byte) (_ []byte, changed bool) {
 		b = append(b, input[behind-last:behind]...)
 		done, changed = behind, true
 	}
-	return append(b, input[done:]...), changed
+	if !changed {
+		return b, false
+	}
+	return append(b, input[done:]...), true
 }
 
 func within(spans [][]int, start, end int) bool {

@@ -15,7 +15,7 @@ import (
 type jsonStage struct {
 	source        int
 	wanted        tree
-	targets       []string // names of what wanted is for
+	targets       []int    // slots of what wanted is for
 	searched      []search // JMESPath expressions that are no plain paths
 	keys          *regexp.Regexp
 	dropMalformed bool
@@ -73,36 +73,20 @@ func (o *jsonStage) extract(r *runner, x *entry, input []byte) bool {
 	for range o.targets {
 		r.spans = append(r.spans, span{})
 	}
-	s := jsonScanner{line: input, spans: r.spans}
-	var keyed []pair
-	if o.keys != nil {
-		s.each = func(key []byte, v span) {
-			if bytes.IndexByte(key, '\\') >= 0 {
-				key = unescape(nil, key)
-			}
-			if o.keys.Match(key) {
-				keyed = append(keyed, pair{string(key), v})
-			}
-		}
-	}
+	s := jsonScanner{line: input, spans: r.spans, keys: o.keys}
 	if !s.document(&o.wanted) {
 		return false
 	}
-	for i, name := range o.targets {
-		r.set(x, name, r.jsonValue(x, input, r.spans[i]))
+	for i, slot := range o.targets {
+		x.values[slot] = r.jsonValue(x, input, r.spans[i])
 	}
 	if len(o.searched) > 0 {
 		o.search(r, x, input)
 	}
-	for _, k := range keyed {
+	for _, k := range s.keyed {
 		r.set(x, k.key, r.jsonValue(x, input, k.value))
 	}
 	return true
-}
-
-type pair struct {
-	key   string
-	value span
 }
 
 func (o *jsonStage) search(r *runner, x *entry, input []byte) {
@@ -414,12 +398,9 @@ func newDocker() *docker {
 func (o *docker) run(r *runner, x *entry, at int) int {
 	line := x.Line
 	r.spans = append(r.spans[:0], span{}, span{}, span{})
-	s := jsonScanner{line: line, spans: r.spans}
+	s := jsonScanner{line: line, spans: r.spans, fold: true}
 	if !s.document(&o.keys) {
 		return at + 1
-	}
-	if r.spans[dockerLog].end == 0 {
-		o.fold(line, r.spans)
 	}
 	var values [dockerKeys]value
 	for i, v := range r.spans {
@@ -447,16 +428,4 @@ func (o *docker) run(r *runner, x *entry, at int) int {
 		x.setTime(t)
 	}
 	return at + 1
-}
-
-// fold finds keys that are written in another case, as encoding/json does.
-func (o *docker) fold(line []byte, spans []span) {
-	s := jsonScanner{line: line, each: func(key []byte, v span) {
-		for i := range o.keys.children {
-			if bytes.EqualFold(key, []byte(o.keys.children[i].key)) {
-				spans[i] = v
-			}
-		}
-	}}
-	s.document(nil)
 }

@@ -3,7 +3,9 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -62,7 +64,14 @@ type jsonScanner struct {
 	spans []span
 	depth int
 
-	each func(key []byte, v span) // is called with the pairs of the outermost object, if it is not nil
+	fold  bool           // keys may be written in another case, as for encoding/json
+	keys  *regexp.Regexp // of the outermost object that are wanted too; may be nil
+	keyed []pair         // what they have
+}
+
+type pair struct {
+	key   string
+	value span
 }
 
 // document reads a whole text that must be an object, or null. It reports whether it is.
@@ -241,7 +250,7 @@ func (s *jsonScanner) object(i int, t *tree) int {
 		}
 		i = skipSpace(s.line, i+1)
 		start = i
-		wanted := t.child(key)
+		wanted := t.child(key, s.fold)
 		if wanted != nil {
 			wanted.below.forget(s.spans)
 		}
@@ -258,8 +267,13 @@ func (s *jsonScanner) object(i int, t *tree) int {
 				s.spans[target] = span{start, i}
 			}
 		}
-		if outermost && s.each != nil {
-			s.each(key, span{start, i})
+		if outermost && s.keys != nil {
+			if bytes.IndexByte(key, '\\') >= 0 {
+				key = unescape(nil, key)
+			}
+			if s.keys.Match(key) {
+				s.keyed = append(s.keyed, pair{string(key), span{start, i}})
+			}
 		}
 		i = skipSpace(s.line, i)
 		if i == len(s.line) {
@@ -278,7 +292,7 @@ func (s *jsonScanner) object(i int, t *tree) int {
 }
 
 // child returns what is wanted of a key, which is as it stands between its quotes; nil if nothing is.
-func (t *tree) child(key []byte) *branch {
+func (t *tree) child(key []byte, fold bool) *branch {
 	if t == nil || len(t.children) == 0 {
 		return nil
 	}
@@ -286,7 +300,7 @@ func (t *tree) child(key []byte) *branch {
 		key = unescape(nil, key)
 	}
 	for i := range t.children {
-		if c := &t.children[i]; c.key == string(key) {
+		if c := &t.children[i]; c.key == string(key) || fold && strings.EqualFold(c.key, borrow(key)) {
 			return c
 		}
 	}
