@@ -15,6 +15,7 @@ import (
 	"lighter/collector/stage/drop"
 	"lighter/collector/stage/fields"
 	"lighter/collector/stage/logmetrics"
+	"lighter/collector/stage/process"
 	"lighter/discovery/docker"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
@@ -262,7 +263,7 @@ func (v *validation) stage(n Node, args any) {
 	case Drop:
 		field = "drop"
 		_, err = drop.Parse(s.Rules)
-	case Redact, RelabelStreams:
+	case Redact, RelabelStreams, process.Arguments:
 	case Fields:
 		field = "fields"
 		_, err = fields.ParseNamed(s.Fields)

@@ -34,6 +34,7 @@ import (
 	"lighter/collector/position"
 	"lighter/collector/push"
 	"lighter/collector/scrape"
+	"lighter/collector/syslog"
 	"lighter/collector/tail"
 	"lighter/config"
 	"lighter/exporters/budget"
@@ -111,7 +112,9 @@ type Agent struct {
 	found     map[string][]lighter.Target // by discovery
 	unlisted  map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
 	pathBegan map[string]time.Time        // when the plan first had a path, by its prefix
-	watchers  map[string]*watching        // by the prefix of a path that reads files
+	watchers  map[string]*watching        // by the prefix of a path that reads containers' logs from files
+
+	fileWatcher fileWatching
 }
 
 // nodeMetrics are what the parts of all nodes count.
@@ -122,6 +125,7 @@ type nodeMetrics struct {
 	sending *send.Metrics
 	scrape  *scrape.Metrics
 	push    *push.Metrics
+	syslog  *syslog.Metrics
 
 	unlabelled prometheus.Counter
 }
@@ -154,6 +158,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			sending: send.NewMetrics(registry),
 			scrape:  scrape.NewMetrics(registry),
 			push:    push.NewMetrics(registry),
+			syslog:  syslog.NewMetrics(registry),
 			unlabelled: prometheus.NewCounter(prometheus.CounterOpts{
 				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were left out because stages or rules left their stream without labels, which Loki refuses."}),
 		},
@@ -234,6 +239,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.tailers.Stop() // from here nobody appends
 	a.loops.Stop()
 	a.stopWatching(nil)
+	a.fileWatcher.stop()
 	err = errors.Join(err, g.stop(isEndpoint))
 	if asked.Err() == nil {
 		err = cmp.Or(err, context.Cause(ctx))
@@ -286,6 +292,7 @@ func (a *Agent) Close() error {
 		errs = append(errs, g.close())
 	}
 	a.stopWatching(nil)
+	a.fileWatcher.stop()
 	if a.data != nil {
 		errs = append(errs, a.data.close())
 	}

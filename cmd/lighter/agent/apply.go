@@ -109,7 +109,8 @@ func (a *Agent) endReaders(removed, next *graph) {
 		}
 		return len(of) == 0 || j.ID == listenerKey(of[0].source) && !sameListener(of[0].source.Name, old, next) ||
 			slices.ContainsFunc(of, func(p path) bool {
-				return !kept[p.prefix()] || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil
+				return !kept[p.prefix()] || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil ||
+					slices.ContainsFunc(p.stages, func(n config.Node) bool { return removed.part(n.Name) != nil })
 			})
 	})
 	a.loops.End(func(j collector.Job) bool {

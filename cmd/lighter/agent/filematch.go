@@ -9,27 +9,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/collector/file"
 	"lighter/config"
-	"lighter/discovery/glob"
-)
-
-// The labels by which targets name files. The patterns are those of local.file_match of Alloy.
-const (
-	pathLabel    = "__path__"
-	excludeLabel = "__path_exclude__"
 )
 
 // pattern says which files a target means.
 type pattern struct{ path, exclude string }
 
 func patternOf(t lighter.Target) pattern {
-	return pattern{t.Labels.Get(pathLabel), t.Labels.Get(excludeLabel)}
+	return pattern{t.Labels.Get(file.LabelPath), t.Labels.Get(file.LabelPathExclude)}
 }
 
 // fileMatcher finds the files of a node. It looks for them by the clock, in a goroutine of its own, because
@@ -84,9 +79,9 @@ func (m *fileMatcher) targets(in []lighter.Target) (all []lighter.Target) {
 
 // appendFiles appends a target for each file that was found for t.
 func appendFiles(all []lighter.Target, t lighter.Target, files []string) []lighter.Target {
-	for _, file := range files {
+	for _, path := range files {
 		b := labels.NewBuilder(t.Labels)
-		b.Set(pathLabel, file)
+		b.Set(file.LabelPath, path)
 		all = append(all, lighter.Target{Labels: b.Labels(), Container: t.Container})
 	}
 	return all
@@ -114,10 +109,9 @@ func (m *fileMatcher) look() (changed bool) {
 	m.mu.Lock()
 	wanted := slices.Collect(maps.Keys(m.wanted))
 	m.mu.Unlock()
-	now := time.Now()
 	found, failed := map[pattern][]string{}, map[pattern]string{}
 	for _, p := range wanted {
-		files, err := matching(p, m.args.IgnoreOlderThan, now)
+		files, err := matching(p, matchOptions(m.args))
 		if err != nil {
 			failed[p] = err.Error()
 		}
@@ -137,55 +131,49 @@ func (m *fileMatcher) look() (changed bool) {
 	return changed
 }
 
-// matching returns the files that a pattern means, in the order of their names. What cannot be looked at is
-// left out. Files that were not changed for longer than oldest, if that is not 0, are left out too.
-func matching(p pattern, oldest time.Duration, now time.Time) (files []string, err error) {
-	found, err := glob.Find(p.path)
-	if err != nil {
-		return nil, err
+// matching returns the files that a pattern means. With an error there may be more, in folders that cannot be read.
+func matching(p pattern, o file.MatchOptions) (files []string, err error) {
+	found, err := file.Match([]lighter.Target{{Labels: labels.FromStrings(file.LabelPath, p.path, file.LabelPathExclude, p.exclude)}}, o)
+	for _, t := range found {
+		files = append(files, t.Labels.Get(file.LabelPath))
 	}
-	for _, name := range found {
-		if p.exclude != "" {
-			out, err := glob.Match(p.exclude, name)
-			if err != nil {
-				return nil, err
-			}
-			if out {
-				continue
-			}
-		}
-		abs, err := filepath.Abs(name)
-		if err != nil {
-			continue
-		}
-		info, err := os.Stat(abs)
-		if err != nil || info.IsDir() || oldest != 0 && now.Sub(info.ModTime()) > oldest {
-			continue
-		}
-		files = append(files, abs)
-	}
-	slices.Sort(files)
-	return slices.Compact(files), nil
+	return files, err
 }
 
 // lookForFiles is a matcher that looks at once, for whoever asks once.
 func lookForFiles(n config.Node, in []lighter.Target) (all []lighter.Target) {
 	args, _ := n.Args.(config.FileMatch)
-	for _, t := range in {
-		if p := patternOf(t); p.path != "" {
-			files, _ := matching(p, args.IgnoreOlderThan, time.Now())
-			all = appendFiles(all, t, files)
-		}
-	}
+	all, _ = file.Match(in, matchOptions(args)) // what cannot be looked at has no files
 	return all
 }
 
-// isGone reports whether a file was removed: it does not exist, and its folder does. A folder that does not
-// exist may be on a disk that is not mounted.
-func isGone(file string) bool {
-	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-		return false
+func matchOptions(c config.FileMatch) file.MatchOptions {
+	return file.MatchOptions{IgnoreOlderThan: c.IgnoreOlderThan}
+}
+
+// isGone reports whether the file of a log was removed: it does not exist, and its folder does. A folder that
+// does not exist may be on a disk that is not mounted.
+func isGone(log string) bool {
+	for _, name := range []string{log, withoutHash(log)} {
+		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
+			return false
+		}
 	}
-	info, err := os.Stat(filepath.Dir(file))
-	return err == nil && info.IsDir()
+	return true
+}
+
+// withoutHash returns the path of a log whose key has a hash, by which file.Sources tells apart two logs of one
+// file: it is behind an @ at the end. A path may end in the same way.
+func withoutHash(log string) string {
+	path, hash := log, ""
+	if i := strings.LastIndexByte(log, '@'); i > 0 {
+		path, hash = log[:i], log[i+1:]
+	}
+	if len(hash) != 16 {
+		return log
+	}
+	return path
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/collector/file"
 	"lighter/collector/position"
 	"lighter/config"
 )
@@ -36,7 +37,7 @@ func fileTargets(targets ...map[string]string) (all []lighter.Target) {
 
 func pathsOf(targets []lighter.Target) (all []string) {
 	for _, t := range targets {
-		all = append(all, filepath.Base(t.Labels.Get(pathLabel))+" "+t.Labels.Get("job"))
+		all = append(all, filepath.Base(t.Labels.Get(file.LabelPath))+" "+t.Labels.Get("job"))
 	}
 	return all
 }
@@ -50,8 +51,8 @@ func TestFileMatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := fileTargets(
-		map[string]string{pathLabel: dir + "/*.log", excludeLabel: dir + "/b*", "job": "logs"},
-		map[string]string{pathLabel: dir + "/sub/c.log", "job": "sub"},
+		map[string]string{file.LabelPath: dir + "/*.log", file.LabelPathExclude: dir + "/b*", "job": "logs"},
+		map[string]string{file.LabelPath: dir + "/sub/c.log", "job": "sub"},
 		map[string]string{"job": "no path"},
 	)
 	m := newFileMatcher(config.FileMatch{SyncPeriod: time.Hour, IgnoreOlderThan: time.Minute}, nil, slog.New(slog.DiscardHandler))
@@ -92,7 +93,7 @@ func TestFileMatcherRuns(t *testing.T) {
 		defer close(ended)
 		m.run(ctx, func(context.Context) { changed <- struct{}{} })
 	}()
-	in := fileTargets(map[string]string{pathLabel: dir + "/*.log"})
+	in := fileTargets(map[string]string{file.LabelPath: dir + "/*.log"})
 	m.targets(in)
 	<-changed
 	if got := pathsOf(m.targets(in)); !slices.Equal(got, []string{"a.log "}) {

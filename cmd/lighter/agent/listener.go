@@ -40,11 +40,11 @@ const (
 )
 
 // listener returns the listener of a source, with the server that is made for the Logs of its paths.
-func (a *Agent) listener(r reading, made func(logs []lighter.Logs, logger *slog.Logger) server) *listener {
+func (a *Agent) listener(g *graph, r reading, made func(logs []lighter.Logs, logger *slog.Logger) server) *listener {
 	l := &listener{name: r.source.Name, logger: a.o.Logger.With("source", r.source.Name)}
 	var logs []lighter.Logs
 	for _, p := range r.paths {
-		one := &countedLogs{chain: a.readingChain(r, p, 0)}
+		one := &countedLogs{chain: a.readingChain(g, r, p, 0)}
 		l.logs, logs = append(l.logs, one), append(logs, one)
 	}
 	l.server = func() server { return made(logs, l.logger) }

@@ -152,7 +152,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
-			o.Logs = a.chain(f.path, stage.Log{Service: t.labels.Get("service"), Container: c.Name}, logStages{
+			o.Logs = a.chain(g, f.path, stage.Log{Service: t.labels.Get("service"), Container: c.Name}, logStages{
 				labels: t.labels, key: f.path.key(c.ID), positions: o.Positions, maxLine: o.MaxLineBytes, logger: a.o.Logger.With("container", c.Name),
 			})
 			if f.from == readFile {

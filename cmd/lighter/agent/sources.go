@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
 	"lighter/collector"
+	"lighter/collector/file"
 	"lighter/collector/journal"
 	"lighter/collector/push"
 	"lighter/collector/stage"
+	"lighter/collector/stage/process"
+	"lighter/collector/syslog"
 	"lighter/collector/tail"
 	"lighter/config"
 	"lighter/exporters/loki"
@@ -26,8 +28,13 @@ const (
 	ownLog     = "agent"
 )
 
-// isFileLog reports whether a log is a file.
+// isFileLog reports whether a log is a file that can be found again by its path alone.
 func isFileLog(log string) bool { return strings.HasPrefix(log, "/") }
+
+// isContainerLog reports whether a log is a container's, which is called by its id.
+func isContainerLog(log string) bool {
+	return len(log) == 64 && strings.Trim(log, "0123456789abcdef") == ""
+}
 
 // logOf returns the log of a key, which is "source/path/log".
 func logOf(key string) string {
@@ -43,23 +50,16 @@ func logOf(key string) string {
 type reading struct {
 	key    string // of its job and, if it has one, of its position
 	source config.Node
-	paths  []path        // one, but for a listener
-	file   string        // the path of a file
-	labels labels.Labels // of a file's target
+	paths  []path // one, but for a listener
+	file   file.Source
 }
 
 // readings adds to all what a source that reads no containers' logs has to read for one of its paths.
 func readings(plan *config.Plan, p path, targets []lighter.Target, all map[string]reading) {
 	switch p.source.Args.(type) {
 	case config.FileSource:
-		for _, t := range targets {
-			file, err := filepath.Abs(t.Labels.Get(pathLabel))
-			if t.Labels.Get(pathLabel) == "" || err != nil {
-				continue
-			}
-			if _, twice := all[p.key(file)]; !twice {
-				all[p.key(file)] = reading{key: p.key(file), source: p.source, paths: []path{p}, file: file, labels: t.Labels}
-			}
+		for _, f := range file.Sources(targets) {
+			all[p.key(f.Key)] = reading{key: p.key(f.Key), source: p.source, paths: []path{p}, file: f}
 		}
 	case config.JournalSource:
 		all[p.key(journalLog)] = reading{key: p.key(journalLog), source: p.source, paths: []path{p}}
@@ -103,7 +103,7 @@ func (r reading) kind() string {
 func (r reading) name() string {
 	switch c := r.source.Args.(type) {
 	case config.FileSource:
-		return r.file
+		return r.file.Path
 	case config.JournalSource:
 		return cmp.Or(c.Path, "the journal of systemd")
 	case config.SyslogSource:
@@ -120,7 +120,7 @@ func (r reading) name() string {
 
 // log says what the stages of a reading are made for.
 func (r reading) log() stage.Log {
-	l := r.labels
+	l := r.file.Labels
 	switch c := r.source.Args.(type) {
 	case config.JournalSource:
 		l = journalLabels(r.source, c)
@@ -141,9 +141,7 @@ func (r reading) log() stage.Log {
 func (r reading) stream() labels.Labels {
 	switch r.source.Args.(type) {
 	case config.FileSource:
-		b := labels.NewBuilder(r.labels)
-		b.Set("filename", r.file)
-		return sentLabels(b)
+		return r.file.Labels
 	case config.AgentLog:
 		return ownLogStream
 	}
@@ -159,8 +157,8 @@ func (a *Agent) readingJob(r reading) collector.Job {
 	}
 	return collector.Job{
 		ID:      r.key,
-		Version: version + r.labels.String(),
-		New:     func() (collector.Runner, error) { return a.reader(r) },
+		Version: version + r.file.Labels.String(),
+		New:     func() (collector.Runner, error) { return a.reader(g, r) },
 	}
 }
 
@@ -168,14 +166,20 @@ func (a *Agent) readingJob(r reading) collector.Job {
 var errNoReader = errors.New("there is no reader for this kind of source")
 
 // reader makes what reads.
-func (a *Agent) reader(r reading) (collector.Runner, error) {
+func (a *Agent) reader(g *graph, r reading) (collector.Runner, error) {
 	switch c := r.source.Args.(type) {
 	case config.PushSource:
-		return a.listener(r, func(logs []lighter.Logs, logger *slog.Logger) server {
+		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
 			return push.New(push.Options{
 				Listen: c.Listen, Labels: c.Labels, Rules: c.Rules, UseIncomingTimestamp: c.UseIncomingTimestamp, MaxBodyBytes: c.MaxBodyBytes,
 				Logs: logs, Metrics: a.metrics.push, Logger: logger,
 			})
+		}), nil
+	case config.FileSource:
+		return a.fileTailer(g, r, r.paths[0], c), nil
+	case config.SyslogSource:
+		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
+			return syslog.New(syslog.Options{Listeners: syslogListeners(c), Rules: c.Rules, Logs: logs, Metrics: a.metrics.syslog, Logger: logger})
 		}), nil
 	case config.JournalSource:
 		matches, err := journal.ParseMatches(c.Matches)
@@ -185,13 +189,40 @@ func (a *Agent) reader(r reading) (collector.Runner, error) {
 		return journal.New(journal.Options{
 			Path: c.Path, MaxAge: c.MaxAge, Matches: matches, JSON: c.JSON,
 			Labels: journalLabels(r.source, c), Rules: c.Rules, MaxLineBytes: c.MaxLineBytes,
-			Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(r, r.paths[0], c.MaxLineBytes),
+			Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(g, r, r.paths[0], c.MaxLineBytes),
 			Metrics: a.tailing.Metrics, Logger: a.o.Logger.With("source", r.source.Name),
 		}), nil
 	case config.AgentLog:
-		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(r, r.paths[0], 0)}, nil
+		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(g, r, r.paths[0], 0)}, nil
 	}
 	return nil, fmt.Errorf("source %q: %w", r.source.Name, errNoReader)
+}
+
+func syslogListeners(c config.SyslogSource) (all []syslog.Listener) {
+	for _, l := range c.Listeners {
+		all = append(all, syslog.Listener{
+			Address: l.Address, Protocol: l.Protocol, Format: l.Format, IdleTimeout: l.IdleTimeout, LabelStructuredData: l.LabelStructuredData,
+			Labels: l.Labels, UseIncomingTimestamp: l.UseIncomingTimestamp, UseRFC5424Message: l.UseRFC5424Message,
+			RFC3164DefaultToYear: l.RFC3164DefaultToYear, MaxMessageBytes: l.MaxMessageBytes, NullDelimiter: l.NullDelimiter,
+			CertFile: l.CertFile, KeyFile: l.KeyFile, CAFile: l.CAFile,
+		})
+	}
+	return all
+}
+
+// fileTailer makes what reads a file.
+func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource) *file.Tailer {
+	o := a.tailing
+	o.Positions = a.positionsOf(p)
+	o.KeyPrefix = p.prefix()
+	o.MaxLineBytes = c.MaxLineBytes
+	o.Begin = a.pathBegan[p.prefix()].UnixNano()
+	o.Logs = a.readingChain(g, r, p, c.MaxLineBytes)
+	return file.New(r.file.Path, lighter.NewStream(r.file.Labels), file.Options{
+		Options: o, Watcher: a.fileWatcher.watcher, Reads: g.part(p.endpoint).reads, Key: r.file.Key,
+		FromEnd: c.FromEnd, Encoding: c.Encoding, Decompression: c.Decompression, InitialDelay: c.InitialDelay,
+		MinPoll: c.MinPoll, MaxPoll: c.MaxPoll, Legacy: g.part(r.source.Name).legacy,
+	})
 }
 
 // journalLabels returns what the entries of a journal are labelled with before the rules. As with Alloy, the
@@ -201,13 +232,13 @@ func journalLabels(source config.Node, c config.JournalSource) labels.Labels {
 }
 
 // readingChain returns the stages of a reading on one of its paths.
-func (a *Agent) readingChain(r reading, p path, maxLine int) *stage.Chain {
-	m := logStages{labels: r.labels, key: r.key, maxLine: maxLine, logger: a.o.Logger.With("source", r.source.Name)}
+func (a *Agent) readingChain(g *graph, r reading, p path, maxLine int) *stage.Chain {
+	m := logStages{labels: r.file.Labels, key: r.key, maxLine: maxLine, logger: a.o.Logger.With("source", r.source.Name)}
 	switch r.source.Args.(type) {
 	case config.FileSource, config.JournalSource:
 		m.positions = a.positionsOf(p)
 	}
-	return a.chain(p, r.log(), m)
+	return a.chain(g, p, r.log(), m)
 }
 
 // reporter is a reader that says what it does.
@@ -225,7 +256,7 @@ func mayLabel(p path) bool {
 	for _, n := range p.stages {
 		for _, args := range n.Args.(config.Stages).List {
 			switch args.(type) {
-			case config.RelabelStreams:
+			case config.RelabelStreams, process.Arguments:
 				return true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"lighter/collector/stage/fields"
 	"lighter/collector/stage/logmetrics"
 	"lighter/collector/stage/multiline"
+	"lighter/collector/stage/process"
 	"lighter/collector/stage/redact"
 	"lighter/config"
 )
@@ -27,6 +28,8 @@ type stages struct {
 	joined   *multiline.Metrics
 	dropped  *drop.Metrics
 	counted  *logmetrics.Set
+
+	processed *process.Shared
 }
 
 // newStages makes what the stages of a plan share, and of those that come after it.
@@ -36,6 +39,8 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 		redacted: redact.NewMetrics(registry),
 		joined:   multiline.NewMetrics(registry),
 		dropped:  drop.NewMetrics(registry),
+
+		processed: process.NewShared(registry),
 	}
 	o := logmetrics.Options{Logger: logger}
 	for _, list := range config.All[config.Stages](p) {
@@ -61,13 +66,13 @@ func (s *stages) forget(before, wanted map[string]bool) {
 
 // chain returns the stages of a log on a path, and the path's endpoint behind them. positions is nil for a
 // source that has none.
-func (a *Agent) chain(p path, log stage.Log, m logStages) *stage.Chain {
+func (a *Agent) chain(g *graph, p path, log stage.Log, m logStages) *stage.Chain {
 	m.stages, m.count = &a.stages, p.first
 	var state []byte
 	if m.positions != nil {
 		state = m.positions.State(m.key)
 	}
-	return stage.NewChain(a.ending(p), log, state, m.makers(p)...)
+	return stage.NewChain(a.ending(g, p), log, state, m.makers(g, p)...)
 }
 
 // logStages makes the stages of one log.
@@ -83,10 +88,13 @@ type logStages struct {
 
 // makers returns the makers of the stages of a log on a path, in their order. A container's own label that
 // does not parse is logged, and has no effect.
-func (s *logStages) makers(p path) (all []stage.Maker) {
+func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
 	for _, n := range p.stages {
+		shared := g.part(n.Name)
 		for i, args := range n.Args.(config.Stages).List {
-			if one, ok := s.maker(n.Name, i, args); ok {
+			if shared != nil && shared.pipelines[i] != nil {
+				all = append(all, shared.pipelines[i].Maker())
+			} else if one, ok := s.maker(args); ok {
 				all = append(all, one)
 			}
 		}
@@ -94,8 +102,44 @@ func (s *logStages) makers(p path) (all []stage.Maker) {
 	return all
 }
 
-// maker returns the maker of the i-th stage of a node; ok is false if there is nothing to do for the log.
-func (s *logStages) maker(node string, i int, args any) (_ stage.Maker, ok bool) {
+// pipelines makes those stages of a node that all logs share, by their index; the others are nil. It returns
+// nil if there are none.
+func (s *stages) pipelines(node string, list []any) (all []*process.Pipeline, err error) {
+	for i, args := range list {
+		o := process.Options{Name: node, Metrics: s.processed}
+		if len(list) > 1 {
+			o.Name = fmt.Sprintf("%s/%d", node, i) // names are unique in a chain
+		}
+		var one *process.Pipeline
+		switch c := args.(type) {
+		case config.RelabelStreams:
+			one = process.Relabel(c.Rules, o)
+		case process.Arguments:
+			if one, err = process.New(c, o); err != nil {
+				closePipelines(all)
+				return nil, err
+			}
+		default:
+			continue
+		}
+		if all == nil {
+			all = make([]*process.Pipeline, len(list))
+		}
+		all[i] = one
+	}
+	return all, nil
+}
+
+func closePipelines(all []*process.Pipeline) {
+	for _, p := range all {
+		if p != nil {
+			p.Close()
+		}
+	}
+}
+
+// maker returns the maker of a stage; ok is false if there is nothing to do for the log.
+func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 	switch c := args.(type) {
 	case config.Multiline:
 		return s.multiline(c)

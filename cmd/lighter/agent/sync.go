@@ -198,10 +198,7 @@ func (a *Agent) forgetGone() {
 			return
 		}
 	}
-	ofContainer := func(key string) bool {
-		log := logOf(key)
-		return log != eventsLog && log != journalLog && !isFileLog(log)
-	}
+	ofContainer := func(key string) bool { return isContainerLog(logOf(key)) }
 	exists := func(key string) bool {
 		id := logOf(key)
 		_, ok := a.containers.Container(id)

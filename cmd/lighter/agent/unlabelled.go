@@ -47,8 +47,7 @@ func (a *Agent) sayUnlabelled(before, wanted map[string]followed) {
 
 // ending returns the endpoint of a path. If stages may leave a stream without labels, those of its entries
 // are left out that Loki would refuse, and others with them.
-func (a *Agent) ending(p path) lighter.Logs {
-	g := a.graph.Load()
+func (a *Agent) ending(g *graph, p path) lighter.Logs {
 	end := a.counted(g.part(p.endpoint))
 	_, ofContainers := p.source.Args.(config.LogSource)
 	if sendsUnlabelled(g.plan, p.endpoint) || ofContainers && !mayLabel(p) {
