@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
 	"lighter/config"
 	"lighter/config/alloy"
@@ -128,7 +130,8 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		return c.refuse(ctx, err)
 	}
 	plan := first.plan
-	logger := newLogger(c.stderr, plan.Agent.LogFormat, plan.Agent.LogLevel)
+	own := agent.NewOwnLog()
+	logger := newLogger(io.MultiWriter(own, c.stderr), plan.Agent.LogFormat, plan.Agent.LogLevel)
 	for _, w := range first.warnings {
 		logger.Warn(w)
 	}
@@ -144,6 +147,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	event := "startup_failed"
 	err = serveAgent(ctx, first, serveOptions{
 		logger:   logger,
+		own:      own,
 		uiPrefix: flags.uiPrefix,
 		listening: func(s *web.Server) {
 			event = "failed" // whatever fails now does so in a running agent

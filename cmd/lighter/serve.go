@@ -18,6 +18,7 @@ import (
 // serveOptions are what an agent and its server are run with, beside the configuration.
 type serveOptions struct {
 	logger    *slog.Logger
+	own       *agent.OwnLog              // what the logger writes to, for plans that ship it; may be nil
 	uiPrefix  string                     // a path below which the server is reached too
 	listening func(*web.Server)          // is called once the server has its address
 	read      func() (configured, error) // reads the configuration again; nil if there is nothing to read
@@ -32,7 +33,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 	defer signal.Stop(hangups)
 	var server *web.Server
 	b := currentBuild()
-	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }})
+	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }, OwnLog: o.own})
 	if err != nil {
 		return err
 	}
