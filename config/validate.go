@@ -228,6 +228,9 @@ func (v *validation) arguments(n Node) {
 		case args.Timeout <= 0 || args.Timeout > args.Interval:
 			v.wrong(n, "timeout", "want more than 0 and at most the interval, which is %s", args.Interval)
 		}
+		if err := args.Check(); err != nil {
+			v.wrong(n, "arguments", "%w", err)
+		}
 		v.http(n, args.HTTP)
 	}
 }

@@ -80,7 +80,7 @@ func (r *reader) takePoint(own *memo.Exception, again bool, encoded [][]byte, on
 	s := own.State
 	if one.time > s.Last {
 		s.Last = one.time
-		s.Live = !one.timed // a target that says when does not say how long: no marker, as in Prometheus
+		s.Live = !one.timed || r.cfg.TrackStaleness // a target that says when does not say how long
 		s.Kind = one.kind()
 		start := r.startOf(own, one.time)
 		r.out.point = one.append(r.out.point[:0], start)
