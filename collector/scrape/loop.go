@@ -66,6 +66,12 @@ type Packer interface {
 	AppendPacked(dst []byte, b lighter.Block) []byte
 }
 
+// Chooser is a Sink that does not take all that samples may have.
+type Chooser interface {
+	// Takes reports whether the sink takes exemplars, and whether it takes native histograms.
+	Takes() (exemplars, histograms bool)
+}
+
 // Options are what the loops of a scrape share; a Loop owns none of it. All but OverTargetLimit, Failures and
 // Observe are required.
 type Options struct {

@@ -95,7 +95,7 @@ func (r *report) add(out *blocks, at int64, o outcome) {
 		}
 		s.Last, s.Live = at, true
 		out.point = appendSample(out.point[:0], reported[i].value(o), at, 0)
-		out.addPoint(s.encoded, false)
+		out.addPoint(s.encoded, memo.Float, len(out.point), false)
 	}
 }
 

@@ -115,15 +115,17 @@ func New(c Config, o Options) (*Endpoint, error) {
 		counted = append(counted, r.reason)
 	}
 	common, err := endpoint.New(endpoint.Options{
-		Name:     c.Name,
-		URL:      c.URL,
-		HTTP:     c.HTTP,
-		Proxy:    c.Proxy,
-		Headers:  c.Headers,
-		Timeout:  c.Timeout,
-		Client:   o.Client,
-		Protocol: protocol{o.UserAgent},
-		Backend:  "Loki",
+		Name:       c.Name,
+		URL:        c.URL,
+		HTTP:       c.HTTP,
+		Proxy:      c.Proxy,
+		Headers:    c.Headers,
+		Timeout:    c.Timeout,
+		MinBackoff: c.MinBackoff,
+		MaxBackoff: c.MaxBackoff,
+		Client:     o.Client,
+		Protocol:   protocol{o.UserAgent},
+		Backend:    "Loki",
 		Words: endpoint.Words{
 			Items:  "log lines",
 			Full:   "reading stops until the endpoint takes data again, and Docker keeps the lines",
