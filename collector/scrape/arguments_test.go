@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -381,4 +382,38 @@ func TestHistogramArguments(t *testing.T) {
 			})
 		})
 	}
+}
+
+// choosy is a sink that does not take all that samples may have.
+type choosy struct {
+	recorder
+	all bool
+}
+
+func (c *choosy) Takes() (exemplars, histograms bool) { return c.all, c.all }
+
+// Of two sinks of one scrape, each gets what it takes.
+func TestSinksThatLeaveOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		shop(reg)
+		cfg := testConfig()
+		cfg.NativeHistograms = true
+		all, bare := &choosy{all: true}, &choosy{}
+		l := mustNew(t, target(), cfg, instrumented(reg), all, bare)
+		l.once(t, false)
+		var want []sample
+		for _, s := range all.take() {
+			if !strings.Contains(s.Value, "histogram") && !strings.Contains(s.Series, "scrape_duration") {
+				want = append(want, s)
+			}
+		}
+		got := slices.DeleteFunc(bare.take(), func(s sample) bool { return strings.Contains(s.Series, "scrape_duration") })
+		if diff := cmp.Diff(want, got); diff != "" || len(got) == 0 {
+			t.Errorf("samples (-want +got):\n%s", diff)
+		}
+		if len(all.exemplars) == 0 || len(bare.exemplars) > 0 {
+			t.Errorf("exemplars %v and %v, want some and none", all.exemplars, bare.exemplars)
+		}
+	})
 }
