@@ -211,7 +211,11 @@ func (v *validation) arguments(n Node) {
 			v.wrong(n, "interval", "want more than 0")
 		}
 	case HostMetrics:
-		if args.Root == "" && args.Unix == nil {
+		if args.Unix != nil {
+			if err := args.Unix.Check(); err != nil {
+				v.wrong(n, "arguments", "%w", err)
+			}
+		} else if args.Root == "" {
 			v.wrong(n, "root", "want the directory where the host's root is mounted")
 		}
 	case loki.Config:

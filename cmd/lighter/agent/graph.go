@@ -122,12 +122,26 @@ func (a *Agent) make(n *node) error {
 		n.part = &part{source: static.New(c.Targets)}
 	case config.Self:
 		n.part = &part{source: pageSource{a: a, page: selfPage, job: selfJob, withPort: true}}
+		if c.Job != "" {
+			n.part.source = exporterSource(a, n.Name, selfPage, c.Job)
+		}
 	case config.LogMetricsPage:
 		n.part = &part{source: pageSource{a: a, page: countPage, job: countJob}}
 	case config.ContainerMetrics:
 		u := newUsage(a, c, pageOf(n.Name))
-		n.part = &part{usage: u, source: pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}}
+		source := pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}
+		if c.CAdvisor != nil {
+			source = exporterSource(a, n.Name, pageOf(n.Name), cadvisorJob)
+			source.run = u.run
+		}
+		n.part = &part{usage: u, source: source}
 	case config.HostMetrics:
+		if c.Unix != nil {
+			source := exporterSource(a, n.Name, pageOf(n.Name), unixJob)
+			source.named = func(string) { a.addHostPage(pageOf(n.Name), c, "") }
+			n.part = &part{source: source}
+			break
+		}
 		n.part = &part{source: pageSource{a: a, page: pageOf(n.Name), job: hostJob, named: func(name string) { a.addHostPage(pageOf(n.Name), c, name) }}}
 	case scrape.Config:
 		c.Name = n.Name
