@@ -10,6 +10,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"lighter/collector/containers"
 	"lighter/collector/scrape"
 	"lighter/collector/stage/drop"
 	"lighter/collector/stage/fields"
@@ -209,6 +210,11 @@ func (v *validation) arguments(n Node) {
 		v.engine(n, args.Engine)
 		if args.Interval <= 0 {
 			v.wrong(n, "interval", "want more than 0")
+		}
+		if c := args.CAdvisor; c != nil {
+			if err := (&containers.CAdvisor{Enabled: c.Enabled, Disabled: c.Disabled}).Check(); err != nil {
+				v.wrong(n, "arguments", "%w", err)
+			}
 		}
 	case HostMetrics:
 		if args.Unix != nil {
