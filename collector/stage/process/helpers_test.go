@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,13 +19,17 @@ import (
 
 // sink keeps what it gets, and lets go of it at once unless it holds.
 type sink struct {
-	holds   bool
+	holds bool
+
+	mu      sync.Mutex // a clock appends too
 	held    []*lighter.Batch
 	batches int
 	got     []string
 }
 
 func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.batches++
 	for i := range b.Entries {
 		s.got = append(s.got, show(b, &b.Entries[i]))
