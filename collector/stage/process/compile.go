@@ -247,7 +247,6 @@ func (c *compiler) stage(s Stage) (op, error) {
 	switch {
 	case s.CRI != nil:
 		c.holds = true
-		c.slot("flags")
 		return &cri{max: s.CRI.MaxPartialLines, size: int(min(s.CRI.MaxPartialLineSize, 1<<40)), cut: s.CRI.MaxPartialLineSizeTruncate,
 			flushed: c.metrics.counter(c.metrics.criFlushed, c.name), tooLong: c.metrics.counter(c.metrics.criTruncated, c.name)}, nil
 	case s.Decolorize != nil:

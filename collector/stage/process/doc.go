@@ -8,8 +8,6 @@ import (
 	"slices"
 )
 
-const defaultMetricsPrefix = "loki_process_custom_"
-
 // sorted returns the pairs of a map in the order of their keys.
 func sorted[V any](m map[string]V) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
