@@ -29,9 +29,10 @@ loki_process_dropped_lines_total{reason="drop_stage"} 2`},
 		"limit": {"stage.limit {\n\trate = 0.001\n\tburst = 1\n\tdrop = true\n\tby_label_name = \"app\"\n}", []string{"a", "b", "c"},
 			`loki_process_dropped_lines_by_label_total{label_name="app",label_value="x"} 2
 loki_process_dropped_lines_total{reason="ratelimit_drop_stage"} 2`},
-		"sampling": {`stage.sampling { rate = 0 }`, []string{"a"}, `loki_process_dropped_lines_total{reason="sampling_stage"} 1`},
-		"truncate": {"stage.truncate {\n\trule { limit = \"1B\" }\n\trule {\n\t\tlimit = \"1B\"\n\t\tsource_type = \"label\"\n\t}\n}", []string{"aa", "b", "cc"}, `loki_process_truncated_fields_total{field="line"} 2`},
-		"cri":      {"stage.cri {\n\tmax_partial_line_size = 1\n\tmax_partial_line_size_truncate = true\n}", []string{"t stdout P abc"}, `loki_process_cri_lines_truncated_total 1`},
+		"malformed JSON": {"stage.json {\n\texpressions = {a = \"\"}\n\tdrop_malformed = true\n}", []string{"a", "{}"}, `loki_process_dropped_lines_total{reason="json_drop_malformed"} 1`},
+		"sampling":       {`stage.sampling { rate = 0 }`, []string{"a"}, `loki_process_dropped_lines_total{reason="sampling_stage"} 1`},
+		"truncate":       {"stage.truncate {\n\trule { limit = \"1B\" }\n\trule {\n\t\tlimit = \"1B\"\n\t\tsource_type = \"label\"\n\t}\n}", []string{"aa", "b", "cc"}, `loki_process_truncated_fields_total{field="line"} 2`},
+		"cri":            {"stage.cri {\n\tmax_partial_line_size = 1\n\tmax_partial_line_size_truncate = true\n}", []string{"t stdout P abc"}, `loki_process_cri_lines_truncated_total 1`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPipe(t, c.stages, labels.FromStrings("app", "x"))
