@@ -62,7 +62,8 @@ type Tailer struct {
 	machine func() string
 	notify  func() (*watcher, error)
 
-	text     []byte // of the fields of an entry
+	want     func(name []byte) bool // wants
+	text     []byte                 // of the fields of an entry
 	offsets  []uint64
 	fields   []field
 	internal []field // those that rules read
@@ -122,6 +123,7 @@ func New(o Options) *Tailer {
 		machine: machineID,
 		notify:  newWatcher,
 	}
+	t.want = t.wants
 	if o.Path == "" {
 		t.roots = []string{persistent, runtime}
 	}
@@ -389,7 +391,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 		from := len(t.text)
 		limit := max(min(t.o.MaxLineBytes+1, room-from), 0) // one byte more shows that the line is to be cut
 		var cut bool
-		t.text, cut, err = one.Field(at, t.text, limit, t.wants)
+		t.text, cut, err = one.Field(at, t.text, limit, t.want)
 		if err != nil {
 			t.files.unreadable(one, err)
 			continue
