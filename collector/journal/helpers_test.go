@@ -259,3 +259,12 @@ func (s *streams) wait(tb testing.TB, n int) {
 		}
 	}
 }
+
+// full is a lighter.Logs without room.
+type full struct{ asked chan struct{} }
+
+func (f *full) Append(ctx context.Context, _ *lighter.Batch) error {
+	f.asked <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
