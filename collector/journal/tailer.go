@@ -148,11 +148,11 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.sleep(ctx, unsettled)
 			continue
 		}
-		t.watch()
+		fresh := t.watch()
 		if err := t.drain(ctx); err != nil {
 			break // ctx has ended
 		}
-		if t.files.bounded {
+		if t.files.bounded || fresh { // or something was written before inotify told of it
 			continue
 		}
 		t.report(failed)
@@ -170,7 +170,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 		if t.watcher == nil || untold {
 			wait = t.pace.alone
 		}
-		if failed != nil {
+		if failed != nil && len(t.files.open) == 0 {
 			wait = retry
 			retry = min(2*retry, maxRetry)
 		}
@@ -241,16 +241,18 @@ func (t *Tailer) end() {
 	t.cursor.Done()
 }
 
-// watch has inotify tell of the directories that there are now.
-func (t *Tailer) watch() {
+// watch has inotify tell of the directories that there are now, and reports whether one of them is new.
+func (t *Tailer) watch() (fresh bool) {
 	if t.watcher == nil {
-		return
+		return false
 	}
-	if err := t.watcher.watch(t.files.dirs); err != nil {
+	fresh, err := t.watcher.watch(t.files.dirs)
+	if err != nil {
 		t.watcher.close()
 		t.watcher = nil
 		t.noInotify(err)
 	}
+	return fresh
 }
 
 func (t *Tailer) noInotify(err error) {
