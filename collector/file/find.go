@@ -2,7 +2,6 @@ package file
 
 import (
 	"cmp"
-	"fmt"
 	"errors"
 	"io/fs"
 	"os"
@@ -27,14 +26,7 @@ func (t *Tailer) open() (bool, error) {
 			return false, err
 		}
 		t.over = false
-		t0 := fmt.Sprint(t.ended, t.visit0(), t.offset)
 		found, done, err := t.choose(s, try < maxTries)
-		n, pn := "", ""
-		if found != nil { n = found.name[len(t.path)-7:] }
-		if s != nil { pn = fmt.Sprint(s.inode, " ", s.size) }
-		d := ""
-		for _, f := range t.scan() { d += fmt.Sprint(f.name[len(t.path)-7:], ":", f.inode, ":", f.size, " ") }
-		t.feed.Logger.Info("CHOOSE", "found", n, "path", pn, "err", err, "at", fmt.Sprint(t.at,"/",len(t.trail)), "offset", t.offset, "ended", t.ended, "was", t0, "dir", d)
 		if s != nil && found != s {
 			s.close()
 		}
@@ -248,6 +240,10 @@ func (t *Tailer) advance(dir files, s *source) bool {
 		t.offset, t.mark, t.ended, t.was = t.visit().begin(), position.Bookmark{}, false, look{}
 		return true
 	}
+	if next := t.anew(dir); next.exists {
+		t.add(next, 0)
+		return true
+	}
 	if next := t.between(dir, t.was); next.exists {
 		t.add(next, 0)
 		return true
@@ -257,6 +253,25 @@ func (t *Tailer) advance(dir files, s *source) bool {
 	}
 	t.add(s.look, 0)
 	return true
+}
+
+// anew returns the file of the present visit if that was cut off, written anew and renamed.
+func (t *Tailer) anew(dir files) look {
+	for _, f := range dir {
+		if f.name == t.path || !t.visit().is(f.look) {
+			continue
+		}
+		s, err := openSource(f.name, t.o.Decompression)
+		if s == nil || err != nil {
+			continue // it cannot be read by the next visit either
+		}
+		holds, err := t.holds(s)
+		s.close()
+		if s.same(f.look) && !holds && err == nil {
+			return f.look
+		}
+	}
+	return look{}
 }
 
 // between returns the file that was begun after another one, if that one was renamed and there is one
@@ -399,5 +414,3 @@ func (t *Tailer) use(s *source, away bool) error {
 	t.forgetPassing()
 	return nil
 }
-
-func (t *Tailer) visit0() string { if len(t.trail)==0 { return "" }; v := t.visit(); return fmt.Sprint(v.Inode, " head ", v.HeadBytes, " begin ", v.begin(), " until ", v.Until) }
