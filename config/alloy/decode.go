@@ -172,8 +172,33 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	if elem(t) == duration && strings.Contains(message, "should be string") {
 		return `want a duration, such as "30s" or "1m30s", in quotes`
 	}
+	if l, ok := a.Value.(*ast.LiteralExpr); ok {
+		message = strings.TrimPrefix(message, l.Value+" ")
+	}
 	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
-	return strings.ReplaceAll(message, "got capsule", "got a value of another component")
+	if m := wrongType.FindStringSubmatch(message); m != nil {
+		text := fmt.Sprintf("want %s, got %s", typeNames[m[1]], typeNames[m[2]])
+		if !strings.HasPrefix(message, m[0]) { // it says of which part of the value
+			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], typeNames[m[1]])
+		}
+		message = strings.Replace(message, m[0], text, 1)
+	}
+	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
+	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
+}
+
+// wrongType matches what the library says of a value that is of another type.
+var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
+
+var typeNames = map[string]string{
+	"array":    "a list",
+	"bool":     "true or false",
+	"capsule":  "a value of another component",
+	"function": "a function",
+	"null":     "null",
+	"number":   "a number",
+	"object":   "an object",
+	"string":   "a text in quotes",
 }
 
 // capsuleType matches a capsule as the library names it.
@@ -198,9 +223,15 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		if m := environmentVariable.FindStringSubmatch(text); m != nil {
 			return fmt.Sprintf("an Alloy file does not expand %s; write sys.env(%q), without quotes around it", m[0], m[1])
 		}
-	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "should be array"):
+	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "want a list"):
 		return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
-	case strings.Contains(message, "secrets may not be converted into strings"):
+	case strings.Contains(message, typeNames["capsule"]):
+		for _, c := range chains(a.Value) {
+			if last := c.parts[len(c.parts)-1]; last == "targets" || last == "output" {
+				return fmt.Sprintf("the targets in %s are known only while the agent runs: a list of targets can be handed on and concatenated", c)
+			}
+		}
+	case strings.Contains(message, "is a secret"):
 		return "write convert.nonsensitive(…) around it if it is not secret"
 	}
 	return ""

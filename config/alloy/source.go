@@ -100,12 +100,26 @@ func (l *loader) parse(name string) *ast.File {
 		l.fail(at, "", "%v", err)
 		return nil
 	}
+	last, explained := 0, false
 	for _, d := range all {
 		line, _ := lineOf(source, d.StartPos.Line)
-		l.fail(span{d.StartPos, d.EndPos}, syntaxHint(d.Message, line, source), "%s", d.Message)
+		hint := syntaxHint(d.Message, line, source)
+		if d.StartPos.Line == last || explained && hint == "" && followsFrom(d.Message) {
+			continue
+		}
+		last, explained = d.StartPos.Line, explained || hint != ""
+		l.fail(span{d.StartPos, d.EndPos}, hint, "%s", plainSyntax.Replace(d.Message))
 	}
 	return nil
 }
+
+// followsFrom reports whether an error may only follow from one before it.
+func followsFrom(message string) bool {
+	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]")
+}
+
+// plainSyntax says in words what the parser names by its tokens.
+var plainSyntax = strings.NewReplacer("TERMINATOR", "the end of the line", "IDENT", "a name", "ILLEGAL", "another character", "EOF", "the end of the file")
 
 // pathError returns why a file cannot be read, without its name.
 func pathError(err error) error {
@@ -145,7 +159,7 @@ var (
 func syntaxHint(message, line string, source []byte) string {
 	text := strings.TrimSpace(line)
 	switch {
-	case strings.HasPrefix(text, "#"):
+	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
 		if n := unclosed(source); n > 0 {
@@ -172,7 +186,7 @@ func syntaxHint(message, line string, source []byte) string {
 		}
 	case strings.Contains(message, "missing ','"):
 		return "a comma stands after each element of a list and after each field of an object, if another line follows"
-	case yamlLine.MatchString(line) && strings.Contains(message, "expected"):
+	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
 		return "this is no Alloy syntax but looks like YAML; Alloy writes name = value, and blocks with { and }"
 	case singleQuoted.MatchString(line):
 		return `a string stands in " or in backquotes`
