@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -89,7 +90,7 @@ func (f *File) Component(id string) (*Component, bool) {
 // Diagnostics with all that is wrong, warnings included.
 func Load(path string, o Options) (*File, error) {
 	l := newLoader(o)
-	root := &module{l: l, registry: newRegistry(nil), variables: l.variables()}
+	root := &module{l: l, registry: newRegistry(nil), variables: l.variables(), imports: []string{filepath.Clean(path)}}
 	files := l.read(path)
 	for _, f := range files {
 		root.path = directoryOf(path, f.Name)

@@ -3,9 +3,11 @@ package alloy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/token"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter/config"
@@ -121,6 +123,9 @@ func (b *builder) warnNoEffect(body ast.Body, path string) {
 	for _, stmt := range body {
 		name := path + stmtName(stmt)
 		if why, ok := b.entry.kind.noEffect[name]; ok {
+			if asItIs(stmt) {
+				continue
+			}
 			b.warn(spanOf(stmt), "", "%q has no effect in lighter: %s", stmtName(stmt), why)
 			continue
 		}
@@ -128,6 +133,32 @@ func (b *builder) warnNoEffect(body ast.Body, path string) {
 			b.warnNoEffect(inner.Body, name+".")
 		}
 	}
+}
+
+// asItIs reports whether an argument or block without effect asks for what the agent does anyway.
+func asItIs(stmt ast.Stmt) bool {
+	switch stmt := stmt.(type) {
+	case *ast.BlockStmt:
+		for _, s := range stmt.Body {
+			if a, ok := s.(*ast.AttributeStmt); ok && a.Name.Name == "enabled" {
+				return literalBool(a.Value, false)
+			}
+		}
+	case *ast.AttributeStmt:
+		switch stmt.Name.Name {
+		case "retry_on_http_429", "block_on_overflow", "disable_root_cgroup_stats":
+			return literalBool(stmt.Value, true)
+		case "honor_metadata", "round_robin_dns", "insecure_skip_verify":
+			return literalBool(stmt.Value, false)
+		}
+	}
+	return false
+}
+
+// literalBool reports whether an expression is written as the value.
+func literalBool(e ast.Expr, value bool) bool {
+	l, ok := e.(*ast.LiteralExpr)
+	return ok && l.Kind == token.BOOL && l.Value == strconv.FormatBool(value)
 }
 
 // noReceiver warns of a component that sends to nobody, so that it is left out of the plan.

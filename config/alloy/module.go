@@ -192,12 +192,40 @@ func (m *module) evaluate() {
 // link finds the references in an entry's arguments, and says which lead nowhere.
 func (m *module) link(e *entry) {
 	walkArguments(e.component.Block.Body, "", func(path string, a *ast.AttributeStmt) {
+		m.warnCoalesce(a.Value)
 		for _, c := range chains(a.Value) {
 			if to, export := m.check(e, c); to != nil {
 				e.links = append(e.links, link{to, Reference{Argument: path, Expr: c.expr, To: to.component, Export: export}})
 			}
 		}
 	})
+}
+
+// warnCoalesce warns of a choice between targets that is made before it is known whether there are any.
+func (m *module) warnCoalesce(e ast.Expr) {
+	var v coalesceVisitor
+	ast.Walk(&v, e)
+	for _, choice := range v.found {
+		for _, c := range chains(choice) {
+			to, rest := m.find(c.parts)
+			if to != nil && len(rest) == 1 && (rest[0] == "targets" || rest[0] == "output") {
+				m.l.warn(spanOf(choice), "write array.concat to have the targets of both", "coalesce takes %s, even while it has no targets: which there are is known only while the agent runs", c)
+			}
+		}
+	}
+}
+
+// coalesceVisitor finds what coalesce may leave out because it is empty.
+type coalesceVisitor struct{ found []ast.Expr }
+
+// Visit is called by ast.Walk.
+func (v *coalesceVisitor) Visit(n ast.Node) ast.Visitor {
+	if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 1 {
+		if name, _ := dotted(call.Value); len(name) == 1 && name[0] == "coalesce" {
+			v.found = append(v.found, call.Args[:len(call.Args)-1]...)
+		}
+	}
+	return v
 }
 
 // walkArguments calls f for each argument in a body and its blocks.

@@ -15,10 +15,12 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// The bounds of a file, which keep the parser from running out of stack.
+// The bounds of a file, which keep the parser from running out of stack, and of what is said of one.
 const (
-	maxSource = 1 << 20
-	maxDepth  = 200 // of brackets in brackets
+	maxSource       = 1 << 20
+	maxDepth        = 200 // of brackets in brackets
+	maxSyntaxErrors = 20  // one a line
+	maxHintLine     = 1000
 )
 
 // read parses a file, or all *.alloy files of a directory.
@@ -100,14 +102,19 @@ func (l *loader) parse(name string) *ast.File {
 		l.fail(at, "", "%v", err)
 		return nil
 	}
-	last, explained := 0, false
+	said, last, explained := 0, 0, false
 	for _, d := range all {
-		line, _ := lineOf(source, d.StartPos.Line)
-		hint := syntaxHint(d.Message, line, source)
-		if d.StartPos.Line == last || explained && hint == "" && followsFrom(d.Message) {
+		if d.StartPos.Line == last || said == maxSyntaxErrors {
 			continue
 		}
-		last, explained = d.StartPos.Line, explained || hint != ""
+		hint := ""
+		if line, _ := lineOf(source, d.StartPos.Line); len(line) <= maxHintLine {
+			hint = syntaxHint(d.Message, line, source)
+		}
+		if explained && hint == "" && followsFrom(d.Message) {
+			continue
+		}
+		said, last, explained = said+1, d.StartPos.Line, explained || hint != ""
 		l.fail(span{d.StartPos, d.EndPos}, hint, "%s", plainSyntax.Replace(d.Message))
 	}
 	return nil
