@@ -1,6 +1,11 @@
 package host
 
-import "time"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
 
 // Exporter is what an exporter of the host's metrics is set to that has all that node_exporter's collectors
 // find, and not a choice of it. The fields are the arguments of Alloy's prometheus.exporter.unix, and
@@ -26,9 +31,11 @@ type Exporter struct {
 	Netclass    Netclass
 	Netdev      Netdev
 	Netstat     Netstat
+	Perf        Perf
 	Powersupply Powersupply
 	Runit       Runit
 	Supervisord Supervisord
+	Sysctl      Sysctl
 	Systemd     Systemd
 	Tapestats   Tapestats
 	Textfile    Textfile
@@ -97,6 +104,14 @@ type Netdev struct {
 // Netstat is the collector of the counters of network protocols.
 type Netstat struct{ Fields string }
 
+// Perf is the collector of what processors and the kernel count for perf.
+type Perf struct {
+	CPUs                                                                      string
+	Tracepoint                                                                []string
+	DisableHardwareProfilers, DisableSoftwareProfilers, DisableCacheProfilers bool
+	HardwareProfilers, SoftwareProfilers, CacheProfilers                      []string
+}
+
 // Powersupply is the collector of power supplies.
 type Powersupply struct{ IgnoredSupplies string }
 
@@ -105,6 +120,9 @@ type Runit struct{ ServiceDir string }
 
 // Supervisord is the collector of services that supervisord supervises.
 type Supervisord struct{ URL string }
+
+// Sysctl is the collector of settings of the kernel.
+type Sysctl struct{ Include, IncludeInfo []string }
 
 // Systemd is the collector of units of systemd.
 type Systemd struct {
@@ -120,6 +138,53 @@ type Textfile struct{ Directory string }
 
 // VMStat is the collector of the counters of virtual memory.
 type VMStat struct{ Fields string }
+
+// Unknown returns the names among Set, Enable and Disable of collectors that are not there, in their order. They
+// do not run.
+func (e *Exporter) Unknown() (names []string) {
+	for _, name := range slices.Concat(e.Set, e.Enable, e.Disable) {
+		if !isLinked(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Check returns what is wrong with the settings, as far as that shows without opening anything.
+func (e *Exporter) Check() error {
+	if e.ProcPath == "" || e.SysPath == "" || e.RootPath == "" {
+		return fmt.Errorf("want the directories of the host's proc (%q), sys (%q) and root (%q)", e.ProcPath, e.SysPath, e.RootPath)
+	}
+	if e.Filesystem.MountTimeout <= 0 {
+		return fmt.Errorf("filesystem mount_timeout is %s, want more than 0", e.Filesystem.MountTimeout)
+	}
+	for _, p := range []struct{ of, pattern string }{
+		{"arp device_exclude", e.ARP.Exclude}, {"arp device_include", e.ARP.Include},
+		{"cpu bugs_include", e.CPU.BugsInclude}, {"cpu flags_include", e.CPU.FlagsInclude},
+		{"disk device_exclude", e.Disk.Exclude}, {"disk device_include", e.Disk.Include},
+		{"ethtool device_exclude", e.Ethtool.Exclude}, {"ethtool device_include", e.Ethtool.Include}, {"ethtool metrics_include", e.Ethtool.MetricsInclude},
+		{"filesystem fs_types_exclude", e.Filesystem.FSTypesExclude}, {"filesystem mount_points_exclude", e.Filesystem.MountPointsExclude},
+		{"hwmon chip_exclude", e.HWMon.ChipExclude}, {"hwmon chip_include", e.HWMon.ChipInclude},
+		{"netclass ignored_devices", e.Netclass.IgnoredDevices},
+		{"netdev device_exclude", e.Netdev.Exclude}, {"netdev device_include", e.Netdev.Include},
+		{"netstat fields", e.Netstat.Fields}, {"powersupply ignored_supplies", e.Powersupply.IgnoredSupplies},
+		{"systemd unit_exclude", e.Systemd.UnitExclude}, {"systemd unit_include", e.Systemd.UnitInclude},
+		{"tapestats ignored_devices", e.Tapestats.IgnoredDevices}, {"vmstat fields", e.VMStat.Fields},
+	} {
+		if _, err := regexp.Compile(p.pattern); err != nil {
+			return fmt.Errorf("%s: %w", p.of, err)
+		}
+	}
+	for _, d := range []struct {
+		of string
+		Devices
+	}{{"arp", e.ARP.Devices}, {"ethtool", e.Ethtool.Devices}, {"netdev", e.Netdev.Devices}} {
+		if d.Exclude != "" && d.Include != "" {
+			return fmt.Errorf("%s has both a device_exclude and a device_include, want one of them", d.of)
+		}
+	}
+	return nil
+}
 
 // DefaultExporter returns what Alloy sets where nothing is said.
 func DefaultExporter() Exporter {

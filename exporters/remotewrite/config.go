@@ -53,7 +53,7 @@ func DefaultConfig() Config {
 		BufferBytes:      32 << 20,
 		SendMetadata:     true,
 		MetadataInterval: time.Minute,
-		MetadataPerSend:  500,
+		MetadataPerSend:  500, // long help texts stay far below what backends read of a request
 		BatchWait:        time.Second,
 	}
 	c.HTTP.EnableHTTP2 = false // as Prometheus: one connection must not be the bottleneck of all shards
@@ -65,6 +65,14 @@ func (c Config) Check() error {
 	switch {
 	case c.Shards < 1 || c.SamplesPerSend < 1 || c.BufferBytes < 1:
 		return fmt.Errorf("shards (%d), samples per send (%d) and buffer bytes (%d) must be above zero", c.Shards, c.SamplesPerSend, c.BufferBytes)
+	case c.BatchWait <= 0 || c.Timeout <= 0:
+		return fmt.Errorf("the time for a request (%s) and the wait for company (%s) must be above zero", c.Timeout, c.BatchWait)
+	case c.MinBackoff < 0 || c.MaxBackoff < 0 || c.MaxBackoff > 0 && c.MinBackoff > c.MaxBackoff:
+		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither below zero", c.MinBackoff, c.MaxBackoff)
+	case c.MaxAge < 0:
+		return fmt.Errorf("samples older than %s cannot be dropped, use 0 or more", c.MaxAge)
+	case c.SendMetadata && (c.MetadataInterval <= 0 || c.MetadataPerSend < 1):
+		return fmt.Errorf("the metadata interval (%s) and the families in a request (%d) must be above zero", c.MetadataInterval, c.MetadataPerSend)
 	case c.Version != 1 && c.Version != 2:
 		return fmt.Errorf("version %d of the protocol is not known, use 1 or 2", c.Version)
 	}

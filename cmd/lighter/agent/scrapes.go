@@ -13,17 +13,18 @@ import (
 	"lighter/exporters/budget"
 )
 
-// scrapeJob says what scrapes a target.
-func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) collector.Job {
+// scrapeJob says what scrapes a target. over is not nil if the scrape has more targets than it may have.
+func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target, over error) collector.Job {
 	g := a.graph.Load()
 	c.Name = n.Name
 	id := n.Name + t.Labels.String()
-	o := scrape.Options{Client: g.part(n.Name).client, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
+	part := g.part(n.Name)
+	o := scrape.Options{Client: part.client, OverTargetLimit: over, Failures: part.failures, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
 	all := ways(g.plan, n)
 	if a.leavesHost(endpointsOf(all)) {
 		o.Observe = a.observeScrape
 	}
-	version := fmt.Sprint(g.nodes[n.Name].hash, g.part(n.Name).id)
+	version := fmt.Sprint(g.nodes[n.Name].hash, part.id, over)
 	for _, w := range all {
 		if p := g.part(w.endpoint); p != nil {
 			o.Sinks, o.Names = append(o.Sinks, w.sink(p.samples, a.o.Logger)), append(o.Names, w.name)

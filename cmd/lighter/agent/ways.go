@@ -135,6 +135,14 @@ func (s *relabelSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	return s.Sink.AppendLabels(dst, relabelled)
 }
 
+// Takes implements scrape.Chooser.
+func (s *relabelSink) Takes() (exemplars, histograms bool) {
+	if c, ok := s.Sink.(scrape.Chooser); ok {
+		return c.Takes()
+	}
+	return true, true
+}
+
 // relabelled returns the labels that the series of a target have behind the rules of the way, as far as
 // those do not depend on the series. Where they drop the series up, the labels before them are returned.
 func (w way) relabelled(l labels.Labels) labels.Labels {

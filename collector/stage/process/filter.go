@@ -1,0 +1,357 @@
+package process
+
+import (
+	"context"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// drop is stage.drop.
+type drop struct {
+	longer    int           // 0 is any
+	older     time.Duration // likewise
+	sources   []int
+	separator string
+	expr      *regexp.Regexp // nil if the sources must only be there
+	dropped   *counter
+}
+
+func (o *drop) run(r *runner, x *entry, at int) int {
+	if o.longer != 0 && len(x.Line) <= o.longer {
+		return at + 1
+	}
+	if o.older != 0 && x.Time >= time.Now().Add(-o.older).UnixNano() {
+		return at + 1
+	}
+	switch {
+	case o.expr == nil:
+		for _, source := range o.sources {
+			if x.values[source].kind == absent {
+				return at + 1
+			}
+		}
+	case len(o.sources) == 0:
+		if !o.expr.Match(x.Line) {
+			return at + 1
+		}
+	case !o.matches(r, x):
+		return at + 1
+	}
+	return r.drop(o.dropped)
+}
+
+// matches reports whether the expression matches the sources, with the separator between them.
+func (o *drop) matches(r *runner, x *entry) bool {
+	if len(o.sources) == 1 {
+		v := x.values[o.sources[0]]
+		t, ok := v.text()
+		return (ok || v.kind == absent) && o.expr.Match(t)
+	}
+	joined, first := r.buffer[:0], true
+	for _, source := range o.sources {
+		v := x.values[source]
+		if v.kind == absent {
+			continue
+		}
+		t, ok := v.text()
+		if !ok {
+			return false
+		}
+		if !first {
+			joined = append(joined, o.separator...)
+		}
+		joined, first = append(joined, t...), false
+	}
+	r.buffer = joined[:0]
+	return o.expr.Match(joined)
+}
+
+// match is stage.match. Its stages stand behind it, up to end.
+type match struct {
+	*selector
+	end     int
+	dropped *counter // nil if it does not drop
+}
+
+func (o *match) run(r *runner, x *entry, at int) int {
+	n := r.resolve(x)
+	if n.matches[at] == unknown {
+		n.matches[at] = yes
+		for _, m := range o.matchers {
+			if !m.Matches(n.getText(m.Name)) {
+				n.matches[at] = no
+			}
+		}
+	}
+	if n.matches[at] == no {
+		return o.end
+	}
+	for i := range o.filters {
+		if !o.filters[i].holds(x.Line) {
+			return o.end
+		}
+	}
+	if o.dropped != nil {
+		return r.drop(o.dropped)
+	}
+	r.labelsToValues(x, n)
+	return at + 1
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	mu     sync.Mutex
+	tokens float64
+	at     time.Time
+}
+
+// fill brings the bucket up to date. mu is held.
+func (b *bucket) fill(rate float64, burst int) {
+	now := time.Now()
+	if b.at.IsZero() {
+		b.tokens = float64(burst)
+	} else {
+		b.tokens = min(float64(burst), b.tokens+rate*now.Sub(b.at).Seconds())
+	}
+	b.at = now
+}
+
+// limit is stage.limit. All logs share its buckets.
+type limit struct {
+	rate     float64
+	burst    int
+	drop     bool
+	label    string // empty for one bucket
+	distinct int
+	dropped  *counter
+	byLabel  *prometheus.CounterVec
+	name     string // of the component
+
+	bucket
+
+	values   sync.Mutex         // guards what follows
+	now, old map[string]*bucket // by the label's value: those that were used of late, and those before them
+}
+
+func (o *limit) run(r *runner, x *entry, at int) int {
+	b := &o.bucket
+	var value string
+	if o.label != "" {
+		v, ok := x.label(o.label)
+		if !ok {
+			return at + 1
+		}
+		b, value = o.of(v), string(v)
+	}
+	b.mu.Lock()
+	b.fill(o.rate, o.burst)
+	if b.tokens >= 1 {
+		b.tokens--
+		b.mu.Unlock()
+		return at + 1
+	}
+	if o.drop {
+		b.mu.Unlock()
+		if o.label != "" {
+			o.byLabel.WithLabelValues(o.name, o.label, value).Inc()
+		}
+		return r.drop(o.dropped)
+	}
+	b.tokens-- // is filled while this entry waits
+	wait := -b.tokens / o.rate
+	b.mu.Unlock()
+	if r.err = sleep(r.ctx, wait); r.err != nil {
+		return none
+	}
+	return at + 1
+}
+
+// of returns the bucket of a label's value.
+func (o *limit) of(value []byte) *bucket {
+	o.values.Lock()
+	defer o.values.Unlock()
+	b := o.now[string(value)]
+	if b != nil {
+		return b
+	}
+	if b = o.old[string(value)]; b == nil {
+		b = &bucket{}
+	}
+	if o.now == nil {
+		o.now = map[string]*bucket{}
+	}
+	o.now[string(value)] = b
+	if len(o.now) == o.distinct {
+		o.old, o.now = o.now, nil
+		o.byLabel.DeletePartialMatch(prometheus.Labels{"component_id": o.name})
+	}
+	return b
+}
+
+// sleep waits for so many seconds, or until ctx ends, whose error it returns then.
+func sleep(ctx context.Context, seconds float64) error {
+	timer := time.NewTimer(time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sampling is stage.sampling. Alloy decides by chance; here the entry itself decides, so that one that is read
+// again is decided as before.
+type sampling struct {
+	rate    float64
+	dropped *counter
+}
+
+func (o *sampling) run(r *runner, x *entry, at int) int {
+	h := hash(r.resolve(x).hash^uint64(x.read), x.Line)
+	if float64(h>>11)/(1<<53) < o.rate {
+		return at + 1
+	}
+	return r.drop(o.dropped)
+}
+
+// hash is FNV-1a with bits that are mixed in the end.
+func hash(h uint64, b []byte) uint64 {
+	h ^= 14695981039346656037
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// multiline is stage.multiline.
+type multiline struct {
+	expr  *regexp.Regexp
+	max   int // lines; 0 is any number
+	wait  time.Duration
+	strip bool // newlines
+}
+
+func (o *multiline) run(r *runner, x *entry, at int) int {
+	key := groupKey{at, r.resolve(x).hash}
+	g := r.groups[key]
+	if g != nil && x.read-g.last >= int64(o.wait) {
+		delete(r.groups, key)
+		if g.lines > 0 {
+			r.finish(g, false)
+		}
+		g = nil
+	}
+	begins := o.expr.Match(x.Line)
+	switch {
+	case r.err != nil:
+		return none
+	case g == nil && !begins:
+		return at + 1
+	case g == nil:
+		g = &group{key: key, wait: o.wait}
+		r.groups[key] = g
+	case begins && g.lines > 0:
+		if r.finish(g, false); r.err != nil {
+			return none
+		}
+	}
+	text := x.Line
+	if o.strip {
+		for n := len(text); n > 0 && (text[n-1] == '\n' || text[n-1] == '\r'); n-- {
+			text = text[:n-1]
+		}
+	}
+	if begins {
+		r.hold(g, x)
+	}
+	r.add(g, x, text, "\n", begins)
+	if g.lines == o.max {
+		r.finish(g, true)
+	}
+	return none
+}
+
+// truncate is stage.truncate.
+type truncate struct {
+	rules []truncateRule
+	cut   *prometheus.CounterVec
+	name  string // of the component
+	slot  int    // of the extracted value that says what was cut
+}
+
+type truncateRule struct {
+	limit   int // without the suffix
+	suffix  string
+	sources []string
+	where   SourceType
+}
+
+func (o *truncate) run(r *runner, x *entry, at int) int {
+	var fields []string
+	for i := range o.rules {
+		rule := &o.rules[i]
+		cut := rule.apply(r, x)
+		if cut == 0 {
+			continue
+		}
+		if t, ok := x.values[o.slot].text(); ok && x.values[o.slot].kind == text {
+			fields = append(fields, strings.Split(string(t), ",")...)
+		}
+		fields = append(fields, string(rule.where))
+		slices.Sort(fields)
+		fields = slices.Compact(fields)
+		x.values[o.slot] = value{text, x.batch.Copy([]byte(strings.Join(fields, ",")))}
+		o.cut.WithLabelValues(o.name, string(rule.where)).Add(float64(cut))
+	}
+	return at + 1
+}
+
+// apply returns how many values the rule has cut.
+func (o *truncateRule) apply(r *runner, x *entry) (cut int) {
+	shorten := func(v []byte) []byte {
+		cut++
+		return r.keep(x, append(append(r.buffer[:0], v[:o.limit]...), o.suffix...))
+	}
+	wanted := func(name string) bool { return len(o.sources) == 0 || slices.Contains(o.sources, name) }
+	switch o.where {
+	case SourceLine:
+		if len(x.Line) > o.limit {
+			x.Line = shorten(x.Line)
+		}
+	case SourceLabel:
+		for _, l := range r.resolve(x).labels {
+			if len(l.value) > o.limit && wanted(l.name) {
+				x.setLabel(l.name, shorten(l.value))
+			}
+		}
+	case SourceStructuredMetadata:
+		fields := x.batch.Fields(&x.Entry)
+		for i := range fields {
+			if f := &fields[i]; len(f.Value) > o.limit && wanted(f.Name) {
+				f.Value = shorten(f.Value)
+			}
+		}
+	case SourceExtracted:
+		for slot := range x.values {
+			if v := &x.values[slot]; v.kind == text && len(v.bytes) > o.limit && wanted(r.names[slot]) {
+				v.bytes = shorten(v.bytes)
+			}
+		}
+		for name, v := range x.others {
+			if v.kind == text && len(v.bytes) > o.limit && wanted(name) {
+				v.bytes = shorten(v.bytes)
+				x.others[name] = v
+			}
+		}
+	}
+	return cut
+}

@@ -1,0 +1,258 @@
+package process
+
+import (
+	"context"
+	"time"
+
+	"lighter"
+)
+
+// holding is the stage of a log whose program holds entries back. It is a stage.Holder.
+type holding struct {
+	*runner
+
+	// turn has room for one: who puts something in works on what follows. The clock's goroutine does so
+	// for as long as next has no room, so that Append must be able to give up.
+	turn chan struct{}
+
+	held      []*lighter.Batch // that the position must not pass, the oldest first
+	heldBytes int
+
+	timer   *time.Timer     // calls expire; nil until it is needed
+	dropped context.Context // ends with Drop
+	drop    context.CancelFunc
+}
+
+// What is held is bounded even if each batch ends within an entry, for one log and for all. An entry may be
+// torn then.
+const (
+	maxHeldBytes   = 1 << 20
+	maxHeldBatches = 256
+	maxHeldByAll   = 8 << 20
+)
+
+func newHolding(r *runner) *holding {
+	h := &holding{runner: r, turn: make(chan struct{}, 1)}
+	h.dropped, h.drop = context.WithCancel(context.Background())
+	return h
+}
+
+// lock waits until nobody else works on the stage.
+func (h *holding) lock(ctx context.Context) error {
+	select {
+	case h.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *holding) unlock() { <-h.turn }
+
+// Append implements lighter.Logs.
+func (h *holding) Append(ctx context.Context, b *lighter.Batch) error {
+	if err := h.lock(ctx); err != nil {
+		return err
+	}
+	defer h.unlock()
+	h.straddle = false
+	if err := h.process(ctx, b); err != nil {
+		return err
+	}
+	if len(h.open) > 0 && h.full(b) {
+		for len(h.open) > 0 && h.err == nil {
+			h.finish(h.open[0], true)
+		}
+	}
+	if h.err != nil {
+		return h.err
+	}
+	if err := h.handOnEarlier(ctx); err != nil {
+		return err
+	}
+	h.deliver()
+	h.kept = nil
+	if err := h.append(ctx, b); err != nil {
+		return err
+	}
+	switch {
+	case len(h.open) > 0:
+		b.Hold()
+		h.held = append(h.held, b)
+		h.heldBytes += b.Bytes
+		h.shared.metrics.held.Add(int64(b.Bytes))
+		h.keepClocks()
+	case len(h.held) > 0:
+		h.release(b)
+	}
+	h.wind()
+	return nil
+}
+
+func (h *holding) full(b *lighter.Batch) bool {
+	return h.heldBytes+b.Bytes > maxHeldBytes || len(h.held) == maxHeldBatches || h.shared.metrics.held.Load()+int64(b.Bytes) > maxHeldByAll
+}
+
+// append hands on b. No line can come while next has no room, so that time is not counted.
+func (h *holding) append(ctx context.Context, b *lighter.Batch) error {
+	begun := time.Now()
+	err := h.next.Append(ctx, b)
+	blocked := time.Since(begun)
+	for _, g := range h.groups {
+		if !g.due.IsZero() {
+			g.due = g.due.Add(blocked)
+		}
+	}
+	return err
+}
+
+// handOnEarlier hands on the entries whose lines all came in batches that are held, and lets go of those if
+// nothing of them is left here. With an error, which is ctx's, they stay. h.batch is nil if all batches are held.
+func (h *holding) handOnEarlier(ctx context.Context) error {
+	if len(h.held) == 0 {
+		return nil
+	}
+	left := h.straddle
+	for _, g := range h.open {
+		left = left || g.began < h.no || h.batch == nil
+	}
+	b := h.earlier
+	switch {
+	case b != nil:
+		b.Streams = h.listed()
+		if err := h.append(ctx, b); err != nil {
+			return err
+		}
+		h.earlier = nil
+	case left:
+		return nil
+	default:
+		b = &lighter.Batch{}
+		b.Begin(nil)
+	}
+	defer b.Done()
+	if left {
+		h.held[0].Hold() // the position must wait for b too
+		b.After(h.held[:1])
+		return nil
+	}
+	if h.log.Keep != nil {
+		h.held[len(h.held)-1].SetState(h.log.Keep())
+	}
+	h.release(b)
+	return nil
+}
+
+// release has all that is held let go of once b, which has the last of it, is acknowledged: the newest first,
+// and each other one when the next is acknowledged. So the position moves over all of them at once, and never
+// stops between two that lines of one entry came in.
+func (h *holding) release(b *lighter.Batch) {
+	for i, older := range h.held {
+		next := b
+		if i+1 < len(h.held) {
+			next = h.held[i+1]
+		}
+		next.After([]*lighter.Batch{older})
+	}
+	h.forget()
+}
+
+func (h *holding) forget() {
+	h.shared.metrics.held.Add(-int64(h.heldBytes))
+	clear(h.held)
+	h.held, h.heldBytes = h.held[:0], 0
+	h.kept = nil
+}
+
+// wind has the groups finished that get no more lines from now on.
+func (h *holding) wind() {
+	now := time.Now()
+	var first time.Time
+	for _, g := range h.groups {
+		if g.wait == 0 {
+			continue
+		}
+		if g.due.IsZero() {
+			g.due = now.Add(g.wait)
+		}
+		if first.IsZero() || g.due.Before(first) {
+			first = g.due
+		}
+	}
+	switch {
+	case first.IsZero():
+	case h.timer == nil:
+		h.timer = time.AfterFunc(first.Sub(now), h.expire)
+	default:
+		h.timer.Reset(first.Sub(now))
+	}
+}
+
+// expire finishes the groups that have got no more lines.
+func (h *holding) expire() {
+	if h.lock(h.dropped) != nil {
+		return
+	}
+	defer h.unlock()
+	if h.dropped.Err() != nil {
+		return
+	}
+	now := time.Now()
+	if h.end(h.dropped, func(g *group) bool { return !g.due.IsZero() && !g.due.After(now) }) == nil {
+		h.wind()
+	}
+}
+
+// end finishes the groups for which want is true, and forgets them.
+func (h *holding) end(ctx context.Context, want func(*group) bool) error {
+	h.ctx, h.err = ctx, nil
+	h.straddle = false
+	for again := true; again; { // what one stage finishes may come to the next
+		again = false
+		for _, g := range h.open {
+			if want(g) {
+				if h.finish(g, false); h.err != nil {
+					return h.err
+				}
+				again = true
+				break
+			}
+		}
+	}
+	for key, g := range h.groups {
+		if g.lines == 0 && want(g) {
+			delete(h.groups, key)
+		}
+	}
+	return h.handOnEarlier(ctx)
+}
+
+// Release implements stage.Holder.
+func (h *holding) Release(ctx context.Context) error {
+	if err := h.lock(ctx); err != nil {
+		return err
+	}
+	defer h.unlock()
+	return h.end(ctx, func(*group) bool { return true })
+}
+
+// Drop implements stage.Holder.
+func (h *holding) Drop() {
+	h.drop()
+	h.turn <- struct{}{} // soon: the clock's goroutine gives up
+	defer h.unlock()
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	h.open, h.earlier = nil, nil
+	clear(h.groups)
+	for _, b := range h.held {
+		if b.Origin != nil {
+			b.Origin.Rewind() // of the oldest; then the others are rewound
+		}
+	}
+	for _, b := range h.held {
+		b.Done()
+	}
+	h.forget()
+}

@@ -1,0 +1,316 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/stage"
+)
+
+// position is the position in a log: the end of the batches that are acknowledged from the beginning on.
+type position struct {
+	batches []*mark
+	state   []byte
+	to      int // lines
+}
+
+// mark is a batch of a log. It is a lighter.Origin.
+type mark struct {
+	p       *position
+	to      int
+	state   []byte
+	acked   bool
+	rewound bool
+}
+
+func (m *mark) SetState(state []byte) { m.state = slices.Clone(state) }
+func (m *mark) Rewind()               { m.rewound = true }
+
+func (m *mark) ack() {
+	if m.rewound {
+		return
+	}
+	m.acked = true
+	for len(m.p.batches) > 0 && m.p.batches[0].acked {
+		first := m.p.batches[0]
+		m.p.batches, m.p.to, m.p.state = m.p.batches[1:], first.to, first.state
+	}
+}
+
+func (p *position) begin(b *lighter.Batch, to int) {
+	m := &mark{p: p, to: to}
+	b.Origin = m
+	p.batches = append(p.batches, m)
+	b.Begin(m.ack)
+}
+
+// The position waits in front of a block of which a line may still come, and passes it when it is delivered.
+func TestPositionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(t, `stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"))
+		p.end.holds = true
+		pos := &position{}
+		n := 0
+		read := func(lines ...string) {
+			var entries []in
+			for _, l := range lines {
+				entries = append(entries, in{line: l})
+			}
+			b := p.batch(entries...)
+			n += len(lines)
+			pos.begin(b, n)
+			if err := p.chain.Append(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			b.Done()
+		}
+		deliver := func() {
+			p.end.mu.Lock()
+			held := p.end.held
+			p.end.held = nil
+			p.end.mu.Unlock()
+			for _, b := range held {
+				b.Done()
+			}
+		}
+		want := func(to int, entries ...string) {
+			t.Helper()
+			p.end.mu.Lock()
+			defer p.end.mu.Unlock()
+			if diff := cmp.Diff(entries, p.end.got); diff != "" || pos.to != to {
+				t.Fatalf("the position is %d, want %d; entries (-want +got):\n%s", pos.to, to, diff)
+			}
+			p.end.got = nil
+		}
+		read("S1")
+		deliver()
+		want(0)
+		read("a", "S2") // the block of S1 has a line of this batch, which S2 holds back
+		deliver()
+		want(0, `{a="1"} S1`+"\na")
+		read("S3") // S2 came in batches that are held, and is whole
+		want(0, `{a="1"} S2`)
+		deliver()
+		want(3)
+		time.Sleep(2 * time.Second)
+		read("b")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		want(3)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want(3, `{a="1"} S3`+"\nb")
+		deliver()
+		want(5)
+		read("c") // the block is over
+		deliver()
+		want(6, `{a="1"} c`)
+		read("S4")
+		p.release()
+		deliver()
+		want(7, `{a="1"} S4`)
+		read("S5")
+		p.chain.Drop()
+		if !pos.batches[0].rewound || pos.to != 7 {
+			t.Errorf("the position is %d, and the batch is rewound: %t", pos.to, pos.batches[0].rewound)
+		}
+	})
+}
+
+// A log is read in batches of any size, delivered in part, killed, and read again from its position, many times.
+// All that comes out is what comes out of it in one go, with the same times, and nothing is missing.
+func TestKilled(t *testing.T) {
+	for name, text := range map[string]string{
+		"fudge": `
+stage.regex { expression = "^(?P<t>\\d+) (?P<app>\\S+)" }
+stage.labels { values = {app = ""} }
+stage.timestamp {
+	source = "t"
+	format = "Unix"
+}`,
+		"multiline": `stage.multiline { firstline = "^\\d" }`,
+		"fudge, multiline": `
+stage.regex { expression = "^(?P<t>\\d+) " }
+stage.timestamp {
+	source = "t"
+	format = "Unix"
+}
+stage.multiline { firstline = "^\\d" }`,
+		"multiline, fudge, labels, structured metadata": `
+stage.multiline { firstline = "^\\d" }
+stage.regex { expression = "^(?P<t>\\d+) (?P<app>\\S+)" }
+stage.labels { values = {app = ""} }
+stage.timestamp {
+	source = "t"
+	format = "Unix"
+}
+stage.structured_metadata { values = {at = "t"} }`,
+		"multiline in a match, and another one": `
+stage.match {
+	selector = "{stream=\"1\"}"
+	stage.multiline { firstline = "^\\d" }
+}
+stage.multiline { firstline = "^1" }`,
+		"split": "stage.template {\n\tsource = \"l\"\n\ttemplate = \"[{{ .Entry | toJson }}, 1]\"\n}\nstage.split_json { source = \"l\" }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := decode(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := New(a, Options{Name: "p", Metrics: NewShared(prometheus.NewRegistry())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			for seed := range uint64(40) {
+				killed(t, p, rand.New(rand.NewPCG(seed, 1)))
+			}
+		})
+	}
+}
+
+func killed(t *testing.T, p *Pipeline, random *rand.Rand) {
+	streams := []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "0")), lighter.NewStream(labels.FromStrings("stream", "1"))}
+	var log []lighter.Entry
+	for i := range 60 {
+		line := fmt.Sprintf("  more %d", i)
+		if random.IntN(3) > 0 {
+			line = fmt.Sprintf("%d app%d line %d", 10+random.IntN(3), random.IntN(2), i)
+		}
+		log = append(log, lighter.Entry{Time: int64(i + 1), Line: []byte(line), Stream: int32(random.IntN(2))})
+	}
+	batch := func(entries []lighter.Entry) *lighter.Batch {
+		b := &lighter.Batch{Streams: streams}
+		for _, e := range entries {
+			e.Line = slices.Clone(e.Line)
+			b.Entries = append(b.Entries, e)
+		}
+		return b
+	}
+	all := &sink{}
+	chain := stage.NewChain(all, stage.Log{}, nil, p.Maker())
+	b := batch(log)
+	b.Begin(nil)
+	if err := chain.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	b.Done()
+	if err := chain.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expected := map[string]bool{}
+	for _, e := range all.got {
+		expected[e] = true
+	}
+
+	got := map[string]bool{}
+	pos := &position{}
+	for run := 0; pos.to < len(log) && run < 1000; run++ {
+		from, ends := pos.to, 1+random.IntN(len(log))
+		pos.batches = nil
+		end := &sink{holds: true}
+		chain := stage.NewChain(end, stage.Log{}, pos.state, p.Maker())
+		deliver := func(n int) {
+			for ; n > 0 && len(end.held) > 0; n-- { // out of order, too
+				i := random.IntN(len(end.held))
+				b := end.held[i]
+				end.held = slices.Delete(end.held, i, i+1)
+				b.Done()
+			}
+		}
+		for at := from; at < len(log) && at < from+ends; {
+			n := min(1+random.IntN(6), len(log)-at)
+			b := batch(log[at : at+n])
+			at += n
+			pos.begin(b, at)
+			if err := chain.Append(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			b.Done()
+			if random.IntN(2) == 0 {
+				deliver(random.IntN(4))
+			}
+			if at == len(log) {
+				if err := chain.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				deliver(len(log))
+			}
+		}
+		for _, e := range end.got {
+			if got[e] = true; !expected[e] {
+				t.Fatalf("run %d from line %d gave %q, which is not among\n%s", run, from, e, strings.Join(all.got, "\n"))
+			}
+		}
+	}
+	for _, e := range all.got {
+		if !got[e] {
+			t.Fatalf("%q never came", e)
+		}
+	}
+	if pos.to != len(log) {
+		t.Fatalf("the position is %d of %d", pos.to, len(log))
+	}
+}
+
+// What is held is bounded.
+func TestHeldIsBounded(t *testing.T) {
+	p := newPipe(t, `stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"), labels.FromStrings("a", "2"))
+	pos := &position{}
+	for i := range 1000 {
+		b := p.batch(in{line: "S"}, in{line: "S", stream: 1}, in{line: "x"})
+		if i > 0 {
+			b = p.batch(in{line: "y"}, in{line: "S"})
+		}
+		pos.begin(b, i+1)
+		if err := p.chain.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		b.Done()
+	}
+	if pos.to < 1000-maxHeldBatches-1 {
+		t.Errorf("the position is %d of 1000", pos.to)
+	}
+	p.release()
+	if pos.to != 1000 || p.pipeline.metrics.held.Load() != 0 {
+		t.Errorf("the position is %d, %d bytes are held", pos.to, p.pipeline.metrics.held.Load())
+	}
+	lines := 0
+	for _, e := range p.end.got {
+		lines += 1 + strings.Count(e, "\n")
+	}
+	if lines != 3+999*2 {
+		t.Errorf("%d lines, want all", lines)
+	}
+}
+
+// A limit without drop waits, and gives up when it must.
+func TestLimitWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(t, "stage.limit {\n\trate = 2\n\tburst = 2\n}", labels.EmptyLabels())
+		begun := time.Now()
+		p.read(in{line: "1"}, in{line: "2"}, in{line: "3"}, in{line: "4"})
+		if d := time.Since(begun); d != time.Second || len(p.end.got) != 4 {
+			t.Errorf("%d entries after %v, want 4 after 1s", len(p.end.got), d)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		b := p.batch(in{line: "5"}, in{line: "6"})
+		if err := p.chain.Append(ctx, b); err != context.Canceled {
+			t.Errorf("err = %v, want the context's", err)
+		}
+		b.Done()
+	})
+}

@@ -1,0 +1,275 @@
+package process
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"lighter"
+	"lighter/collector/stage"
+)
+
+// op is what the stages of all logs share of one stage.
+type op interface {
+	// run does to an entry what the stage does. It returns the index of the op that the entry comes to next, or
+	// none if it comes to none: it is dropped, or held back, or the op has called runner.run for what it has
+	// made of it.
+	run(r *runner, x *entry, at int) (next int)
+}
+
+const none = -1
+
+// entry is an entry on its way through the stages.
+type entry struct {
+	lighter.Entry // its Stream is that of node
+	batch         *lighter.Batch
+	read          int64 // Time as the batch came with it, which no stage has changed
+
+	node    *node
+	changes []change // of its labels since then
+
+	values []value          // extracted ones whose names the program has, by slot
+	others map[string]value // the other ones, if the program looks at all
+
+	first, last int // numbers of the batches that its lines came in
+}
+
+// set sets an extracted value.
+func (r *runner) set(x *entry, name string, v value) {
+	if slot, ok := r.slots[name]; ok {
+		x.values[slot] = v
+	} else if r.all {
+		if x.others == nil {
+			x.others = map[string]value{}
+		}
+		x.others[name] = v
+	}
+}
+
+// each calls f with the extracted values, in the order of their names.
+func (r *runner) each(x *entry, f func(name string, v value)) {
+	for _, slot := range r.sortedSlots {
+		if v := x.values[slot]; v.kind != absent {
+			f(r.names[slot], v)
+		}
+	}
+	if len(x.others) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(x.others)) {
+			f(name, x.others[name])
+		}
+	}
+}
+
+// labelsToValues sets the extracted values that labels begin with.
+func (r *runner) labelsToValues(x *entry, n *node) {
+	for slot, v := range n.values {
+		if v.kind != absent {
+			x.values[slot] = v
+		}
+	}
+	if !r.all {
+		return
+	}
+	for i := range n.labels {
+		if l := &n.labels[i]; !r.hasSlot(l.name) {
+			r.set(x, l.name, value{text, l.value})
+		}
+	}
+}
+
+func (r *runner) hasSlot(name string) bool { _, ok := r.slots[name]; return ok }
+
+// runner runs a program for one log.
+type runner struct {
+	*program
+	shared *Pipeline
+	log    stage.Log
+	next   lighter.Logs
+
+	ctx   context.Context // of the call that runs
+	err   error           // why it must end
+	batch *lighter.Batch  // whose entries are run; nil while held ones are
+	no    int             // the number of batch, or of the last one
+
+	out      []lighter.Entry // of batch
+	earlier  *lighter.Batch  // takes entries whose lines all came in batches that are held; nil if there are none
+	straddle bool            // batch has taken an entry with lines of a batch that is held too
+
+	streams []*lighter.Stream // those that the batch came with, and those that its entries have got
+	bases   []*node           // of the former
+	list    int               // number of the list of streams
+
+	nodes      map[string]*node
+	origins    map[*lighter.Stream]*node
+	remembered int
+
+	open   []*group // the oldest first
+	groups map[groupKey]*group
+
+	clocks map[clockKey]*clock // of stage.timestamp
+	kept   map[clockKey]clock  // what they were as of the end of the newest batch that is held; nil if that is as they are
+
+	spare  []*entry
+	key    []byte
+	buffer []byte
+	found  [][]byte
+	spans  []span
+	work   uint64
+}
+
+func newRunner(p *Pipeline, log stage.Log, next lighter.Logs) *runner {
+	return &runner{program: p.program, shared: p, log: log, next: next,
+		nodes: map[string]*node{}, origins: map[*lighter.Stream]*node{}, groups: map[groupKey]*group{}, clocks: map[clockKey]*clock{}}
+}
+
+// take returns an entry to use; give takes it back.
+func (r *runner) take() *entry {
+	if n := len(r.spare); n > 0 {
+		x := r.spare[n-1]
+		r.spare = r.spare[:n-1]
+		return x
+	}
+	return &entry{values: make([]value, len(r.names))}
+}
+
+func (r *runner) give(x *entry) {
+	clear(x.values)
+	clear(x.changes)
+	clear(x.others)
+	*x = entry{values: x.values, changes: x.changes[:0], others: x.others}
+	r.spare = append(r.spare, x)
+}
+
+// process runs the entries of a batch, and leaves in it those that are to be handed on.
+func (r *runner) process(ctx context.Context, b *lighter.Batch) error {
+	r.ctx, r.err = ctx, nil
+	r.no++
+	r.begin(b)
+	r.out = r.out[:0]
+	x := r.take()
+	for i := range b.Entries {
+		x.Entry, x.batch = b.Entries[i], b
+		x.read, x.first, x.last = x.Time, r.no, r.no
+		x.node = r.bases[x.Stream]
+		x.changes = x.changes[:0]
+		copy(x.values, x.node.values)
+		if r.all {
+			clear(x.others)
+			r.labelsToValues(x, x.node)
+		}
+		r.run(x, 0)
+		if r.err != nil {
+			return r.err
+		}
+	}
+	r.give(x)
+	return nil
+}
+
+// deliver puts what has been run into the batch.
+func (r *runner) deliver() {
+	b := r.batch
+	clear(b.Entries)
+	b.Entries = append(b.Entries[:0], r.out...)
+	clear(r.out)
+	if len(r.streams) > len(b.Streams) {
+		b.Streams = r.listed()
+	}
+	r.batch = nil
+}
+
+// run runs an entry from an op on, and hands it out behind the last one.
+func (r *runner) run(x *entry, at int) {
+	for at < len(r.ops) {
+		if at = r.ops[at].run(r, x, at); at == none || r.err != nil {
+			return
+		}
+	}
+	n := r.resolve(x)
+	x.Stream = r.indexOf(n)
+	if x.last == r.no && r.batch != nil {
+		r.out = append(r.out, x.Entry)
+		r.straddle = r.straddle || x.first < r.no
+		return
+	}
+	r.earlier.Entries = append(r.earlier.Entries, x.Entry)
+}
+
+// input returns what a stage parses: the line, or a value that source names. ok is false if there is no such text.
+func (x *entry) input(source int) (_ []byte, ok bool) {
+	if source == line {
+		return x.Line, true
+	}
+	return x.values[source].text()
+}
+
+// line stands for the line in place of a slot.
+const line = -1
+
+// keep returns a copy of what a stage has made in the runner's buffer, in memory of the entry's batch.
+func (r *runner) keep(x *entry, made []byte) []byte {
+	if r.buffer = made[:0]; cap(made) > maxBuffer {
+		r.buffer = nil // of one long line, which must not be paid for ever after
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	return x.batch.Copy(made)
+}
+
+const maxBuffer = 16 << 10
+
+// drop counts an entry that a stage drops.
+func (r *runner) drop(reason *counter) int {
+	reason.inc()
+	return none
+}
+
+// copyTo makes x what from is, in a batch that may be another one.
+func (r *runner) copyTo(x, from *entry, b *lighter.Batch) {
+	values, changes, others := x.values, x.changes, x.others
+	*x = *from
+	x.values, x.changes, x.others, x.batch = values, append(changes[:0], from.changes...), others, b
+	copy(x.values, from.values)
+	if len(from.others) > 0 {
+		if x.others == nil {
+			x.others = map[string]value{}
+		}
+		maps.Copy(x.others, from.others)
+	}
+	fields := from.batch.Fields(&from.Entry)
+	x.Fields = 0
+	if b == from.batch {
+		b.SetFields(&x.Entry, slices.Clone(fields))
+		return
+	}
+	for i := range x.values {
+		x.values[i].bytes = copied(b, x.values[i].bytes)
+	}
+	for name, v := range x.others {
+		v.bytes = copied(b, v.bytes)
+		x.others[name] = v
+	}
+	for i := range x.changes {
+		x.changes[i].value = copied(b, x.changes[i].value)
+	}
+	for _, f := range fields {
+		b.AddField(&x.Entry, f.Name, copied(b, f.Value))
+	}
+}
+
+func copied(b *lighter.Batch, p []byte) []byte {
+	if len(p) == 0 {
+		return nil
+	}
+	return b.Copy(p)
+}
+
+// Append implements lighter.Logs.
+func (r *runner) Append(ctx context.Context, b *lighter.Batch) error {
+	if err := r.process(ctx, b); err != nil {
+		return err
+	}
+	r.deliver()
+	return r.next.Append(ctx, b)
+}

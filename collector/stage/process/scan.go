@@ -1,0 +1,417 @@
+package process
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// span is a value in a JSON text: its bytes from start to end. It is null if end is 0.
+type span struct{ start, end int }
+
+// tree says which values of a JSON object are wanted, by their keys.
+type tree struct {
+	children []branch
+}
+
+type branch struct {
+	key     string
+	targets []int // spans that the value itself is for
+	below   tree  // of the value, if it is an object
+}
+
+// want adds the value at a path to what is wanted.
+func (t *tree) want(path []string, target int) {
+	for i := range t.children {
+		if c := &t.children[i]; c.key == path[0] {
+			c.want(path[1:], target)
+			return
+		}
+	}
+	t.children = append(t.children, branch{key: path[0]})
+	t.children[len(t.children)-1].want(path[1:], target)
+}
+
+func (b *branch) want(path []string, target int) {
+	if len(path) == 0 {
+		b.targets = append(b.targets, target)
+		return
+	}
+	b.below.want(path, target)
+}
+
+// forget makes what is wanted below null, because a later value of the same key is taken instead.
+func (t *tree) forget(spans []span) {
+	for i := range t.children {
+		c := &t.children[i]
+		for _, target := range c.targets {
+			spans[target] = span{}
+		}
+		c.below.forget(spans)
+	}
+}
+
+// maxDepth is how deep a JSON text may be.
+const maxDepth = 10000
+
+// jsonScanner reads a JSON text.
+type jsonScanner struct {
+	line  []byte
+	spans []span
+	depth int
+
+	fold  bool           // keys may be written in another case, as for encoding/json
+	keys  *regexp.Regexp // of the outermost object that are wanted too; may be nil
+	keyed []pair         // what they have
+}
+
+type pair struct {
+	key   string
+	value span
+}
+
+// document reads a whole text that must be an object, or null. It reports whether it is.
+func (s *jsonScanner) document(t *tree) bool {
+	i := skipSpace(s.line, 0)
+	if i == len(s.line) {
+		return false
+	}
+	if s.line[i] == '{' {
+		i = s.object(i, t)
+	} else {
+		i = s.literal(i, "null")
+	}
+	return i >= 0 && skipSpace(s.line, i) == len(s.line)
+}
+
+// value reads a value that begins at i. It returns the index behind it, or -1 if it is not valid.
+func (s *jsonScanner) value(i int) int {
+	if i >= len(s.line) {
+		return -1
+	}
+	switch c := s.line[i]; c {
+	case '{':
+		return s.object(i, nil)
+	case '[':
+		return s.array(i, nil)
+	case '"':
+		return s.text(i)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	default:
+		return s.number(i)
+	}
+}
+
+func (s *jsonScanner) literal(i int, word string) int {
+	if !bytes.HasPrefix(s.line[i:], []byte(word)) {
+		return -1
+	}
+	return i + len(word)
+}
+
+// text reads a string. Control characters are not allowed in front of the first escape, as in the library that
+// Alloy uses.
+func (s *jsonScanner) text(i int) int {
+	escaped := false
+	for i++; i < len(s.line); i++ {
+		switch c := s.line[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			escaped = true
+			if i++; i == len(s.line) {
+				return -1
+			}
+			switch s.line[i] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				if i+4 >= len(s.line) || !isHex(s.line[i+1:i+5]) {
+					return -1
+				}
+				i += 4
+			default:
+				return -1
+			}
+		case c < ' ' && !escaped:
+			return -1
+		}
+	}
+	return -1
+}
+
+func isHex(b []byte) bool {
+	for _, c := range b {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *jsonScanner) number(i int) int {
+	if i < len(s.line) && s.line[i] == '-' {
+		i++
+	}
+	start := i
+	if i = s.digits(i); i < 0 || s.line[start] == '0' && i > start+1 {
+		return -1
+	}
+	if i < len(s.line) && s.line[i] == '.' {
+		if i = s.digits(i + 1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(s.line) && (s.line[i] == 'e' || s.line[i] == 'E') {
+		if i++; i < len(s.line) && (s.line[i] == '+' || s.line[i] == '-') {
+			i++
+		}
+		return s.digits(i)
+	}
+	return i
+}
+
+// digits reads at least one digit.
+func (s *jsonScanner) digits(i int) int {
+	start := i
+	for i < len(s.line) && '0' <= s.line[i] && s.line[i] <= '9' {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
+}
+
+// array reads an array, and appends its elements to elements if that is not nil.
+func (s *jsonScanner) array(i int, elements *[]span) int {
+	if s.depth++; s.depth > maxDepth {
+		return -1
+	}
+	i = skipSpace(s.line, i+1)
+	if i < len(s.line) && s.line[i] == ']' {
+		s.depth--
+		return i + 1
+	}
+	for {
+		start := i
+		if i = s.value(i); i < 0 {
+			return -1
+		}
+		if elements != nil {
+			*elements = append(*elements, span{start, i})
+		}
+		i = skipSpace(s.line, i)
+		if i == len(s.line) {
+			return -1
+		}
+		switch s.line[i] {
+		case ',':
+			i = skipSpace(s.line, i+1)
+		case ']':
+			s.depth--
+			return i + 1
+		default:
+			return -1
+		}
+	}
+}
+
+// object reads an object, and notes what t wants of it.
+func (s *jsonScanner) object(i int, t *tree) int {
+	if s.depth++; s.depth > maxDepth {
+		return -1
+	}
+	outermost := s.depth == 1
+	i = skipSpace(s.line, i+1)
+	if i < len(s.line) && s.line[i] == '}' {
+		s.depth--
+		return i + 1
+	}
+	for {
+		if i == len(s.line) || s.line[i] != '"' {
+			return -1
+		}
+		start := i + 1
+		if i = s.text(i); i < 0 {
+			return -1
+		}
+		key := s.line[start : i-1]
+		if i = skipSpace(s.line, i); i == len(s.line) || s.line[i] != ':' {
+			return -1
+		}
+		i = skipSpace(s.line, i+1)
+		start = i
+		wanted := t.child(key, s.fold)
+		if wanted != nil {
+			wanted.below.forget(s.spans)
+		}
+		if wanted != nil && len(wanted.below.children) > 0 && i < len(s.line) && s.line[i] == '{' {
+			i = s.object(i, &wanted.below)
+		} else {
+			i = s.value(i)
+		}
+		if i < 0 {
+			return -1
+		}
+		if wanted != nil {
+			for _, target := range wanted.targets {
+				s.spans[target] = span{start, i}
+			}
+		}
+		if outermost && s.keys != nil {
+			if bytes.IndexByte(key, '\\') >= 0 {
+				key = unescape(nil, key)
+			}
+			if s.keys.Match(key) {
+				s.keyed = append(s.keyed, pair{string(key), span{start, i}})
+			}
+		}
+		i = skipSpace(s.line, i)
+		if i == len(s.line) {
+			return -1
+		}
+		switch s.line[i] {
+		case ',':
+			i = skipSpace(s.line, i+1)
+		case '}':
+			s.depth--
+			return i + 1
+		default:
+			return -1
+		}
+	}
+}
+
+// child returns what is wanted of a key, which is as it stands between its quotes; nil if nothing is.
+func (t *tree) child(key []byte, fold bool) *branch {
+	if t == nil || len(t.children) == 0 {
+		return nil
+	}
+	if bytes.IndexByte(key, '\\') >= 0 {
+		key = unescape(nil, key)
+	}
+	for i := range t.children {
+		if c := &t.children[i]; c.key == string(key) || fold && strings.EqualFold(c.key, borrow(key)) {
+			return c
+		}
+	}
+	return nil
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// unescape appends what a valid JSON string stands for to b; s is without the quotes.
+func unescape(b, s []byte) []byte {
+	for len(s) > 0 {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(b, s...)
+		}
+		b = append(b, s[:i]...)
+		c := s[i+1]
+		s = s[i+2:]
+		switch c {
+		case 'b':
+			b = append(b, '\b')
+		case 'f':
+			b = append(b, '\f')
+		case 'n':
+			b = append(b, '\n')
+		case 'r':
+			b = append(b, '\r')
+		case 't':
+			b = append(b, '\t')
+		case 'u':
+			r := hex4(s)
+			s = s[4:]
+			if utf16.IsSurrogate(r) {
+				second := rune(utf8.RuneError)
+				if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
+					second = utf16.DecodeRune(r, hex4(s[2:]))
+				}
+				if r = second; r != utf8.RuneError {
+					s = s[6:]
+				}
+			}
+			b = utf8.AppendRune(b, r)
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+func hex4(s []byte) rune {
+	n, err := strconv.ParseUint(borrow(s[:4]), 16, 32)
+	if err != nil {
+		return utf8.RuneError
+	}
+	return rune(n)
+}
+
+// jsonValue returns the value that stands at v in a valid JSON text. Its bytes are in the text, or in memory of
+// the entry's batch.
+func (r *runner) jsonValue(x *entry, line []byte, v span) value {
+	if v.end == 0 {
+		return value{kind: null}
+	}
+	raw := line[v.start:v.end]
+	switch raw[0] {
+	case '"':
+		raw = raw[1 : len(raw)-1]
+		if bytes.IndexByte(raw, '\\') < 0 {
+			return value{text, raw}
+		}
+		return value{text, r.keep(x, unescape(r.buffer[:0], raw))}
+	case 't', 'f':
+		return value{boolean, raw}
+	case 'n':
+		return value{kind: null}
+	case '{', '[':
+		var doc any
+		if err := json.Unmarshal(raw, &doc); err != nil {
+			return value{text, raw} // it is valid for our own reader, which is a little more lenient
+		}
+		again, err := json.Marshal(doc)
+		if err != nil {
+			return value{text, raw}
+		}
+		return value{text, x.batch.Copy(again)}
+	default:
+		if isPlainInteger(raw) {
+			return value{number, raw}
+		}
+		f, err := strconv.ParseFloat(borrow(raw), 64)
+		if err != nil {
+			return value{text, raw}
+		}
+		return value{number, r.keep(x, appendFloat(r.buffer[:0], f))}
+	}
+}
+
+// isPlainInteger reports whether a number is written as Alloy writes it after it was a float64.
+func isPlainInteger(raw []byte) bool {
+	if len(raw) > 15 {
+		return false
+	}
+	for i, c := range raw {
+		if !('0' <= c && c <= '9' || i == 0 && c == '-') {
+			return false
+		}
+	}
+	return true
+}
