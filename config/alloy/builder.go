@@ -10,7 +10,11 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter/collector/scrape"
 	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
 )
 
 // builder makes the nodes of one component.
@@ -46,6 +50,20 @@ func (b *builder) add(n config.Node) string {
 	n.Name = nodeName(n.Name)
 	for i, base := 2, n.Name; b.l.owners[n.Name] != nil; i++ {
 		n.Name = fmt.Sprintf("%s_%d", base, i)
+	}
+	switch c := n.Args.(type) {
+	case docker.Config:
+		c.Name = n.Name
+		n.Args = c
+	case loki.Config:
+		c.Name = n.Name
+		n.Args = c
+	case remotewrite.Config:
+		c.Name = n.Name
+		n.Args = c
+	case scrape.Config:
+		c.Name = n.Name
+		n.Args = c
 	}
 	b.l.owners[n.Name] = b.entry.component
 	b.entry.component.Nodes = append(b.entry.component.Nodes, n.Name)

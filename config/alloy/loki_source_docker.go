@@ -42,13 +42,14 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 		b.noTargets("targets")
 		return nil
 	}
+	engine := b.engine(a.Host, clientOf(a.HTTP), blockIn(b.block(), "http_client_config"))
 	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
 		b.add(config.Node{Name: b.name(""), From: from, To: to, Args: config.LogSource{
 			Rules:        a.RelabelRules,
 			Labels:       labels.FromMap(a.Labels),
 			Since:        b.l.LogsSince,
 			MaxLineBytes: b.l.MaxLineBytes,
-			Engine:       b.engineNode(a.Host, clientOf(a.HTTP)),
+			Engine:       b.engineNode(engine, false),
 			Root:         b.l.DockerRoot,
 		}})
 	})

@@ -140,7 +140,6 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 		return nil
 	}
 	c := scrape.DefaultConfig()
-	c.Name = b.entry.component.ID
 	c.Job = a.JobName
 	c.Interval = a.ScrapeInterval
 	c.Timeout = a.ScrapeTimeout
