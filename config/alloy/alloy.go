@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grafana/alloy/syntax/ast"
@@ -135,6 +137,7 @@ type loader struct {
 	errors      int
 	deprecated  map[string]int // by the function's name, the index of its diagnostic
 	uses        map[string]int // of a deprecated function
+	hidden      []string       // pairs of a value that may be secret and what is said instead of it
 }
 
 func newLoader(o Options) *loader {
@@ -163,6 +166,7 @@ func newLoader(o Options) *loader {
 func (l *loader) variables() map[string]any {
 	getenv := func(name string) string {
 		value, _ := l.Getenv(name)
+		l.hide(value, "$"+name)
 		return value
 	}
 	return map[string]any{
@@ -216,6 +220,25 @@ func (l *loader) deprecate(at span, name, now string) {
 	l.diagnostics[first].Message = fmt.Sprintf("the function %q is deprecated; it is used %d times", name, l.uses[name])
 }
 
+// hide has mask say something else instead of a value. Short ones are no secrets, and
+// are parts of other words.
+func (l *loader) hide(value, instead string) {
+	const shortest = 6
+	for _, v := range []string{value, strings.TrimSpace(value)} {
+		quoted := strconv.Quote(v)
+		for _, v := range []string{v, quoted[1 : len(quoted)-1]} {
+			if len(v) >= shortest && !slices.Contains(l.hidden, v) {
+				l.hidden = append(l.hidden, v, instead)
+			}
+		}
+	}
+}
+
+// mask returns what is wrong with a value without the value, if that came from the environment or a file.
+func (l *loader) mask(message string) string {
+	return strings.NewReplacer(l.hidden...).Replace(message)
+}
+
 // validate says of each node that the plan refuses which component it was made of.
 func (l *loader) validate() {
 	for _, err := range unjoin(l.plan.Validate()) {
@@ -229,7 +252,7 @@ func (l *loader) validate() {
 			l.fail(span{}, "", "%v", err)
 			continue
 		}
-		l.fail(headOf(owner.Block), "", "%s: %v", wrong.Field, wrong.Err)
+		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
 	}
 }
 

@@ -166,8 +166,8 @@ func (l *loader) module(b *ast.BlockStmt, name string, imports []string) *regist
 	return in.registry
 }
 
-// Argument are the arguments of an argument block.
-type Argument struct {
+// ArgumentBlock are the arguments of an argument block.
+type ArgumentBlock struct {
 	Optional bool   `alloy:"optional,attr,optional"`
 	Comment  string `alloy:"comment,attr,optional"`
 	Default  any    `alloy:"default,attr,optional"`
@@ -190,7 +190,7 @@ func (m *module) classifyBoundary(e *entry) bool {
 		return false
 	}
 	if name == "argument" {
-		e.kind = kindOf(func(b *builder, a *Argument) map[string]any { return nil })
+		e.kind = kindOf(func(b *builder, a *ArgumentBlock) map[string]any { return nil })
 	} else {
 		e.kind = kindOf(func(b *builder, a *ExportBlock) map[string]any {
 			m.exported[e.component.Label] = a.Value
@@ -277,7 +277,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 			var v any
 			if err := evaluate(a.Value, d.scope, &v); err != nil {
 				message, at := errorText(err, spanOf(a.Value))
-				d.l.fail(at, "", "%s: %s", name, message)
+				d.l.fail(at, "", "%s: %s", name, d.l.mask(message))
 			}
 			given[name] = v
 		}
@@ -289,7 +289,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 			continue
 		}
 		inner := &decoding{l: d.l, scope: vm.NewScope(d.l.variables()), unknown: func(ast.Expr) bool { return false }}
-		var args Argument
+		var args ArgumentBlock
 		switch {
 		case !inner.decode(a, &args):
 		case !args.Optional:

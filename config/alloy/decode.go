@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/grafana/alloy/syntax/token"
@@ -120,7 +121,7 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 	message, at := errorText(err, spanOf(a.Value))
 	message = plainValue(message, a, t)
-	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, message)
+	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, d.l.mask(message))
 }
 
 // evaluate evaluates a body into args, and says what is wrong with it as a whole.
@@ -130,7 +131,7 @@ func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 		return true
 	}
 	message, at := errorText(err, at)
-	d.l.fail(at, "", "%s", message)
+	d.l.fail(at, "", "%s", d.l.mask(message))
 	return false
 }
 
@@ -172,6 +173,12 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	if elem(t) == duration && strings.Contains(message, "should be string") {
 		return `want a duration, such as "30s" or "1m30s", in quotes`
 	}
+	if elem(t) == duration && durationError.MatchString(message) {
+		return durationError.ReplaceAllString(message, `is no duration, such as "30s" or "1m30s"`)
+	}
+	if t := elem(t); t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]() {
+		message = strings.Replace(message, "should be capsule", "should be string", 1)
+	}
 	if l, ok := a.Value.(*ast.LiteralExpr); ok {
 		message = strings.TrimPrefix(message, l.Value+" ")
 	}
@@ -186,6 +193,9 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
 	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
 }
+
+// durationError matches what Go says of a text that is no duration, which it repeats.
+var durationError = regexp.MustCompile(`(?s)time: (invalid|unknown|missing).*`)
 
 // wrongType matches what the library says of a value that is of another type.
 var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
