@@ -2,6 +2,7 @@ package alloy
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ func (b *builder) name(of string) string {
 	}
 	return name
 }
+
+// alloyID returns the component's ID as Alloy writes it, such as app.one/prometheus.scrape.default.
+func (b *builder) alloyID() string { return path.Join(b.module.alloyID, b.entry.id) }
 
 // nodeName returns a text with all that the name of a node does not take replaced.
 func nodeName(text string) string {
@@ -89,12 +93,12 @@ func (b *builder) from(targets []Target) []string {
 }
 
 // place returns where an argument or a block of the component stands, or the component's head.
-func (b *builder) place(path ...string) span { return placeIn(b.block(), path...) }
+func (b *builder) place(names ...string) span { return placeIn(b.block(), names...) }
 
-func placeIn(block *ast.BlockStmt, path ...string) span {
+func placeIn(block *ast.BlockStmt, names ...string) span {
 	body := block.Body
 	at := headOf(block)
-	for _, name := range path {
+	for _, name := range names {
 		i := slices.IndexFunc(body, func(s ast.Stmt) bool { return stmtName(s) == name })
 		if i < 0 {
 			return at

@@ -238,6 +238,7 @@ func (b *builder) instance(d *decoding) map[string]any {
 	inner := &module{
 		l:         d.l,
 		id:        e.component.ID,
+		alloyID:   b.alloyID(),
 		path:      e.custom.path,
 		variables: d.l.variables(),
 		registry:  newRegistry(e.custom.registry),

@@ -46,6 +46,7 @@ func (k kind) refusing(paths map[string]string) kind {
 type module struct {
 	l         *loader
 	id        string // of the custom component; empty for the whole configuration
+	alloyID   string // as Alloy writes it, where it becomes a label's value
 	path      string // of the directory that the module is in
 	variables map[string]any
 	registry  *registry

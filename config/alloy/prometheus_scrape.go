@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -140,7 +141,7 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 		return nil
 	}
 	c := scrape.DefaultConfig()
-	c.Job = a.JobName
+	c.Job = cmp.Or(a.JobName, b.alloyID())
 	c.Interval = a.ScrapeInterval
 	c.Timeout = a.ScrapeTimeout
 	c.Path = a.MetricsPath
