@@ -98,6 +98,14 @@ type ImportFile struct {
 	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
 }
 
+// SetToDefault sets Alloy's defaults.
+func (a *ImportFile) SetToDefault() {
+	*a = ImportFile{Detector: "fsnotify", PollFrequency: time.Minute}
+}
+
+// Validate refuses what Alloy refuses.
+func (a *ImportFile) Validate() error { return checkDetector(a.Detector) }
+
 // The bounds of what files can make of each other.
 const (
 	maxImports    = 16     // files one of which imports the next
@@ -117,7 +125,7 @@ func (m *module) importFile(b *ast.BlockStmt) {
 	m.registry.imported[b.Label] = newRegistry(nil)
 	walkArguments(b.Body, "", func(_ string, a *ast.AttributeStmt) {
 		for _, c := range chains(a.Value) {
-			m.check(nil, c)
+			m.check(c)
 		}
 	})
 	e := &entry{component: &Component{Block: b}}

@@ -201,3 +201,23 @@ func TestKinds(t *testing.T) {
 		}
 	}
 }
+
+// TestSameAgain loads each file twice: the same file makes the same plan, so that a reload changes nothing.
+func TestSameAgain(t *testing.T) {
+	files, _ := filepath.Glob("testdata/good/*.alloy")
+	for _, file := range files {
+		var hashes [2][]string
+		for i := range hashes {
+			f, err := alloy.Load(file, options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range f.Plan.Nodes {
+				hashes[i] = append(hashes[i], n.Name+" "+n.Hash()+" "+strings.Join(n.To, " "))
+			}
+		}
+		if diff := cmp.Diff(hashes[0], hashes[1]); diff != "" {
+			t.Errorf("%s makes another plan when it is loaded again:\n%s", file, diff)
+		}
+	}
+}

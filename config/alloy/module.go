@@ -195,7 +195,7 @@ func (m *module) link(e *entry) {
 	walkArguments(e.component.Block.Body, "", func(path string, a *ast.AttributeStmt) {
 		m.warnCoalesce(a.Value)
 		for _, c := range chains(a.Value) {
-			if to, export := m.check(e, c); to != nil {
+			if to, export := m.check(c); to != nil {
 				e.links = append(e.links, link{to, Reference{Argument: path, Expr: c.expr, To: to.component, Export: export}})
 			}
 		}
@@ -253,7 +253,7 @@ func (m *module) find(parts []string) (*entry, []string) {
 
 // check returns the entry and the export that a name refers to. It says what is wrong with a name that is
 // neither that nor one of the standard library.
-func (m *module) check(from *entry, c chain) (to *entry, export string) {
+func (m *module) check(c chain) (to *entry, export string) {
 	switch c.parts[0] {
 	case "module_path":
 		return nil, ""

@@ -130,6 +130,9 @@ func (a *PrometheusScrape) Validate() error {
 
 var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]any {
 	b.refuseScrape(a)
+	if a.EnableProtobufNegotiation {
+		b.warn(b.place("enable_protobuf_negotiation"), "write scrape_native_histograms = true", "the argument %q is deprecated", "enable_protobuf_negotiation")
+	}
 	to := metricNodes(a.ForwardTo)
 	if len(to) == 0 {
 		b.noReceiver("forward_to")
