@@ -84,7 +84,27 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	}
 	node := b.add(config.Node{Name: b.name(""), Args: c})
 	return map[string]any{"targets": []Target{{Node: node}}}
-}, "targets")
+}, "targets").without(engineNoEffect("")).refusing(engineRefused(""))
+
+// engineNoEffect and engineRefused say which arguments of a client mean nothing, and which cannot be taken,
+// where an Engine is asked. prefix is the path of the client's block.
+func engineNoEffect(prefix string) map[string]string {
+	return map[string]string{
+		prefix + "follow_redirects": "an Engine redirects to nowhere",
+		prefix + "enable_http2":     "an Engine is asked by HTTP/1.1",
+	}
+}
+
+func engineRefused(prefix string) map[string]string {
+	refused := map[string]string{}
+	for _, name := range []string{
+		"basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file", "http_headers",
+		"proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
+	} {
+		refused[prefix+name] = "ask the Engine by its socket, by TLS, or through a proxy that is named as host and needs no password"
+	}
+	return refused
+}
 
 // engine returns the settings with which an Engine is asked. at is the block that has those of the client.
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
@@ -92,16 +112,6 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""
 	tls := client.TLS
-	client.TLS = TLS{}
-	if !client.usesNone() {
-		place := headOf(at)
-		for _, name := range []string{"basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file", "proxy_url", "proxy_from_environment", "http_headers"} {
-			if has(at, name) {
-				place = placeIn(at, name)
-			}
-		}
-		b.fail(place, "ask it by its socket, by TLS, or through a proxy that needs nothing of this", "lighter asks an Engine without a password, a token, a header or a proxy of its own")
-	}
 	if tls == (TLS{}) {
 		return c
 	}

@@ -54,6 +54,10 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 		}})
 	})
 	return nil
-}).without(map[string]string{
-	"refresh_interval": "a log is followed without a limit of time",
-})
+}).without(lokiSourceDockerNoEffect()).refusing(engineRefused("http_client_config."))
+
+func lokiSourceDockerNoEffect() map[string]string {
+	all := engineNoEffect("http_client_config.")
+	all["refresh_interval"] = "a log is followed without a limit of time"
+	return all
+}
