@@ -68,9 +68,7 @@ var logging = kindOf(func(b *builder, a *Logging) map[string]any {
 // LiveDebugging are the arguments of the livedebugging block. The status page shows lines as they come
 // anyway.
 type LiveDebugging struct {
-	Enabled              bool     `alloy:"enabled,attr,optional"`
-	BufferStreamsMaximum int      `alloy:"buffer_streams_maximum,attr,optional"`
-	Components           []string `alloy:"components,attr,optional"`
+	Enabled bool `alloy:"enabled,attr,optional"`
 }
 
 var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { return nil })
@@ -78,6 +76,7 @@ var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { retur
 // Tracing stands for the tracing block, whose arguments have no effect.
 type Tracing struct {
 	SamplingFraction float64  `alloy:"sampling_fraction,attr,optional"`
+	SendTraceparent  bool     `alloy:"send_traceparent,attr,optional"`
 	WriteTo          []any    `alloy:"write_to,attr,optional"`
 	Sampler          *Sampler `alloy:"sampler,block,optional"`
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grafana/alloy/syntax/ast"
@@ -91,7 +94,7 @@ func (f *File) Component(id string) (*Component, bool) {
 // Diagnostics with all that is wrong, warnings included.
 func Load(path string, o Options) (*File, error) {
 	l := newLoader(o)
-	root := &module{l: l, registry: newRegistry(nil), variables: l.variables()}
+	root := &module{l: l, registry: newRegistry(nil), variables: l.variables(), imports: []string{filepath.Clean(path)}}
 	files := l.read(path)
 	for _, f := range files {
 		root.path = directoryOf(path, f.Name)
@@ -137,6 +140,7 @@ type loader struct {
 	errors      int
 	deprecated  map[string]int // by the function's name, the index of its diagnostic
 	uses        map[string]int // of a deprecated function
+	hidden      []string       // pairs of a value that may be secret and what is said instead of it
 }
 
 func newLoader(o Options) *loader {
@@ -165,6 +169,7 @@ func newLoader(o Options) *loader {
 func (l *loader) variables() map[string]any {
 	getenv := func(name string) string {
 		value, _ := l.Getenv(name)
+		l.hide(value, "$"+name)
 		return value
 	}
 	return map[string]any{
@@ -237,6 +242,25 @@ func (l *loader) startTimes() {
 	}
 }
 
+// hide has mask say something else instead of a value. Short ones are no secrets, and
+// are parts of other words.
+func (l *loader) hide(value, instead string) {
+	const shortest = 6
+	for _, v := range []string{value, strings.TrimSpace(value)} {
+		quoted := strconv.Quote(v)
+		for _, v := range []string{v, quoted[1 : len(quoted)-1]} {
+			if len(v) >= shortest && !slices.Contains(l.hidden, v) {
+				l.hidden = append(l.hidden, v, instead)
+			}
+		}
+	}
+}
+
+// mask returns what is wrong with a value without the value, if that came from the environment or a file.
+func (l *loader) mask(message string) string {
+	return strings.NewReplacer(l.hidden...).Replace(message)
+}
+
 // validate says of each node that the plan refuses which component it was made of.
 func (l *loader) validate() {
 	for _, err := range unjoin(l.plan.Validate()) {
@@ -250,7 +274,7 @@ func (l *loader) validate() {
 			l.fail(span{}, "", "%v", err)
 			continue
 		}
-		l.fail(headOf(owner.Block), "", "%s: %v", wrong.Field, wrong.Err)
+		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
 	}
 }
 

@@ -2,13 +2,20 @@ package alloy
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/token"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter/collector/scrape"
 	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
 )
 
 // builder makes the nodes of one component.
@@ -29,6 +36,9 @@ func (b *builder) name(of string) string {
 	return name
 }
 
+// alloyID returns the component's ID as Alloy writes it, such as app.one/prometheus.scrape.default.
+func (b *builder) alloyID() string { return path.Join(b.module.alloyID, b.entry.id) }
+
 // nodeName returns a text with all that the name of a node does not take replaced.
 func nodeName(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -44,6 +54,20 @@ func (b *builder) add(n config.Node) string {
 	n.Name = nodeName(n.Name)
 	for i, base := 2, n.Name; b.l.owners[n.Name] != nil; i++ {
 		n.Name = fmt.Sprintf("%s_%d", base, i)
+	}
+	switch c := n.Args.(type) {
+	case docker.Config:
+		c.Name = n.Name
+		n.Args = c
+	case loki.Config:
+		c.Name = n.Name
+		n.Args = c
+	case remotewrite.Config:
+		c.Name = n.Name
+		n.Args = c
+	case scrape.Config:
+		c.Name = n.Name
+		n.Args = c
 	}
 	b.l.owners[n.Name] = b.entry.component
 	b.entry.component.Nodes = append(b.entry.component.Nodes, n.Name)
@@ -69,12 +93,12 @@ func (b *builder) from(targets []Target) []string {
 }
 
 // place returns where an argument or a block of the component stands, or the component's head.
-func (b *builder) place(path ...string) span { return placeIn(b.block(), path...) }
+func (b *builder) place(names ...string) span { return placeIn(b.block(), names...) }
 
-func placeIn(block *ast.BlockStmt, path ...string) span {
+func placeIn(block *ast.BlockStmt, names ...string) span {
 	body := block.Body
 	at := headOf(block)
-	for _, name := range path {
+	for _, name := range names {
 		i := slices.IndexFunc(body, func(s ast.Stmt) bool { return stmtName(s) == name })
 		if i < 0 {
 			return at
@@ -121,6 +145,9 @@ func (b *builder) warnNoEffect(body ast.Body, path string) {
 	for _, stmt := range body {
 		name := path + stmtName(stmt)
 		if why, ok := b.entry.kind.noEffect[name]; ok {
+			if asItIs(stmt) {
+				continue
+			}
 			b.warn(spanOf(stmt), "", "%q has no effect in lighter: %s", stmtName(stmt), why)
 			continue
 		}
@@ -128,6 +155,32 @@ func (b *builder) warnNoEffect(body ast.Body, path string) {
 			b.warnNoEffect(inner.Body, name+".")
 		}
 	}
+}
+
+// asItIs reports whether an argument or block without effect asks for what the agent does anyway.
+func asItIs(stmt ast.Stmt) bool {
+	switch stmt := stmt.(type) {
+	case *ast.BlockStmt:
+		for _, s := range stmt.Body {
+			if a, ok := s.(*ast.AttributeStmt); ok && a.Name.Name == "enabled" {
+				return literalBool(a.Value, false)
+			}
+		}
+	case *ast.AttributeStmt:
+		switch stmt.Name.Name {
+		case "retry_on_http_429", "block_on_overflow", "disable_root_cgroup_stats":
+			return literalBool(stmt.Value, true)
+		case "honor_metadata", "round_robin_dns", "insecure_skip_verify":
+			return literalBool(stmt.Value, false)
+		}
+	}
+	return false
+}
+
+// literalBool reports whether an expression is written as the value.
+func literalBool(e ast.Expr, value bool) bool {
+	l, ok := e.(*ast.LiteralExpr)
+	return ok && l.Kind == token.BOOL && l.Value == strconv.FormatBool(value)
 }
 
 // noReceiver warns of a component that sends to nobody, so that it is left out of the plan.

@@ -23,6 +23,7 @@ var componentKinds = map[string]kind{
 	"loki.echo":                    lokiEcho,
 	"loki.process":                 lokiProcess,
 	"loki.relabel":                 lokiRelabel,
+	"loki.secretfilter":            lokiSecretFilter,
 	"loki.source.api":              lokiSourceAPI,
 	"loki.source.docker":           lokiSourceDocker,
 	"loki.source.file":             lokiSourceFile,

@@ -2,6 +2,7 @@ package alloy
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ type declaration struct {
 	block    *ast.BlockStmt
 	path     string    // of the directory that module_path names
 	registry *registry // what the block sees
+	imports  []string  // the files whose imports lead to the block
 }
 
 // exports returns the names of what the custom component exports.
@@ -85,7 +87,7 @@ func (m *module) declare(b *ast.BlockStmt) {
 	case isComponent || isBlock || (*vm.Scope)(nil).IsStdlibIdentifiers(b.Label) || b.Label == "argument":
 		m.l.fail(headOf(b), "", "a custom component cannot be called %q, which is something else already", b.Label)
 	default:
-		m.registry.declared[b.Label] = &declaration{name: b.Label, block: b, path: m.path, registry: m.registry}
+		m.registry.declared[b.Label] = &declaration{name: b.Label, block: b, path: m.path, registry: m.registry, imports: m.imports}
 	}
 }
 
@@ -96,8 +98,20 @@ type ImportFile struct {
 	PollFrequency time.Duration `alloy:"poll_frequency,attr,optional"`
 }
 
-// maxImports is how many files import each other at most.
-const maxImports = 16
+// SetToDefault sets Alloy's defaults.
+func (a *ImportFile) SetToDefault() {
+	*a = ImportFile{Detector: "fsnotify", PollFrequency: time.Minute}
+}
+
+// Validate refuses what Alloy refuses.
+func (a *ImportFile) Validate() error { return checkDetector(a.Detector) }
+
+// The bounds of what files can make of each other.
+const (
+	maxImports    = 16     // files one of which imports the next
+	maxWithin     = 32     // custom components one of which is in the next
+	maxComponents = 10_000 // in all
+)
 
 func (m *module) importFile(b *ast.BlockStmt) {
 	if b.Label == "" {
@@ -111,7 +125,7 @@ func (m *module) importFile(b *ast.BlockStmt) {
 	m.registry.imported[b.Label] = newRegistry(nil)
 	walkArguments(b.Body, "", func(_ string, a *ast.AttributeStmt) {
 		for _, c := range chains(a.Value) {
-			m.check(nil, c)
+			m.check(c)
 		}
 	})
 	e := &entry{component: &Component{Block: b}}
@@ -120,11 +134,15 @@ func (m *module) importFile(b *ast.BlockStmt) {
 	if !d.decode(b, &args) {
 		return
 	}
-	if len(m.l.files) > maxImports*maxImports || len(m.imports) >= maxImports || slices.Contains(m.imports, args.Filename) {
+	name := filepath.Clean(args.Filename)
+	switch {
+	case slices.Contains(m.imports, name):
 		m.l.fail(headOf(b), "", "%s is imported by what it imports itself", args.Filename)
-		return
+	case len(m.imports) > maxImports || len(m.l.files) > maxImports*maxImports:
+		m.l.fail(headOf(b), "", "there are too many imports")
+	default:
+		m.registry.imported[b.Label] = m.l.module(b, args.Filename, append(slices.Clip(m.imports), name))
 	}
-	m.registry.imported[b.Label] = m.l.module(b, args.Filename, append(slices.Clip(m.imports), args.Filename))
 }
 
 // module reads what can be imported from a file or a directory.
@@ -156,8 +174,8 @@ func (l *loader) module(b *ast.BlockStmt, name string, imports []string) *regist
 	return in.registry
 }
 
-// Argument are the arguments of an argument block.
-type Argument struct {
+// ArgumentBlock are the arguments of an argument block.
+type ArgumentBlock struct {
 	Optional bool   `alloy:"optional,attr,optional"`
 	Comment  string `alloy:"comment,attr,optional"`
 	Default  any    `alloy:"default,attr,optional"`
@@ -180,7 +198,7 @@ func (m *module) classifyBoundary(e *entry) bool {
 		return false
 	}
 	if name == "argument" {
-		e.kind = kindOf(func(b *builder, a *Argument) map[string]any { return nil })
+		e.kind = kindOf(func(b *builder, a *ArgumentBlock) map[string]any { return nil })
 	} else {
 		e.kind = kindOf(func(b *builder, a *ExportBlock) map[string]any {
 			m.exported[e.component.Label] = a.Value
@@ -214,6 +232,11 @@ func (b *builder) instance(d *decoding) map[string]any {
 		e.failed = true
 		return nil
 	}
+	if len(b.within) > maxWithin || len(d.l.components) > maxComponents {
+		d.l.fail(headOf(block), "", "there are too many components in custom components")
+		e.failed = true
+		return nil
+	}
 	before := d.l.errors
 	given, whole := b.arguments(d)
 	if d.l.errors > before {
@@ -223,6 +246,7 @@ func (b *builder) instance(d *decoding) map[string]any {
 	inner := &module{
 		l:         d.l,
 		id:        e.component.ID,
+		alloyID:   b.alloyID(),
 		path:      e.custom.path,
 		variables: d.l.variables(),
 		registry:  newRegistry(e.custom.registry),
@@ -230,6 +254,7 @@ func (b *builder) instance(d *decoding) map[string]any {
 		given:     given,
 		exported:  map[string]any{},
 		within:    append(slices.Clip(b.within), e.custom),
+		imports:   e.custom.imports,
 	}
 	inner.collect(e.custom.block.Body)
 	inner.evaluate()
@@ -261,7 +286,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 			var v any
 			if err := evaluate(a.Value, d.scope, &v); err != nil {
 				message, at := errorText(err, spanOf(a.Value))
-				d.l.fail(at, "", "%s: %s", name, message)
+				d.l.fail(at, "", "%s: %s", name, d.l.mask(message))
 			}
 			given[name] = v
 		}
@@ -273,7 +298,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 			continue
 		}
 		inner := &decoding{l: d.l, scope: vm.NewScope(d.l.variables()), unknown: func(ast.Expr) bool { return false }}
-		var args Argument
+		var args ArgumentBlock
 		switch {
 		case !inner.decode(a, &args):
 		case !args.Optional:

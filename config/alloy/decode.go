@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/grafana/alloy/syntax/token"
@@ -120,7 +121,7 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 	message, at := errorText(err, spanOf(a.Value))
 	message = plainValue(message, a, t)
-	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, message)
+	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, d.l.mask(message))
 }
 
 // evaluate evaluates a body into args, and says what is wrong with it as a whole.
@@ -130,7 +131,7 @@ func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 		return true
 	}
 	message, at := errorText(err, at)
-	d.l.fail(at, "", "%s", message)
+	d.l.fail(at, "", "%s", d.l.mask(message))
 	return false
 }
 
@@ -172,8 +173,42 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	if elem(t) == duration && strings.Contains(message, "should be string") {
 		return `want a duration, such as "30s" or "1m30s", in quotes`
 	}
+	if elem(t) == duration && durationError.MatchString(message) {
+		return durationError.ReplaceAllString(message, `is no duration, such as "30s" or "1m30s"`)
+	}
+	if t := elem(t); t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]() {
+		message = strings.Replace(message, "should be capsule", "should be string", 1)
+	}
+	if l, ok := a.Value.(*ast.LiteralExpr); ok {
+		message = strings.TrimPrefix(message, l.Value+" ")
+	}
 	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
-	return strings.ReplaceAll(message, "got capsule", "got a value of another component")
+	if m := wrongType.FindStringSubmatch(message); m != nil {
+		text := fmt.Sprintf("want %s, got %s", typeNames[m[1]], typeNames[m[2]])
+		if !strings.HasPrefix(message, m[0]) { // it says of which part of the value
+			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], typeNames[m[1]])
+		}
+		message = strings.Replace(message, m[0], text, 1)
+	}
+	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
+	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
+}
+
+// durationError matches what Go says of a text that is no duration, which it repeats.
+var durationError = regexp.MustCompile(`(?s)time: (invalid|unknown|missing).*`)
+
+// wrongType matches what the library says of a value that is of another type.
+var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
+
+var typeNames = map[string]string{
+	"array":    "a list",
+	"bool":     "true or false",
+	"capsule":  "a value of another component",
+	"function": "a function",
+	"null":     "null",
+	"number":   "a number",
+	"object":   "an object",
+	"string":   "a text in quotes",
 }
 
 // capsuleType matches a capsule as the library names it.
@@ -198,9 +233,15 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		if m := environmentVariable.FindStringSubmatch(text); m != nil {
 			return fmt.Sprintf("an Alloy file does not expand %s; write sys.env(%q), without quotes around it", m[0], m[1])
 		}
-	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "should be array"):
+	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "want a list"):
 		return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
-	case strings.Contains(message, "secrets may not be converted into strings"):
+	case strings.Contains(message, typeNames["capsule"]):
+		for _, c := range chains(a.Value) {
+			if last := c.parts[len(c.parts)-1]; last == "targets" || last == "output" {
+				return fmt.Sprintf("the targets in %s are known only while the agent runs: a list of targets can be handed on and concatenated", c)
+			}
+		}
+	case strings.Contains(message, "is a secret"):
 		return "write convert.nonsensitive(…) around it if it is not secret"
 	}
 	return ""

@@ -2,9 +2,14 @@ package alloy
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/grafana/alloy/syntax/ast"
 
 	"lighter/config"
 	"lighter/discovery/docker"
@@ -45,17 +50,21 @@ func (a *DiscoveryDocker) Validate() error {
 }
 
 func checkDockerHost(host string) error {
-	if host == "" {
-		return errors.New(`host is empty; it is mostly "unix:///var/run/docker.sock"`)
+	const usual = `"unix:///var/run/docker.sock"`
+	u, err := url.Parse(host)
+	switch {
+	case host == "":
+		return errors.New("host is empty; it is mostly " + usual)
+	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
+		return nil
+	case strings.HasPrefix(host, "/"):
+		return fmt.Errorf("host has no scheme; write %q", "unix://"+host)
 	}
-	if _, err := url.Parse(host); err != nil {
-		return errors.New(`host is no URL, such as "unix:///var/run/docker.sock"`)
-	}
-	return nil
+	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usual)
 }
 
 var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any {
-	c := engine(b, a.Host, a.HTTP)
+	c := b.engine(a.Host, a.HTTP, b.block())
 	c.Refresh = a.RefreshInterval
 	c.Port = a.Port
 	c.HostAddr = a.HostNetworkingHost
@@ -75,38 +84,61 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	}
 	node := b.add(config.Node{Name: b.name(""), Args: c})
 	return map[string]any{"targets": []Target{{Node: node}}}
-}, "targets")
+}, "targets").without(engineNoEffect("")).refusing(engineRefused(""))
 
-// engine returns the settings with which an Engine is asked.
-func engine(b *builder, host string, client HTTPClient) docker.Config {
-	if !client.usesNone() {
-		at := b.place()
-		for _, name := range []string{"basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file", "tls_config", "proxy_url", "proxy_from_environment", "http_headers"} {
-			if len(b.blocks(name)) > 0 {
-				at = b.place(name)
-			}
-		}
-		b.fail(at, "ask the Engine by its socket, or through a proxy that needs no authentication", "lighter cannot authenticate to an Engine yet")
+// engineNoEffect and engineRefused say which arguments of a client mean nothing, and which cannot be taken,
+// where an Engine is asked. prefix is the path of the client's block.
+func engineNoEffect(prefix string) map[string]string {
+	return map[string]string{
+		prefix + "follow_redirects": "an Engine redirects to nowhere",
+		prefix + "enable_http2":     "an Engine is asked by HTTP/1.1",
 	}
+}
+
+func engineRefused(prefix string) map[string]string {
+	refused := map[string]string{}
+	for _, name := range []string{
+		"basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file", "http_headers",
+		"proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
+	} {
+		refused[prefix+name] = "ask the Engine by its socket, by TLS, or through a proxy that is named as host and needs no password"
+	}
+	return refused
+}
+
+// engine returns the settings with which an Engine is asked. at is the block that has those of the client.
+func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
-	c.Name = b.entry.component.ID
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""
+	tls := client.TLS
+	if tls == (TLS{}) {
+		return c
+	}
+	c.CertPath = filepath.Dir(tls.CAFile)
+	c.TLSVerify = !tls.InsecureSkipVerify
+	for name, file := range map[string]string{"ca.pem": tls.CAFile, "cert.pem": tls.CertFile, "key.pem": tls.KeyFile} {
+		if file == "" || file != filepath.Join(c.CertPath, name) {
+			b.fail(placeIn(at, "tls_config"), "put them into one directory by those names, and write ca_file, cert_file and key_file", "lighter takes the certificates for an Engine from files that are called ca.pem, cert.pem and key.pem")
+			break
+		}
+	}
+	if tls.ServerName != "" || tls.MinVersion != 0 {
+		b.fail(placeIn(at, "tls_config"), "leave them out", "lighter takes no server_name and no min_version for an Engine")
+	}
 	return c
 }
 
 // engineNode returns the name of a node that asks an Engine: that of a discovery that asks it already, or
-// of a new one.
-func (b *builder) engineNode(host string, client HTTPClient) string {
-	for n, c := range config.All[docker.Config](b.l.plan) {
-		if c.Host == host {
+// of a new one. whole wants one that finds all containers.
+func (b *builder) engineNode(c docker.Config, whole bool) string {
+	for n, other := range config.All[docker.Config](b.l.plan) {
+		if other.Host == c.Host && other.CertPath == c.CertPath && other.TLSVerify == c.TLSVerify && !(whole && len(other.Filters) > 0) {
 			return n.Name
 		}
 	}
-	c := engine(b, host, client)
 	c.Stopped = true
-	c.Name = b.name("engine")
-	return b.add(config.Node{Name: c.Name, Args: c})
+	return b.add(config.Node{Name: b.name("engine"), Args: c})
 }
 
 // clientOf returns the settings of an optional block, or the defaults.

@@ -307,9 +307,3 @@ func atMostOne(a bool, nameA string, b bool, nameB string) error {
 	}
 	return nil
 }
-
-// usesNone reports whether the client is as without any arguments.
-func (c *HTTPClient) usesNone() bool {
-	return c.BasicAuth == nil && c.Authorization == nil && c.OAuth2 == nil && c.BearerToken == "" && c.BearerTokenFile == "" &&
-		c.Proxy.ProxyURL.URL == nil && !c.Proxy.ProxyFromEnvironment && c.TLS == TLS{} && len(c.Headers) == 0
-}

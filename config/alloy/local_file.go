@@ -36,6 +36,7 @@ var localFile = kindOf(func(b *builder, a *LocalFile) map[string]any {
 	if err != nil {
 		b.fail(b.place("filename"), "", "%s cannot be read: %v", a.Filename, pathError(err))
 	}
+	b.l.hide(string(content), "the content of "+a.Filename)
 	return map[string]any{"content": alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(content)}}
 }, "content")
 

@@ -42,17 +42,22 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 		b.noTargets("targets")
 		return nil
 	}
+	engine := b.engine(a.Host, clientOf(a.HTTP), blockIn(b.block(), "http_client_config"))
 	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
 		b.add(config.Node{Name: b.name(""), From: from, To: to, Args: config.LogSource{
 			Rules:        a.RelabelRules,
 			Labels:       labels.FromMap(a.Labels),
 			Since:        b.l.LogsSince,
 			MaxLineBytes: b.l.MaxLineBytes,
-			Engine:       b.engineNode(a.Host, clientOf(a.HTTP)),
+			Engine:       b.engineNode(engine, false),
 			Root:         b.l.DockerRoot,
 		}})
 	})
 	return nil
-}).without(map[string]string{
-	"refresh_interval": "a log is followed without a limit of time",
-})
+}).without(lokiSourceDockerNoEffect()).refusing(engineRefused("http_client_config."))
+
+func lokiSourceDockerNoEffect() map[string]string {
+	all := engineNoEffect("http_client_config.")
+	all["refresh_interval"] = "a log is followed without a limit of time"
+	return all
+}

@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"maps"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -35,12 +36,14 @@ var lokiSourceJournal = kindOf(func(b *builder, a *LokiSourceJournal) map[string
 		b.noReceiver("forward_to")
 		return nil
 	}
+	all := map[string]string{"job": b.alloyID()} // as in Alloy until 1.18; 1.19 has no other job
+	maps.Copy(all, a.Labels)
 	b.add(config.Node{Name: b.name(""), To: to, Args: config.JournalSource{
 		Path:         a.Path,
 		MaxAge:       a.MaxAge,
 		Matches:      a.Matches,
 		JSON:         a.FormatAsJSON,
-		Labels:       labels.FromMap(a.Labels),
+		Labels:       labels.FromMap(all),
 		Rules:        a.RelabelRules,
 		MaxLineBytes: b.l.MaxLineBytes,
 	}})

@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -60,8 +61,14 @@ const (
 
 // SetToDefault sets Alloy's defaults.
 func (a *SyslogListener) SetToDefault() {
-	*a = SyslogListener{Protocol: "tcp", IdleTimeout: 2 * time.Minute, MaxMessageLength: 8192, SyslogFormat: rfc5424}
+	*a = SyslogListener{Protocol: "tcp", IdleTimeout: defaultIdleTimeout, MaxMessageLength: defaultMessageLength, SyslogFormat: rfc5424}
 }
+
+// What a listener takes for 0, too.
+const (
+	defaultIdleTimeout   = 2 * time.Minute
+	defaultMessageLength = 8192
+)
 
 // Validate refuses what Alloy refuses.
 func (a *SyslogListener) Validate() error {
@@ -86,8 +93,8 @@ func (a *SyslogListener) Validate() error {
 		return noEffect("use_incoming_timestamp")
 	case a.RawFormatOptions != nil && format != raw:
 		return noEffect("raw_format_options")
-	case a.MaxMessageLength <= 0:
-		return errors.New("max_message_length must be above 0")
+	case a.MaxMessageLength < 0:
+		return errors.New("max_message_length must be 0 or more")
 	}
 	return nil
 }
@@ -108,13 +115,13 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 			Address:              l.Address,
 			Protocol:             l.Protocol,
 			Format:               l.SyslogFormat,
-			IdleTimeout:          l.IdleTimeout,
+			IdleTimeout:          cmp.Or(l.IdleTimeout, defaultIdleTimeout),
 			LabelStructuredData:  l.LabelStructuredData,
 			Labels:               labels.FromMap(l.Labels),
 			UseIncomingTimestamp: l.UseIncomingTimestamp,
 			UseRFC5424Message:    l.UseRFC5424Message,
 			RFC3164DefaultToYear: l.RFC3164DefaultToCurrentYear,
-			MaxMessageBytes:      l.MaxMessageLength,
+			MaxMessageBytes:      cmp.Or(l.MaxMessageLength, defaultMessageLength),
 			NullDelimiter:        l.RawFormatOptions != nil && l.RawFormatOptions.UseNullTerminatorDelimiter,
 			CertFile:             l.TLS.CertFile,
 			KeyFile:              l.TLS.KeyFile,

@@ -106,10 +106,7 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 		c.Timeout = e.RemoteTimeout
 		c.MinBackoff = e.MinBackoff
 		c.MaxBackoff = e.MaxBackoff
-		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, func(name string) any {
-			c.Name = name
-			return c
-		}))
+		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, c))
 	}
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{
@@ -124,7 +121,7 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 
 // endpoint adds the node of one of a component's endpoints. It is called as the component is if there is no
 // other, else by its own name or number, too.
-func (b *builder) endpoint(index, of int, name string, args func(name string) any) string {
+func (b *builder) endpoint(index, of int, name string, args any) string {
 	suffix := ""
 	if of > 1 {
 		suffix = strconv.Itoa(index)
@@ -132,8 +129,7 @@ func (b *builder) endpoint(index, of int, name string, args func(name string) an
 			suffix = name
 		}
 	}
-	node := b.name(suffix)
-	return b.add(config.Node{Name: node, Args: args(nodeName(node))})
+	return b.add(config.Node{Name: b.name(suffix), Args: args})
 }
 
 // checkURL refuses an address to which nothing can be sent.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/vm"
 )
@@ -45,6 +46,7 @@ func (k kind) refusing(paths map[string]string) kind {
 type module struct {
 	l         *loader
 	id        string // of the custom component; empty for the whole configuration
+	alloyID   string // as Alloy writes it, where it becomes a label's value
 	path      string // of the directory that the module is in
 	variables map[string]any
 	registry  *registry
@@ -191,12 +193,40 @@ func (m *module) evaluate() {
 // link finds the references in an entry's arguments, and says which lead nowhere.
 func (m *module) link(e *entry) {
 	walkArguments(e.component.Block.Body, "", func(path string, a *ast.AttributeStmt) {
+		m.warnCoalesce(a.Value)
 		for _, c := range chains(a.Value) {
-			if to, export := m.check(e, c); to != nil {
+			if to, export := m.check(c); to != nil {
 				e.links = append(e.links, link{to, Reference{Argument: path, Expr: c.expr, To: to.component, Export: export}})
 			}
 		}
 	})
+}
+
+// warnCoalesce warns of a choice between targets that is made before it is known whether there are any.
+func (m *module) warnCoalesce(e ast.Expr) {
+	var v coalesceVisitor
+	ast.Walk(&v, e)
+	for _, choice := range v.found {
+		for _, c := range chains(choice) {
+			to, rest := m.find(c.parts)
+			if to != nil && len(rest) == 1 && (rest[0] == "targets" || rest[0] == "output") {
+				m.l.warn(spanOf(choice), "write array.concat to have the targets of both", "coalesce takes %s, even while it has no targets: which there are is known only while the agent runs", c)
+			}
+		}
+	}
+}
+
+// coalesceVisitor finds what coalesce may leave out because it is empty.
+type coalesceVisitor struct{ found []ast.Expr }
+
+// Visit is called by ast.Walk.
+func (v *coalesceVisitor) Visit(n ast.Node) ast.Visitor {
+	if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 1 {
+		if name, _ := dotted(call.Value); len(name) == 1 && name[0] == "coalesce" {
+			v.found = append(v.found, call.Args[:len(call.Args)-1]...)
+		}
+	}
+	return v
 }
 
 // walkArguments calls f for each argument in a body and its blocks.
@@ -223,7 +253,7 @@ func (m *module) find(parts []string) (*entry, []string) {
 
 // check returns the entry and the export that a name refers to. It says what is wrong with a name that is
 // neither that nor one of the standard library.
-func (m *module) check(from *entry, c chain) (to *entry, export string) {
+func (m *module) check(c chain) (to *entry, export string) {
 	switch c.parts[0] {
 	case "module_path":
 		return nil, ""
@@ -256,7 +286,7 @@ func (m *module) check(from *entry, c chain) (to *entry, export string) {
 func (m *module) missing(c chain) {
 	at := spanOf(c.expr)
 	if len(c.parts) == 1 {
-		m.l.fail(at, m.hintForWord(c.parts[0]), "there is no %q", c.String())
+		m.l.fail(at, hintForWord(c.parts[0], c.called), "there is no %q", c.String())
 		return
 	}
 	if f := libraryFunction(c.String()); f != "" {
@@ -278,12 +308,16 @@ func (m *module) missing(c chain) {
 		hint = "did you mean " + quote(n) + "?"
 	} else if sameKind := ofKind(ids, strings.Join(id[:len(id)-1], ".")); len(sameKind) > 0 {
 		hint = "there is " + list(sameKind)
+	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n != "" {
+		hint = "a component of that kind is a " + quote(n)
 	}
 	m.l.fail(at, hint, "there is no component %q", strings.Join(id, "."))
 }
 
-func (m *module) hintForWord(word string) string {
+func hintForWord(word string, called bool) string {
 	switch strings.ToLower(word) {
+	case "getenv":
+		return `did you mean "sys.env"?`
 	case "true", "false", "null":
 		return "write " + strings.ToLower(word)
 	case "none", "nil":
@@ -291,6 +325,9 @@ func (m *module) hintForWord(word string) string {
 	}
 	if f := libraryFunction(word); f != "" {
 		return "did you mean " + quote(f) + "?"
+	}
+	if called {
+		return ""
 	}
 	return "a text stands in quotes"
 }
@@ -317,6 +354,7 @@ func (m *module) visit(e *entry, path []*entry) {
 		}
 		m.l.fail(headOf(e.component.Block), "", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
 		e.failed = true
+		e.exports = placeholders(e.component.Name, e.kind.exports)
 		return
 	}
 	e.state = open
@@ -342,6 +380,11 @@ func (m *module) run(e *entry) {
 			}
 		}
 	}
+	defer func() {
+		if e.failed {
+			e.exports = placeholders(c.Name, e.kind.exports)
+		}
+	}()
 	b := &builder{module: m, entry: e}
 	d := &decoding{l: m.l, scope: m.scope(e), unknown: m.unknown, refused: e.kind.refused}
 	switch {
@@ -359,6 +402,31 @@ func (m *module) run(e *entry) {
 			e.failed = true
 		}
 	}
+}
+
+// placeholders returns what stands for the exports of a component that is wrong, so that what is wrong with
+// those that refer to it is said, too. It is nil for a component of whose exports nothing is known.
+func placeholders(component string, exports []string) map[string]any {
+	if _, ok := components()[component]; !ok {
+		return nil
+	}
+	const node = "?"
+	all := map[string]any{}
+	for _, name := range exports {
+		switch {
+		case name == "receiver" && strings.HasPrefix(component, "loki."):
+			all[name] = LogsReceiver{Nodes: []string{node}}
+		case name == "receiver":
+			all[name] = MetricsReceiver{Nodes: []string{node}}
+		case name == "rules":
+			all[name] = Rules{}
+		case name == "content":
+			all[name] = alloytypes.OptionalSecret{}
+		default:
+			all[name] = []Target{{Node: node}}
+		}
+	}
+	return all
 }
 
 // unknown reports whether a value depends on a component that is wrong.
@@ -382,7 +450,7 @@ func (m *module) unknown(e ast.Expr) bool {
 			if members, ok := standardLibrary[c.parts[0]]; ok && len(c.parts) > 1 && !slices.Contains(members, c.parts[1]) {
 				return true
 			}
-		case to.failed || to.exports == nil && len(to.kind.exports) > 0:
+		case to.exports == nil && (to.failed || len(to.kind.exports) > 0):
 			return true
 		case len(rest) > 0 && !slices.Contains(to.kind.exports, rest[0]):
 			return true

@@ -6,7 +6,6 @@ import (
 
 	"lighter/collector/host"
 	"lighter/config"
-	"lighter/discovery/docker"
 )
 
 // ExporterSelf are the arguments of prometheus.exporter.self.
@@ -61,9 +60,8 @@ const lookInterval = 10 * time.Second
 
 var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]any {
 	if a.UseDockerTLS {
-		b.fail(b.place("use_docker_tls"), "ask the Engine by its socket, or through a proxy", "lighter cannot authenticate to an Engine yet")
+		b.fail(b.place("use_docker_tls"), "ask the Engine by its socket, or through a proxy", "lighter asks an Engine for the use of containers without TLS alone")
 	}
-	isLabel := func(name string) bool { return name != "" }
 	c := config.ContainerMetrics{
 		Interval: lookInterval,
 		DataRoot: b.l.DockerRoot,
@@ -74,14 +72,14 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 		},
 	}
 	for _, name := range a.AllowlistedContainerLabels {
-		if isLabel(name) {
+		if name != "" { // which Alloy has in the list where there are none
 			c.CAdvisor.LabelAllowlist = append(c.CAdvisor.LabelAllowlist, name)
 		}
 	}
 	exports := b.page(c)
 	node := b.entry.component.Nodes[0]
 	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
-		engine := b.wholeEngine(a.DockerHost)
+		engine := b.engineNode(b.engine(a.DockerHost, clientOf(nil), b.block()), true)
 		i := slices.IndexFunc(b.l.plan.Nodes, func(n config.Node) bool { return n.Name == node })
 		c.Engine = engine
 		b.l.plan.Nodes[i].Args = c
@@ -101,18 +99,6 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 	"docker_tls_ca":               "it is used with use_docker_tls alone",
 	"disable_root_cgroup_stats":   "only the Engine's containers are measured, and no other cgroups",
 })
-
-// wholeEngine returns the name of a node that finds all containers of an Engine.
-func (b *builder) wholeEngine(host string) string {
-	for n, c := range config.All[docker.Config](b.l.plan) {
-		if c.Host == host && len(c.Filters) == 0 {
-			return n.Name
-		}
-	}
-	c := engine(b, host, clientOf(nil))
-	c.Name = b.name("engine")
-	return b.add(config.Node{Name: c.Name, Args: c})
-}
 
 // ExporterUnix are the arguments of prometheus.exporter.unix.
 type ExporterUnix struct {

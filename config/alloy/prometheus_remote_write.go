@@ -167,10 +167,7 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 			c.MetadataInterval = m.SendInterval
 			c.MetadataPerSend = m.MaxSamplesPerSend
 		}
-		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, func(name string) any {
-			c.Name = name
-			return c
-		}))
+		receiver.Nodes = append(receiver.Nodes, b.endpoint(i, len(a.Endpoints), e.Name, c))
 	}
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{

@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -129,6 +130,9 @@ func (a *PrometheusScrape) Validate() error {
 
 var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]any {
 	b.refuseScrape(a)
+	if a.EnableProtobufNegotiation {
+		b.warn(b.place("enable_protobuf_negotiation"), "write scrape_native_histograms = true", "the argument %q is deprecated", "enable_protobuf_negotiation")
+	}
 	to := metricNodes(a.ForwardTo)
 	if len(to) == 0 {
 		b.noReceiver("forward_to")
@@ -140,8 +144,7 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 		return nil
 	}
 	c := scrape.DefaultConfig()
-	c.Name = b.entry.component.ID
-	c.Job = a.JobName
+	c.Job = cmp.Or(a.JobName, b.alloyID())
 	c.Interval = a.ScrapeInterval
 	c.Timeout = a.ScrapeTimeout
 	c.Path = a.MetricsPath

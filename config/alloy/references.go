@@ -10,8 +10,9 @@ import (
 
 // chain is a dotted name in an expression, such as loki.write.default.receiver.
 type chain struct {
-	parts []string
-	expr  ast.Expr
+	parts  []string
+	expr   ast.Expr
+	called bool // as a function
 }
 
 func (c chain) String() string { return strings.Join(c.parts, ".") }
@@ -23,15 +24,20 @@ func chains(n ast.Node) []chain {
 	return v.found
 }
 
-type chainVisitor struct{ found []chain }
+type chainVisitor struct {
+	found  []chain
+	called ast.Expr // what the last call calls
+}
 
 // Visit is called by ast.Walk.
 func (v *chainVisitor) Visit(n ast.Node) ast.Visitor {
 	switch n := n.(type) {
+	case *ast.CallExpr:
+		v.called = n.Value
 	case *ast.IdentifierExpr, *ast.AccessExpr:
 		expr := n.(ast.Expr)
 		if parts, ok := dotted(expr); ok {
-			v.found = append(v.found, chain{parts, expr})
+			v.found = append(v.found, chain{parts, expr, expr == v.called})
 			return nil
 		}
 	}

@@ -15,10 +15,12 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// The bounds of a file, which keep the parser from running out of stack.
+// The bounds of a file, which keep the parser from running out of stack, and of what is said of one.
 const (
-	maxSource = 1 << 20
-	maxDepth  = 200 // of brackets in brackets
+	maxSource       = 1 << 20
+	maxDepth        = 200 // of brackets in brackets
+	maxSyntaxErrors = 20  // one a line
+	maxHintLine     = 1000
 )
 
 // read parses a file, or all *.alloy files of a directory.
@@ -100,12 +102,31 @@ func (l *loader) parse(name string) *ast.File {
 		l.fail(at, "", "%v", err)
 		return nil
 	}
+	said, last, explained := 0, 0, false
 	for _, d := range all {
-		line, _ := lineOf(source, d.StartPos.Line)
-		l.fail(span{d.StartPos, d.EndPos}, syntaxHint(d.Message, line, source), "%s", d.Message)
+		if d.StartPos.Line == last || said == maxSyntaxErrors {
+			continue
+		}
+		hint := ""
+		if line, _ := lineOf(source, d.StartPos.Line); len(line) <= maxHintLine {
+			hint = syntaxHint(d.Message, line, source)
+		}
+		if explained && hint == "" && followsFrom(d.Message) {
+			continue
+		}
+		said, last, explained = said+1, d.StartPos.Line, explained || hint != ""
+		l.fail(span{d.StartPos, d.EndPos}, hint, "%s", plainSyntax.Replace(d.Message))
 	}
 	return nil
 }
+
+// followsFrom reports whether an error may only follow from one before it.
+func followsFrom(message string) bool {
+	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]")
+}
+
+// plainSyntax says in words what the parser names by its tokens.
+var plainSyntax = strings.NewReplacer("TERMINATOR", "the end of the line", "IDENT", "a name", "ILLEGAL", "another character", "EOF", "the end of the file")
 
 // pathError returns why a file cannot be read, without its name.
 func pathError(err error) error {
@@ -145,7 +166,7 @@ var (
 func syntaxHint(message, line string, source []byte) string {
 	text := strings.TrimSpace(line)
 	switch {
-	case strings.HasPrefix(text, "#"):
+	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
 		if n := unclosed(source); n > 0 {
@@ -172,7 +193,7 @@ func syntaxHint(message, line string, source []byte) string {
 		}
 	case strings.Contains(message, "missing ','"):
 		return "a comma stands after each element of a list and after each field of an object, if another line follows"
-	case yamlLine.MatchString(line) && strings.Contains(message, "expected"):
+	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
 		return "this is no Alloy syntax but looks like YAML; Alloy writes name = value, and blocks with { and }"
 	case singleQuoted.MatchString(line):
 		return `a string stands in " or in backquotes`

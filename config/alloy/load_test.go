@@ -1,0 +1,223 @@
+package alloy_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lighter/config/alloy"
+)
+
+// from returns options with which the file "-" has a text.
+func from(text string) alloy.Options {
+	o := options()
+	o.ReadFile = func(name string) ([]byte, error) {
+		if name == "-" {
+			return []byte(text), nil
+		}
+		return os.ReadFile(name)
+	}
+	return o
+}
+
+func TestComponents(t *testing.T) {
+	f, err := alloy.Load("testdata/good/modules.d", options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, c := range f.Components {
+		ids = append(ids, c.ID)
+	}
+	for _, want := range []string{"sink.one", "sink.one.loki.write.default", "lib.docker_logs.all.names.all.discovery.relabel.names", "prometheus.scrape.containers"} {
+		if !slices.Contains(ids, want) {
+			t.Errorf("there is no component %s in %s", want, ids)
+		}
+	}
+	c, ok := f.Component("prometheus.scrape.containers")
+	if !ok {
+		t.Fatal("there is no scrape")
+	}
+	args, ok := c.Args.(*alloy.PrometheusScrape)
+	if !ok || len(args.Targets) != 2 || args.Targets[0].Node != "lib.docker_logs.all.names.all.discovery.relabel.names" {
+		t.Errorf("the scrape's arguments are %+v", c.Args)
+	}
+	var references []string
+	for _, r := range c.References {
+		references = append(references, r.Argument+" "+r.To.ID+" "+r.Export)
+	}
+	want := []string{"targets lib.docker_logs.all targets", "forward_to prometheus.remote_write.default receiver"}
+	if diff := cmp.Diff(want, references); diff != "" {
+		t.Errorf("references (-want +got):\n%s", diff)
+	}
+	if sink, _ := f.Component("sink.one"); len(sink.Exports) != 1 || !sink.Exports[0].Reached {
+		t.Errorf("the exports of sink.one are %+v", sink.Exports)
+	}
+	relabel, _ := f.Component("lib.docker_logs.all.names.all.discovery.relabel.names")
+	wantExports := []alloy.Export{{Name: "output", Reached: true}, {Name: "rules"}}
+	if diff := cmp.Diff(wantExports, relabel.Exports); diff != "" {
+		t.Errorf("exports (-want +got):\n%s", diff)
+	}
+	wantReads := []string{
+		"testdata/good/modules.d/main.alloy", "testdata/good/modules.d/lib/docker.alloy", "testdata/good/modules.d/lib/names.alloy", "testdata/token",
+	}
+	if diff := cmp.Diff(wantReads, f.Reads); diff != "" {
+		t.Errorf("reads (-want +got):\n%s", diff)
+	}
+}
+
+// TestUnreadable loads what is no configuration.
+func TestUnreadable(t *testing.T) {
+	deep := strings.Repeat("[", 300)
+	for name, tc := range map[string]struct {
+		path string
+		text string
+		want string
+	}{
+		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory"},
+		"no *.alloy in it":  {path: "testdata", want: "testdata: the directory has no file whose name ends in .alloy"},
+		"too many brackets": {path: "-", text: "a = " + deep, want: "-: brackets are nested more than 200 deep"},
+		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes; 1048576 are the most"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := alloy.Load(tc.path, from(tc.text))
+			var ds alloy.Diagnostics
+			if !errors.As(err, &ds) || err.Error() != tc.want {
+				t.Errorf("the error is %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestGrowth loads small files that would become large.
+func TestGrowth(t *testing.T) {
+	var doubling strings.Builder
+	for i := range 30 {
+		name, next := string(rune('a'+i%26))+string(rune('a'+i/26)), string(rune('a'+(i+1)%26))+string(rune('a'+(i+1)/26))
+		doubling.WriteString("declare \"" + name + "\" {\n" + next + " \"x\" { }\n" + next + " \"y\" { }\n}\n")
+	}
+	doubling.WriteString("declare \"ea\" { }\naa \"start\" { }\n")
+	for name, tc := range map[string]struct{ text, want string }{
+		"a component in itself":   {"declare \"a\" {\n\ta \"x\" { }\n}\n\na \"x\" { }\n", "contains itself"},
+		"components that double":  {doubling.String(), "too many components"},
+		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "is imported by what it imports itself"},
+		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "is imported by what it imports itself"},
+		"thousands of characters": {"x = " + strings.Repeat("\xd2", 100_000), "illegal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := alloy.Load("-", from(tc.text))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("the error is %.300v, want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestEmpty loads a file that asks for nothing.
+func TestEmpty(t *testing.T) {
+	f, err := alloy.Load("-", from("// nothing\n"))
+	if err != nil || len(f.Plan.Nodes) != 0 || f.Plan.Agent.DataDir != "/data" {
+		t.Errorf("the plan is %+v, err = %v", f, err)
+	}
+}
+
+// TestSecrets looks for secrets in what is said of a file that is wrong.
+func TestSecrets(t *testing.T) {
+	_, err := alloy.Load("-", from(`
+loki.write "default" {
+	endpoint {
+		url          = "http://loki/push"
+		bearer_token = [sys.env("TOKEN")]
+		tenant_id    = {a = sys.env("TOKEN")}
+		batch_wait   = sys.env("TOKEN")
+		headers      = {"a" = [sys.env("TOKEN")]}
+	}
+}
+
+prometheus.remote_write "default" {
+	endpoint {
+		url       = sys.env("TOKEN")
+		proxy_url = "http://a:" + sys.env("TOKEN") + "@x:port"
+	}
+}
+
+logging {
+	level = sys.env("TOKEN")
+}
+
+declare "a" {
+	argument "x" { }
+}
+
+a "x" {
+	x = sys.env("TOKEN") + 1 + sys.env("TOKEN")
+}
+`))
+	if err == nil || strings.Contains(printed(t, err.(alloy.Diagnostics)), "glc_secret") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestFiles opens no more than what the configuration asks for.
+func TestFiles(t *testing.T) {
+	var opened []string
+	o := options()
+	o.ReadFile = func(name string) ([]byte, error) {
+		opened = append(opened, name)
+		if name == "/etc/alloy/config.alloy" {
+			return []byte("local.file \"a\" {\n\tfilename = \"/run/secrets/a\"\n}\n\nimport.file \"b\" {\n\tfilename = \"/etc/alloy/b.alloy\"\n}\n"), nil
+		}
+		return nil, fs.ErrPermission
+	}
+	_, err := alloy.Load("/etc/alloy/config.alloy", o)
+	var ds alloy.Diagnostics
+	if !errors.As(err, &ds) || len(ds) != 2 {
+		t.Errorf("the error is %v", err)
+	}
+	for _, name := range opened {
+		if !slices.Contains([]string{"/etc/alloy/config.alloy", "/run/secrets/a", "/etc/alloy/b.alloy"}, filepath.Clean(name)) {
+			t.Errorf("%s was opened", name)
+		}
+	}
+}
+
+// TestKinds looks for paths that kinds speak of and that are not among their arguments.
+func TestKinds(t *testing.T) {
+	kinds := alloy.Kinds()
+	if len(kinds) < 20 {
+		t.Fatalf("there are %d kinds", len(kinds))
+	}
+	for _, k := range kinds {
+		for _, path := range alloy.SpokenOf(k.Name) {
+			if !slices.ContainsFunc(k.Arguments, func(a alloy.Argument) bool { return a.Path == path }) {
+				t.Errorf("%s has no argument %s", k.Name, path)
+			}
+		}
+	}
+}
+
+// TestSameAgain loads each file twice: the same file makes the same plan, so that a reload changes nothing.
+func TestSameAgain(t *testing.T) {
+	files, _ := filepath.Glob("testdata/good/*.alloy")
+	for _, file := range files {
+		var hashes [2][]string
+		for i := range hashes {
+			f, err := alloy.Load(file, options())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range f.Plan.Nodes {
+				hashes[i] = append(hashes[i], n.Name+" "+n.Hash()+" "+strings.Join(n.To, " "))
+			}
+		}
+		if diff := cmp.Diff(hashes[0], hashes[1]); diff != "" {
+			t.Errorf("%s makes another plan when it is loaded again:\n%s", file, diff)
+		}
+	}
+}
