@@ -294,7 +294,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 	}
 	for _, stmt := range custom.block.Body {
 		a, ok := stmt.(*ast.BlockStmt)
-		if !ok || a.GetBlockName() != "argument" || seen[a.Label] {
+		if !ok || a.GetBlockName() != "argument" || a.Label == "" || seen[a.Label] {
 			continue
 		}
 		inner := &decoding{l: d.l, scope: vm.NewScope(d.l.variables()), unknown: func(ast.Expr) bool { return false }}
