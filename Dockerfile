@@ -1,7 +1,8 @@
-# lighter in an image of its own: one static binary, the public CA bundle, one data directory; no shell, no root.
+# lighter in an image of its own: one static binary, the public CA bundle, one data directory; no shell.
 #
 #   docker build -t lighter --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse --short HEAD) .
-#   docker run lighter                                 configured by environment variables, see README.md
+#   docker run lighter                                 configured by environment variables, see README.md, or by
+#                                                      an Alloy file that is mounted as /etc/alloy/config.alloy
 
 FROM golang:1.26-bookworm AS build
 ENV CGO_ENABLED=0
@@ -22,12 +23,13 @@ RUN go build -trimpath -buildvcs=false \
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/lighter /lighter
-# An empty directory that belongs to the user below, so that a new volume on it does too, and to
+# An empty directory that belongs to the user whom deploy/docker-compose.yml names, so that a new volume on it does too, and to
 # root's group, so that root may write there without any capability.
 COPY --from=build --chown=65532:0 /out/var /var
 
-# Whoever mounts the Docker socket adds its group: docker run --group-add "$(stat -c %g /var/run/docker.sock)"
-USER 65532:65532
+# A compose file that runs Alloy gives the agent root, and the socket belongs to root. So the image does too, and
+# such a file works when only the image's name is changed. The agent needs no root itself: deploy/docker-compose.yml
+# runs it as 65532, in the group of the Docker socket.
 VOLUME /var/lib/lighter
 EXPOSE 12345
 

@@ -11,6 +11,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"lighter/collector/containers"
+	"lighter/collector/journal"
 	"lighter/collector/scrape"
 	"lighter/collector/stage/drop"
 	"lighter/collector/stage/fields"
@@ -202,6 +203,24 @@ func (v *validation) arguments(n Node) {
 		}
 		if args.Since < 0 {
 			v.wrong(n, "since", "want 0 or more")
+		}
+	case FileMatch:
+		if args.SyncPeriod <= 0 {
+			v.wrong(n, "sync_period", "want more than 0")
+		}
+	case JournalSource:
+		if _, err := journal.ParseMatches(args.Matches); err != nil {
+			v.wrong(n, "matches", "%w", err)
+		}
+	case PushSource:
+		if args.Listen == "" {
+			v.wrong(n, "listen", "want an address and a port")
+		}
+	case SyslogSource:
+		for i, l := range args.Listeners {
+			if l.Address == "" {
+				v.wrong(n, "address", "want an address and a port for listener %d", i+1)
+			}
 		}
 	case Stages:
 		for _, stage := range args.List {

@@ -47,11 +47,11 @@ func TestCertificatesThatAreIgnoredAreNamed(t *testing.T) {
 		})
 	}
 	t.Run("at the start", func(t *testing.T) {
-		_, warnings, err := (&cli{stderr: &bytes.Buffer{}, environ: []string{"SSL_CERT_FILE=/none/ca.pem"}}).plan(runFlags{}, nil)
+		read, err := (&cli{stderr: &bytes.Buffer{}, environ: []string{"SSL_CERT_FILE=/none/ca.pem"}}).configure(runFlags{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{`SSL_CERT_FILE="/none/ca.pem": cannot read the file: no such file or directory` + nothing}, warnings); diff != "" {
+		if diff := cmp.Diff([]string{`SSL_CERT_FILE="/none/ca.pem": cannot read the file: no such file or directory` + nothing}, read.warnings); diff != "" {
 			t.Errorf("warnings (-want +got):\n%s", diff)
 		}
 	})

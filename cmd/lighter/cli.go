@@ -21,8 +21,11 @@ const (
 
 // cli is what a command has of the process: a test gives it buffers and an environment.
 type cli struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string // as os.Environ gives it
+
+	piped []byte // what stdin had, once it was read
 }
 
 // run executes one command line and returns the exit code.
@@ -89,7 +92,7 @@ variables; lighter alone is lighter run.`,
 	root.Flags().AddFlagSet(agent.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(agent, c.demoCommand(), c.discoverCommand(), c.healthcheckCommand(), c.redactCommand(), c.versionCommand())
+	root.AddCommand(agent, c.configCommand(), c.demoCommand(), c.discoverCommand(), c.explainCommand(), c.fmtCommand(), c.healthcheckCommand(), c.redactCommand(), c.validateCommand(), c.versionCommand())
 	return root
 }
 

@@ -75,15 +75,18 @@ func (c *cli) demoHost(real bool) (_ demo.Host, stop func() error, err error) {
 
 // demoAgent runs the agent as lighter run does.
 func demoAgent(ctx context.Context, environ []string, logger *slog.Logger, listening func(url string)) error {
-	plan, warnings, err := env.FromEnv(environ, os.ReadFile)
+	read := func() (configured, error) {
+		plan, warnings, err := env.FromEnv(environ, os.ReadFile)
+		return configured{plan: plan, warnings: warnings}, err
+	}
+	first, err := read()
 	if err != nil {
 		return err
 	}
-	for _, w := range warnings {
+	for _, w := range first.warnings {
 		logger.Warn(w)
 	}
-	read := func() (*config.Plan, []string, error) { return env.FromEnv(environ, os.ReadFile) }
-	return serveAgent(ctx, plan, logger, func(s *web.Server) { listening(s.URL()) }, read)
+	return serveAgent(ctx, first, serveOptions{logger: logger, listening: func(s *web.Server) { listening(s.URL()) }, read: read})
 }
 
 // demoEngine is the real Engine as the comparison asks it.

@@ -34,6 +34,12 @@ func printPreview(w io.Writer, d agent.Preview) error {
 			fmt.Fprintf(out, "  metrics  skipped: %s\n", c.MetricsSkipped)
 		}
 	}
+	for _, s := range d.Sources {
+		fmt.Fprintf(out, "%s  %s\n", s.Kind, s.Name)
+		for _, set := range s.Streams {
+			fmt.Fprintf(out, "  logs     %s\n", labels.FromMap(set))
+		}
+	}
 	if len(d.Static) > 0 {
 		fmt.Fprintln(out, "named by settings")
 		printTargets(out, d.Static)

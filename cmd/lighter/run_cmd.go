@@ -2,51 +2,137 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
 	"lighter/config"
+	"lighter/config/alloy"
 	"lighter/config/env"
 )
 
 // runFlags are those of alloy run that people write into compose files.
 type runFlags struct {
-	listen  string // in place of LIGHTER_LISTEN
-	dataDir string // in place of LIGHTER_DATA_DIR
+	listen   string // in place of LIGHTER_LISTEN
+	dataDir  string // in place of LIGHTER_DATA_DIR
+	uiPrefix string // a path below which the agent's own server is reached too
+}
+
+// environ returns an environment in which the flags stand as variables.
+func (f runFlags) environ(environ []string) []string {
+	for _, v := range []struct{ name, value string }{{"LIGHTER_LISTEN", f.listen}, {"LIGHTER_DATA_DIR", f.dataDir}} {
+		if v.value != "" {
+			environ = append(environ[:len(environ):len(environ)], v.name+"="+v.value) // the last one counts
+		}
+	}
+	return environ
+}
+
+// ignoredFlags are flags of alloy that have no effect here.
+var ignoredFlags = []struct{ name, why string }{
+	{"stability.level", "all components may be used"},
+	{"feature.community-components.enabled", "there are none"},
+	{"feature.prometheus.metric-validation-scheme", "a scrape says it by itself"},
+	{"feature.component-shutdown-deadline", "a stop takes 5 seconds at most"},
+	{"server.http.memory-addr", "the agent's own pages are scraped without an address"},
+	{"cluster.node-name", noCluster}, {"cluster.advertise-address", noCluster}, {"cluster.join-addresses", noCluster},
+	{"cluster.discover-peers", noCluster}, {"cluster.advertise-interfaces", noCluster}, {"cluster.max-join-peers", noCluster},
+	{"cluster.name", noCluster}, {"cluster.rejoin-interval", noCluster}, {"cluster.wait-for-size", noCluster}, {"cluster.wait-timeout", noCluster},
+	{"windows.priority", "it is for Windows"},
+}
+
+const noCluster = "an agent ships what its own host has"
+
+// ignoredSwitches are likewise, and take no value.
+var ignoredSwitches = []struct{ name, why string }{
+	{"disable-reporting", "lighter reports to nobody"},
+	{"cluster.enabled", noCluster},
+	{"cluster.use-discovery-v1", noCluster},
+	{"server.http.enable-pprof", "there are no such pages"},
+	{"server.http.disable-support-bundle", "there is none"},
+	{"config.bypass-conversion-errors", "no other format is converted"},
+}
+
+// ignored adds flags of alloy that are accepted without effect.
+func (f *runFlags) ignored(flags *pflag.FlagSet) {
+	for _, one := range ignoredFlags {
+		flags.String(one.name, "", "accepted for compatibility, without effect: "+one.why)
+		_ = flags.MarkHidden(one.name)
+	}
+	for _, one := range ignoredSwitches {
+		flags.Bool(one.name, false, "accepted for compatibility, without effect: "+one.why)
+		_ = flags.MarkHidden(one.name)
+	}
+	flags.Var(formatFlag{}, "config.format", `"alloy" is the one format that is read`)
+	flags.String("config.extra-args", "", "accepted for compatibility, without effect: no other format is converted")
+	_ = flags.MarkHidden("config.format")
+	_ = flags.MarkHidden("config.extra-args")
+}
+
+// formatFlag accepts the format of Alloy files alone.
+type formatFlag struct{}
+
+func (formatFlag) String() string { return "alloy" }
+func (formatFlag) Type() string   { return "string" }
+func (formatFlag) Set(format string) error {
+	if format != "alloy" {
+		return fmt.Errorf("%q is not read; convert the file with alloy convert first", format)
+	}
+	return nil
 }
 
 func (c *cli) runCommand() *cobra.Command {
 	var flags runFlags
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run the agent, configured by environment variables",
-		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		Use:   "run [FILE.alloy | DIR]",
+		Short: "Run the agent, configured by environment variables or by an Alloy file",
+		Long: `run runs the agent. It is configured by environment variables or, with an argument,
+by an Alloy file or a directory of them; - is stdin. Without an argument the file
+` + defaultFile + ` is run if it exists, as in Alloy's image.`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runAgent(cmd.Context(), flags, args)
 		},
 	}
 	cmd.Flags().StringVar(&flags.listen, "server.http.listen-addr", "", "host:port of the agent's own HTTP server, in place of LIGHTER_LISTEN")
 	cmd.Flags().StringVar(&flags.dataDir, "storage.path", "", "directory of positions and buffers, in place of LIGHTER_DATA_DIR")
-	cmd.Flags().String("stability.level", "", "accepted for compatibility, without effect")
-	cmd.Flags().Bool("disable-reporting", false, "accepted for compatibility, without effect: lighter reports to nobody")
+	cmd.Flags().StringVar(&flags.uiPrefix, "server.http.ui-path-prefix", "", "path below which the agent's own server is reached too, for a proxy in front of it")
+	flags.ignored(cmd.Flags())
 	return cmd
+}
+
+// configured is what a run was configured with.
+type configured struct {
+	plan     *config.Plan
+	warnings []string
+	watched  []string // files whose change has the configuration read again
 }
 
 // runAgent is the whole life of lighter run. From here on all that is said is a line of
 // the agent's log, the reason of a failed start included.
 func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error {
-	plan, warnings, err := c.plan(flags, args)
-	if err != nil {
-		return fail(ctx, c.bootLogger(), "startup_failed", err)
+	if len(args) == 0 {
+		if _, err := os.Stat(defaultFile); err == nil {
+			args = []string{defaultFile}
+		}
 	}
-	logger := newLogger(c.stderr, plan.Agent.LogFormat, plan.Agent.LogLevel)
-	for _, w := range warnings {
+	first, err := c.configure(flags, args)
+	if err != nil {
+		return c.refuse(ctx, err)
+	}
+	plan := first.plan
+	own := agent.NewOwnLog()
+	logger := newLogger(io.MultiWriter(own, c.stderr), plan.Agent.LogFormat, plan.Agent.LogLevel)
+	for _, w := range first.warnings {
 		logger.Warn(w)
 	}
 
@@ -59,10 +145,16 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		}
 	})
 	event := "startup_failed"
-	err = serveAgent(ctx, plan, logger, func(s *web.Server) {
-		event = "failed" // whatever fails now does so in a running agent
-		logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
-	}, func() (*config.Plan, []string, error) { return c.plan(flags, args) })
+	err = serveAgent(ctx, first, serveOptions{
+		logger:   logger,
+		own:      own,
+		uiPrefix: flags.uiPrefix,
+		listening: func(s *web.Server) {
+			event = "failed" // whatever fails now does so in a running agent
+			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
+		},
+		read: func() (configured, error) { return c.configure(flags, args) },
+	})
 	if !unheard() {
 		<-said
 	}
@@ -72,22 +164,31 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	return nil
 }
 
-// plan reads the settings, flags before variables, and returns what deserves a warning too.
-func (c *cli) plan(flags runFlags, args []string) (*config.Plan, []string, error) {
-	if len(args) > 0 {
-		return nil, nil, fmt.Errorf("%s: Alloy files come with a later version; this one is configured by environment variables alone", args[0])
+// refuse says why a configuration is not run. What is wrong with a file takes lines of its own.
+func (c *cli) refuse(ctx context.Context, err error) error {
+	var all alloy.Diagnostics
+	if errors.As(err, &all) {
+		_ = alloy.Fprint(c.stderr, all)
+		err = fmt.Errorf("the configuration has %s", counted(all))
 	}
-	environ := c.environ
-	for _, f := range []struct{ name, value string }{{"LIGHTER_LISTEN", flags.listen}, {"LIGHTER_DATA_DIR", flags.dataDir}} {
-		if f.value != "" {
-			environ = append(environ[:len(environ):len(environ)], f.name+"="+f.value) // the last one counts
-		}
+	return fail(ctx, c.bootLogger(), "startup_failed", err)
+}
+
+// configure reads the settings, flags before variables, or an Alloy file.
+func (c *cli) configure(flags runFlags, args []string) (configured, error) {
+	certificates := certificateWarnings(c.env("SSL_CERT_FILE"), c.env("SSL_CERT_DIR"))
+	if len(args) == 0 {
+		plan, warnings, err := env.FromEnv(flags.environ(c.environ), os.ReadFile)
+		return configured{plan: plan, warnings: append(warnings, certificates...)}, err
 	}
-	plan, warnings, err := env.FromEnv(environ, os.ReadFile)
+	f, said, err := c.loadFile(flags, args[0])
 	if err != nil {
-		return nil, nil, err
+		return configured{}, err
 	}
-	return plan, append(warnings, certificateWarnings(c.env("SSL_CERT_FILE"), c.env("SSL_CERT_DIR"))...), nil
+	for _, d := range warnings(f) {
+		said = append(said, oneLine(d.Error()))
+	}
+	return configured{plan: f.Plan, warnings: append(said, certificates...), watched: sideFiles(f, args[0])}, nil
 }
 
 // bootLogger logs why the settings cannot be used, in the format that they ask for or, where

@@ -6,36 +6,45 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
-	"lighter/config"
 )
 
-// serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. It
-// calls listening once the server has its address. On SIGHUP, and when the server is asked to, it
-// reads the plan again by read and applies it; read may be nil if there is nothing to read again.
-func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, listening func(*web.Server), read func() (*config.Plan, []string, error)) (err error) {
+// serveOptions are what an agent and its server are run with, beside the configuration.
+type serveOptions struct {
+	logger    *slog.Logger
+	own       *agent.OwnLog              // what the logger writes to, for plans that ship it; may be nil
+	uiPrefix  string                     // a path below which the server is reached too
+	listening func(*web.Server)          // is called once the server has its address
+	read      func() (configured, error) // reads the configuration again; nil if there is nothing to read
+}
+
+// serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. On SIGHUP, when
+// the server is asked to, and when a watched file changes, it reads the configuration again and applies it.
+func serveAgent(ctx context.Context, first configured, o serveOptions) (err error) {
+	p, logger := first.plan, o.logger
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // before all else: it would end the process
 	defer signal.Stop(hangups)
 	var server *web.Server
 	b := currentBuild()
-	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }})
+	a, err := agent.New(p, agent.Options{Version: b.Version, Commit: b.Commit, Logger: logger, Port: func() int { return server.Port() }, OwnLog: o.own})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	reload := func() error { return reloadAgent(a, logger, read) }
-	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reload, Names: []string{p.Agent.Host}, Logger: logger})
+	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched}
+	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reloads.reload, Prefix: o.uiPrefix, Names: []string{p.Agent.Host}, Logger: logger})
 	if err := server.Listen(p.Agent.Listen); err != nil {
 		return err
 	}
 	defer writeAddress(p.Agent.DataDir, server.Addr())()
-	listening(server)
+	o.listening(server)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -50,7 +59,11 @@ func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, listen
 		return err
 	})
 	parts.Go(func() error {
-		reloadOnHangup(ctx, hangups, reload)
+		reloadOnHangup(ctx, hangups, reloads.reload)
+		return nil
+	})
+	parts.Go(func() error {
+		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // it logs why it fails
 		return nil
 	})
 	err = a.Run(ctx)
@@ -59,22 +72,42 @@ func serveAgent(ctx context.Context, p *config.Plan, logger *slog.Logger, listen
 	return errors.Join(err, parts.Wait())
 }
 
-// reloadAgent reads the plan again and applies it. What happens is logged here, for whoever has sent
-// a signal reads nothing else.
-func reloadAgent(a *agent.Agent, logger *slog.Logger, read func() (*config.Plan, []string, error)) error {
-	p, warnings, err := read()
-	for _, w := range warnings {
-		logger.Warn(w)
+// reloader reads the configuration again and applies it.
+type reloader struct {
+	agent  *agent.Agent
+	logger *slog.Logger
+	read   func() (configured, error)
+
+	mu      sync.Mutex // held during a reload
+	watched []string
+}
+
+// reload reads the configuration again. What happens is logged here, for whoever has sent a signal reads
+// nothing else.
+func (r *reloader) reload() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next, err := r.read()
+	for _, w := range next.warnings {
+		r.logger.Warn(w)
 	}
 	if err == nil {
-		err = a.Apply(p)
+		err = r.agent.Apply(next.plan)
 	}
 	if err != nil {
-		logger.Error("the configuration was not reloaded, and the one before goes on", "error", oneLine(err.Error()))
+		r.logger.Error("the configuration was not reloaded, and the one before goes on", "error", oneLine(err.Error()))
 		return err
 	}
-	logger.Info("the configuration was reloaded")
+	r.watched = next.watched
+	r.logger.Info("the configuration was reloaded")
 	return nil
+}
+
+// files returns the files whose change has the configuration read again.
+func (r *reloader) files() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.watched
 }
 
 // reloadOnHangup reloads at each SIGHUP until ctx ends.

@@ -17,6 +17,7 @@ type Cursor struct {
 	pending []*Mark // handed on and not acknowledged up to here, in order
 	gone    bool    // the container is no more
 	holders int     // collectors that may still move it
+	note    []byte  // the collector's own, JSON; nil if there is none
 }
 
 // point is a position, its bookmark, and what the stages of the log keep as of it.
@@ -39,6 +40,35 @@ func (c *Cursor) Done() {
 	c.holders--
 	c.store.forgetLocked(c)
 }
+
+// Gone says that the log is no more: it is forgotten as soon as nobody holds the cursor and all that was
+// read is acknowledged. Who takes the cursor again before that takes it back.
+func (c *Cursor) Gone() {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	c.gone = true
+}
+
+// Note keeps what the collector has to know of lines that it hands on, so that it reads them again as the
+// same. It is JSON, and not changed afterwards. It is on disk when Note returns, as far as the disk can be
+// written, and stays until the next Note, whatever is acknowledged.
+func (c *Cursor) Note(note []byte) {
+	defer c.store.flush()
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	c.note = note
+	c.store.writeLocked(c.record())
+}
+
+// Noted returns what Note was given last, nil if nothing.
+func (c *Cursor) Noted() []byte {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return c.note
+}
+
+// empty reports whether there is nothing to write of the cursor.
+func (c *Cursor) empty() bool { return c.acked.IsZero() && c.note == nil }
 
 // Read returns where reading goes on in this process: after the last line handed on.
 func (c *Cursor) Read() Position {
@@ -180,7 +210,7 @@ func (m *Mark) Undo() {
 
 // record is the journal's line that says what is acknowledged.
 func (c *Cursor) record() record {
-	r := record{ID: c.key, Position: c.acked.Position, State: c.acked.state}
+	r := record{ID: c.key, Position: c.acked.Position, State: c.acked.state, Note: c.note}
 	if bookmark := c.acked.bookmark; bookmark != (Bookmark{}) {
 		r.File = &bookmark
 	}

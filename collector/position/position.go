@@ -29,6 +29,9 @@ type Position struct {
 	// logs whose times are whole seconds: the next run may begin within the same second, and its first line
 	// would be taken for the rest of this one.
 	Unended [2]Unended `json:"unended,omitzero"`
+	// Cursor is the position in a log that does not find it again by times, such as the journal, in that log's
+	// own words. Time is then only that of the last line, and Lines is 1 once there is one.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 // Unended are messages without a newline in a container's log.

@@ -277,6 +277,8 @@ func TestUndoneIsReadAgain(t *testing.T) {
 	}
 }
 
+func every(string) bool { return true }
+
 func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -284,7 +286,7 @@ func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	c := s.Cursor("a")
 	one, _ := c.Begin(1, at(1))
 	one()
-	s.Retain(none)
+	s.Retain(every, none)
 	if got := onDisk(t, dir, "a"); got != at(1) {
 		t.Errorf("on disk = %s, want %s: its last lines are still being read", got, at(1))
 	}
@@ -299,12 +301,33 @@ func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	}
 }
 
+// Keys that Retain is not asked about stay, and Unread has those that nobody reads.
+func TestRetainOfSomeKeys(t *testing.T) {
+	s := position.InMemory()
+	for _, key := range []string{"a", "b", "c"} {
+		c := s.Cursor(key)
+		one, _ := c.Begin(1, at(1))
+		one()
+		if key != "c" {
+			c.Done()
+		}
+	}
+	none := func(string) bool { return false }
+	s.Retain(func(key string) bool { return key == "a" }, none)
+	if a, b := s.Acked("a"), s.Acked("b"); !a.IsZero() || b != at(1) {
+		t.Errorf("a is at %s and b at %s, want that a is forgotten and b not", a, b)
+	}
+	if got := s.Unread(); len(got) != 1 || got[0] != "b" {
+		t.Errorf("unread: %v, want b", got)
+	}
+}
+
 func TestContainerThatIsBackIsKept(t *testing.T) {
 	s := position.InMemory()
 	c := s.Cursor("a")
 	one, _ := c.Begin(1, at(1))
-	s.Retain(func(string) bool { return false })
-	s.Retain(func(string) bool { return true })
+	s.Retain(every, func(string) bool { return false })
+	s.Retain(every, every)
 	one()
 	c.Done()
 	if got := s.Acked("a"); got != at(1) {

@@ -33,6 +33,8 @@ type record struct {
 	Position
 	File  *Bookmark `json:"file,omitempty"`
 	State []byte    `json:"state,omitempty"` // what the stages of the log keep
+
+	Note json.RawMessage `json:"note,omitempty"` // what the collector keeps
 }
 
 // Open reads the positions below dir and holds their file open until Close. It fails if they can be
@@ -81,7 +83,7 @@ func (s *Store) load(b []byte) (bad int) {
 			at.bookmark = *r.File
 		}
 		c := s.cursor(r.ID)
-		c.acked, c.read = at, at
+		c.acked, c.read, c.note = at, at, r.Note
 	}
 	return bad
 }
@@ -93,6 +95,7 @@ func (s *Store) Cursor(key string) *Cursor {
 	defer s.mu.Unlock()
 	c := s.cursor(key)
 	c.holders++
+	c.gone = false
 	return c
 }
 
@@ -140,17 +143,32 @@ func (s *Store) AckedState(key string) []byte {
 }
 
 // Retain forgets every key of which exists reports that its log is gone, as soon as nobody reads the log any
-// more and all that was read of it is acknowledged. exists must know all containers of the Engine, never a
-// part of them.
-func (s *Store) Retain(exists func(key string) bool) {
+// more and all that was read of it is acknowledged. It asks for those keys alone that of wants; exists must
+// know all logs of these, never a part of them.
+func (s *Store) Retain(of, exists func(key string) bool) {
 	defer s.flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, c := range s.cursors {
+		if !of(key) {
+			continue
+		}
 		if c.gone = !exists(key); c.gone {
 			s.forgetLocked(c)
 		}
 	}
+}
+
+// Unread returns the keys whose logs nobody reads, in no order.
+func (s *Store) Unread() (keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, c := range s.cursors {
+		if c.holders == 0 {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // Rewind has whoever takes the cursor of a key with a prefix next read from where it is
@@ -172,7 +190,7 @@ func (s *Store) Rewind(prefix string) {
 func (s *Store) forgetLocked(c *Cursor) {
 	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.key] == c {
 		delete(s.cursors, c.key)
-		if !c.acked.IsZero() {
+		if !c.empty() {
 			s.writeLocked(record{ID: c.key, Forget: true})
 		}
 	}
@@ -209,7 +227,7 @@ func (s *Store) current() []byte {
 	defer s.mu.Unlock()
 	var b []byte
 	for _, c := range s.cursors {
-		if !c.acked.IsZero() {
+		if !c.empty() {
 			b = appendRecord(b, c.record())
 		}
 	}

@@ -52,6 +52,15 @@ func NewFeed(c *lighter.Container, out, err *lighter.Stream, o Options) *Feed {
 	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
 }
 
+// NewLogFeed returns the Feed of a log that is no container's and has one stream, Stdout. key is behind
+// KeyPrefix in the key of its position, and attrs name the log in log lines.
+func NewLogFeed(key string, stream *lighter.Stream, o Options, attrs ...any) *Feed {
+	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + key), streams: []*lighter.Stream{stream, nil}, Logger: o.Logger.With(attrs...)}
+}
+
+// Cursor returns the cursor of the log.
+func (f *Feed) Cursor() *position.Cursor { return f.cursor }
+
 // Close tells that nothing will be handed on any more. Call it when Run returns. Lines that a stage still
 // holds back are read again by the next Feed of the log.
 func (f *Feed) Close() {

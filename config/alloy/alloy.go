@@ -14,7 +14,9 @@ import (
 
 	"github.com/grafana/alloy/syntax/ast"
 
+	"lighter/collector/scrape"
 	"lighter/config"
+	"lighter/exporters/remotewrite"
 )
 
 // Options are what a configuration is loaded with. The zero value loads a file with the process's own
@@ -107,6 +109,7 @@ func Load(path string, o Options) (*File, error) {
 		}
 	}
 	if l.errors == 0 {
+		l.startTimes()
 		l.validate()
 	}
 	if l.errors > 0 {
@@ -230,6 +233,25 @@ func (l *loader) hide(value, instead string) {
 			if len(v) >= shortest && !slices.Contains(l.hidden, v) {
 				l.hidden = append(l.hidden, v, instead)
 			}
+		}
+	}
+}
+
+// startTimes has each scrape read the start timestamps of its pages if they are sent to an endpoint that takes
+// them.
+func (l *loader) startTimes() {
+	var takes func(names []string) bool
+	takes = func(names []string) bool {
+		return slices.ContainsFunc(names, func(name string) bool {
+			n, _ := l.plan.Node(name)
+			c, ok := n.Args.(remotewrite.Config)
+			return ok && c.Version == 2 || takes(n.To)
+		})
+	}
+	for i, n := range l.plan.Nodes {
+		if c, ok := n.Args.(scrape.Config); ok && takes(n.To) {
+			c.StartTimes = true
+			l.plan.Nodes[i].Args = c
 		}
 	}
 }

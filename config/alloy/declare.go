@@ -108,9 +108,9 @@ func (a *ImportFile) Validate() error { return checkDetector(a.Detector) }
 
 // The bounds of what files can make of each other.
 const (
-	maxImports    = 16     // files one of which imports the next
-	maxWithin     = 32     // custom components one of which is in the next
-	maxComponents = 10_000 // in all
+	maxImports    = 16   // files one of which imports the next
+	maxWithin     = 32   // custom components one of which is in the next
+	maxComponents = 2000 // in all
 )
 
 func (m *module) importFile(b *ast.BlockStmt) {

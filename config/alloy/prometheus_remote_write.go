@@ -119,6 +119,9 @@ const (
 	messageV2 = "io.prometheus.write.v2.Request"
 )
 
+// tenantHeader names the tenant. In the plan it is a setting of its own.
+const tenantHeader = "X-Scope-OrgID"
+
 // SetToDefault sets Alloy's defaults.
 func (a *RemoteWriteEndpoint) SetToDefault() {
 	*a = RemoteWriteEndpoint{RemoteTimeout: 30 * time.Second, SendExemplars: true, ProtobufMessage: messageV1}
@@ -144,6 +147,13 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 		c.HTTP = e.HTTP.config()
 		c.Timeout = e.RemoteTimeout
 		c.Headers = secretHeaders(e.Headers)
+		if tenant, ok := c.Headers[tenantHeader]; ok {
+			c.Tenant = tenant.Reveal()
+			delete(c.Headers, tenantHeader)
+			if len(c.Headers) == 0 {
+				c.Headers = nil
+			}
+		}
 		c.NoExemplars = !e.SendExemplars
 		c.NoNative = !e.SendNativeHistograms
 		if e.ProtobufMessage == messageV2 {

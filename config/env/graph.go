@@ -129,6 +129,9 @@ func (s *Settings) addLogs(p *config.Plan) {
 	add(p, config.Node{Name: nodeLoki, Args: c})
 }
 
+// startTimes reports whether the endpoint takes start timestamps.
+func (s *Settings) startTimes() bool { return s.RemoteWrite == 2 && s.Prom.URL != "" }
+
 func (s *Settings) addMetrics(p *config.Plan) {
 	c := scrape.DefaultConfig()
 	c.Name = nodeScrape
@@ -138,7 +141,7 @@ func (s *Settings) addMetrics(p *config.Plan) {
 	c.SampleLimit = s.SampleLimit
 	c.BodyLimit = s.BodyLimitBytes
 	c.NativeHistograms = s.NativeHistograms
-	c.StartTimes = s.RemoteWrite == 2 && s.Prom.URL != ""
+	c.StartTimes = s.startTimes()
 	from := []string{nodeMetrics}
 	if len(s.ScrapeTargets) > 0 {
 		add(p, config.Node{Name: nodeStatic, Args: config.Static{Targets: s.ScrapeTargets}})
@@ -170,6 +173,7 @@ func (s *Settings) addPages(p *config.Plan, to string) {
 	page := func(name string, interval time.Duration, n config.Node) {
 		c := scrape.DefaultConfig()
 		c.Name, c.Interval = name, interval
+		c.StartTimes = s.startTimes()
 		c.Timeout = min(c.Timeout, interval)
 		add(p, n)
 		add(p, config.Node{Name: name, From: []string{n.Name}, To: []string{to}, Args: c})

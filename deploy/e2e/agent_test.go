@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,17 +32,18 @@ type agent struct {
 
 // agentOptions say how it is run; what they leave out is as in deploy/docker-compose.yml.
 type agentOptions struct {
-	include string         // LIGHTER_INCLUDE
-	env     []string       // further variables, NAME=value
-	docker  []string       // further options of docker run
-	engine  *docker.Engine // that runs it and that it reads; if nil, those of the stage
-	socket  string         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
-	root    string         // data directory whose files it reads, where it does; the engine's if empty
-	network string         // the stage's if empty
-	gateway string         // of that network
-	loki    string         // base URL; a gate of its own before the lab's if empty
-	prom    string         // likewise
-	data    []string       // docker run options that mount /var/lib/lighter; a volume if empty
+	include string                         // LIGHTER_INCLUDE
+	env     []string                       // further variables, NAME=value
+	docker  []string                       // further options of docker run
+	engine  *docker.Engine                 // that runs it and that it reads; if nil, those of the stage
+	socket  string                         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
+	root    string                         // data directory whose files it reads, where it does; the engine's if empty
+	network string                         // the stage's if empty
+	gateway string                         // of that network
+	loki    string                         // base URL; a gate of its own before the lab's if empty
+	prom    string                         // likewise
+	file    func(loki, prom string) string // the text of an Alloy file that it runs, given the addresses of its backends
+	data    []string                       // docker run options that mount /var/lib/lighter; a volume if empty
 }
 
 // agent starts lighter for a scenario and waits until it is ready.
@@ -92,6 +95,12 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		"--env", "LIGHTER_LISTEN=0.0.0.0:12345",
 		// The measure is the Engine's bytes, so nothing may change them on the way.
 		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off", "--env", "LIGHTER_CONTAINER_METRICS=off",
+	}
+	if o.file != nil {
+		file := filepath.Join(t.TempDir(), "config.alloy")
+		must(t, os.WriteFile(file, []byte(o.file(o.loki, o.prom)), 0o644))
+		must(t, os.Chmod(filepath.Dir(file), 0o755))
+		run = append(run, "--volume", file+":/etc/alloy/config.alloy:ro") // which the image runs if it is there
 	}
 	run = append(run, l.source.docker(o.socket, l.group, o.root, l.host)...)
 	run = append(run, o.data...)

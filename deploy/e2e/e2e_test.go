@@ -73,6 +73,8 @@ func TestLighter(t *testing.T) {
 			{"loki_away", machineAlone, socketAlone, (*lab).lokiAway},
 			{"limited", machineAlone, socketAlone, (*lab).limited},
 			{"understands", machineAlone, socketAlone, (*lab).understands},
+			{"alloy_file", machineAlone, socketAlone, (*lab).alloyFile},
+			{"printed_config", machineAlone, socketAlone, (*lab).printedConfig},
 			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
 			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
 		} {

@@ -82,7 +82,7 @@ func (l *lab) environmentOf(name string) string {
 // needs no capability.
 func (s source) docker(socket, group, root, host string) []string {
 	if s == fromSocket {
-		return append(mountSocket(socket), "--group-add", group)
+		return append(mountSocket(socket), "--user", "65532:65532", "--group-add", group)
 	}
 	files := []string{"--user", "0:0", "--volume", fmt.Sprintf("%s/containers:/var/lib/docker/containers:ro", root)}
 	if s == fromBoth {

@@ -32,7 +32,9 @@ import (
 	"lighter/collector"
 	"lighter/collector/pages"
 	"lighter/collector/position"
+	"lighter/collector/push"
 	"lighter/collector/scrape"
+	"lighter/collector/syslog"
 	"lighter/collector/tail"
 	"lighter/config"
 	"lighter/exporters/budget"
@@ -53,16 +55,21 @@ const (
 	flushTimeout = 5 * time.Second
 	// patience is how long a log stream is kept open while there is no room for its lines.
 	patience = 2 * time.Second
+	// forgetInterval is how often it is looked for files that were removed.
+	forgetInterval = time.Minute
+	// forgetAfter is how long a file must have been gone before its position is forgotten.
+	forgetAfter = time.Hour
 	// drain is how long the reader of a container that is gone may take to its end.
 	drain = 10 * time.Second
 )
 
-// Options are what an agent is given beside its plan. Port may be nil.
+// Options are what an agent is given beside its plan. Port and OwnLog may be nil.
 type Options struct {
 	Version string // as shown, and sent in User-Agent
 	Commit  string
 	Logger  *slog.Logger
 	Port    func() int // of the agent's own server, for the instance label of its own series
+	OwnLog  *OwnLog    // what Logger writes to, beside where people read it, for sources that ship it
 }
 
 // Agent runs a plan. New, then Run, once each; Apply while it runs; Close at the end.
@@ -99,11 +106,15 @@ type Agent struct {
 
 	process config.Agent // settings of the process, as they were at the start
 
+	missing map[string]time.Time // since when files are missing, by the key of their position; owned by forgetFiles
+
 	mu        sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
 	found     map[string][]lighter.Target // by discovery
 	unlisted  map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
 	pathBegan map[string]time.Time        // when the plan first had a path, by its prefix
-	watchers  map[string]*watching        // by the prefix of a path that reads files
+	watchers  map[string]*watching        // by the prefix of a path that reads containers' logs from files
+
+	fileWatcher fileWatching
 }
 
 // nodeMetrics are what the parts of all nodes count.
@@ -113,6 +124,10 @@ type nodeMetrics struct {
 	remote  *remotewrite.Metrics
 	sending *send.Metrics
 	scrape  *scrape.Metrics
+	push    *push.Metrics
+	syslog  *syslog.Metrics
+
+	unlabelled prometheus.Counter
 }
 
 // New builds the nodes of a plan. What can fail at the start fails here: a plan that is not valid,
@@ -120,6 +135,9 @@ type nodeMetrics struct {
 func New(p *config.Plan, o Options) (*Agent, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
+	}
+	if o.OwnLog == nil {
+		o.OwnLog = NewOwnLog()
 	}
 	pageMemory, release := limitMemory(o.Logger, memlimit.FromCgroup)
 	registry := prometheus.NewRegistry()
@@ -139,6 +157,10 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			remote:  remotewrite.NewMetrics(registry, queue),
 			sending: send.NewMetrics(registry),
 			scrape:  scrape.NewMetrics(registry),
+			push:    push.NewMetrics(registry),
+			syslog:  syslog.NewMetrics(registry),
+			unlabelled: prometheus.NewCounter(prometheus.CounterOpts{
+				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were left out because stages or rules left their stream without labels, which Loki refuses."}),
 		},
 		inMemory: position.InMemory(),
 		buffers:  scrape.NewBuffers(pageMemory),
@@ -160,7 +182,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "lighter_build_info", Help: "Is 1; its labels say what was built."}, []string{"version", "commit", "goversion"})
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
-	registry.MustRegister(build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	registry.MustRegister(o.OwnLog.dropped, a.metrics.unlabelled, build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
 	a.tailers = collector.NewManager(drain, a.tailerEnded)
 	a.loops = collector.NewManager(0, a.loopEnded)
@@ -175,6 +197,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	}
 	a.graph.Store(g)
 	a.watch(g)
+	a.listenToOwnLog(g)
 	return a, nil
 }
 
@@ -190,6 +213,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.fail(nil)
 	var counting errgroup.Group
 	counting.Go(func() error { return a.budget.Run(ctx) })
+	counting.Go(func() error {
+		for tick := time.NewTicker(forgetInterval); ; {
+			a.forgetFiles(time.Now())
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 	a.applying.Lock()
 	a.running = true
 	a.startNew()
@@ -206,6 +239,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.tailers.Stop() // from here nobody appends
 	a.loops.Stop()
 	a.stopWatching(nil)
+	a.fileWatcher.stop()
 	err = errors.Join(err, g.stop(isEndpoint))
 	if asked.Err() == nil {
 		err = cmp.Or(err, context.Cause(ctx))
@@ -258,6 +292,7 @@ func (a *Agent) Close() error {
 		errs = append(errs, g.close())
 	}
 	a.stopWatching(nil)
+	a.fileWatcher.stop()
 	if a.data != nil {
 		errs = append(errs, a.data.close())
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"slices"
 
 	"lighter/collector"
 	"lighter/config"
@@ -57,6 +58,7 @@ func (a *Agent) Apply(p *config.Plan) error {
 	}
 	a.forgetSeries(removed, next)
 	a.watch(next)
+	a.listenToOwnLog(next)
 	if a.running {
 		next.start(a)
 		a.syncLocked()
@@ -88,8 +90,9 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 	}
 }
 
-// endReaders ends, and waits for, the readers that use a part that is left out or whose path the next
-// plan does not have, and the loops that send to an endpoint that is left out: an endpoint must not be
+// endReaders ends, and waits for, the readers and listeners that use a part that is left out or of whose
+// paths the next plan lacks one, the listeners that change, because another one may take their address, and
+// the loops that send to an endpoint that is left out: an endpoint must not be
 // closed while somebody sends to it. All others are left to the managers, which do not wait: a loop
 // whose target is not scraped any more marks its series as stale at the endpoints that stay.
 func (a *Agent) endReaders(removed, next *graph) {
@@ -98,16 +101,40 @@ func (a *Agent) endReaders(removed, next *graph) {
 		kept[p.prefix()] = true
 		watched[p.prefix()] = p.args.Root != ""
 	}
-	logs, old := a.view.logs(), a.graph.Load()
+	all, old := a.view.all(), a.graph.Load()
 	a.tailers.End(func(j collector.Job) bool {
-		f, ok := logs[j.ID]
-		return !ok || !kept[f.path.prefix()] || removed.part(f.path.endpoint) != nil || removed.part(f.path.args.Engine) != nil
+		of := all.readings[j.ID].paths
+		if f, ok := all.logs[j.ID]; ok {
+			of = []path{f.path}
+		}
+		return len(of) == 0 || j.ID == listenerKey(of[0].source) && !sameListener(of[0].source.Name, old, next) ||
+			slices.ContainsFunc(of, func(p path) bool {
+				return !kept[p.prefix()] || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil ||
+					slices.ContainsFunc(p.stages, func(n config.Node) bool { return removed.part(n.Name) != nil })
+			})
 	})
 	a.loops.End(func(j collector.Job) bool {
 		n, ok := old.nodes[scrapeOf(j)]
 		return !ok || len(removed.parts(endpointsOf(ways(old.plan, n.Node)))) > 0 // one of an earlier plan may still send its last samples
 	})
 	a.stopWatching(watched)
+}
+
+// sameListener reports whether a source does the same in two plans, and hands on to the same.
+func sameListener(source string, old, next *graph) bool {
+	of := func(g *graph) (nodes []string) {
+		for _, p := range paths(g.plan) {
+			if p.source.Name != source {
+				continue
+			}
+			nodes = append(nodes, p.name, g.nodes[source].hash, g.nodes[p.endpoint].hash)
+			for _, s := range p.stages {
+				nodes = append(nodes, s.Name, g.nodes[s.Name].hash)
+			}
+		}
+		return nodes
+	}
+	return slices.Equal(of(old), of(next))
 }
 
 // rewind moves the read position of each log of an endpoint that is left out back to the acknowledged

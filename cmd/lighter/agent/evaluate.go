@@ -16,9 +16,13 @@ import (
 // all ask it, so that what is shown is what is done.
 type evaluation struct {
 	plan    *config.Plan
+	match   matcher
 	targets map[string][]lighter.Target // by the node that gives them
 	dropped map[string][]droppedTarget  // by the relabel node
 }
+
+// matcher returns the targets that a node which finds files makes of those that it takes.
+type matcher func(n config.Node, in []lighter.Target) []lighter.Target
 
 // droppedTarget is a target that a rule has dropped.
 type droppedTarget struct {
@@ -27,14 +31,18 @@ type droppedTarget struct {
 	origin string // what the user wrote, where the rule came of it
 }
 
-// evaluate runs the relabel nodes of a valid plan. found has the targets of each discovery.
-func evaluate(p *config.Plan, found map[string][]lighter.Target) *evaluation {
-	e := &evaluation{plan: p, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]droppedTarget{}}
+// evaluate runs the relabel nodes of a valid plan. found has the targets of each discovery. match may be nil
+// if no node finds files.
+func evaluate(p *config.Plan, found map[string][]lighter.Target, match matcher) *evaluation {
+	e := &evaluation{plan: p, match: match, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]droppedTarget{}}
 	for name, targets := range found {
 		e.targets[name] = targets
 	}
 	for n := range config.All[config.Relabel](p) {
 		e.outputs(n.Name)
+	}
+	for n := range config.All[config.FileMatch](p) {
+		e.outputs(n.Name) // though nothing may read the files
 	}
 	return e
 }
@@ -45,6 +53,10 @@ func (e *evaluation) outputs(name string) []lighter.Target {
 		return targets
 	}
 	n, _ := e.plan.Node(name)
+	if _, ok := n.Args.(config.FileMatch); ok {
+		e.targets[name] = e.match(n, e.inputs(n))
+		return e.targets[name]
+	}
 	r, ok := n.Args.(config.Relabel)
 	if !ok {
 		return nil // a discovery that has found nothing yet
@@ -109,7 +121,8 @@ type logTarget struct {
 	out, err  labels.Labels // of stdout and stderr
 	events    labels.Labels // of what the Engine tells of the container
 
-	noOut, noErr, noEvents bool // the rules leave the stream out
+	noOut, noErr, noEvents bool // the stream is left out: by the rules, or because it has no labels
+	noLabels               bool // a stream is left out because it has none
 }
 
 // logTargets returns the containers among the targets, each of them once. Discovery makes a target
@@ -124,9 +137,12 @@ func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
 		}
 		seen[t.Container.ID] = true
 		lt := logTarget{container: t.Container, labels: t.Labels}
-		lt.out, lt.noOut = streamLabels(s, t.Labels, "stdout")
-		lt.err, lt.noErr = streamLabels(s, t.Labels, "stderr")
-		lt.events, lt.noEvents = streamLabels(s, t.Labels, "events")
+		if !s.Labels.IsEmpty() {
+			lt.labels = withExternal(s.Labels, t.Labels)
+		}
+		lt.out, lt.noOut = streamLabels(s, lt.labels, "stdout")
+		lt.err, lt.noErr = streamLabels(s, lt.labels, "stderr")
+		lt.events, lt.noEvents = streamLabels(s, lt.labels, "events")
 		all = append(all, lt)
 	}
 	return all
@@ -139,12 +155,17 @@ func streamLabels(s config.LogSource, l labels.Labels, stream string) (_ labels.
 	if !relabel.ProcessBuilder(b, s.Rules...) {
 		return labels.EmptyLabels(), true
 	}
+	return sentLabels(b), false
+}
+
+// sentLabels returns those labels that are sent: not the ones that begin with "__".
+func sentLabels(b *labels.Builder) labels.Labels {
 	b.Range(func(l labels.Label) {
 		if strings.HasPrefix(l.Name, "__") {
 			b.Del(l.Name)
 		}
 	})
-	return b.Labels(), false
+	return b.Labels()
 }
 
 // scrapeTargets returns the targets that can be scraped, each label set once: those with

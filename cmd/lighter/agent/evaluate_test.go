@@ -54,7 +54,7 @@ func TestLogTargets(t *testing.T) {
 		dockerTarget(bare, ""),
 		dockerTarget(self, "10.0.0.3:80"),
 		dockerTarget(quiet, "10.0.0.4:80", "__meta_docker_container_label_lighter_logs", "false"),
-	}})
+	}}, nil)
 	logs, source := nodeOf[config.LogSource](p)
 	got := map[string][2]string{}
 	for _, lt := range logTargets(source, e.inputs(logs)) {
@@ -87,7 +87,7 @@ func TestScrapeTargets(t *testing.T) {
 			dockerTarget(other, "10.0.0.4:80"),
 		},
 		"static": {{Labels: static.Targets[0]}},
-	})
+	}, nil)
 	var got []string
 	for _, target := range scrapeTargets(e.inputs(scrapes)) {
 		got = append(got, target.Labels.Get("job")+" "+target.Labels.Get("__address__"))
@@ -103,7 +103,7 @@ func TestScrapeTargetsKeepWhatErrorsName(t *testing.T) {
 	p := envPlan(t)
 	e := evaluate(p, map[string][]lighter.Target{"docker": {
 		dockerTarget(api, "10.0.0.2:3000", "__meta_docker_container_label_lighter_scrape", "true", "__meta_docker_container_label_lighter_port", "http", "__meta_docker_network_name", "host", "__meta_docker_port_private", "3000"),
-	}})
+	}}, nil)
 	scrapes, settings := nodeOf[scrape.Config](p)
 	got := scrapeTargets(e.inputs(scrapes))
 	if len(got) != 1 {

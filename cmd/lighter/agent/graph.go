@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -14,7 +15,10 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"lighter"
+	"lighter/collector/file"
+	"lighter/collector/file/positionsyml"
 	"lighter/collector/scrape"
+	"lighter/collector/stage/process"
 	"lighter/config"
 	"lighter/discovery"
 	"lighter/discovery/docker"
@@ -48,16 +52,20 @@ type part struct {
 	engine     *docker.Client
 	discoverer *docker.Discoverer // of the same node
 	files      *dockerfiles.Discoverer
-	source     discovery.Source // of every discovery, the two above among them
-	usage      *usage           // of container metrics
-	client     *http.Client     // of a scrape
-	failures   *slog.Logger     // of a scrape, to which failed ones are logged; nil if they are not
-	failureLog io.Closer        // likewise
+	source     discovery.Source        // of every discovery, the two above among them
+	usage      *usage                  // of container metrics
+	matcher    *fileMatcher            // of files
+	legacy     *positionsyml.Positions // of a source of files: what another agent has delivered
+	client     *http.Client            // of a scrape
+	pipelines  []*process.Pipeline     // of stages, by their index in the list; nil for those that are made for each log
+	failures   *slog.Logger            // of a scrape, to which failed ones are logged; nil if they are not
+	failureLog io.Closer               // likewise
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
 
 	logs    lighter.Logs // of an endpoint that takes entries
+	reads   file.Reads   // of files whose entries it takes
 	samples scrape.Sink  // of an endpoint that takes samples
 
 	run    func(ctx context.Context) error // until ctx ends; nil if it has no goroutine
@@ -66,7 +74,9 @@ type part struct {
 	err    error // of run, once done is closed
 }
 
-func isDiscovery(n *node) bool { return n.part != nil && n.part.source != nil }
+func isDiscovery(n *node) bool {
+	return n.part != nil && (n.part.source != nil || n.part.matcher != nil)
+}
 
 func isEndpoint(n *node) bool {
 	return n.part != nil && (n.part.logs != nil || n.part.samples != nil)
@@ -81,17 +91,18 @@ func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 	for _, n := range p.Nodes {
 		built := &node{Node: n, hash: n.Hash()}
 		g.nodes[n.Name] = built
-		if was, ok := old.nodes[n.Name]; ok && was.hash == built.hash && was.part != nil {
-			built.part = was.part
+		was := old.part(n.Name)
+		if was != nil && old.nodes[n.Name].hash == built.hash {
+			built.part = was
 			continue
 		}
-		if err := a.make(built); err != nil {
+		if err := a.make(built, was); err != nil {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.Name, err))
 		} else if built.part != nil {
 			a.identify(built.part)
 		}
 	}
-	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p)) {
+	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p) || config.Has[config.Echo](p) && p.Agent.DataDir != "") {
 		errs = append(errs, a.openData(p.Agent.DataDir))
 	}
 	return g, errors.Join(errs...)
@@ -100,11 +111,14 @@ func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 func (a *Agent) identify(p *part) {
 	a.made++
 	p.id = a.made
+	if p.logs != nil {
+		p.reads = file.NewReads(fileReads)
+	}
 }
 
 // make makes the part of a node, unless it is an endpoint: of that it only finds out whether it
-// could be made.
-func (a *Agent) make(n *node) error {
+// could be made. was is the part of the node of that name in the plan before, nil if there was none.
+func (a *Agent) make(n *node, was *part) error {
 	switch c := n.Args.(type) {
 	case docker.Config:
 		c.Name = n.Name
@@ -158,10 +172,38 @@ func (a *Agent) make(n *node) error {
 			}
 			n.part.failures, n.part.failureLog = slog.New(slog.NewJSONHandler(f, nil)), f
 		}
+	case config.Stages:
+		all, err := a.stages.pipelines(n.Name, c.List)
+		if err != nil {
+			return err
+		}
+		if all != nil {
+			n.part = &part{pipelines: all}
+		}
+	case config.FileSource:
+		if err := file.CheckEncoding(c.Encoding); err != nil {
+			return err
+		}
+		n.part = &part{legacy: readLegacy(c.LegacyPositions, a.o.Logger.With("node", n.Name))}
+	case config.FileMatch:
+		var before *fileMatcher
+		if was != nil {
+			before = was.matcher
+		}
+		m := newFileMatcher(c, before, a.o.Logger.With("node", n.Name))
+		n.part = &part{matcher: m, run: func(ctx context.Context) error {
+			m.run(ctx, a.reevaluate)
+			return nil
+		}}
+	case config.Echo:
+		n.part = &part{logs: echo{a.o.Logger.With("node", n.Name)}}
 	case config.Recent:
 		store := recent.New()
 		n.part = &part{recent: store, logs: store, samples: store.Sink()}
 	case loki.Config:
+		if err := c.Check(); err != nil {
+			return err
+		}
 		return checkHTTP(c.HTTP, c.Proxy)
 	case remotewrite.Config:
 		if err := c.Check(); err != nil {
@@ -170,6 +212,34 @@ func (a *Agent) make(n *node) error {
 		return checkHTTP(c.HTTP, c.Proxy)
 	}
 	return nil
+}
+
+// fileReads is how many files are read at a time for an endpoint, and with that how much memory is read into.
+const fileReads = 16
+
+// readLegacy reads the positions that another agent has written. Without the file, or with one that cannot be
+// read, there are none.
+func readLegacy(path string, logger *slog.Logger) *positionsyml.Positions {
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	bad := 0
+	var all *positionsyml.Positions
+	if err == nil {
+		all, bad, err = positionsyml.Parse(b)
+	}
+	if err != nil {
+		logger.Warn("the positions of another agent cannot be read, and files without a position are read from their beginning", "file", path, "error", err)
+		return nil
+	}
+	if bad > 0 {
+		logger.Warn("some positions of another agent are not understood, and are passed over", "file", path, "positions", bad)
+	}
+	return all
 }
 
 // checkHTTP finds out whether a client can be made.
@@ -307,6 +377,8 @@ func (g *graph) close() error {
 			if p.failureLog != nil {
 				errs = append(errs, p.failureLog.Close())
 			}
+		default:
+			closePipelines(p.pipelines)
 		}
 	}
 	return errors.Join(errs...)

@@ -19,12 +19,12 @@ import (
 	"lighter/config"
 )
 
-// path is one way from a log source through stages to an endpoint. Each log has a reader and a
+// path is one way from a source of entries through stages to an endpoint. Each log has a reader and a
 // position for each path, so that an endpoint that stands still stops the readers of its own paths
 // alone: the others go on, and it goes on later from its own position.
 type path struct {
 	source   config.Node
-	args     config.LogSource
+	args     config.LogSource // of a source of containers' logs; the zero value for any other
 	stages   []config.Node
 	endpoint string // the name of the endpoint's node
 	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
@@ -38,9 +38,13 @@ func (p path) key(log string) string { return p.prefix() + log }
 
 func (p path) prefix() string { return p.source.Name + "/" + p.name + "/" }
 
-// paths returns the paths of all log sources of a valid plan.
+// paths returns the paths of all sources of entries of a valid plan.
 func paths(p *config.Plan) (all []path) {
-	for n, args := range config.All[config.LogSource](p) {
+	for _, n := range p.Nodes {
+		if !givesEntries(n) {
+			continue
+		}
+		args, _ := n.Args.(config.LogSource)
 		first, ways := len(all), map[string]int{}
 		var follow func(node config.Node, stages []config.Node)
 		follow = func(node config.Node, stages []config.Node) {
@@ -68,7 +72,16 @@ func paths(p *config.Plan) (all []path) {
 	return all
 }
 
-// endpoints returns the names of the endpoints that a log source delivers to.
+// givesEntries reports whether a node is a source of entries.
+func givesEntries(n config.Node) bool {
+	switch n.Args.(type) {
+	case config.LogSource, config.FileSource, config.JournalSource, config.SyslogSource, config.PushSource, config.AgentLog:
+		return true
+	}
+	return false
+}
+
+// endpoints returns the names of the endpoints that a source delivers to.
 func endpoints(p *config.Plan, source config.Node) (names []string) {
 	for _, one := range paths(p) {
 		if one.source.Name == source.Name && !slices.Contains(names, one.endpoint) {
@@ -120,21 +133,15 @@ type tailer interface {
 func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	t, c := f.target, f.target.container
 	g := a.graph.Load()
-	nodes := g.nodes
 	o := a.tailing
 	o.Positions = a.positionsOf(f.path)
 	o.KeyPrefix = f.path.prefix()
 	o.Begin = beginning(c, a.pathBegan[f.path.prefix()], time.Now(), f.path.args.Since)
 	o.MaxLineBytes = f.path.args.MaxLineBytes
-	if neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
+	if t.leftOut() || neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
 		return collector.Job{}, false
 	}
-	version := nodes[f.path.source.Name].hash
-	for _, s := range f.path.stages {
-		version += s.Name + nodes[s.Name].hash
-	}
-	end, asked := g.part(f.path.endpoint), g.part(f.path.args.Engine)
-	version += fmt.Sprint(end.id)
+	version, asked := g.nodes[f.path.source.Name].hash+g.version(f.path), g.part(f.path.args.Engine)
 	if asked != nil {
 		version += fmt.Sprint("/", asked.id)
 	}
@@ -145,13 +152,23 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
-			o.Logs = stage.NewChain(a.counted(end), stageLog(f.target), o.Positions.State(f.path.key(c.ID)), a.makers(f, o.Positions)...)
+			o.Logs = a.chain(g, f.path, stage.Log{Service: t.labels.Get("service"), Container: c.Name}, logStages{
+				labels: t.labels, key: f.path.key(c.ID), positions: o.Positions, maxLine: o.MaxLineBytes, logger: a.o.Logger.With("container", c.Name),
+			})
 			if f.from == readFile {
 				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: files.watcher}), nil
 			}
 			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{asked.engine}}), nil
 		},
 	}, true
+}
+
+// version says what the stages and the endpoint of a path are made of.
+func (g *graph) version(p path) (version string) {
+	for _, s := range p.stages {
+		version += s.Name + g.nodes[s.Name].hash
+	}
+	return version + fmt.Sprint(g.part(p.endpoint).id)
 }
 
 // counted returns what takes the entries of an endpoint, and counts those for the budget that leave the host.
@@ -205,11 +222,13 @@ func wake(_ collector.Job, r collector.Runner) {
 // is not how tailers usually end.
 func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 	name := j.ID
-	f, wanted := a.view.logs()[j.ID]
-	if wanted {
+	all := a.view.all()
+	if f, ok := all.logs[j.ID]; ok {
 		name = f.target.container.Name
 	}
 	switch {
+	case r == nil:
+		a.o.Logger.Error("a log cannot be read", "log", j.ID, "error", err)
 	case errors.Is(err, lighter.ErrUnreadable):
 		a.o.Logger.Warn("the container's log cannot be read and is not shipped; use the log driver json-file, local or journald", "container", name, "error", err)
 	case errors.Is(err, filelog.ErrDriver):
@@ -217,7 +236,7 @@ func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 	}
 	t, reads := r.(tailer)
 	switch {
-	case !wanted:
+	case !all.has(j.ID):
 		a.stages.counted.Forget(j.ID)
 	case reads:
 		a.endings.put(j.ID, t.State())
@@ -257,11 +276,11 @@ func (e *endings) has(key string) bool {
 }
 
 // keep forgets the others.
-func (e *endings) keep(wanted map[string]followed) {
+func (e *endings) keep(wanted func(key string) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for key := range e.last {
-		if _, ok := wanted[key]; !ok {
+		if !wanted(key) {
 			delete(e.last, key)
 		}
 	}

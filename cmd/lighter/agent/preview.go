@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,8 @@ import (
 // Preview is what would be shipped from this host.
 type Preview struct {
 	Containers []PreviewContainer `json:"containers"`
-	Static     []PreviewTarget    `json:"staticTargets"` // those that settings name
+	Sources    []PreviewSource    `json:"sources,omitempty"` // of log lines that no container writes
+	Static     []PreviewTarget    `json:"staticTargets"`     // those that settings name
 }
 
 // PreviewContainer is one container. Where nothing of it is shipped, the reason stands in its place.
@@ -32,6 +34,13 @@ type PreviewContainer struct {
 	LogsSkipped    string              `json:"logsSkipped,omitempty"`
 	Targets        []PreviewTarget     `json:"targets"`
 	MetricsSkipped string              `json:"metricsSkipped,omitempty"`
+}
+
+// PreviewSource is a log that no container writes, or a listener.
+type PreviewSource struct {
+	Kind    string              `json:"kind"`              // as the status calls it
+	Name    string              `json:"name"`              // a file's path, or the addresses of a listener
+	Streams []map[string]string `json:"streams,omitempty"` // the labels of each, if they are known beforehand
 }
 
 // PreviewTarget is one address that would be scraped.
@@ -60,7 +69,7 @@ func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Containe
 	if err != nil {
 		return nil, err
 	}
-	e := evaluate(p, found)
+	e := evaluate(p, found, lookForFiles)
 	var all []*lighter.Container
 	seen := map[string]bool{}
 	for n, s := range config.All[config.LogSource](p) {
@@ -108,7 +117,7 @@ func listEngine(ctx context.Context, c docker.Config) (targets []lighter.Target,
 
 // preview says what a plan makes of the targets that each discovery has found.
 func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) Preview {
-	e := evaluate(p, found)
+	e := evaluate(p, found, lookForFiles)
 	shown := Preview{Containers: []PreviewContainer{}, Static: []PreviewTarget{}}
 	for _, c := range containersIn(p, found) {
 		pc := PreviewContainer{ID: c.ID, Name: c.Name, Running: c.Running}
@@ -120,6 +129,7 @@ func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) P
 		}
 		shown.Containers = append(shown.Containers, pc)
 	}
+	shown.Sources = e.previewSources()
 	for n := range config.All[config.Static](p) {
 		for _, target := range found[n.Name] {
 			targets, _ := e.previewScrapes(func(t lighter.Target) bool { return t.Container == nil && labels.Equal(t.Labels, target.Labels) })
@@ -166,6 +176,7 @@ func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams [
 			why = reason
 			continue
 		}
+		labelled := slices.ContainsFunc(paths(e.plan), func(p path) bool { return p.source.Name == n.Name && mayLabel(p) })
 		for _, t := range logTargets(source, arrived) {
 			for _, set := range []struct {
 				labels  labels.Labels
@@ -175,6 +186,10 @@ func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams [
 					continue
 				}
 				for _, sent := range sentStreams(e.plan, endpoints(e.plan, n), set.labels) {
+					if sent.IsEmpty() && !labelled {
+						why = giveLabels
+						continue
+					}
 					streams = append(streams, sent.Map())
 				}
 			}
@@ -187,6 +202,31 @@ func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams [
 		why = "the settings ship no logs"
 	}
 	return streams, why
+}
+
+// previewSources returns what is read beside the logs of containers, with the labels that each endpoint gets.
+func (e *evaluation) previewSources() (shown []PreviewSource) {
+	index := map[string]int{}
+	for _, p := range paths(e.plan) {
+		all := map[string]reading{}
+		readings(e.plan, p, e.inputs(p.source), all)
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			r := all[key]
+			of := r.source.Name + "/" + r.name()
+			i, known := index[of]
+			if !known {
+				i = len(shown)
+				index[of] = i
+				shown = append(shown, PreviewSource{Kind: r.kind(), Name: r.name()})
+			}
+			if l := r.stream(); !l.IsEmpty() {
+				for _, sent := range sentStreams(e.plan, []string{p.endpoint}, l) {
+					shown[i].Streams = append(shown[i].Streams, sent.Map())
+				}
+			}
+		}
+	}
+	return shown
 }
 
 // previewScrapes returns the addresses that would be scraped of the targets of a kind, or why there

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter/collector/position"
 	"lighter/collector/stage"
@@ -15,6 +16,7 @@ import (
 	"lighter/collector/stage/fields"
 	"lighter/collector/stage/logmetrics"
 	"lighter/collector/stage/multiline"
+	"lighter/collector/stage/process"
 	"lighter/collector/stage/redact"
 	"lighter/config"
 )
@@ -26,6 +28,8 @@ type stages struct {
 	joined   *multiline.Metrics
 	dropped  *drop.Metrics
 	counted  *logmetrics.Set
+
+	processed *process.Shared
 }
 
 // newStages makes what the stages of a plan share, and of those that come after it.
@@ -35,6 +39,8 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 		redacted: redact.NewMetrics(registry),
 		joined:   multiline.NewMetrics(registry),
 		dropped:  drop.NewMetrics(registry),
+
+		processed: process.NewShared(registry),
 	}
 	o := logmetrics.Options{Logger: logger}
 	for _, list := range config.All[config.Stages](p) {
@@ -49,36 +55,46 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 }
 
 // forget deletes the counts of services whose logs are no longer wanted.
-func (s *stages) forget(before, wanted map[string]followed) {
-	stay := map[string]bool{}
-	for _, f := range wanted {
-		stay[f.target.labels.Get("service")] = true
-	}
-	for _, f := range before {
-		if service := f.target.labels.Get("service"); !stay[service] {
-			stay[service] = true // once
+func (s *stages) forget(before, wanted map[string]bool) {
+	for service := range before {
+		if !wanted[service] {
 			s.dropped.Forget(service)
 			s.redacted.Forget(service)
 		}
 	}
 }
 
+// chain returns the stages of a log on a path, and the path's endpoint behind them. positions is nil for a
+// source that has none.
+func (a *Agent) chain(g *graph, p path, log stage.Log, m logStages) *stage.Chain {
+	m.stages, m.count = &a.stages, p.first
+	var state []byte
+	if m.positions != nil {
+		state = m.positions.State(m.key)
+	}
+	return stage.NewChain(a.ending(g, p), log, state, m.makers(g, p)...)
+}
+
+// logStages makes the stages of one log.
+type logStages struct {
+	*stages
+	labels    labels.Labels // of the log's target, with which a container may speak for its log
+	key       string        // of the log's position
+	positions *position.Store
+	maxLine   int
+	count     bool // this path is the one that counts the log
+	logger    *slog.Logger
+}
+
 // makers returns the makers of the stages of a log on a path, in their order. A container's own label that
 // does not parse is logged, and has no effect.
-func (a *Agent) makers(f followed, positions *position.Store) []stage.Maker {
-	m := logStages{
-		stages:    &a.stages,
-		target:    f.target,
-		key:       f.path.key(f.target.container.ID),
-		positions: positions,
-		maxLine:   f.path.args.MaxLineBytes,
-		count:     f.path.first,
-		logger:    a.o.Logger.With("container", f.target.container.Name),
-	}
-	var all []stage.Maker
-	for _, n := range f.path.stages {
-		for _, args := range n.Args.(config.Stages).List {
-			if one, ok := m.maker(args); ok {
+func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
+	for _, n := range p.stages {
+		shared := g.part(n.Name)
+		for i, args := range n.Args.(config.Stages).List {
+			if shared != nil && shared.pipelines[i] != nil {
+				all = append(all, shared.pipelines[i].Maker())
+			} else if one, ok := s.maker(args); ok {
 				all = append(all, one)
 			}
 		}
@@ -86,20 +102,40 @@ func (a *Agent) makers(f followed, positions *position.Store) []stage.Maker {
 	return all
 }
 
-// stageLog says what the stages of a log are made for.
-func stageLog(t logTarget) stage.Log {
-	return stage.Log{Service: t.labels.Get("service"), Container: t.container.Name}
+// pipelines makes those stages of a node that all logs share, by their index; the others are nil. It returns
+// nil if there are none.
+func (s *stages) pipelines(node string, list []any) (all []*process.Pipeline, err error) {
+	for i, args := range list {
+		o := process.Options{Name: node, Metrics: s.processed}
+		if len(list) > 1 {
+			o.Name = fmt.Sprintf("%s/%d", node, i) // names are unique in a chain
+		}
+		var one *process.Pipeline
+		switch c := args.(type) {
+		case config.RelabelStreams:
+			one = process.Relabel(c.Rules, o)
+		case process.Arguments:
+			if one, err = process.New(c, o); err != nil {
+				closePipelines(all)
+				return nil, err
+			}
+		default:
+			continue
+		}
+		if all == nil {
+			all = make([]*process.Pipeline, len(list))
+		}
+		all[i] = one
+	}
+	return all, nil
 }
 
-// logStages makes the stages of one log.
-type logStages struct {
-	*stages
-	target    logTarget
-	key       string // of the log's position
-	positions *position.Store
-	maxLine   int
-	count     bool // this path is the one that counts the log
-	logger    *slog.Logger
+func closePipelines(all []*process.Pipeline) {
+	for _, p := range all {
+		if p != nil {
+			p.Close()
+		}
+	}
 }
 
 // maker returns the maker of a stage; ok is false if there is nothing to do for the log.
@@ -124,7 +160,7 @@ func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 }
 
 // says returns what the container says by a label of its own; it is empty if it says nothing.
-func (s *logStages) says(label string) string { return strings.TrimSpace(s.target.labels.Get(label)) }
+func (s *logStages) says(label string) string { return strings.TrimSpace(s.labels.Get(label)) }
 
 // own returns what the configuration says and, on a line of its own, what the container says, if that parses.
 func (s *logStages) own(label, all string, parse func(string) error) string {
@@ -203,7 +239,12 @@ func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 		ID:           s.key,
 		Declarations: declared,
 		Count:        s.count,
-		Acknowledged: func() []byte { return stage.StateOf(s.positions.AckedState(s.key), logmetrics.StageName) },
+		Acknowledged: func() []byte {
+			if s.positions == nil {
+				return nil
+			}
+			return stage.StateOf(s.positions.AckedState(s.key), logmetrics.StageName)
+		},
 	})
 }
 

@@ -48,6 +48,11 @@ func (a *Agent) Ready() []web.Check {
 			metrics = append(metrics, p.remote.Err())
 		}
 	}
+	a.tailers.Each(func(j collector.Job, r collector.Runner) {
+		if l, ok := r.(*listener); ok {
+			logs = append(logs, l.err())
+		}
+	})
 	return []web.Check{check("docker", down), check("logs", logs), check("metrics", metrics)}
 }
 
@@ -103,7 +108,9 @@ func (a *Agent) Status() web.Status {
 			}
 		}
 	}
-	st.Containers = a.followedContainers(g)
+	running := a.reports()
+	st.Containers = a.followedContainers(g, running)
+	st.Sources = a.otherSources(g, running)
 	a.loops.Each(func(j collector.Job, r collector.Runner) {
 		s := r.(*scrape.Loop).Status()
 		var several []string
@@ -140,14 +147,19 @@ func ofBudget(s budget.Status) web.Budget {
 	return b
 }
 
-// followedContainers says of each log that is wanted how far it is.
-func (a *Agent) followedContainers(g *graph) []web.Container {
+// reports returns what the readers and listeners that run say, by the keys of their logs.
+func (a *Agent) reports() map[string]tail.Status {
 	running := map[string]tail.Status{}
 	a.tailers.Each(func(j collector.Job, r collector.Runner) {
-		if t, ok := r.(tailer); ok { // and no source of events
+		if t, ok := r.(reporter); ok { // and no source of events
 			running[j.ID] = t.Status()
 		}
 	})
+	return running
+}
+
+// followedContainers says of each container's log that is wanted how far it is.
+func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []web.Container {
 	var all []web.Container
 	for key, f := range a.view.logs() {
 		s, ok := running[key]
@@ -174,13 +186,55 @@ func (a *Agent) followedContainers(g *graph) []web.Container {
 			Delivered: s.Delivered,
 			Error:     config.Words(s.LastError),
 		}
-		if at := a.positionsOf(f.path).Acked(key); at.HasLines() {
-			c.Position = time.Unix(0, at.Time).UTC()
-			if s.LastLine.After(c.Position) {
-				c.Lag = s.LastLine.Sub(c.Position).Seconds()
+		if t := f.target; t.leftOut() {
+			c.State = "left out"
+			if t.noLabels {
+				c.Error = giveLabels
 			}
 		}
+		c.Position, c.Lag = a.delivered(f.path, key, s)
 		all = append(all, c)
+	}
+	return all
+}
+
+// delivered returns the time up to which the log of a key is delivered on a path, and how far that is behind
+// the newest line that was read.
+func (a *Agent) delivered(p path, key string, s tail.Status) (upTo time.Time, lag float64) {
+	if at := a.positionsOf(p).Acked(key); at.HasLines() {
+		upTo = time.Unix(0, at.Time).UTC()
+		if s.LastLine.After(upTo) {
+			lag = s.LastLine.Sub(upTo).Seconds()
+		}
+	}
+	return upTo, lag
+}
+
+// otherSources says the same of what is no container's log.
+func (a *Agent) otherSources(g *graph, running map[string]tail.Status) []web.LogSource {
+	var all []web.LogSource
+	for key, r := range a.view.all().readings {
+		s, ok := running[key]
+		if !ok {
+			if s, ok = a.endings.get(key); !ok {
+				s = tail.Status{State: tail.Opening}
+			}
+		}
+		one := web.LogSource{
+			Kind: r.kind(), Name: r.name(), Node: r.source.Name,
+			State: s.State, Read: s.Read, Delivered: s.Delivered, Error: config.Words(s.LastError),
+		}
+		for _, p := range r.paths {
+			one.To = append(one.To, p.endpoint)
+		}
+		if l := r.stream(); !l.IsEmpty() {
+			if sent := sentStreams(g.plan, one.To[:1], l); len(sent) > 0 {
+				l = sent[0]
+			}
+			one.Labels = l.Map()
+		}
+		one.Position, one.Lag = a.delivered(r.paths[0], key, s)
+		all = append(all, one)
 	}
 	return all
 }

@@ -3,9 +3,11 @@ package agent
 import (
 	"context"
 	"fmt"
-	"strings"
+	"iter"
+	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lighter"
 	"lighter/collector"
@@ -19,19 +21,48 @@ import (
 // evaluated, because that may read a disk.
 type view struct {
 	mu     sync.Mutex
-	wanted map[string]followed // by the key of a log; a map that was set is not changed
+	wanted wanted
 }
 
-func (v *view) logs() map[string]followed {
+// wanted are the logs that are to be read, by the keys of their jobs. Maps that were set are not changed.
+type wanted struct {
+	logs     map[string]followed // of containers
+	readings map[string]reading  // all others
+}
+
+// has reports whether the log of a key is wanted.
+func (w wanted) has(key string) bool {
+	if _, ok := w.logs[key]; ok {
+		return true
+	}
+	_, ok := w.readings[key]
+	return ok
+}
+
+// services returns the services whose entries are wanted.
+func (w wanted) services() map[string]bool {
+	all := map[string]bool{}
+	for _, f := range w.logs {
+		all[f.target.labels.Get("service")] = true
+	}
+	for _, r := range w.readings {
+		all[r.log().Service] = true
+	}
+	return all
+}
+
+func (v *view) all() wanted {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.wanted
 }
 
-func (v *view) set(logs map[string]followed) {
+func (v *view) logs() map[string]followed { return v.all().logs }
+
+func (v *view) set(w wanted) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.wanted = logs
+	v.wanted = w
 }
 
 // existing are the containers that exist, by id, as discovery found them last. The zero value has
@@ -78,21 +109,40 @@ func (a *Agent) update(ctx context.Context, name string, targets []lighter.Targe
 	a.syncLocked()
 }
 
+// reevaluate evaluates the targets again, because files have come or gone, unless ctx has ended meanwhile.
+func (a *Agent) reevaluate(ctx context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ctx.Err() == nil {
+		a.syncLocked()
+	}
+}
+
+// match is the matcher of the nodes that run.
+func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
+	if p := a.graph.Load().part(n.Name); p != nil && p.matcher != nil {
+		return p.matcher.targets(in)
+	}
+	return nil
+}
+
 // syncLocked evaluates the targets that there are now, and tells the managers what shall run.
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
 	a.containers.set(a.found)
-	e := evaluate(g.plan, a.found)
-	before, logs := a.view.logs(), map[string]followed{}
+	e := evaluate(g.plan, a.found, a.match)
+	before, next := a.view.all(), wanted{map[string]followed{}, map[string]reading{}}
 	var tails, scrapes []collector.Job
 	for _, p := range paths(g.plan) {
 		if g.part(p.endpoint) == nil {
 			continue // its endpoint could not be opened
 		}
-		for _, t := range logTargets(p.args, e.inputs(p.source)) {
+		targets := e.inputs(p.source)
+		for _, t := range logTargets(p.args, targets) {
 			key := p.key(t.container.ID)
-			f := followed{p, t, readFrom(p.args, t.container, before[key])}
-			logs[key] = f
+			t.unlabelled(g.plan, p)
+			f := followed{p, t, readFrom(p.args, t.container, before.logs[key])}
+			next.logs[key] = f
 			if job, ok := a.tailJob(f); ok {
 				tails = append(tails, job)
 			}
@@ -100,6 +150,10 @@ func (a *Agent) syncLocked() {
 		if p.args.Events && g.part(p.args.Engine) != nil {
 			tails = append(tails, a.eventsJob(p))
 		}
+		readings(g.plan, p, targets, next.readings)
+	}
+	for _, r := range next.readings {
+		tails = append(tails, a.readingJob(r))
 	}
 	for n := range config.All[config.ContainerMetrics](g.plan) {
 		g.part(n.Name).usage.want(e.inputs(n))
@@ -114,18 +168,21 @@ func (a *Agent) syncLocked() {
 			scrapes = append(scrapes, a.scrapeJob(n, c, t, over))
 		}
 	}
-	a.view.set(logs)
+	a.view.set(next)
+	a.sayUnlabelled(before.logs, next.logs)
 	a.tailers.Sync(tails)
 	a.tailers.Each(wake)
 	a.memories.want(scrapes) // before loops end that are wanted no more
 	a.loops.Sync(scrapes)
-	for key := range before {
-		if _, wanted := logs[key]; !wanted && a.endings.has(key) { // of others, the tailer says when it has ended
-			a.stages.counted.Forget(key)
+	for _, keys := range []iter.Seq[string]{maps.Keys(before.logs), maps.Keys(before.readings)} {
+		for key := range keys {
+			if !next.has(key) && a.endings.has(key) { // of others, the tailer says when it has ended
+				a.stages.counted.Forget(key)
+			}
 		}
 	}
-	a.stages.forget(before, logs)
-	a.endings.keep(logs)
+	a.stages.forget(before.services(), next.services())
+	a.endings.keep(next.has)
 	a.forgetGone()
 }
 
@@ -147,18 +204,47 @@ func (a *Agent) forgetGone() {
 			return
 		}
 	}
+	ofContainer := func(key string) bool { return isContainerLog(logOf(key)) }
 	exists := func(key string) bool {
-		id := key[strings.LastIndexByte(key, '/')+1:]
-		if id == eventsLog {
-			return true
-		}
+		id := logOf(key)
 		_, ok := a.containers.Container(id)
 		return ok || a.unlisted[id]
 	}
-	a.inMemory.Retain(exists)
-	if stored := a.positions.Load(); stored != nil {
-		stored.Retain(exists)
+	for _, store := range a.stores() {
+		store.Retain(ofContainer, exists)
 	}
+}
+
+// stores returns where positions are kept.
+func (a *Agent) stores() []*position.Store {
+	if stored := a.positions.Load(); stored != nil {
+		return []*position.Store{a.inMemory, stored}
+	}
+	return []*position.Store{a.inMemory}
+}
+
+// forgetFiles has the positions of files forgotten that nobody reads, and that were removed forgetAfter ago,
+// such as those that were removed while the agent did not run. A log that was renamed may be made anew a
+// moment later, and then its position is needed. forgetFiles looks at the disk: it is not called with a lock held.
+func (a *Agent) forgetFiles(now time.Time) {
+	missing := map[string]time.Time{}
+	for _, store := range a.stores() {
+		gone := map[string]bool{}
+		for _, key := range store.Unread() {
+			file := logOf(key)
+			if !isFileLog(file) || !isGone(file) {
+				continue
+			}
+			since, known := a.missing[key]
+			if !known {
+				since = now
+			}
+			missing[key], gone[key] = since, now.Sub(since) >= forgetAfter
+		}
+		all := a.view.all() // a file may have come back, and be wanted, since it was looked for
+		store.Retain(func(key string) bool { return gone[key] && !all.has(key) }, func(string) bool { return false })
+	}
+	a.missing = missing
 }
 
 // positionsOf returns where the positions of a path are kept.

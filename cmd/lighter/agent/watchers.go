@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"lighter/collector/file"
 	"lighter/collector/filelog"
+	"lighter/config"
 )
 
 // watching is a Watcher that runs. Each path that reads files has one of its own: one Watcher knows
@@ -15,8 +18,39 @@ type watching struct {
 	done    chan struct{}
 }
 
-// watch makes a Watcher for each path that reads files and has none.
+// fileWatching is the Watcher of all files that are no containers' logs. The zero value does not run.
+type fileWatching struct {
+	watcher *file.Watcher
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+func (w *fileWatching) start(logger *slog.Logger) {
+	if w.cancel != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.watcher, w.cancel, w.done = file.NewWatcher(logger), cancel, make(chan struct{})
+	go func() {
+		defer close(w.done)
+		_ = w.watcher.Run(ctx) // it returns nil: when inotify fails, files are looked at by the clock
+	}()
+}
+
+func (w *fileWatching) stop() {
+	if w.cancel != nil {
+		w.cancel()
+		<-w.done
+		w.cancel = nil
+	}
+}
+
+// watch makes a Watcher for each path that reads containers' logs from files and has none, and the one for all
+// other files if there are such.
 func (a *Agent) watch(g *graph) {
+	if config.Has[config.FileSource](g.plan) {
+		a.fileWatcher.start(a.o.Logger)
+	}
 	for _, p := range paths(g.plan) {
 		if _, known := a.pathBegan[p.prefix()]; !known {
 			a.pathBegan[p.prefix()] = time.Now()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -21,11 +22,12 @@ type handler struct {
 	page   *page
 	hosts  hosts
 	paths  map[string]http.Handler
+	prefix string // without the slash at its end
 	reload func() error
 }
 
 func newHandler(o Options) *handler {
-	h := &handler{source: o.Source, page: newPage(), hosts: newHosts(o.Names), reload: o.Reload}
+	h := &handler{source: o.Source, page: newPage(), hosts: newHosts(o.Names), prefix: strings.TrimSuffix(o.Prefix, "/"), reload: o.Reload}
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	})
@@ -51,6 +53,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 
+	if h.prefix != "" && r.URL.Path == h.prefix {
+		http.Redirect(w, r, h.prefix+"/", http.StatusMovedPermanently) // the links of the page are relative
+		return
+	}
+	if below, ok := strings.CutPrefix(r.URL.Path, h.prefix); ok && h.prefix != "" && below[0] == '/' {
+		r = r.Clone(r.Context())
+		r.URL.Path = below
+	}
 	next, ok := h.paths[r.URL.Path]
 	switch {
 	case !h.hosts.accepts(r.Host):

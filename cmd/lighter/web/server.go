@@ -33,6 +33,7 @@ type Options struct {
 	Source  Source
 	Metrics prometheus.Gatherer // what /metrics shows
 	Reload  func() error        // reads the configuration again, or returns why it is refused; nil if there is no configuration to read
+	Prefix  string              // a path below which everything is served too, for a proxy in front of the server
 	Names   []string            // further names that are accepted in the Host header, see hosts; empty ones are ignored
 	Logger  *slog.Logger
 }

@@ -32,6 +32,7 @@ type Status struct {
 	LocalMode   bool        `json:"localMode"` // whether lines and samples are only shown, because no backend is set
 	Docker      Docker      `json:"docker"`
 	Containers  []Container `json:"containers"`
+	Sources     []LogSource `json:"sources,omitempty"` // of log lines that no container writes
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
 	Filtered    []Filtered  `json:"filtered,omitempty"` // sorted by bytes left out, the most first
@@ -62,6 +63,21 @@ type Container struct {
 	Delivered int64             `json:"linesDelivered"`
 	Position  time.Time         `json:"position,omitzero"` // time of the last line that was delivered or refused for good
 	Lag       float64           `json:"lagSeconds"`        // time between Position and the newest line that was read
+	Error     string            `json:"lastError,omitempty"`
+}
+
+// LogSource is a log that no container writes, or a listener.
+type LogSource struct {
+	Kind      string            `json:"kind"`             // "file", "journal", "syslog", "push" or "agent"
+	Name      string            `json:"name"`             // a file's path, or the addresses of a listener
+	Node      string            `json:"node"`             // of the plan
+	To        []string          `json:"to"`               // the endpoints that get the lines
+	Labels    map[string]string `json:"labels,omitempty"` // of its stream, if it has one
+	State     string            `json:"state"`            // as a container's
+	Read      int64             `json:"linesRead"`
+	Delivered int64             `json:"linesDelivered"`
+	Position  time.Time         `json:"position,omitzero"` // as a container's
+	Lag       float64           `json:"lagSeconds"`
 	Error     string            `json:"lastError,omitempty"`
 }
 
@@ -156,6 +172,9 @@ type Sample struct {
 // arrays, and a diff of two responses shows nothing but changes.
 func (s Status) ordered() Status {
 	s.Containers = sortedBy(s.Containers, func(c Container) []string { return []string{c.Service, c.Name, c.ID} })
+	if len(s.Sources) > 0 {
+		s.Sources = sortedBy(s.Sources, func(o LogSource) []string { return append([]string{o.Kind, o.Name, o.Node}, o.To...) })
+	}
 	s.Targets = sortedBy(s.Targets, func(t Target) []string { return []string{t.Job, t.URL} })
 	s.Endpoints = sortedBy(s.Endpoints, func(e Endpoint) []string { return []string{e.Kind, e.Name} })
 	return s

@@ -155,7 +155,7 @@ func (p *pipe) page(prefix string) string {
 	var lines []string
 	for l := range strings.SplitSeq(sb.String(), "\n") {
 		if l != "" && l[0] != '#' {
-			lines = append(lines, strings.ReplaceAll(l, `component_id="loki.process.test",`, ""))
+			lines = append(lines, strings.NewReplacer(`component_id="loki.process.test",`, "", `,component_id="loki.process.test"`, "").Replace(l))
 		}
 	}
 	return strings.ReplaceAll(strings.Join(lines, "\n"), `{component_id="loki.process.test"}`, "")

@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/file"
+	"lighter/config"
+)
+
+// pattern says which files a target means.
+type pattern struct{ path, exclude string }
+
+func patternOf(t lighter.Target) pattern {
+	return pattern{t.Labels.Get(file.LabelPath), t.Labels.Get(file.LabelPathExclude)}
+}
+
+// fileMatcher finds the files of a node. It looks for them by the clock, in a goroutine of its own, because
+// targets are evaluated under a lock, where nobody may wait for a disk.
+type fileMatcher struct {
+	args   config.FileMatch
+	logger *slog.Logger
+	wake   chan struct{} // has a value when there is a pattern that was not looked for
+
+	mu     sync.Mutex
+	wanted map[pattern]bool
+	found  map[pattern][]string // the files that the last look found; the maps' slices are not changed
+	failed map[pattern]string   // why a pattern was not looked for, as it was logged
+}
+
+// newFileMatcher returns a matcher that begins with what an earlier one of the same node has found, so
+// that a change of its arguments does not make it forget files until it has looked. before may be nil.
+func newFileMatcher(args config.FileMatch, before *fileMatcher, logger *slog.Logger) *fileMatcher {
+	m := &fileMatcher{args: args, logger: logger, wake: make(chan struct{}, 1), wanted: map[pattern]bool{}, found: map[pattern][]string{}, failed: map[pattern]string{}}
+	m.wake <- struct{}{}
+	if before != nil {
+		before.mu.Lock()
+		defer before.mu.Unlock()
+		maps.Copy(m.found, before.found)
+		maps.Copy(m.wanted, before.wanted)
+	}
+	return m
+}
+
+// targets returns a target for each file that the last look found for the targets of a node. It does not
+// block. Patterns that are new are looked for soon, and then run has the targets evaluated again.
+func (m *fileMatcher) targets(in []lighter.Target) (all []lighter.Target) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.wanted)
+	for _, t := range in {
+		p := patternOf(t)
+		if p.path == "" {
+			continue
+		}
+		m.wanted[p] = true
+		if _, known := m.found[p]; !known {
+			select {
+			case m.wake <- struct{}{}:
+			default:
+			}
+		}
+		all = appendFiles(all, t, m.found[p])
+	}
+	return all
+}
+
+// appendFiles appends a target for each file that was found for t.
+func appendFiles(all []lighter.Target, t lighter.Target, files []string) []lighter.Target {
+	for _, path := range files {
+		b := labels.NewBuilder(t.Labels)
+		b.Set(file.LabelPath, path)
+		all = append(all, lighter.Target{Labels: b.Labels(), Container: t.Container})
+	}
+	return all
+}
+
+// run looks for files until ctx ends, and calls changed when others are there than before.
+func (m *fileMatcher) run(ctx context.Context, changed func(ctx context.Context)) {
+	tick := time.NewTicker(m.args.SyncPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.wake:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if m.look() {
+			changed(ctx)
+		}
+	}
+}
+
+// look looks for all files, and reports whether they are others than before.
+func (m *fileMatcher) look() (changed bool) {
+	m.mu.Lock()
+	wanted := slices.Collect(maps.Keys(m.wanted))
+	m.mu.Unlock()
+	found, failed := map[pattern][]string{}, map[pattern]string{}
+	for _, p := range wanted {
+		files, err := matching(p, matchOptions(m.args))
+		if err != nil {
+			failed[p] = err.Error()
+		}
+		found[p] = files
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range wanted {
+		if why := failed[p]; why != "" && why != m.failed[p] {
+			m.logger.Warn("files cannot be looked for", "path", p.path, "error", why)
+		}
+		if before, known := m.found[p]; !known && len(found[p]) > 0 || !slices.Equal(before, found[p]) {
+			changed = true
+		}
+	}
+	m.found, m.failed = found, failed
+	return changed
+}
+
+// matching returns the files that a pattern means. With an error there may be more, in folders that cannot be read.
+func matching(p pattern, o file.MatchOptions) (files []string, err error) {
+	found, err := file.Match([]lighter.Target{{Labels: labels.FromStrings(file.LabelPath, p.path, file.LabelPathExclude, p.exclude)}}, o)
+	for _, t := range found {
+		files = append(files, t.Labels.Get(file.LabelPath))
+	}
+	return files, err
+}
+
+// lookForFiles is a matcher that looks at once, for whoever asks once.
+func lookForFiles(n config.Node, in []lighter.Target) (all []lighter.Target) {
+	args, _ := n.Args.(config.FileMatch)
+	all, _ = file.Match(in, matchOptions(args)) // what cannot be looked at has no files
+	return all
+}
+
+func matchOptions(c config.FileMatch) file.MatchOptions {
+	return file.MatchOptions{IgnoreOlderThan: c.IgnoreOlderThan}
+}
+
+// isGone reports whether the file of a log was removed: it does not exist, and its folder does. A folder that
+// does not exist may be on a disk that is not mounted.
+func isGone(log string) bool {
+	for _, name := range []string{log, withoutHash(log)} {
+		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutHash returns the path of a log whose key has a hash, by which file.Sources tells apart two logs of one
+// file: it is behind an @ at the end. A path may end in the same way.
+func withoutHash(log string) string {
+	path, hash := log, ""
+	if i := strings.LastIndexByte(log, '@'); i > 0 {
+		path, hash = log[:i], log[i+1:]
+	}
+	if len(hash) != 16 {
+		return log
+	}
+	return path
+}

@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector/file"
+	"lighter/collector/position"
+	"lighter/config"
+)
+
+func writeFile(t *testing.T, name string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fileTargets(targets ...map[string]string) (all []lighter.Target) {
+	for _, t := range targets {
+		all = append(all, lighter.Target{Labels: labels.FromMap(t)})
+	}
+	return all
+}
+
+func pathsOf(targets []lighter.Target) (all []string) {
+	for _, t := range targets {
+		all = append(all, filepath.Base(t.Labels.Get(file.LabelPath))+" "+t.Labels.Get("job"))
+	}
+	return all
+}
+
+func TestFileMatcher(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.log", "b.log", "old.log", "not.txt", "sub/c.log"} {
+		writeFile(t, filepath.Join(dir, name))
+	}
+	if err := os.Chtimes(filepath.Join(dir, "old.log"), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	in := fileTargets(
+		map[string]string{file.LabelPath: dir + "/*.log", file.LabelPathExclude: dir + "/b*", "job": "logs"},
+		map[string]string{file.LabelPath: dir + "/sub/c.log", "job": "sub"},
+		map[string]string{"job": "no path"},
+	)
+	m := newFileMatcher(config.FileMatch{SyncPeriod: time.Hour, IgnoreOlderThan: time.Minute}, nil, slog.New(slog.DiscardHandler))
+	if got := m.targets(in); got != nil {
+		t.Errorf("before a look: %v, want none", got)
+	}
+	if !m.look() || m.look() {
+		t.Error("want that the first look finds something, and the second one nothing new")
+	}
+	if d := cmp.Diff([]string{"a.log logs", "c.log sub"}, pathsOf(m.targets(in))); d != "" {
+		t.Errorf("targets (-want +got):\n%s", d)
+	}
+	next := newFileMatcher(config.FileMatch{SyncPeriod: time.Hour}, m, slog.New(slog.DiscardHandler))
+	if d := cmp.Diff([]string{"a.log logs", "c.log sub"}, pathsOf(next.targets(in))); d != "" {
+		t.Errorf("targets of a matcher with other arguments, before it looks (-want +got):\n%s", d)
+	}
+	if !next.look() {
+		t.Error("want that a look with other arguments finds others")
+	}
+	if d := cmp.Diff([]string{"a.log logs", "old.log logs", "c.log sub"}, pathsOf(next.targets(in))); d != "" {
+		t.Errorf("targets (-want +got):\n%s", d)
+	}
+	now := lookForFiles(config.Node{Args: config.FileMatch{IgnoreOlderThan: time.Minute}}, in)
+	if d := cmp.Diff([]string{"a.log logs", "c.log sub"}, pathsOf(now)); d != "" {
+		t.Errorf("targets for who asks once (-want +got):\n%s", d)
+	}
+}
+
+// The files of new targets are looked for at once, and those that come later by the clock.
+func TestFileMatcherRuns(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a.log"))
+	m := newFileMatcher(config.FileMatch{SyncPeriod: 10 * time.Millisecond}, nil, slog.New(slog.DiscardHandler))
+	changed := make(chan struct{}, 10)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.run(ctx, func(context.Context) { changed <- struct{}{} })
+	}()
+	in := fileTargets(map[string]string{file.LabelPath: dir + "/*.log"})
+	m.targets(in)
+	<-changed
+	if got := pathsOf(m.targets(in)); !slices.Equal(got, []string{"a.log "}) {
+		t.Errorf("targets: %q", got)
+	}
+	writeFile(t, filepath.Join(dir, "b.log"))
+	<-changed
+	if got := pathsOf(m.targets(in)); !slices.Equal(got, []string{"a.log ", "b.log "}) {
+		t.Errorf("targets: %q", got)
+	}
+	cancel()
+	<-ended
+}
+
+// Positions are forgotten of files that were removed for long, and that nobody reads or wants.
+func TestForgetFiles(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "there.log"))
+	a := &Agent{inMemory: position.InMemory()}
+	keys := map[string]string{}
+	for _, name := range []string{"there.log", "removed.log", "wanted.log", "read.log", "unmounted/x.log"} {
+		key := "files/loki/" + filepath.Join(dir, name)
+		keys[name] = key
+		c := a.inMemory.Cursor(key)
+		c.Mark(1, position.Position{Time: 1, Lines: 1}, position.Bookmark{}).Ack()
+		if name != "read.log" {
+			c.Done()
+		}
+	}
+	a.view.set(wanted{readings: map[string]reading{keys["wanted.log"]: {}}})
+	kept := func() (names []string) {
+		for name, key := range keys {
+			if a.inMemory.Acked(key).HasLines() {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	now := time.Now()
+	a.forgetFiles(now)
+	a.forgetFiles(now.Add(forgetAfter - time.Second))
+	if got := kept(); len(got) != 5 {
+		t.Errorf("kept for a while: %q, want all", got)
+	}
+	a.forgetFiles(now.Add(forgetAfter))
+	if d := cmp.Diff([]string{"read.log", "there.log", "unmounted/x.log", "wanted.log"}, kept()); d != "" {
+		t.Errorf("kept (-want +got):\n%s", d)
+	}
+}

@@ -1,0 +1,143 @@
+package agent_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/journal/journalfile"
+	"lighter/collector/journal/journaltest"
+	"lighter/config"
+)
+
+// journalOf returns a source that reads a journal, the nodes before it, and what writes lines of numbers to that.
+func journalOf(t *testing.T) (source config.Node, before []config.Node, write func(from, to int)) {
+	dir := t.TempDir()
+	w, err := journaltest.Create(filepath.Join(dir, "system.journal"), journaltest.Options{File: journalfile.ID{1}, Source: journalfile.ID{2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	begun := uint64(time.Now().UnixMicro())
+	return config.Node{Name: "source", Args: config.JournalSource{Path: dir, MaxAge: time.Hour, Labels: labels.FromStrings("kind", "read"), MaxLineBytes: 256 << 10}}, nil, func(from, to int) {
+		for i := from; i < to; i++ {
+			n := uint64(i)
+			if err := w.Append(journaltest.Entry{Seqnum: n + 1, Realtime: begun + n, Monotonic: n + 1, Boot: journalfile.ID{3}, Fields: []string{fmt.Sprintf("MESSAGE=line %d", i)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// filesOf returns the same for files that are found by a pattern. Each third of the lines is in a file of its own,
+// which the writer makes.
+func filesOf(t *testing.T) (source config.Node, before []config.Node, write func(from, to int)) {
+	dir := t.TempDir()
+	before = []config.Node{
+		{Name: "static", Args: config.Static{Targets: []labels.Labels{labels.FromStrings("__path__", dir+"/*.log", "kind", "read")}}},
+		{Name: "match", From: []string{"static"}, Args: config.FileMatch{SyncPeriod: 50 * time.Millisecond}},
+	}
+	return config.Node{Name: "source", From: []string{"match"}, Args: config.FileSource{MaxLineBytes: 256 << 10}}, before, func(from, to int) {
+		for i := from; i < to; i++ {
+			f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%d.log", i/170)), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fmt.Fprintf(f, "line %d\n", i); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What sources with positions read arrives once, over reloads, a restart and a kill.
+func TestSourcesWithPositions(t *testing.T) {
+	for kind, made := range map[string]func(t *testing.T) (config.Node, []config.Node, func(from, to int)){
+		"journal": journalOf,
+		"file":    filesOf,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			h, b, other := newHost(t), newBackend(t), newBackend(t)
+			source, before, write := made(t)
+			plan := func(to []string, nodes ...config.Node) *config.Plan {
+				source.To = to
+				return h.plan(before, []config.Node{source}, nodes)
+			}
+			loki, second := lokiNode("loki", b), lokiNode("other", other)
+			write(0, 100)
+			a := h.run(plan([]string{"loki"}, loki))
+			b.once(t, "kind", "read", 100)
+
+			a.apply(t, plan([]string{"stages"}, config.Node{Name: "stages", To: []string{"loki"}, Args: config.Stages{}}, withLabel(loki, "unused", "")))
+			write(100, 200)
+			a.apply(t, plan([]string{"loki", "other"}, loki, second))
+			other.once(t, "kind", "read", 200) // a path that is new reads from the beginning
+			write(200, 300)
+			b.once(t, "kind", "read", 300)
+			other.once(t, "kind", "read", 300)
+			ends := map[string]bool{}
+			for _, st := range a.Status().Sources {
+				if st.Kind != kind || st.State != "following" || st.Position.IsZero() || st.Read != st.Delivered || len(st.To) != 1 {
+					t.Errorf("status: %+v", st)
+				}
+				ends[st.To[0]] = true
+			}
+			if !ends["loki"] || !ends["other"] {
+				t.Errorf("sources of %v, want one a path", ends)
+			}
+
+			other.away.Store(true)
+			write(300, 400)
+			b.once(t, "kind", "read", 400)
+			h.dataDir = h.copied() // what is left if the agent is killed now
+			a.stop()
+			write(400, 500)
+			other.away.Store(false)
+			a = h.run(plan([]string{"loki", "other"}, loki, second))
+			b.once(t, "kind", "read", 500)
+			other.once(t, "kind", "read", 500)
+			a.stop()
+			a = h.run(plan([]string{"loki"}, loki))
+			write(500, 510)
+			b.once(t, "kind", "read", 510)
+			a.stop()
+		})
+	}
+}
+
+// The position of a file that was removed is forgotten, once all of it is delivered.
+func TestThePositionOfARemovedFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the reader of what is wanted no more may go on for 10 s")
+	}
+	h, b := newHost(t), newBackend(t)
+	source, before, write := filesOf(t)
+	source.To = []string{"loki"}
+	write(0, 10)
+	a := h.run(h.plan(before, []config.Node{source, lokiNode("loki", b)}))
+	b.once(t, "kind", "read", 10)
+	positions := func() string {
+		b, err := os.ReadFile(filepath.Join(h.dataDir, "positions.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	file := a.Status().Sources[0].Name
+	if forgotten := fmt.Sprintf(`{"id":"source/loki/%s","forget":true`, file); !strings.Contains(positions(), file) || strings.Contains(positions(), forgotten) {
+		t.Fatalf("positions: %s", positions())
+	} else if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	} else {
+		await(t, "the file is no source any more", func() bool { return len(a.Status().Sources) == 0 })
+		await(t, "its position is forgotten", func() bool { return strings.Contains(positions(), forgotten) })
+	}
+}

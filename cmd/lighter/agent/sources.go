@@ -1,0 +1,265 @@
+package agent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+	"lighter/collector"
+	"lighter/collector/file"
+	"lighter/collector/journal"
+	"lighter/collector/push"
+	"lighter/collector/stage"
+	"lighter/collector/stage/process"
+	"lighter/collector/syslog"
+	"lighter/collector/tail"
+	"lighter/config"
+	"lighter/exporters/loki"
+)
+
+// What stands where a container's id does in the key of a log. The log of a file is its path.
+const (
+	journalLog = "journal"
+	ownLog     = "agent"
+)
+
+// isFileLog reports whether a log is a file that can be found again by its path alone.
+func isFileLog(log string) bool { return strings.HasPrefix(log, "/") }
+
+// isContainerLog reports whether a log is a container's, which is called by its id.
+func isContainerLog(log string) bool {
+	return len(log) == 64 && strings.Trim(log, "0123456789abcdef") == ""
+}
+
+// logOf returns the log of a key, which is "source/path/log".
+func logOf(key string) string {
+	_, key, _ = strings.Cut(key, "/")
+	_, log, _ := strings.Cut(key, "/")
+	return log
+}
+
+// reading is a log that is no container's, or a listener.
+//
+// A file, the journal and the agent's own log are read once for each path of their source, as a container's
+// log is. A listener is there once for its source, and hands each batch to the stages of all the paths.
+type reading struct {
+	key    string // of its job and, if it has one, of its position
+	source config.Node
+	paths  []path // one, but for a listener
+	file   file.Source
+}
+
+// readings adds to all what a source that reads no containers' logs has to read for one of its paths.
+func readings(plan *config.Plan, p path, targets []lighter.Target, all map[string]reading) {
+	switch p.source.Args.(type) {
+	case config.FileSource:
+		for _, f := range file.Sources(targets) {
+			all[p.key(f.Key)] = reading{key: p.key(f.Key), source: p.source, paths: []path{p}, file: f}
+		}
+	case config.JournalSource:
+		all[p.key(journalLog)] = reading{key: p.key(journalLog), source: p.source, paths: []path{p}}
+	case config.AgentLog:
+		if !echoes(plan, p.endpoint) {
+			all[p.key(ownLog)] = reading{key: p.key(ownLog), source: p.source, paths: []path{p}}
+		}
+	case config.SyslogSource, config.PushSource:
+		key := listenerKey(p.source)
+		r := all[key]
+		all[key] = reading{key: key, source: p.source, paths: append(r.paths, p)}
+	}
+}
+
+// echoes reports whether an endpoint writes to the agent's own log, whose lines it then must not be sent.
+func echoes(p *config.Plan, endpoint string) bool {
+	n, _ := p.Node(endpoint)
+	_, ok := n.Args.(config.Echo)
+	return ok
+}
+
+// listenerKey returns the key of a source's listener, which is that of no path.
+func listenerKey(source config.Node) string { return source.Name + "//" }
+
+// kind returns what a reading is, as the status calls it.
+func (r reading) kind() string {
+	switch r.source.Args.(type) {
+	case config.FileSource:
+		return "file"
+	case config.JournalSource:
+		return "journal"
+	case config.SyslogSource:
+		return "syslog"
+	case config.PushSource:
+		return "push"
+	}
+	return "agent"
+}
+
+// name returns what a reading reads, or the addresses where it listens.
+func (r reading) name() string {
+	switch c := r.source.Args.(type) {
+	case config.FileSource:
+		return r.file.Path
+	case config.JournalSource:
+		return cmp.Or(c.Path, "the journal of systemd")
+	case config.SyslogSource:
+		var all []string
+		for _, l := range c.Listeners {
+			all = append(all, l.Protocol+"://"+l.Address)
+		}
+		return strings.Join(all, ", ")
+	case config.PushSource:
+		return c.Listen
+	}
+	return "the agent's own log"
+}
+
+// log says what the stages of a reading are made for.
+func (r reading) log() stage.Log {
+	l := r.file.Labels
+	switch c := r.source.Args.(type) {
+	case config.JournalSource:
+		l = journalLabels(r.source, c)
+	case config.PushSource:
+		l = c.Labels
+	case config.AgentLog:
+		l = ownLogStream
+	}
+	for _, name := range []string{"service", "service_name", "job"} {
+		if service := l.Get(name); service != "" {
+			return stage.Log{Service: service}
+		}
+	}
+	return stage.Log{}
+}
+
+// stream returns the labels of the stream of a reading that has one; the others make streams of what they read.
+func (r reading) stream() labels.Labels {
+	switch r.source.Args.(type) {
+	case config.FileSource:
+		return r.file.Labels
+	case config.AgentLog:
+		return ownLogStream
+	}
+	return labels.EmptyLabels()
+}
+
+// readingJob returns the job of a reading.
+func (a *Agent) readingJob(r reading) collector.Job {
+	g := a.graph.Load()
+	version := g.nodes[r.source.Name].hash
+	for _, p := range r.paths {
+		version += "/" + p.name + g.version(p)
+	}
+	return collector.Job{
+		ID:      r.key,
+		Version: version + r.file.Labels.String(),
+		New:     func() (collector.Runner, error) { return a.reader(g, r) },
+	}
+}
+
+// errNoReader says that there is no reader for a kind of source.
+var errNoReader = errors.New("there is no reader for this kind of source")
+
+// reader makes what reads.
+func (a *Agent) reader(g *graph, r reading) (collector.Runner, error) {
+	switch c := r.source.Args.(type) {
+	case config.PushSource:
+		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
+			return push.New(push.Options{
+				Listen: c.Listen, Labels: c.Labels, Rules: c.Rules, UseIncomingTimestamp: c.UseIncomingTimestamp, MaxBodyBytes: c.MaxBodyBytes,
+				Logs: logs, Metrics: a.metrics.push, Logger: logger,
+			})
+		}), nil
+	case config.FileSource:
+		return a.fileTailer(g, r, r.paths[0], c), nil
+	case config.SyslogSource:
+		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
+			return syslog.New(syslog.Options{Listeners: syslogListeners(c), Rules: c.Rules, Logs: logs, Metrics: a.metrics.syslog, Logger: logger})
+		}), nil
+	case config.JournalSource:
+		matches, err := journal.ParseMatches(c.Matches)
+		if err != nil { // a valid plan has none
+			return nil, err
+		}
+		return journal.New(journal.Options{
+			Path: c.Path, MaxAge: c.MaxAge, Matches: matches, JSON: c.JSON,
+			Labels: journalLabels(r.source, c), Rules: c.Rules, MaxLineBytes: c.MaxLineBytes,
+			Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(g, r, r.paths[0], c.MaxLineBytes),
+			Metrics: a.tailing.Metrics, Logger: a.o.Logger.With("source", r.source.Name),
+		}), nil
+	case config.AgentLog:
+		return &ownLogReader{own: a.o.OwnLog, key: r.key, logs: a.readingChain(g, r, r.paths[0], 0)}, nil
+	}
+	return nil, fmt.Errorf("source %q: %w", r.source.Name, errNoReader)
+}
+
+func syslogListeners(c config.SyslogSource) (all []syslog.Listener) {
+	for _, l := range c.Listeners {
+		all = append(all, syslog.Listener{
+			Address: l.Address, Protocol: l.Protocol, Format: l.Format, IdleTimeout: l.IdleTimeout, LabelStructuredData: l.LabelStructuredData,
+			Labels: l.Labels, UseIncomingTimestamp: l.UseIncomingTimestamp, UseRFC5424Message: l.UseRFC5424Message,
+			RFC3164DefaultToYear: l.RFC3164DefaultToYear, MaxMessageBytes: l.MaxMessageBytes, NullDelimiter: l.NullDelimiter,
+			CertFile: l.CertFile, KeyFile: l.KeyFile, CAFile: l.CAFile,
+		})
+	}
+	return all
+}
+
+// fileTailer makes what reads a file.
+func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource) *file.Tailer {
+	o := a.tailing
+	o.Positions = a.positionsOf(p)
+	o.KeyPrefix = p.prefix()
+	o.MaxLineBytes = c.MaxLineBytes
+	o.Begin = a.pathBegan[p.prefix()].UnixNano()
+	o.Logs = a.readingChain(g, r, p, c.MaxLineBytes)
+	return file.New(r.file.Path, lighter.NewStream(r.file.Labels), file.Options{
+		Options: o, Watcher: a.fileWatcher.watcher, Reads: g.part(p.endpoint).reads, Key: r.file.Key,
+		FromEnd: c.FromEnd, Encoding: c.Encoding, Decompression: c.Decompression, InitialDelay: c.InitialDelay,
+		MinPoll: c.MinPoll, MaxPoll: c.MaxPoll, Legacy: g.part(r.source.Name).legacy,
+	})
+}
+
+// journalLabels returns what the entries of a journal are labelled with before the rules. As with Alloy, the
+// name of the source is their job.
+func journalLabels(source config.Node, c config.JournalSource) labels.Labels {
+	return labels.NewBuilder(c.Labels).Set("job", source.Name).Labels()
+}
+
+// readingChain returns the stages of a reading on one of its paths.
+func (a *Agent) readingChain(g *graph, r reading, p path, maxLine int) *stage.Chain {
+	m := logStages{labels: r.file.Labels, key: r.key, maxLine: maxLine, logger: a.o.Logger.With("source", r.source.Name)}
+	switch r.source.Args.(type) {
+	case config.FileSource, config.JournalSource:
+		m.positions = a.positionsOf(p)
+	}
+	return a.chain(g, p, r.log(), m)
+}
+
+// reporter is a reader that says what it does.
+type reporter interface{ Status() tail.Status }
+
+// sendsUnlabelled reports whether an endpoint takes entries of a stream without labels, or gives it some.
+func sendsUnlabelled(p *config.Plan, endpoint string) bool {
+	n, _ := p.Node(endpoint)
+	c, ok := n.Args.(loki.Config)
+	return !ok || !c.ExternalLabels.IsEmpty()
+}
+
+// mayLabel reports whether stages of a path may change the labels of streams.
+func mayLabel(p path) bool {
+	for _, n := range p.stages {
+		for _, args := range n.Args.(config.Stages).List {
+			switch args.(type) {
+			case config.RelabelStreams, process.Arguments:
+				return true
+			}
+		}
+	}
+	return false
+}

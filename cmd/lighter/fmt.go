@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/grafana/alloy/syntax/diag"
+	"github.com/spf13/cobra"
+
+	"lighter/config/alloy"
+)
+
+func (c *cli) fmtCommand() *cobra.Command {
+	var write, test bool
+	cmd := &cobra.Command{
+		Use:   "fmt FILE",
+		Short: "Format an Alloy file and print it; - is stdin",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.format(cmd.InOrStdin(), args[0], write, test)
+		},
+	}
+	cmd.Flags().BoolVarP(&write, "write", "w", false, "write the result to the file and not to stdout")
+	cmd.Flags().BoolVarP(&test, "test", "t", false, "print nothing, and fail if the file is not formatted")
+	return cmd
+}
+
+func (c *cli) format(stdin io.Reader, file string, write, test bool) error {
+	name, read := file, os.ReadFile
+	if file == "-" {
+		if write {
+			return usageError{errors.New("stdin cannot be written: leave -w out")}
+		}
+		name, read = "stdin", func(string) ([]byte, error) { return io.ReadAll(stdin) }
+	}
+	text, err := read(file)
+	if err != nil {
+		return fmt.Errorf("read the file to format: %w", err)
+	}
+	formatted, err := alloy.Format(name, text)
+	var diags diag.Diagnostics
+	switch {
+	case errors.As(err, &diags):
+		_ = diag.Fprint(c.stderr, map[string][]byte{name: text}, diags)
+		return errSaid
+	case err != nil:
+		return fmt.Errorf("format %s: %w", name, err)
+	case test && !bytes.Equal(text, formatted):
+		return fmt.Errorf("%s is not formatted: lighter fmt -w %s formats it", name, name)
+	case test:
+		return nil
+	case write && bytes.Equal(text, formatted):
+		return nil
+	case write:
+		if err := replaceFile(file, formatted); err != nil {
+			return fmt.Errorf("write the formatted file: %w", err)
+		}
+		return nil
+	}
+	_, err = c.stdout.Write(formatted)
+	return err
+}
+
+// replaceFile gives a file another content, so that the file is whole at any time: on a full disk the old
+// content stays. A file that nothing can be put in the place of, such as one that is mounted by itself, is
+// written as it is.
+func replaceFile(name string, content []byte) error {
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target // the link stays
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	next, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if errors.Is(err, os.ErrPermission) {
+		return os.WriteFile(name, content, info.Mode().Perm())
+	}
+	if err != nil {
+		return err
+	}
+	defer os.Remove(next.Name())
+	_, err = next.Write(content)
+	if err = errors.Join(err, next.Chmod(info.Mode().Perm()), next.Sync(), next.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(next.Name(), name); err == nil {
+		return nil
+	}
+	return os.WriteFile(name, content, info.Mode().Perm())
+}

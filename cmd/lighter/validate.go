@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lighter/config/alloy"
+)
+
+func (c *cli) validateCommand() *cobra.Command {
+	var strict bool
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "validate FILE|DIR",
+		Short: "Check an Alloy file: every error, and what it accepts though it cannot do what was meant",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return c.validate(flags, args[0], strict)
+		},
+	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail if there are warnings")
+	flags.ignored(cmd.Flags())
+	return cmd
+}
+
+func (c *cli) validate(flags runFlags, path string, strict bool) error {
+	f, settings, err := c.loadFile(flags, path)
+	if err != nil {
+		return c.sayDiagnostics(err)
+	}
+	for _, w := range settings {
+		fmt.Fprintln(c.stderr, "lighter: warning:", w)
+	}
+	found := warnings(f)
+	if err := alloy.Fprint(c.stderr, found); err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		fmt.Fprintln(c.stderr)
+	}
+	if strict && len(found) > 0 {
+		return fmt.Errorf("%s: %s", path, plural(len(found), "warning"))
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s: %s, %s\n", path, plural(len(f.Components), "component"), plural(len(found), "warning"))
+	return err
+}

@@ -1,0 +1,318 @@
+package file
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"golang.org/x/sys/unix"
+
+	"lighter"
+)
+
+// MatchOptions says which files Match leaves out.
+type MatchOptions struct {
+	IgnoreOlderThan time.Duration // files that were not changed for so long; 0 leaves out none
+}
+
+// Match returns a target for each file that the patterns of targets find, with the file's path in __path__ and
+// all other labels of the target. A target's pattern is in __path__, and one of the files to leave out may be
+// in __path_exclude__.
+//
+// In a pattern * and ? stand for characters of a name, [a-z] and [^a-z] or [!a-z] for one of several, {a,b} for
+// one of several texts, and ** as a whole name for any number of directories; \ takes the meaning from the
+// next character. Links are followed, but not twice into the same directory. The error tells of the patterns
+// that are malformed and of the directories that cannot be read; the targets are those of the others.
+func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
+	var found []lighter.Target
+	var failed []error
+	for _, target := range targets {
+		pattern := target.Labels.Get(LabelPath)
+		files, err := Glob(pattern)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("find files by %q: %w", pattern, err))
+		}
+		exclude, err := compile(target.Labels.Get(LabelPathExclude))
+		if err != nil {
+			failed = append(failed, fmt.Errorf("leave out files by %q: %w", target.Labels.Get(LabelPathExclude), err))
+			continue // rather none than those that are to be left out
+		}
+		for _, file := range files {
+			if exclude.match(file) {
+				continue
+			}
+			absolute, err := filepath.Abs(file)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			info, err := os.Stat(absolute)
+			if err != nil || info.IsDir() { // it may just have gone
+				continue
+			}
+			if o.IgnoreOlderThan > 0 && time.Since(info.ModTime()) > o.IgnoreOlderThan {
+				continue
+			}
+			b := labels.NewBuilder(target.Labels)
+			b.Set(LabelPath, absolute)
+			found = append(found, lighter.Target{Labels: b.Labels(), Container: target.Container})
+		}
+	}
+	return found, errors.Join(failed...)
+}
+
+// CheckPattern returns an error if a pattern of Match is malformed.
+func CheckPattern(pattern string) error {
+	_, err := compile(pattern)
+	return err
+}
+
+// Glob returns the paths that a pattern of Match finds, sorted, without those that do not exist. An error
+// tells of directories that cannot be read; the paths are those of the others.
+func Glob(pattern string) ([]string, error) {
+	all, err := compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	w := walk{found: map[string]bool{}}
+	for _, names := range all {
+		if names[0] == "" && len(names) > 1 { // from the root
+			w.walk("/", names[1:], nil)
+		} else {
+			w.walk("", names, nil)
+		}
+	}
+	paths := make([]string, 0, len(w.found))
+	for p := range w.found {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return paths, errors.Join(w.failed...)
+}
+
+// patterns are the alternatives of a pattern, without braces, split into names.
+type patterns [][]string
+
+// maxAlternatives is how many alternatives the braces of a pattern may stand for.
+const maxAlternatives = 1000
+
+var errAlternatives = fmt.Errorf("its braces stand for more than %d patterns", maxAlternatives)
+
+// compile reads a pattern; an empty one matches nothing.
+func compile(pattern string) (patterns, error) {
+	if pattern == "" {
+		return nil, nil
+	}
+	all, err := expand(pattern)
+	if err != nil {
+		return nil, err
+	}
+	var p patterns
+	for _, one := range all {
+		names := strings.Split(one, "/")
+		kept := names[:1]
+		for _, name := range names[1:] {
+			if name != "" && name != "." {
+				kept = append(kept, name)
+			}
+		}
+		for i, name := range kept {
+			kept[i] = negate(name)
+			if _, err := path.Match(kept[i], ""); err != nil {
+				return nil, fmt.Errorf("%q is malformed: a [ or a \\ is not completed", name)
+			}
+		}
+		p = append(p, kept)
+	}
+	return p, nil
+}
+
+// expand returns a pattern without its braces: a{b,c}d is abd and acd.
+func expand(pattern string) ([]string, error) {
+	done, todo := []string{}, []string{pattern}
+	for len(todo) > 0 {
+		one := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		open, parts, end, err := braces(one)
+		if err != nil {
+			return nil, err
+		}
+		if open < 0 {
+			done = append(done, one)
+		}
+		for i := range parts {
+			todo = append(todo, one[:open]+parts[len(parts)-1-i]+one[end:])
+		}
+		if len(done)+len(todo) > maxAlternatives {
+			return nil, errAlternatives
+		}
+	}
+	return done, nil
+}
+
+// braces finds the first braces of a pattern: where they open, what is between their commas, and the end of
+// them. open is negative if there are none.
+func braces(pattern string) (open int, parts []string, end int, err error) {
+	open = -1
+	depth, from, class := 0, 0, false
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = strings.IndexByte(pattern[i:], ']') > 0
+		case c == '{':
+			if depth++; depth == 1 {
+				open, from = i, i+1
+			}
+		case c == ',' && depth == 1:
+			parts = append(parts, pattern[from:i])
+			from = i + 1
+		case c == '}' && depth > 0:
+			if depth--; depth == 0 {
+				return open, append(parts, pattern[from:i]), i + 1, nil
+			}
+		}
+	}
+	if depth > 0 {
+		return 0, nil, 0, fmt.Errorf("%q is malformed: a { is not closed", pattern)
+	}
+	return -1, nil, 0, nil
+}
+
+// negate writes [!a] as path.Match has it, [^a].
+func negate(name string) string {
+	b := []byte(name)
+	for i := 0; i+1 < len(b); i++ {
+		switch {
+		case b[i] == '\\':
+			i++
+		case b[i] == '[' && b[i+1] == '!':
+			b[i+1] = '^'
+		}
+	}
+	return string(b)
+}
+
+// match reports whether one of the patterns matches a path.
+func (p patterns) match(file string) bool {
+	names := strings.Split(file, "/")
+	return slices.ContainsFunc(p, func(pattern []string) bool { return matchNames(pattern, names) })
+}
+
+func matchNames(pattern, names []string) bool {
+	for i, one := range pattern {
+		if one == "**" {
+			for n := range len(names) + 1 {
+				if matchNames(pattern[i+1:], names[n:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if len(names) == 0 {
+			return false
+		}
+		if ok, _ := path.Match(one, names[0]); !ok {
+			return false
+		}
+		names = names[1:]
+	}
+	return len(names) == 0
+}
+
+// walk finds files.
+type walk struct {
+	found  map[string]bool
+	failed []error
+}
+
+// fileID is by what a directory is known.
+type fileID struct{ device, inode uint64 }
+
+// walk finds what the names match below a directory; above are the directories that a ** went through.
+func (w *walk) walk(dir string, names []string, above []fileID) {
+	name, rest := names[0], names[1:]
+	switch {
+	case name == "**":
+		w.through(dir, rest, above)
+	case !strings.ContainsAny(name, `*?[\`):
+		w.take(join(dir, name), rest, above)
+	default:
+		for _, e := range w.list(dir) {
+			if ok, _ := path.Match(name, e.Name()); ok {
+				w.take(join(dir, e.Name()), rest, above)
+			}
+		}
+	}
+}
+
+// take goes on below what a name has matched, or has found a file if no name is left.
+func (w *walk) take(file string, rest []string, above []fileID) {
+	if len(rest) > 0 {
+		w.walk(file, rest, above)
+	} else if _, err := os.Stat(file); err == nil {
+		w.found[file] = true
+	}
+}
+
+// through finds what the names match in a directory and in all below it.
+func (w *walk) through(dir string, names []string, above []fileID) {
+	id, ok := idOf(dir)
+	if !ok || slices.Contains(above, id) {
+		return
+	}
+	above = append(slices.Clip(above), id)
+	for len(names) > 0 && names[0] == "**" {
+		names = names[1:]
+	}
+	if len(names) > 0 {
+		w.walk(dir, names, nil)
+	}
+	for _, e := range w.list(dir) {
+		below := join(dir, e.Name())
+		isDir := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 {
+			info, err := os.Stat(below)
+			isDir = err == nil && info.IsDir()
+		}
+		switch {
+		case isDir:
+			w.through(below, names, above)
+		case len(names) == 0:
+			w.take(below, nil, above)
+		}
+	}
+}
+
+// list returns what is in a directory. What is none is empty.
+func (w *walk) list(dir string) []fs.DirEntry {
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		w.failed = append(w.failed, err)
+	}
+	return entries
+}
+
+func idOf(dir string) (fileID, bool) {
+	var st unix.Stat_t
+	err := unix.Stat(cmp.Or(dir, "."), &st)
+	return fileID{uint64(st.Dev), st.Ino}, err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + name
+}

@@ -1,0 +1,85 @@
+package file
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
+)
+
+// The labels of a target that name its file or files, and the label that entries get with the path.
+const (
+	LabelPath        = "__path__"
+	LabelPathExclude = "__path_exclude__"
+	LabelFilename    = "filename"
+)
+
+// Source is a file to read.
+type Source struct {
+	Path   string
+	Labels labels.Labels // of the entries
+	Key    string        // for Options.Key
+}
+
+// Sources returns what is to be read for targets, each with the path of a file in its label __path__. The
+// entries have the labels of the target that do not begin with __, and the path as filename. Targets that
+// would give the same are one Source, and targets without a path are none. A path whose entries get several
+// sets of labels is read for each; the keys tell them apart.
+func Sources(targets []lighter.Target) []Source {
+	var all []Source
+	for _, target := range targets {
+		path := target.Labels.Get(LabelPath)
+		if path == "" {
+			continue
+		}
+		b := labels.NewBuilder(labels.EmptyLabels())
+		target.Labels.Range(func(l labels.Label) {
+			if !strings.HasPrefix(l.Name, "__") {
+				b.Set(l.Name, l.Value)
+			}
+		})
+		b.Set(LabelFilename, path)
+		all = append(all, Source{Path: path, Labels: b.Labels(), Key: path})
+	}
+	slices.SortFunc(all, func(a, b Source) int { return labels.Compare(a.Labels, b.Labels) })
+	all = slices.CompactFunc(all, func(a, b Source) bool { return labels.Equal(a.Labels, b.Labels) })
+	seen := map[string]bool{}
+	for i := range all {
+		s := &all[i]
+		if seen[s.Path] {
+			s.Key += fmt.Sprintf("@%016x", labels.StableHash(s.Labels))
+		}
+		seen[s.Path] = true
+	}
+	return all
+}
+
+// cutHash returns a key without the hash that Sources has added; ok is false if there is none.
+func cutHash(key string) (path string, ok bool) {
+	n := len(key) - len("@0123456789abcdef")
+	if n <= 0 || key[n] != '@' || strings.Trim(key[n+1:], "0123456789abcdef") != "" {
+		return key, false
+	}
+	return key[:n], true
+}
+
+// legacyLabels returns the labels of entries as Alloy's positions have them: without the filename.
+func legacyLabels(l labels.Labels) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	l.Range(func(l labels.Label) {
+		if l.Name == LabelFilename {
+			return
+		}
+		if b.Len() > 1 {
+			b.WriteString(", ")
+		}
+		b.WriteString(l.Name + "=" + strconv.Quote(l.Value))
+	})
+	b.WriteByte('}')
+	return b.String()
+}

@@ -1,0 +1,80 @@
+package incoming
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"lighter"
+	"lighter/collector/stage"
+)
+
+// EntryBytes is what an entry of a batch costs beside its line, for budgets of memory.
+const EntryBytes = 40
+
+// FieldBytes is what a field of an entry costs beside its name and value.
+const FieldBytes = 40
+
+// Paths hands batches on to several Logs. Only one goroutine at a time may call its methods, because the
+// stages behind a Logs may take batches from one alone.
+type Paths []lighter.Logs
+
+// HandOn hands a batch that nobody holds to each of the paths. It blocks while one of them has no room, or
+// until ctx ends, whose error it returns then. When all paths have acknowledged the batch, acknowledged is
+// called once, from any goroutine, with the number of entries that a backend has refused for good; after an
+// error it is not called. Without any path the batch is acknowledged at once.
+func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(refused int)) error {
+	if len(p) == 0 {
+		acknowledged(0)
+		return nil
+	}
+	batches := make([]*lighter.Batch, len(p)) // a path may change its batch, so each has one of its own
+	batches[0] = b
+	for i := 1; i < len(p); i++ {
+		batches[i] = clone(b)
+	}
+	var waiting atomic.Int32
+	waiting.Store(int32(len(p)))
+	done := func() {
+		if waiting.Add(-1) > 0 {
+			return
+		}
+		refused := 0
+		for _, one := range batches {
+			refused = max(refused, one.Refused())
+		}
+		acknowledged(refused)
+	}
+	for i, logs := range p {
+		batches[i].Begin(done)
+		if err := logs.Append(ctx, batches[i]); err != nil {
+			return err // this batch is never let go of, so that waiting does not become 0
+		}
+		batches[i].Done()
+	}
+	return nil
+}
+
+// Release hands on what stages of the paths hold back, because no more batches will come.
+func (p Paths) Release(ctx context.Context) error {
+	var errs []error
+	for _, logs := range p {
+		if h, ok := logs.(stage.Holder); ok {
+			errs = append(errs, h.Release(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// clone returns a batch of the same entries. It shares the memory of the lines, which nobody writes to.
+func clone(b *lighter.Batch) *lighter.Batch {
+	c := &lighter.Batch{Streams: slices.Clone(b.Streams), Entries: slices.Clone(b.Entries), Bytes: b.Bytes}
+	for i := range c.Entries {
+		if fields := b.Fields(&b.Entries[i]); len(fields) > 0 {
+			c.Entries[i].Fields = 0
+			c.SetFields(&c.Entries[i], slices.Clone(fields))
+		}
+	}
+	return c
+}

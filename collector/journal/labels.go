@@ -1,0 +1,188 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
+)
+
+// labelPrefix is before the name of a field, in lower case, in the label that rules see of it.
+const labelPrefix = "__journal_"
+
+const (
+	priorityLabel = labelPrefix + "priority"
+	keywordLabel  = labelPrefix + "priority_keyword"
+)
+
+// cacheEntries bounds how many combinations of values a labeller remembers: up to twice as many.
+const cacheEntries = 2048
+
+// cacheBytes bounds how long the values of a combination are that it remembers.
+const cacheBytes = 4 << 10
+
+// labeller gives the stream of an entry: the configured labels, and what the rules make of the entry's
+// fields. Only fields that a rule reads count. What the rules make of a combination of values is
+// remembered.
+type labeller struct {
+	own   labels.Labels
+	rules []*relabel.Config
+
+	read  map[string]bool // labels that rules read by their names
+	maps  []relabel.Regexp
+	names recent[bool] // whether a rule reads the label of a field
+
+	combinations recent[*stream] // by the values; a nil stream is dropped
+	sets         recent[*stream] // by the labels
+	bare         bool            // the rules have left an entry no label
+	key          []byte
+	builder      *labels.Builder
+}
+
+// stream is a lighter.Stream and its number in the batch that is being filled.
+type stream struct {
+	*lighter.Stream
+	batch  uint64
+	number int32
+}
+
+func newLabeller(own labels.Labels, rules []*relabel.Config) *labeller {
+	l := &labeller{own: own, rules: rules, read: map[string]bool{}, builder: labels.NewBuilder(labels.EmptyLabels())}
+	for _, r := range rules {
+		switch r.Action {
+		case relabel.LabelMap:
+			l.maps = append(l.maps, r.Regex)
+		case relabel.KeepEqual, relabel.DropEqual:
+			l.read[r.TargetLabel] = true
+		}
+		for _, name := range r.SourceLabels {
+			l.read[string(name)] = true
+		}
+	}
+	return l
+}
+
+// wants reports whether a rule reads the label of a field.
+func (l *labeller) wants(name []byte) bool {
+	if wanted, ok := l.names.get(name); ok {
+		return wanted
+	}
+	label := labelPrefix + strings.ToLower(string(name))
+	wanted := l.read[label] || label == priorityLabel && l.read[keywordLabel]
+	for _, r := range l.maps {
+		wanted = wanted || r.MatchString(label) || label == priorityLabel && r.MatchString(keywordLabel)
+	}
+	l.names.put(string(name), wanted)
+	return wanted
+}
+
+// stream returns the stream of an entry with these fields, nil if a rule drops it or leaves no label. It
+// changes the order of fields.
+func (l *labeller) stream(fields []field) *stream {
+	slices.SortStableFunc(fields, func(a, b field) int { return bytes.Compare(a.name, b.name) })
+	l.key = l.key[:0]
+	for i := range fields {
+		if i+1 < len(fields) && bytes.Equal(fields[i].name, fields[i+1].name) {
+			continue // the last one counts
+		}
+		l.key = binary.AppendUvarint(l.key, uint64(len(fields[i].name)))
+		l.key = append(l.key, fields[i].name...)
+		l.key = binary.AppendUvarint(l.key, uint64(len(fields[i].value)))
+		l.key = append(l.key, fields[i].value...)
+	}
+	if s, ok := l.combinations.get(l.key); ok {
+		return s
+	}
+	s := l.make(fields)
+	if len(l.key) <= cacheBytes {
+		l.combinations.put(string(l.key), s)
+	}
+	return s
+}
+
+func (l *labeller) make(fields []field) *stream {
+	l.builder.Reset(l.own)
+	for i := range fields {
+		value := strings.ToValidUTF8(string(fields[i].value), "\ufffd")
+		label := labelPrefix + strings.ToLower(string(fields[i].name))
+		if label == priorityLabel {
+			l.builder.Set(keywordLabel, keyword(value))
+		}
+		l.builder.Set(label, value)
+	}
+	if !relabel.ProcessBuilder(l.builder, l.rules...) {
+		return nil
+	}
+	var internal []string
+	l.builder.Range(func(one labels.Label) {
+		if strings.HasPrefix(one.Name, "__") {
+			internal = append(internal, one.Name)
+		}
+	})
+	set := l.builder.Del(internal...).Labels()
+	if set.IsEmpty() {
+		l.bare = true
+		return nil
+	}
+	text := []byte(set.String())
+	if s, ok := l.sets.get(text); ok {
+		return s
+	}
+	s := &stream{Stream: lighter.NewStream(set)}
+	if len(text) <= cacheBytes {
+		l.sets.put(string(text), s)
+	}
+	return s
+}
+
+// keyword is the name of a priority.
+func keyword(priority string) string {
+	switch priority {
+	case "0":
+		return "emerg"
+	case "1":
+		return "alert"
+	case "2":
+		return "crit"
+	case "3":
+		return "error"
+	case "4":
+		return "warning"
+	case "5":
+		return "notice"
+	case "6":
+		return "info"
+	case "7":
+		return "debug"
+	}
+	return priority
+}
+
+// recent is a map of what was used last: at least cacheEntries of it, and at most twice as many. The zero
+// value is empty.
+type recent[V any] struct{ now, before map[string]V }
+
+func (r *recent[V]) get(key []byte) (v V, ok bool) {
+	if v, ok = r.now[string(key)]; ok {
+		return v, true
+	}
+	if v, ok = r.before[string(key)]; ok {
+		r.put(string(key), v)
+	}
+	return v, ok
+}
+
+func (r *recent[V]) put(key string, v V) {
+	if r.now == nil {
+		r.now = map[string]V{}
+	}
+	if len(r.now) >= cacheEntries {
+		r.now, r.before = map[string]V{}, r.now
+	}
+	r.now[key] = v
+}

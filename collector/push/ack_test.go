@@ -1,0 +1,335 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lighter"
+)
+
+// inBackground sends a request and gives its answer when that comes.
+func inBackground(s *Server, body []byte) <-chan *http.Response {
+	answer := make(chan *http.Response, 1)
+	go func() { answer <- send(s, lokiPush, body).Result() }()
+	return answer
+}
+
+func answered(c <-chan *http.Response) int {
+	select {
+	case r := <-c:
+		return r.StatusCode
+	default:
+		return 0
+	}
+}
+
+// Nothing is answered with 204 before all endpoints have acknowledged it.
+func TestAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := &backend{hold: true}, &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{one, two}})
+		delivering(t, s)
+		answer := inBackground(s, protobuf(t, stream(`{a="b"}`, "x")))
+		time.Sleep(AckTimeout / 2)
+		one.acknowledge()
+		synctest.Wait()
+		if n := answered(answer); n != 0 {
+			t.Fatalf("answered with %d before the second endpoint has acknowledged", n)
+		}
+		two.acknowledge()
+		synctest.Wait()
+		if n := answered(answer); n != 204 {
+			t.Errorf("status %d", n)
+		}
+	})
+}
+
+// A request that is sent again because it was not acknowledged in time is not handed on twice.
+func TestSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		body := protobuf(t, stream(`{a="b"}`, "x"))
+		for range 3 {
+			start := time.Now()
+			r := <-inBackground(s, body)
+			if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || time.Since(start) != AckTimeout {
+				t.Fatalf("status %d after %s, Retry-After %q", r.StatusCode, time.Since(start), r.Header.Get("Retry-After"))
+			}
+		}
+		b.acknowledge()
+		time.Sleep(time.Minute) // the sender backs off
+		if r := <-inBackground(s, body); r.StatusCode != 204 {
+			t.Errorf("status %d", r.StatusCode)
+		}
+		if n := len(b.got()); n != 1 {
+			t.Errorf("%d entries, want 1", n)
+		}
+		b.hold = false
+		if r := <-inBackground(s, body); r.StatusCode != 204 || len(b.got()) != 2 {
+			t.Errorf("status %d, %d entries: the same request as a new one is to be taken", r.StatusCode, len(b.got()))
+		}
+	})
+}
+
+func TestSenderGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		body := protobuf(t, stream(`{a="b"}`, "x"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, _ := http.NewRequestWithContext(ctx, http.MethodPost, lokiPush, strings.NewReader(string(body)))
+		s.http.Handler.ServeHTTP(&recorder{header: http.Header{}}, r)
+		b.acknowledge()
+		if r := <-inBackground(s, body); r.StatusCode != 204 || len(b.got()) != 1 {
+			t.Errorf("status %d, %d entries", r.StatusCode, len(b.got()))
+		}
+	})
+}
+
+// While the endpoints have no room, the first request is on its way and waits, and the others are not taken.
+func TestNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{full: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { s.deliver(ctx, ctx) })
+		var answers []<-chan *http.Response
+		for i := range 5 {
+			answers = append(answers, inBackground(s, protobuf(t, stream(`{a="b"}`, fmt.Sprint(i)))))
+		}
+		for _, c := range answers {
+			if r := <-c; r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+				t.Errorf("status %d", r.StatusCode)
+			}
+		}
+		if s.room.used == 0 || s.room.used > 200 {
+			t.Errorf("%d bytes are counted, want those of one request", s.room.used)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// What requests keep together is bounded, and one that is alone may be larger than that.
+func TestRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		large := inBackground(s, protobuf(t, stream(`{a="b"}`, strings.Repeat("x", maxHeldBytes+1))))
+		synctest.Wait()
+		if n := answered(large); n != 0 {
+			t.Fatalf("status %d of a request that is alone", n)
+		}
+		small := protobuf(t, stream(`{a="b"}`, "x"))
+		if r := <-inBackground(s, small); r.StatusCode != 429 || r.Header.Get("Retry-After") == "" {
+			t.Errorf("status %d when there is no room", r.StatusCode)
+		}
+		b.acknowledge()
+		synctest.Wait()
+		if n := answered(large); n != 204 {
+			t.Errorf("status %d", n)
+		}
+		b.hold = false
+		if r := <-inBackground(s, small); r.StatusCode != 204 || s.room.used != 0 {
+			t.Errorf("status %d, %d bytes are still counted", r.StatusCode, s.room.used)
+		}
+	})
+}
+
+func TestManyRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		var answers []<-chan *http.Response
+		for range maxRequests {
+			answers = append(answers, inBackground(s, protobuf(t, stream(`{a="b"}`, "x"))))
+		}
+		synctest.Wait()
+		if r := <-inBackground(s, protobuf(t, stream(`{a="b"}`, "x"))); r.StatusCode != 429 {
+			t.Errorf("status %d", r.StatusCode)
+		}
+		b.acknowledge()
+		for _, c := range answers {
+			if r := <-c; r.StatusCode != 204 {
+				t.Errorf("status %d", r.StatusCode)
+			}
+		}
+	})
+}
+
+func TestRefusedForGood(t *testing.T) {
+	b := &backend{refuse: true}
+	s := newServer(Options{Logs: []lighter.Logs{b}})
+	delivering(t, s)
+	w := send(s, lokiPush, protobuf(t, stream(`{a="b"}`, "x", "y")))
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "the backend has refused 2 of 2 entries for good") {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+func TestUnansweredIsBounded(t *testing.T) {
+	var u unanswered
+	for i := range 2 * maxUnanswered {
+		u.remember(requestKey{byte(i), byte(i >> 8)}, &delivery{})
+	}
+	if len(u.list) != maxUnanswered {
+		t.Errorf("%d are remembered", len(u.list))
+	}
+	if u.claim(requestKey{}) != nil || u.claim(requestKey{0xff, 0x07}) == nil || u.claim(requestKey{0xff, 0x07}) != nil {
+		t.Error("the newest are to be remembered, each for one request")
+	}
+}
+
+func TestAddressIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = newServer(Options{Listen: l.Addr().String()}).Run(t.Context())
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// running starts a Server and returns its URL, and what ends it.
+func running(t *testing.T, o Options) (url string, stop func()) {
+	t.Helper()
+	s := newServer(o)
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return "http://" + s.Addr().String(), stop
+}
+
+// A flood over restarts: what was answered with 204 is there, and what is there was sent.
+func TestFloodOverRestarts(t *testing.T) {
+	b := &backend{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	var delivered, failed atomic.Int64
+	var senders sync.WaitGroup
+	var mu sync.Mutex
+	sure := map[string]bool{}
+	end := make(chan struct{})
+	for sender := range 8 {
+		senders.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for i := 0; ; i++ {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				line := fmt.Sprintf("%d-%d", sender, i)
+				r, err := client.Post("http://"+addr+lokiPush, "application/json", strings.NewReader(fmt.Sprintf(`{"streams":[{"stream":{"a":"b"},"values":[["1",%q]]}]}`, line)))
+				if err != nil {
+					failed.Add(1)
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				_ = r.Body.Close()
+				if r.StatusCode == 204 {
+					delivered.Add(1)
+					mu.Lock()
+					sure[line] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for restart := range 5 {
+		before := delivered.Load()
+		_, stop := running(t, Options{Listen: addr, Logs: []lighter.Logs{b}})
+		for delivered.Load() < before+200 {
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+		t.Logf("run %d: %d delivered, %d failed", restart, delivered.Load(), failed.Load())
+	}
+	close(end)
+	senders.Wait()
+	there := map[string]int{}
+	for _, line := range b.got() {
+		there[strings.TrimPrefix(line, `{a="b"} `)]++
+	}
+	for line := range sure {
+		if there[line] != 1 {
+			t.Errorf("%s was acknowledged and is there %d times", line, there[line])
+		}
+	}
+}
+
+// A stop lets requests have their acknowledgement, and does not wait for ever.
+func TestStop(t *testing.T) {
+	b := &backend{hold: true}
+	url, stop := running(t, Options{Logs: []lighter.Logs{b}})
+	answer := make(chan int)
+	post := func() {
+		r, err := http.Post(url+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
+		if err != nil {
+			t.Error(err)
+			answer <- 0
+			return
+		}
+		_ = r.Body.Close()
+		answer <- r.StatusCode
+	}
+	go post()
+	for len(b.got()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	time.Sleep(50 * time.Millisecond)
+	b.acknowledge()
+	if status := <-answer; status != 204 {
+		t.Errorf("status %d", status)
+	}
+	<-stopped
+
+	b = &backend{hold: true}
+	url, stop = running(t, Options{Logs: []lighter.Logs{b}})
+	go post()
+	for len(b.got()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	start := time.Now()
+	go stop()
+	if status := <-answer; status != 503 || time.Since(start) > 2*stopTimeout {
+		t.Errorf("status %d after %s", status, time.Since(start))
+	}
+	stop()
+}

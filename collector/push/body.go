@@ -1,0 +1,160 @@
+package push
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/golang/snappy"
+)
+
+// What may be wrong with a body, beside its content.
+var (
+	errBusy     = errors.New("the senders together send more at once than this source holds: send it again a little later")
+	errTooLarge = errors.New("the request is too large")
+)
+
+// readBody returns the body of a request, decompressed as its Content-Encoding says, but still in snappy if it is
+// in that.
+func (s *Server) readBody(r *http.Request, l *lease) ([]byte, error) {
+	if r.ContentLength > s.o.MaxBodyBytes {
+		return nil, s.tooLarge()
+	}
+	var from io.Reader = r.Body
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity", "snappy":
+	case "gzip":
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("the body is not gzip: %w", err)
+		}
+		from = z
+	case "deflate":
+		z, err := inflate(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("the body is not deflate: %w", err)
+		}
+		from = z
+	default:
+		return nil, fmt.Errorf("the Content-Encoding %.40q is not one of gzip, deflate and snappy", encoding)
+	}
+	return s.readAll(from, l)
+}
+
+// inflate reads deflate, with the header of zlib, as the standard has it, or without, as many send it.
+func inflate(r io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(r)
+	head, _ := in.Peek(2)
+	if len(head) == 2 && head[0]&0x0f == 8 && (int(head[0])<<8|int(head[1]))%31 == 0 {
+		return zlib.NewReader(in)
+	}
+	return flate.NewReader(in), nil
+}
+
+// readAll reads to the end, as far as there is room.
+func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
+	body := make([]byte, 0, 4<<10)
+	if !l.grow(int64(cap(body))) {
+		return nil, errBusy
+	}
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if int64(len(body)) > s.o.MaxBodyBytes {
+			return nil, s.tooLarge()
+		}
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the body could not be read: %w", err)
+		}
+		if len(body) < cap(body) {
+			continue
+		}
+		if !l.grow(int64(cap(body))) { // it becomes twice as large
+			return nil, errBusy
+		}
+		body = append(make([]byte, 0, 2*cap(body)), body...)
+	}
+}
+
+func (s *Server) tooLarge() error {
+	return fmt.Errorf("%w: at most %d bytes are taken, compressed or not (max_send_message_size)", errTooLarge, s.o.MaxBodyBytes)
+}
+
+// decode adds the entries of a push request.
+func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
+	kind, err := contentType(r)
+	if err != nil {
+		return err
+	}
+	if kind == "application/json" {
+		if !t.lease.grow(jsonMemory(body)) {
+			return errBusy
+		}
+		if err := decodeJSON(body, t); err != nil {
+			return fmt.Errorf("the body is not a push request in JSON: %w", err)
+		}
+		return nil
+	}
+	n, err := snappy.DecodedLen(body)
+	if err != nil {
+		return fmt.Errorf("the body is not in snappy's block format: %w", err)
+	}
+	if int64(n) > s.o.MaxBodyBytes {
+		return s.tooLarge()
+	}
+	if !t.lease.grow(int64(n)) {
+		return errBusy
+	}
+	raw, err := snappy.Decode(nil, body)
+	if err != nil {
+		return fmt.Errorf("the body is not in snappy's block format: %w", err)
+	}
+	if err := decodeProtobuf(raw, t); err != nil {
+		return fmt.Errorf("the body is not a push request in protobuf: %w", err)
+	}
+	return nil
+}
+
+// jsonMemory returns about how much memory a push request in JSON takes while it is decoded, beside its text: the
+// lines, and for each entry and each field of structured metadata what it is kept in. The text of lines may have
+// the same signs, so that the number is not too small.
+func jsonMemory(body []byte) int64 {
+	return int64(len(body) + 64*(bytes.Count(body, []byte{'['})+bytes.Count(body, []byte{':'})))
+}
+
+// contentType returns the type of the body; it is empty if the sender has not said it.
+func contentType(r *http.Request) (string, error) {
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return "", nil
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "", fmt.Errorf("the Content-Type %.40q cannot be read: %w", header, err)
+	}
+	return kind, nil
+}
+
+// tenant returns the tenant that a request is for; it is empty if the sender has not said one.
+func tenant(r *http.Request) (string, error) {
+	id := r.Header.Get("X-Scope-OrgID")
+	if len(id) > 150 || id == "." || id == ".." {
+		return "", fmt.Errorf("X-Scope-OrgID %.20q is not the name of a tenant", id)
+	}
+	for _, c := range []byte(id) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || bytes.IndexByte([]byte("!-_.*'()"), c) >= 0) {
+			return "", fmt.Errorf("X-Scope-OrgID has %q, which the name of one tenant cannot have", c)
+		}
+	}
+	return id, nil
+}

@@ -1,0 +1,30 @@
+package push
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics is what all Servers of a process count. The names are those of Alloy, where Alloy has them.
+type Metrics struct {
+	entries  prometheus.Counter
+	requests *prometheus.HistogramVec
+	inflight prometheus.Gauge
+	refused  prometheus.Counter
+}
+
+// NewMetrics registers them on reg; a test passes a registry of its own.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	f := promauto.With(reg)
+	return &Metrics{
+		entries: f.NewCounter(prometheus.CounterOpts{
+			Name: "loki_source_api_entries_written", Help: "Entries that were handed on, of those that came by the push API."}),
+		requests: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "loki_source_api_request_duration_seconds", Help: "How long requests took, with the wait for the acknowledgement of their entries, by their path and the status of the answer.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}, []string{"method", "route", "status_code"}),
+		inflight: f.NewGauge(prometheus.GaugeOpts{
+			Name: "loki_source_api_inflight_requests", Help: "Requests that are not answered yet."}),
+		refused: f.NewCounter(prometheus.CounterOpts{
+			Name: "lighter_push_entries_refused_total", Help: "Entries that came by the push API and that a backend has refused for good. Their senders were told."}),
+	}
+}

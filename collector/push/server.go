@@ -1,0 +1,171 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter"
+	"lighter/collector/incoming"
+)
+
+// Options are what a Server works with; it owns none of it. Metrics and Logger are required.
+type Options struct {
+	Listen               string            // host:port; port 0 means any free port
+	Labels               labels.Labels     // on every stream, in place of those of the same name
+	Rules                []*relabel.Config // see the labels of a stream of a push request, but not those of raw lines
+	UseIncomingTimestamp bool              // else an entry has the time of its arrival
+	MaxBodyBytes         int64             // of a request, compressed or not; 0 is 100 MiB
+	Logs                 []lighter.Logs    // each takes all entries
+	Metrics              *Metrics
+	Logger               *slog.Logger
+}
+
+const defaultMaxBodyBytes = 100 << 20
+
+// Server takes entries by Loki's push API. Run may be called once, and Listen before it.
+type Server struct {
+	o       Options
+	streams *incoming.Streams // of push requests
+	plain   *incoming.Streams // of raw lines
+	clock   incoming.Clock
+	http    http.Server
+
+	listener net.Listener // nil until Listen
+
+	room       room
+	requests   atomic.Int32 // being served
+	unanswered unanswered
+	failing    atomic.Bool // it was logged that requests are not acknowledged in time
+
+	deliveries chan *delivery // unbuffered: what is on its way waits in its request
+	stopping   chan struct{}  // closed when requests must not wait any longer
+}
+
+// New returns a Server that does nothing until Listen or Run.
+func New(o Options) *Server {
+	if o.MaxBodyBytes <= 0 {
+		o.MaxBodyBytes = defaultMaxBodyBytes
+	}
+	s := &Server{
+		o:          o,
+		streams:    incoming.NewStreams(o.Rules),
+		plain:      incoming.NewStreams(nil),
+		deliveries: make(chan *delivery),
+		stopping:   make(chan struct{}),
+	}
+	s.http = http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      readTimeout + AckTimeout + time.Second,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Listen listens on the address and does not serve yet, so that whoever builds the Server learns that the
+// port is in use before anything else starts.
+func (s *Server) Listen() error {
+	l, err := net.Listen("tcp", s.o.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s for the push API: %w", s.o.Listen, err)
+	}
+	s.listener = l
+	return nil
+}
+
+// Addr returns the address on which the Server listens; nil before Listen.
+func (s *Server) Addr() net.Addr {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// Close ends the listening of a Server whose Run is never called.
+func (s *Server) Close() error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
+
+// Run implements collector.Runner. It serves until ctx ends, which it reports as nil. Requests that wait for
+// the acknowledgement of their entries then have stopTimeout to get it.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listener == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	s.o.Logger.Info("listening for Loki's push API", "address", s.listener.Addr())
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var background sync.WaitGroup
+	background.Go(func() { s.deliver(ctx, delivering) })
+	served := make(chan error, 1)
+	background.Go(func() { served <- s.http.Serve(s.listener) })
+
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serve the push API on %s: %w", s.listener.Addr(), err)
+	case <-ctx.Done():
+		err = s.shutdown(delivering)
+	}
+	stop()
+	background.Wait()
+	return err
+}
+
+// shutdown lets requests end, for stopTimeout.
+func (s *Server) shutdown(ctx context.Context) error {
+	timer := time.AfterFunc(stopTimeout, func() { close(s.stopping) })
+	defer timer.Stop()
+	grace, cancel := context.WithTimeout(ctx, 2*stopTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(grace); err != nil {
+		_ = s.http.Close() // of senders that do not read their answer
+	}
+	return nil
+}
+
+// deliver hands on the entries of one request after the other until delivering ends. What stages hold back is
+// handed on when ctx ends, so that requests that wait for that are answered, and again at the end.
+func (s *Server) deliver(ctx, delivering context.Context) {
+	paths := incoming.Paths(s.o.Logs)
+	ending := ctx.Done()
+	for {
+		select {
+		case <-delivering.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			_ = paths.Release(last) // without room it fails, and the senders were not answered with 204
+			return
+		case <-ending:
+			ending = nil
+			if err := paths.Release(delivering); err != nil {
+				return
+			}
+		case d := <-s.deliveries:
+			for _, b := range d.batches {
+				entries := len(b.Entries)
+				if err := paths.HandOn(delivering, b, func(refused int) { s.o.Metrics.refused.Add(float64(refused)); d.acknowledge(refused) }); err != nil {
+					return
+				}
+				s.o.Metrics.entries.Add(float64(entries))
+			}
+		}
+	}
+}

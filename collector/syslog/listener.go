@@ -1,0 +1,329 @@
+package syslog
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxConnections of one listener are read at a time; further ones are closed at once.
+	maxConnections = 1000
+	// maxDatagram is the largest that UDP can carry.
+	maxDatagram = 64 << 10
+	// maxWaitingBytes of datagrams wait in memory, each counted with datagramBytes beside its content.
+	maxWaitingBytes = 4 << 20
+	datagramBytes   = 64
+	maxWaiting      = 8192
+	// readBuffer is what the system is asked to keep of datagrams, as Alloy does.
+	readBuffer = 1 << 20
+	// complainEvery is how often the same trouble is logged while it lasts.
+	complainEvery = 10 * time.Minute
+)
+
+// listener takes the messages at one address.
+type listener struct {
+	Listener
+	s      *Server
+	logger *slog.Logger
+
+	tcp net.Listener
+	udp *net.UDPConn
+
+	complaints complaints
+}
+
+func (l *listener) listen() error {
+	switch l.Format {
+	case RFC5424, RFC3164, Raw:
+	default:
+		return fmt.Errorf("%q is not a format of messages", l.Format)
+	}
+	if l.Protocol == "udp" {
+		addr, err := net.ResolveUDPAddr("udp", l.Address)
+		if err != nil {
+			return err
+		}
+		l.udp, err = net.ListenUDP("udp", addr)
+		if err != nil {
+			return err
+		}
+		_ = l.udp.SetReadBuffer(readBuffer)
+		return nil
+	}
+	if l.Protocol != "tcp" {
+		return fmt.Errorf("%q is neither tcp nor udp", l.Protocol)
+	}
+	secured, err := l.tlsConfig()
+	if err != nil {
+		return err
+	}
+	l.tcp, err = net.Listen("tcp", l.Address)
+	if err != nil {
+		return err
+	}
+	if secured != nil {
+		l.tcp = tls.NewListener(l.tcp, secured)
+	}
+	return nil
+}
+
+// tlsConfig returns nil if the listener has no TLS.
+func (l *listener) tlsConfig() (*tls.Config, error) {
+	if l.CertFile == "" && l.KeyFile == "" && l.CAFile == "" {
+		return nil, nil
+	}
+	if l.CertFile == "" || l.KeyFile == "" {
+		return nil, errors.New("TLS takes a certificate and its key")
+	}
+	cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("load the certificate %s with the key %s: %w", l.CertFile, l.KeyFile, err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}}
+	if l.CAFile != "" {
+		pem, err := os.ReadFile(l.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the authority of the senders' certificates: %w", err)
+		}
+		c.ClientCAs = x509.NewCertPool()
+		if !c.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("the file %s has no certificate", l.CAFile)
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
+
+func (l *listener) addr() net.Addr {
+	switch {
+	case l.tcp != nil:
+		return l.tcp.Addr()
+	case l.udp != nil:
+		return l.udp.LocalAddr()
+	}
+	return nil
+}
+
+func (l *listener) close() (err error) {
+	switch {
+	case l.tcp != nil:
+		err, l.tcp = l.tcp.Close(), nil
+	case l.udp != nil:
+		err, l.udp = l.udp.Close(), nil
+	}
+	return err
+}
+
+// run takes messages until ctx ends, and then those that have arrived. Room is waited for until waiting ends.
+func (l *listener) run(ctx, waiting context.Context) {
+	if l.udp != nil {
+		l.runUDP(ctx, waiting)
+		return
+	}
+	l.runTCP(ctx, waiting)
+}
+
+func (l *listener) runTCP(ctx, waiting context.Context) {
+	stop := context.AfterFunc(ctx, func() { _ = l.tcp.Close() })
+	defer stop()
+	var connections sync.WaitGroup
+	defer connections.Wait()
+	var open atomic.Int32
+	pause := time.Duration(0)
+	for {
+		c, err := l.tcp.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			l.complain("connections cannot be accepted", err, "")
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second) // such as for want of file descriptors
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		if open.Add(1) > maxConnections {
+			open.Add(-1)
+			_ = c.Close()
+			l.complain("connections are closed, because there are too many", fmt.Errorf("%d are open", maxConnections), addressOf(c.RemoteAddr()))
+			continue
+		}
+		connections.Go(func() {
+			defer open.Add(-1)
+			l.serve(ctx, waiting, c)
+		})
+	}
+}
+
+// serve reads one connection to its end, or until ctx ends, and then what has arrived.
+func (l *listener) serve(ctx, waiting context.Context, conn net.Conn) {
+	defer conn.Close()
+	c := &patient{Conn: conn, patience: l.IdleTimeout}
+	stop := context.AfterFunc(ctx, c.drain)
+	defer stop()
+	r := newReceiver(l)
+	from := addressOf(conn.RemoteAddr())
+	f := newFramer(c, &l.Listener, nil)
+	f.more = func() bool {
+		c.patience = moreTime
+		_, err := f.r.Peek(1)
+		c.patience = l.IdleTimeout
+		return err == nil
+	}
+	err := r.receive(waiting, f, r.connection(ctx, from))
+	var network net.Error
+	switch {
+	case errors.Is(err, errFraming):
+		l.s.o.Metrics.errors.Inc()
+		l.complain("a connection is closed", err, from)
+	case err == io.EOF, waiting.Err() != nil, errors.As(err, &network) && network.Timeout(), errors.Is(err, io.ErrUnexpectedEOF):
+	default:
+		l.logger.Debug("a connection of syslog messages has broken", "from", from, "err", err)
+	}
+}
+
+// patient is a connection that waits so long for each read.
+type patient struct {
+	net.Conn
+	patience time.Duration // owned by the reader
+
+	mu  sync.Mutex
+	end time.Time // when reading ends in any case; zero until drain
+}
+
+// Read implements net.Conn.
+func (p *patient) Read(b []byte) (int, error) {
+	p.mu.Lock()
+	p.setDeadlineLocked()
+	p.mu.Unlock()
+	return p.Conn.Read(b)
+}
+
+func (p *patient) setDeadlineLocked() {
+	deadline := time.Now().Add(p.patience)
+	if !p.end.IsZero() {
+		deadline = time.Now().Add(drainTime)
+		if deadline.After(p.end) {
+			deadline = p.end
+		}
+	}
+	_ = p.SetReadDeadline(deadline)
+}
+
+// drain has the connection read for as long as something has arrived, but not longer than drainAtMost.
+func (p *patient) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end = time.Now().Add(drainAtMost)
+	p.setDeadlineLocked()
+}
+
+func addressOf(a net.Addr) string {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.String()
+	case *net.UDPAddr:
+		return a.IP.String()
+	}
+	return a.String()
+}
+
+// datagram is what came by UDP.
+type datagram struct {
+	from string
+	data []byte
+}
+
+func (l *listener) runUDP(ctx, waiting context.Context) {
+	arrived := make(chan datagram, maxWaiting)
+	var bytesWaiting atomic.Int64
+	var handling sync.WaitGroup
+	handling.Go(func() {
+		r := newReceiver(l)
+		for d := range arrived {
+			bytesWaiting.Add(-int64(len(d.data) + datagramBytes))
+			if waiting.Err() != nil {
+				l.s.gatherer.failed(1)
+				continue
+			}
+			f := newFramer(bytes.NewReader(d.data), &l.Listener, func() bool { return true })
+			_ = r.receive(waiting, f, r.connection(ctx, d.from)) // it ends with the datagram
+		}
+	})
+	defer handling.Wait()
+	defer close(arrived)
+	stop := context.AfterFunc(ctx, func() { _ = l.udp.SetReadDeadline(time.Now().Add(drainTime)) })
+	defer stop()
+	defer l.udp.Close()
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, from, err := l.udp.ReadFromUDP(buffer)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			l.complain("messages cannot be read", err, "")
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		size := int64(n + datagramBytes)
+		if bytesWaiting.Load()+size <= maxWaitingBytes {
+			bytesWaiting.Add(size)
+			select {
+			case arrived <- datagram{from.IP.String(), bytes.Clone(buffer[:n])}:
+				continue
+			default:
+				bytesWaiting.Add(-size)
+			}
+		}
+		l.s.o.Metrics.dropped.Inc()
+		l.complain("messages that come by UDP are dropped", errors.New("they come faster than the endpoints have room for them"), "")
+	}
+}
+
+// complaints remembers when each trouble was logged.
+type complaints struct {
+	mu    sync.Mutex
+	last  map[string]time.Time
+	count map[string]int // since then
+}
+
+// complain logs what is wrong when it begins, and every complainEvery while it lasts.
+func (l *listener) complain(what string, err error, from string) {
+	c := &l.complaints
+	c.mu.Lock()
+	if c.last == nil {
+		c.last, c.count = map[string]time.Time{}, map[string]int{}
+	}
+	c.count[what]++
+	n := c.count[what]
+	now := time.Now()
+	if last, ok := c.last[what]; ok && now.Sub(last) < complainEvery {
+		c.mu.Unlock()
+		return
+	}
+	c.last[what], c.count[what] = now, 0
+	c.mu.Unlock()
+	args := []any{"err", err, "times", n}
+	if from != "" {
+		args = append(args, "from", from)
+	}
+	l.logger.Warn("syslog: "+what, args...)
+}

@@ -1,0 +1,11 @@
+package tail
+
+// Text returns a line as it is sent: as UTF-8, and with the end of a line of more than limit bytes replaced by
+// a mark, which cut reports. It may change line.
+func Text(line []byte, limit int) (text []byte, cut bool) {
+	line = valid(line)
+	if len(line) <= limit {
+		return line, false
+	}
+	return cutLine(line[:len(line):len(line)], limit), true
+}

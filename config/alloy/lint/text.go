@@ -1,0 +1,62 @@
+package lint
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/grafana/alloy/syntax/ast"
+)
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-?+][^}]*)?\}`)
+
+// patterns are attributes in whose text ${name} is a group of an expression, or whose text is a template.
+var patterns = map[string]bool{"replacement": true, "regex": true, "expression": true, "replace": true, "template": true}
+
+// unexpandedVariable finds variables in the way of a shell.
+func unexpandedVariable(s *scope, found report) {
+	for _, c := range s.blocks {
+		attributes(c.name, c.block.Body, func(_ string, a *ast.AttributeStmt) {
+			if patterns[a.Name.Name] {
+				return
+			}
+			literals(a.Value, func(at ast.Node, text string) {
+				m := variable.FindStringSubmatchIndex(text)
+				if m == nil {
+					return
+				}
+				name := text[m[2]:m[3]]
+				instead := fmt.Sprintf("sys.env(%q)", name)
+				if before := text[:m[0]]; before != "" {
+					instead = fmt.Sprintf("%q + %s", before, instead)
+				}
+				if after := text[m[1]:]; after != "" {
+					instead += fmt.Sprintf(" + %q", after)
+				}
+				found(at, "Alloy files have no ${"+name+"}: the text stays as it is, unless something such as envsubst replaces it before", instead)
+			})
+		})
+	}
+}
+
+// secretNames are attributes that hold a secret.
+var secretNames = map[string]bool{"password": true, "bearer_token": true, "credentials": true, "client_secret": true, "secret_key": true, "api_key": true}
+
+// plainSecret finds secrets that are written into the file.
+func plainSecret(s *scope, found report) {
+	for _, c := range s.blocks {
+		attributes(c.name, c.block.Body, func(_ string, a *ast.AttributeStmt) {
+			text, ok := stringOf(a.Value)
+			if !ok || !secretNames[a.Name.Name] || text == "" || variable.MatchString(text) || isPlaceholder(text) {
+				return
+			}
+			found(a.Value, "the secret is in the file, and so wherever the file is: in a repository, an image, a backup",
+				fmt.Sprintf("%s = sys.env(%q)", a.Name.Name, strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(c.id())+"_"+a.Name.Name)))
+		})
+	}
+}
+
+// isPlaceholder reports whether a text stands where somebody else is to put a secret.
+func isPlaceholder(text string) bool {
+	return strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") || strings.Contains(text, "{{")
+}
