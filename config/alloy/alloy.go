@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/token"
 
 	"lighter/collector/scrape"
 	"lighter/config"
@@ -110,7 +111,7 @@ func Load(path string, o Options) (*File, error) {
 	}
 	if l.errors == 0 {
 		l.startTimes()
-		l.validate()
+		l.validate(path)
 	}
 	if l.errors > 0 {
 		return nil, l.diagnostics.sorted()
@@ -262,16 +263,17 @@ func (l *loader) mask(message string) string {
 }
 
 // validate says of each node that the plan refuses which component it was made of.
-func (l *loader) validate() {
+func (l *loader) validate(path string) {
+	whole := span{start: token.Position{Filename: path}}
 	for _, err := range unjoin(l.plan.Validate()) {
 		var wrong *config.NodeError
 		if !errors.As(err, &wrong) {
-			l.fail(span{}, "", "%v", err)
+			l.fail(whole, "", "%v", err)
 			continue
 		}
 		owner, ok := l.owners[wrong.Node]
 		if !ok {
-			l.fail(span{}, "", "%v", err)
+			l.fail(whole, "", "%v", err)
 			continue
 		}
 		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))

@@ -119,6 +119,16 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestPlanRefused loads a file whose plan cannot be built, for what the file does not say.
+func TestPlanRefused(t *testing.T) {
+	o := from("loki.write \"x\" {\nendpoint {\nurl = \"http://loki/push\"\n}\n}\n")
+	o.Agent.DataDir = ""
+	_, err := alloy.Load("-", o)
+	if want := `-: node "agent": data_dir: want a directory for positions and buffers`; err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
+	}
+}
+
 // TestEmpty loads a file that asks for nothing.
 func TestEmpty(t *testing.T) {
 	f, err := alloy.Load("-", from("// nothing\n"))
