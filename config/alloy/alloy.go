@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grafana/alloy/syntax/ast"
+	"github.com/grafana/alloy/syntax/token"
 
 	"lighter/collector/scrape"
 	"lighter/config"
@@ -110,7 +111,7 @@ func Load(path string, o Options) (*File, error) {
 	}
 	if l.errors == 0 {
 		l.startTimes()
-		l.validate()
+		l.validate(path)
 	}
 	if l.errors > 0 {
 		return nil, l.diagnostics.sorted()
@@ -223,6 +224,20 @@ func (l *loader) deprecate(at span, name, now string) {
 	l.diagnostics[first].Message = fmt.Sprintf("the function %q is deprecated; it is used %d times", name, l.uses[name])
 }
 
+// hide has mask say something else instead of a value. Short ones are no secrets, and
+// are parts of other words.
+func (l *loader) hide(value, instead string) {
+	const shortest = 6
+	for _, v := range []string{value, strings.TrimSpace(value)} {
+		quoted := strconv.Quote(v)
+		for _, v := range []string{v, quoted[1 : len(quoted)-1]} {
+			if len(v) >= shortest && !slices.Contains(l.hidden, v) {
+				l.hidden = append(l.hidden, v, instead)
+			}
+		}
+	}
+}
+
 // startTimes has each scrape read the start timestamps of its pages if they are sent to an endpoint that takes
 // them.
 func (l *loader) startTimes() {
@@ -242,36 +257,23 @@ func (l *loader) startTimes() {
 	}
 }
 
-// hide has mask say something else instead of a value. Short ones are no secrets, and
-// are parts of other words.
-func (l *loader) hide(value, instead string) {
-	const shortest = 6
-	for _, v := range []string{value, strings.TrimSpace(value)} {
-		quoted := strconv.Quote(v)
-		for _, v := range []string{v, quoted[1 : len(quoted)-1]} {
-			if len(v) >= shortest && !slices.Contains(l.hidden, v) {
-				l.hidden = append(l.hidden, v, instead)
-			}
-		}
-	}
-}
-
 // mask returns what is wrong with a value without the value, if that came from the environment or a file.
 func (l *loader) mask(message string) string {
 	return strings.NewReplacer(l.hidden...).Replace(message)
 }
 
 // validate says of each node that the plan refuses which component it was made of.
-func (l *loader) validate() {
+func (l *loader) validate(path string) {
+	whole := span{start: token.Position{Filename: path}}
 	for _, err := range unjoin(l.plan.Validate()) {
 		var wrong *config.NodeError
 		if !errors.As(err, &wrong) {
-			l.fail(span{}, "", "%v", err)
+			l.fail(whole, "", "%v", err)
 			continue
 		}
 		owner, ok := l.owners[wrong.Node]
 		if !ok {
-			l.fail(span{}, "", "%v", err)
+			l.fail(whole, "", "%v", err)
 			continue
 		}
 		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))

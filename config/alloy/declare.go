@@ -108,9 +108,9 @@ func (a *ImportFile) Validate() error { return checkDetector(a.Detector) }
 
 // The bounds of what files can make of each other.
 const (
-	maxImports    = 16     // files one of which imports the next
-	maxWithin     = 32     // custom components one of which is in the next
-	maxComponents = 10_000 // in all
+	maxImports    = 16   // files one of which imports the next
+	maxWithin     = 32   // custom components one of which is in the next
+	maxComponents = 2000 // in all
 )
 
 func (m *module) importFile(b *ast.BlockStmt) {
@@ -294,7 +294,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 	}
 	for _, stmt := range custom.block.Body {
 		a, ok := stmt.(*ast.BlockStmt)
-		if !ok || a.GetBlockName() != "argument" || seen[a.Label] {
+		if !ok || a.GetBlockName() != "argument" || a.Label == "" || seen[a.Label] {
 			continue
 		}
 		inner := &decoding{l: d.l, scope: vm.NewScope(d.l.variables()), unknown: func(ast.Expr) bool { return false }}

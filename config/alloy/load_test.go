@@ -108,7 +108,7 @@ func TestGrowth(t *testing.T) {
 		"components that double":  {doubling.String(), "too many components"},
 		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "is imported by what it imports itself"},
 		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "is imported by what it imports itself"},
-		"thousands of characters": {"x = " + strings.Repeat("\xd2", 100_000), "illegal"},
+		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "illegal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load("-", from(tc.text))
@@ -116,6 +116,16 @@ func TestGrowth(t *testing.T) {
 				t.Errorf("the error is %.300v, want %q in it", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestPlanRefused loads a file whose plan cannot be built, for what the file does not say.
+func TestPlanRefused(t *testing.T) {
+	o := from("loki.write \"x\" {\nendpoint {\nurl = \"http://loki/push\"\n}\n}\n")
+	o.Agent.DataDir = ""
+	_, err := alloy.Load("-", o)
+	if want := `-: node "agent": data_dir: want a directory for positions and buffers`; err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 
