@@ -100,8 +100,10 @@ func (a *Agent) syncLocked() {
 			tails = append(tails, a.eventsJob(p))
 		}
 	}
-	for n := range config.All[config.ContainerMetrics](g.plan) {
-		g.part(n.Name).usage.want(e.inputs(n))
+	for n, c := range config.All[config.ContainerMetrics](g.plan) {
+		u := g.part(n.Name).usage
+		u.want(e.inputs(n))
+		u.follow(g.part(c.Engine))
 	}
 	for n, c := range config.All[scrape.Config](g.plan) {
 		for _, t := range scrapeTargets(e.inputs(n)) {
