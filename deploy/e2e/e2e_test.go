@@ -73,6 +73,8 @@ func TestLighter(t *testing.T) {
 			{"loki_away", machineAlone, socketAlone, (*lab).lokiAway},
 			{"limited", machineAlone, socketAlone, (*lab).limited},
 			{"understands", machineAlone, socketAlone, (*lab).understands},
+			{"usage", everyEngine, socketAlone, (*lab).usage},
+			{"host", machineAlone, socketAlone, (*lab).hostAndBudget},
 			{"runtimes", machineAlone, socketAlone, (*lab).runtimesThrow},
 			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
 			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
