@@ -62,6 +62,9 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	err = serveAgent(ctx, plan, logger, func(s *web.Server) {
 		event = "failed" // whatever fails now does so in a running agent
 		logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
+		if config.Has[config.Recent](plan) {
+			logger.Info("no backend is set (GRAFANA_LOKI_URL, GRAFANA_PROM_URL): the newest lines and samples are kept in memory, and shown on the agent's page", "page", s.URL())
+		}
 	}, func() (*config.Plan, []string, error) { return c.plan(flags, args) })
 	if !unheard() {
 		<-said
