@@ -80,7 +80,6 @@ func (a *Agent) update(ctx context.Context, name string, targets []lighter.Targe
 // syncLocked evaluates the targets that there are now, and tells the managers what shall run.
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
-	a.containers.set(a.found)
 	e := evaluate(g.plan, a.found)
 	before, logs := a.view.logs(), map[string]followed{}
 	var tails, scrapes []collector.Job
@@ -111,6 +110,7 @@ func (a *Agent) syncLocked() {
 		}
 	}
 	a.view.set(logs)
+	a.containers.set(a.found) // after the view: see eventStream
 	a.tailers.Sync(tails)
 	a.tailers.Each(wake)
 	a.memories.want(scrapes) // before loops end that are wanted no more
