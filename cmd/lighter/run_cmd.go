@@ -152,6 +152,9 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		listening: func(s *web.Server) {
 			event = "failed" // whatever fails now does so in a running agent
 			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
+			if len(args) == 0 && config.Has[config.Recent](plan) {
+				logger.Info("no backend is set (GRAFANA_LOKI_URL, GRAFANA_PROM_URL): the newest lines and samples are kept in memory, and shown on the agent's page", "page", s.URL())
+			}
 		},
 		read: func() (configured, error) { return c.configure(flags, args) },
 	})

@@ -79,6 +79,9 @@ func TestRunStartsAndStops(t *testing.T) {
 					last = l
 				}
 			}
+			if !strings.Contains(log, "no backend is set") || !strings.Contains(log, url) {
+				t.Errorf("the log does not say that no backend is set, and where the page is:\n%s", log)
+			}
 			if code != exitOK || last.Signal != "SIGTERM" {
 				t.Errorf("exit %d, shutdown line %+v, want 0 and SIGTERM; log:\n%s", code, last, log)
 			}
@@ -130,7 +133,7 @@ func TestStartupFailed(t *testing.T) {
 		"an Alloy file":         {nil, []string{"run", "/none/config.alloy"}, []string{"the configuration has 1 error, 0 warnings"}},
 		"a wrong variable":      {[]string{"LIGHTER_LOGS_SINCE=yesterday"}, []string{"run"}, []string{"LIGHTER_LOGS_SINCE", "yesterday"}},
 		"a secret not readable": {[]string{"GRAFANA_PROM_TOKEN_FILE=" + file + "x"}, []string{"run"}, []string{"GRAFANA_PROM_TOKEN_FILE", file + "x"}},
-		"a port in use":         {[]string{"LIGHTER_LISTEN=" + taken.Addr().String()}, []string{"run"}, []string{taken.Addr().String(), "in use"}},
+		"a port in use":         {[]string{"LIGHTER_LISTEN=" + taken.Addr().String()}, []string{"run"}, []string{taken.Addr().String(), "in use", "another port"}},
 		"a data directory that is a file": {[]string{"GRAFANA_LOKI_URL=http://127.0.0.1:1", "LIGHTER_DATA_DIR=" + file}, []string{"run"},
 			[]string{file}},
 		"a flag that is wrong": {nil, []string{"run", "--server.http.listen-addr=nonsense"}, []string{"LIGHTER_LISTEN", "nonsense"}},

@@ -19,6 +19,7 @@ import (
 	"lighter"
 	"lighter/collector/dockerlog"
 	"lighter/collector/position"
+	"lighter/collector/stage"
 	"lighter/collector/tail"
 	"lighter/collector/tail/tailtest"
 )
@@ -33,6 +34,7 @@ type scripted struct {
 	seconds   bool            // times are whole seconds, as Podman's
 	grows     func() []record // is written with each response that is none of a follower, after it was opened
 	slow      time.Duration   // how long a response from a time on takes to begin
+	away      bool            // no log can be opened
 	mute      bool            // followers give nothing, though other responses do
 	misses    int             // of log, a record that followers leave out; 0: none
 	then      *record         // is written when the next response that is none of a follower has been opened
@@ -65,6 +67,9 @@ var errBroken = errors.New("connection reset by peer")
 func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow bool, last int) (io.ReadCloser, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.away {
+		return nil, errBroken
+	}
 	f := &follower{e: e, since: since, next: e.first, held: len(e.log), changed: make(chan struct{}, 1)}
 	switch {
 	case last != 0:
@@ -296,6 +301,7 @@ type script struct {
 	pieces    int // PieceBytes
 	newEngine bool
 	podman    bool
+	stages    []stage.Maker
 	ended     error // what Run returned
 	stopTail  func()
 }
@@ -320,7 +326,7 @@ func (s *script) tail() {
 	err := lighter.NewStream(labels.FromStrings("stream", "err"))
 	t := dockerlog.New(&lighter.Container{ID: scriptID, Running: true, TTY: s.terminal, LogFiles: s.files, OldEngine: !s.newEngine && !s.podman, Podman: s.podman}, out, err, dockerlog.Options{
 		Options: tail.Options{
-			Positions: s.positions, Logs: s.sink, Buffers: &tail.Buffers{}, Metrics: s.metrics,
+			Positions: s.positions, Logs: stage.NewChain(s.sink, stage.Log{}, nil, s.stages...), Buffers: &tail.Buffers{}, Metrics: s.metrics,
 			Logger: slog.New(slog.NewTextHandler(s.said, nil)), MaxLineBytes: 256 << 10, Patience: time.Second, Begin: s.begin, PieceBytes: s.pieces,
 		},
 		Engine: s.scripted,

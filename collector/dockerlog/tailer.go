@@ -142,6 +142,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 		before, _ := t.feed.From()
 		began := time.Now()
 		err := read(ctx)
+		t.feed.Interrupted()
 		now, _ := t.feed.From()
 		if now != before {
 			examined, t.askedAgain = false, false
@@ -258,7 +259,11 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	defer func() { t.given = still.stop() }()
 	for {
 		buf := t.feed.Chunk.Buf
-		still.reading(max(t.decoder.latest(buf), t.top), t.expecting())
+		expecting := t.expecting()
+		if !expecting {
+			t.feed.Reading()
+		}
+		still.reading(max(t.decoder.latest(buf), t.top), expecting)
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		if found := still.read(n); found != nil {
 			err = found

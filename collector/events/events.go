@@ -51,6 +51,7 @@ type Source struct {
 	waiting []event         // in their order
 	since   int64           // time of the last event that an earlier process has delivered
 	last    int64           // time of the latest event that was told
+	taken   int64           // time of the latest event that was taken; the position never goes back to before it
 	seen    []lighter.Event // that were told last, in their order
 	full    bool            // it was logged that events were left out
 	arrived chan struct{}   // has a value when there are events
@@ -159,7 +160,7 @@ func (s *Source) take() (batch *lighter.Batch, upTo position.Position, wait bool
 			break
 		}
 		taken++
-		upTo.Time, upTo.Lines = max(upTo.Time, e.Time), 1
+		s.taken = max(s.taken, e.Time)
 		if e.stream == nil {
 			continue
 		}
@@ -170,6 +171,7 @@ func (s *Source) take() (batch *lighter.Batch, upTo position.Position, wait bool
 	}
 	s.waiting = s.waiting[taken:]
 	s.full = s.full && len(s.waiting) > 0
+	upTo.Time, upTo.Lines = s.taken, 1
 	return batch, upTo, len(s.waiting) > 0
 }
 

@@ -103,6 +103,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	for pause := minRetry; ; pause = min(2*pause, maxRetry) {
 		before, _ := t.feed.From()
 		err := t.follow(ctx)
+		t.feed.Interrupted()
 		if ctx.Err() != nil {
 			t.feed.State.End(nil)
 			return nil
@@ -164,6 +165,7 @@ func (t *Tailer) follow(ctx context.Context) error {
 			t.poll = min(2*t.poll, maxPoll)
 		}
 		t.byClock = false
+		t.feed.Reading()
 		if err := t.wait(ctx); err != nil {
 			return err
 		}

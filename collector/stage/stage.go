@@ -58,6 +58,17 @@ type Holder interface {
 	Drop()
 }
 
+// Clocked is a Holder that also hands on by the clock, when no line has come for some time. A reader that
+// has lost its log, because the Engine is away or the log's stream was closed, tells it that no line can come:
+// else what is held back would be torn.
+type Clocked interface {
+	Holder
+	// Pause tells that the reader does not read. Nothing is handed on by the clock until Resume.
+	Pause()
+	// Resume tells that the reader reads again. The clock begins anew.
+	Resume()
+}
+
 // Chain is the stages of one log and what they hand on to. It is a lighter.Logs.
 type Chain struct {
 	first   lighter.Logs
@@ -114,6 +125,24 @@ func (c *Chain) Release(ctx context.Context) error {
 func (c *Chain) Drop() {
 	for _, h := range c.holders {
 		h.Drop()
+	}
+}
+
+// Pause implements Clocked for all stages.
+func (c *Chain) Pause() {
+	for _, h := range c.holders {
+		if k, ok := h.(Clocked); ok {
+			k.Pause()
+		}
+	}
+}
+
+// Resume implements Clocked for all stages.
+func (c *Chain) Resume() {
+	for _, h := range c.holders {
+		if k, ok := h.(Clocked); ok {
+			k.Resume()
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ type Feed struct {
 	lines   int               // number of lines that came, skipped ones too
 	gap     gap               // before the next line
 	anew    bool              // pos does not count: it is replaced at the next line
+	paused  bool              // Interrupted was called, and Reading not since
 	damaged bool              // if lines are missing before the next one, a damaged log is the reason
 }
 
@@ -77,6 +78,23 @@ func (f *Feed) End(ctx context.Context) error {
 		return h.Release(ctx)
 	}
 	return nil
+}
+
+// Interrupted tells that the log cannot be read for now, so that stages do not wait for lines by the clock.
+func (f *Feed) Interrupted() {
+	if k, ok := f.o.Logs.(stage.Clocked); ok && !f.paused {
+		f.paused = true
+		k.Pause()
+	}
+}
+
+// Reading tells that all lines that the log had when it was opened have come, and that the next ones come as
+// they are written. It may be called at any time then.
+func (f *Feed) Reading() {
+	if k, ok := f.o.Logs.(stage.Clocked); ok && f.paused {
+		f.paused = false
+		k.Resume()
+	}
 }
 
 // Start sets where a log begins that is seen for the first time.

@@ -75,6 +75,9 @@ func TestLighter(t *testing.T) {
 			{"understands", machineAlone, socketAlone, (*lab).understands},
 			{"alloy_file", machineAlone, socketAlone, (*lab).alloyFile},
 			{"printed_config", machineAlone, socketAlone, (*lab).printedConfig},
+			{"usage", everyEngine, socketAlone, (*lab).usage},
+			{"host", machineAlone, socketAlone, (*lab).hostAndBudget},
+			{"runtimes", machineAlone, socketAlone, (*lab).runtimesThrow},
 			{"bad_start", machineAlone, socketAlone, (*lab).badStart},
 			{"bad_targets", machineAlone, socketAlone, (*lab).badTargets},
 		} {

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,11 +74,30 @@ func (l *lab) understands(t *testing.T) {
 	selector := fmt.Sprintf(`{job!="kubelet", namespace="", container!="", job=~"integrations/docker", instance=~%q, container=~"und-app", environment=%q}`, a.host, a.environment)
 	eventually(t, time.Minute, func(ctx context.Context) error {
 		streams, err := l.loki.Query(ctx, selector, l.began.Add(-time.Hour))
-		if err == nil && len(streams) < 2 { // stdout and stderr
-			err = fmt.Errorf("%s finds %d streams", selector, len(streams))
+		if err != nil {
+			return err
 		}
-		return err
+		var found []string
+		for _, s := range streams {
+			found = append(found, s.Labels["stream"])
+		}
+		slices.Sort(found)
+		if want := []string{"events", "stderr", "stdout"}; !slices.Equal(found, want) {
+			return fmt.Errorf("%s finds the streams %v, want %v; Loki has taken %s", selector, found, want, a.streamsOf(app))
+		}
+		return nil
 	})
+}
+
+// streamsOf returns the label sets of a container that Loki has taken, each once.
+func (a *agent) streamsOf(g *generator) string {
+	all := map[string]bool{}
+	for _, e := range a.pushes.Entries() {
+		if labelled(e, "container", g.Name) {
+			all[e.Labels] = true
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(all)), " ")
 }
 
 // distinctTexts returns what was delivered of a stream of a container, each text once: after a kill the same

@@ -35,6 +35,14 @@ func (c *Container) SetHealth(status string) {
 	c.engine.emitLocked(c, "health_status: "+status)
 }
 
+// OutOfMemory has the kernel kill a process of the container that is not its first one: the Engine tells of
+// it, and the container goes on.
+func (c *Container) OutOfMemory() {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	c.engine.emitLocked(c, "oom")
+}
+
 // KillOOM ends the container as the kernel does when it is out of memory.
 func (c *Container) KillOOM() {
 	c.engine.mu.Lock()

@@ -46,6 +46,7 @@ func (a *Agent) Apply(p *config.Plan) error {
 	a.rewind(removed)
 	a.logFailure("an endpoint cannot be opened, and nothing is read for it", next.open(a))
 	a.graph.Store(next)
+	a.stages.configure(p)
 	for name, targets := range a.found {
 		if n, ok := next.nodes[name]; !ok || !isDiscovery(n) {
 			for _, t := range targets {

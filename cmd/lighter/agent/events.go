@@ -48,10 +48,12 @@ func (r eventsRunner) Run(ctx context.Context) error {
 // eventStream returns the stream of a container's events on a path, nil if its log is not shipped there;
 // known reports whether the container was found.
 func (a *Agent) eventStream(p path, id string) (_ *lighter.Stream, known bool) {
+	// A container is known only once the logs that are wanted of it are in the view. So whether it is known is
+	// asked first: else it might become known, and its log wanted, between the two questions.
+	_, known = a.containers.Container(id)
 	if f, ok := a.view.logs()[p.key(id)]; ok {
 		return stream(f.target.events, f.target.noEvents), true
 	}
-	_, known = a.containers.Container(id)
 	return nil, known
 }
 

@@ -50,8 +50,8 @@ type pageSource struct {
 	job      string
 	exporter string                    // the node, if the target is as one of an exporter of Alloy; else empty
 	withPort bool                      // instance has the port of the agent's own server
-	named    func(host string)         // is told what the host is called before the page is asked for; may be nil
-	run      func(ctx context.Context) // what makes the page; nil if nothing has to run
+	named    func(host string)         // adds the page, now that it is known what the host is called; nil if it is there
+	run      func(ctx context.Context) // what adds and makes the page; nil if nothing has to run
 }
 
 // exporterSource returns a page as the target that an exporter of Alloy gives: its instance is what the agent's
@@ -99,6 +99,7 @@ func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) erro
 	}
 	if s.named != nil {
 		s.named(instance)
+		defer s.a.own.Remove(s.page)
 	}
 	if s.withPort && s.a.o.Port != nil {
 		instance = fmt.Sprintf("%s:%d", instance, s.a.o.Port())

@@ -32,7 +32,7 @@ type stages struct {
 	processed *process.Shared
 }
 
-// newStages makes what the stages of a plan share, and of those that come after it.
+// newStages makes what the stages of a plan share with those of all plans that come after it.
 func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logger) stages {
 	s := stages{
 		redactor: redact.New(),
@@ -42,16 +42,21 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 
 		processed: process.NewShared(registry),
 	}
-	o := logmetrics.Options{Logger: logger}
+	s.counted = logmetrics.New(logmetrics.Options{Logger: logger})
+	s.configure(p)
+	return s
+}
+
+// configure takes what a plan says of all its stages together. Call it before the stages of the plan are made.
+func (s *stages) configure(p *config.Plan) {
 	for _, list := range config.All[config.Stages](p) {
 		for _, args := range list.List {
 			if c, ok := args.(config.LogMetrics); ok {
-				o.Limit, o.Lines = c.Series, true
+				s.counted.SetLimit(c.Series)
+				s.counted.SetLines(true)
 			}
 		}
 	}
-	s.counted = logmetrics.New(o)
-	return s
 }
 
 // forget deletes the counts of services whose logs are no longer wanted.

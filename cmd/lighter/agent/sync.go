@@ -129,7 +129,6 @@ func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
 // syncLocked evaluates the targets that there are now, and tells the managers what shall run.
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
-	a.containers.set(a.found)
 	e := evaluate(g.plan, a.found, a.match)
 	before, next := a.view.all(), wanted{map[string]followed{}, map[string]reading{}}
 	var tails, scrapes []collector.Job
@@ -155,8 +154,10 @@ func (a *Agent) syncLocked() {
 	for _, r := range next.readings {
 		tails = append(tails, a.readingJob(r))
 	}
-	for n := range config.All[config.ContainerMetrics](g.plan) {
-		g.part(n.Name).usage.want(e.inputs(n))
+	for n, c := range config.All[config.ContainerMetrics](g.plan) {
+		u := g.part(n.Name).usage
+		u.want(e.inputs(n))
+		u.follow(g.part(c.Engine))
 	}
 	for n, c := range config.All[scrape.Config](g.plan) {
 		targets := scrapeTargets(e.inputs(n))
@@ -169,6 +170,7 @@ func (a *Agent) syncLocked() {
 		}
 	}
 	a.view.set(next)
+	a.containers.set(a.found) // after the view: see eventStream
 	a.sayUnlabelled(before.logs, next.logs)
 	a.tailers.Sync(tails)
 	a.tailers.Each(wake)

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,10 +31,20 @@ type usage struct {
 	cadvisor  *config.CAdvisor
 	collector *containers.Collector
 	wanted    atomic.Pointer[[]containers.Container]
+	began     int64           // Unix nanoseconds; an earlier event is of before the count
+	counted   []lighter.Event // the newest ones that told of a container out of memory; only tell uses it
+
+	mu       sync.Mutex
+	followed *docker.Discoverer // that tells of events; nil if none does
+	unfollow func()
+	ended    bool // run has returned
 }
 
+// maxCounted is how many events are remembered, which is how many an Engine gives again.
+const maxCounted = 256
+
 func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
-	u := &usage{a: a, engine: c.Engine, page: page, cadvisor: c.CAdvisor}
+	u := &usage{a: a, engine: c.Engine, page: page, cadvisor: c.CAdvisor, began: time.Now().UnixNano()}
 	u.wanted.Store(&[]containers.Container{})
 	var cadvisor *containers.CAdvisor
 	if c.CAdvisor != nil {
@@ -51,7 +63,7 @@ func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
 	return u
 }
 
-// run measures until ctx ends. The Engine tells of containers that are out of memory.
+// run measures until ctx ends.
 func (u *usage) run(ctx context.Context) {
 	if u.cadvisor != nil {
 		u.a.own.AddText(u.page, u.collector)
@@ -59,16 +71,52 @@ func (u *usage) run(ctx context.Context) {
 		u.a.own.Add(u.page, u.collector)
 	}
 	defer u.a.own.Remove(u.page)
-	if p := u.a.graph.Load().part(u.engine); p != nil && p.discoverer != nil {
-		began := time.Now().UnixNano()
-		stop := p.discoverer.Follow(began, func(e lighter.Event) {
-			if e.Action == "oom" && e.Time >= began { // an earlier one, which the Engine gives again, is of before the count
-				u.collector.OutOfMemory(e.Container)
-			}
-		})
-		defer stop()
-	}
+	defer u.end()
 	u.collector.Run(ctx)
+}
+
+// follow has the discoverer of the node's Engine tell of containers that are out of memory. It does nothing if
+// that one tells already, so it is called whenever a plan may have another.
+func (u *usage) follow(p *part) {
+	var d *docker.Discoverer
+	if p != nil {
+		d = p.discoverer
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ended || d == u.followed {
+		return
+	}
+	u.stopLocked()
+	if u.followed = d; d != nil {
+		u.unfollow = d.Follow(u.began, u.tell)
+	}
+}
+
+// tell counts an event. A discoverer that replaces another is given events again that were counted.
+func (u *usage) tell(e lighter.Event) {
+	if e.Action != "oom" || e.Time < u.began || slices.Contains(u.counted, e) {
+		return
+	}
+	if len(u.counted) == maxCounted {
+		u.counted = slices.Delete(u.counted, 0, 1)
+	}
+	u.counted = append(u.counted, e)
+	u.collector.OutOfMemory(e.Container)
+}
+
+func (u *usage) stopLocked() {
+	if u.unfollow != nil {
+		u.unfollow()
+	}
+	u.followed, u.unfollow = nil, nil
+}
+
+func (u *usage) end() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stopLocked()
+	u.ended = true
 }
 
 // want says which containers are measured: those among targets, each once.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -63,6 +64,9 @@ func New(o Options) *Server {
 // is in use before it starts anything else. Port 0 means any free port.
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; another program, perhaps another lighter, listens there: end it, or take another port", err)
+	}
 	if err != nil {
 		return fmt.Errorf("listen on %s (%s): %w", addr, lighter.SettingListen, err)
 	}

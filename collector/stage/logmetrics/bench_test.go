@@ -2,10 +2,14 @@ package logmetrics_test
 
 import (
 	"fmt"
+	"log/slog"
+	"syscall"
 	"testing"
 
 	"lighter"
+	"lighter/collector/position"
 	"lighter/collector/stage"
+	"lighter/collector/stage/logmetrics"
 )
 
 const examples = `http_requests_total{path,status} = count(msg="http_request")
@@ -93,4 +97,62 @@ func appendTo(tb testing.TB, s lighter.Logs, b *lighter.Batch) {
 		tb.Fatal(err)
 	}
 	b.Done()
+}
+
+// The cost of an acknowledgement of 1 of 10 logs, all the way to the disk, by the number of series, of which
+// ten change with each batch.
+func BenchmarkAcknowledge(b *testing.B) {
+	for _, n := range []int{0, 50, 500} {
+		for _, kind := range []string{"count()", "histogram(ms)"} {
+			b.Run(fmt.Sprintf("series=%d/%s", n, kind), func(b *testing.B) {
+				dir := b.TempDir()
+				positions, err := position.Open(dir, slog.New(slog.DiscardHandler))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer positions.Close()
+				set := newSet(10 * 500)
+				var chains []*stage.Chain
+				var cursors []*position.Cursor
+				var lines []string
+				for i := range max(n, 10) {
+					lines = append(lines, fmt.Sprintf("path=/v1/path/number/%d ms=%v", i, float64(i)/100))
+				}
+				declared := "m{path} = " + kind
+				if n == 0 {
+					declared = ""
+				}
+				at := int64(0)
+				acknowledge := func(i int, lines []string) {
+					batch := batchOf(lines...)
+					at += 1e6
+					mark := cursors[i].Mark(at, position.Position{Time: at, Lines: 1}, position.Bookmark{})
+					batch.Origin = mark
+					batch.Begin(mark.Ack)
+					if err := chains[i].Append(b.Context(), batch); err != nil {
+						b.Fatal(err)
+					}
+					batch.Done()
+				}
+				for i := range 10 {
+					maker := set.Maker(logmetrics.Log{ID: fmt.Sprint(i), Declarations: parse(b, declared), Count: true, Acknowledged: func() []byte { return nil }})
+					chains = append(chains, stage.NewChain(nowhere{}, stage.Log{Service: "api", Container: fmt.Sprint(i)}, nil, maker))
+					cursors = append(cursors, positions.Cursor(fmt.Sprint("logs/loki/", i)))
+					acknowledge(i, lines)
+				}
+				var before, after syscall.Rusage
+				_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+				i := 0
+				b.ReportAllocs()
+				for b.Loop() {
+					acknowledge(i%10, lines[:10])
+					i++
+				}
+				_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+				cpu := (after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+				b.ReportMetric(float64(cpu)/float64(b.N), "cpu-ns/op")
+				b.ReportMetric(float64(len(positions.State("logs/loki/0"))), "bytes")
+			})
+		}
+	}
 }

@@ -27,7 +27,7 @@ func (s *Set) Collect(ch chan<- prometheus.Metric) {
 	p, refused := s.page()
 	add := func(m prometheus.Metric, err error) {
 		if err != nil {
-			s.o.Logger.Error("a metric counted from log lines cannot be shown", "err", err)
+			s.logger.Error("a metric counted from log lines cannot be shown", "err", err)
 			return
 		}
 		ch <- m
@@ -35,14 +35,14 @@ func (s *Set) Collect(ch chan<- prometheus.Metric) {
 	for name, n := range refused {
 		add(prometheus.NewConstMetric(refusedDesc(), prometheus.CounterValue, float64(n), name))
 	}
-	lines, bytes := linesDesc(), bytesDesc()
+	lines, bytes, byLevel := linesDesc(), bytesDesc(), s.lines.Load()
 	for _, c := range p.containers {
 		for i, n := range c.lines {
-			if n > 0 && s.o.Lines {
+			if n > 0 && byLevel {
 				add(prometheus.NewConstMetric(lines, prometheus.CounterValue, float64(n), c.service, c.container, level.Level(i).String()))
 			}
 		}
-		if s.o.Lines {
+		if byLevel {
 			add(prometheus.NewConstMetric(bytes, prometheus.CounterValue, float64(c.bytes), c.service, c.container))
 		}
 		for _, t := range c.tables {

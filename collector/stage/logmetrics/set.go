@@ -16,14 +16,16 @@ const StageName = "logmetrics"
 
 // Options are what all logs have in common.
 type Options struct {
-	Limit  int  // how many series a metric may have over all logs; lines that would need one more are not counted
-	Lines  bool // count entries by level, and bytes, and say the level where Loki would be wrong about it
+	Limit  int  // of New; SetLimit changes it
+	Lines  bool // of New; SetLines changes it
 	Logger *slog.Logger
 }
 
 // Set is the metrics of all logs. It is a prometheus.Collector, and safe for concurrent use.
 type Set struct {
-	o Options
+	logger *slog.Logger
+	limit  atomic.Int64
+	lines  atomic.Bool
 
 	mu       sync.Mutex // taken before that of a log
 	logs     map[string]*log
@@ -37,7 +39,7 @@ type Set struct {
 type family struct {
 	logs    int // that have it; guarded by Set.mu
 	series  atomic.Int64
-	refused atomic.Uint64 // lines that were not counted because of Options.Limit
+	refused atomic.Uint64 // lines that were not counted because of Set.limit
 }
 
 // ending is what a log has counted that has ended.
@@ -51,8 +53,19 @@ const maxEnded = 256
 
 // New returns a Set without logs.
 func New(o Options) *Set {
-	return &Set{o: o, logs: map[string]*log{}, families: map[string]*family{}, ended: map[string][]ending{}}
+	s := &Set{logger: o.Logger, logs: map[string]*log{}, families: map[string]*family{}, ended: map[string][]ending{}}
+	s.SetLimit(o.Limit)
+	s.SetLines(o.Lines)
+	return s
 }
+
+// SetLimit says how many series a metric may have over all logs. Lines that would need one more are not
+// counted. Of a metric that has more already, those go on.
+func (s *Set) SetLimit(series int) { s.limit.Store(int64(series)) }
+
+// SetLines says whether entries are counted by level, and their bytes, and whether the level of an entry is
+// said where Loki would be wrong about it. It holds for the stages that are made from then on.
+func (s *Set) SetLines(on bool) { s.lines.Store(on) }
 
 // Log is what a stage is made for.
 type Log struct {
@@ -72,8 +85,8 @@ type Log struct {
 func (s *Set) Maker(l Log) stage.Maker {
 	p := compile(l.Declarations)
 	return stage.Maker{Name: StageName, New: func(of stage.Log, next lighter.Logs) lighter.Logs {
-		levels := newLeveller(s.o.Lines, next)
-		if !l.Count || !s.o.Lines && len(p.rules) == 0 {
+		levels := newLeveller(s.lines.Load(), next)
+		if !l.Count || !levels.on && len(p.rules) == 0 {
 			return levels
 		}
 		return s.begin(l, p, of, levels)
@@ -126,7 +139,7 @@ func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter 
 	own.number = s.made
 	own.service, own.container = strings.ToValidUTF8(of.Service, "?"), strings.ToValidUTF8(of.Container, "?")
 	own.program, own.acknowledged = p, l.Acknowledged
-	c := &counter{leveller: levels, limit: int64(s.o.Limit), log: own, matcher: newMatcher(p)}
+	c := &counter{leveller: levels, limit: &s.limit, log: own, matcher: newMatcher(p)}
 	for _, m := range p.metrics {
 		f := s.families[m.name]
 		if f == nil {
@@ -141,7 +154,7 @@ func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter 
 	if c.counts, ok = decode(of.State, p.metrics); !ok {
 		c.counts = newCounts(p.metrics)
 		if of.State != nil {
-			s.o.Logger.Warn("what was counted from a log is damaged or was written by another version: counting begins anew", "container", own.container)
+			s.logger.Warn("what was counted from a log is damaged or was written by another version: counting begins anew", "container", own.container)
 		}
 	}
 	own.mu.Lock()
@@ -176,7 +189,7 @@ func (s *Set) warn(l *log, m *metric) {
 	for _, o := range s.logs {
 		for _, other := range o.program.metrics {
 			if o != l && other.name == m.name && other.signature != m.signature {
-				s.o.Logger.Warn("two containers declare a metric of this name with different types, labels or buckets: only one of them is shown",
+				s.logger.Warn("two containers declare a metric of this name with different types, labels or buckets: only one of them is shown",
 					"metric", m.name, "container", l.container, "other", o.container)
 				return
 			}

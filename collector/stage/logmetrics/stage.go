@@ -2,6 +2,7 @@ package logmetrics
 
 import (
 	"context"
+	"sync/atomic"
 
 	"lighter"
 	"lighter/collector/stage/level"
@@ -10,7 +11,7 @@ import (
 // counter is the stage of a log that is counted.
 type counter struct {
 	*leveller
-	limit    int64
+	limit    *atomic.Int64 // the Set's
 	log      *log
 	counts   *counts   // of this chain; guarded by log.mu
 	families []*family // of the metrics of the program, in their order
@@ -75,7 +76,7 @@ func (c *counter) countLine(line []byte) {
 		s := t.byKey[string(key)]
 		if s == nil {
 			f := c.families[r.metric]
-			if f.series.Add(1) > c.limit {
+			if f.series.Add(1) > c.limit.Load() {
 				f.series.Add(-1)
 				f.refused.Add(1)
 				continue

@@ -101,9 +101,36 @@ func (j *joiner) expire() {
 		return
 	}
 	now := time.Now()
+	if from := j.earliest(now); from.After(now) {
+		for i := range j.groups {
+			if g := &j.groups[i]; g.due.Before(from) {
+				g.due = from
+			}
+		}
+		j.wind()
+		return
+	}
 	if j.handOn(j.dropped, func(g *group) bool { return !g.due.After(now) }) == nil && j.opened > 0 {
 		j.wind()
 	}
+}
+
+// earliest returns when a group may be closed by the clock at the earliest: only when the reader has read for
+// as long as a line may take.
+func (j *joiner) earliest(now time.Time) time.Time {
+	if began := j.reading.Load(); began != nil {
+		now = *began
+	}
+	return now.Add(2 * j.Wait)
+}
+
+// Pause implements stage.Clocked. It does not block, though there may be no room.
+func (j *joiner) Pause() { j.reading.Store(nil) }
+
+// Resume implements stage.Clocked. It does not block either.
+func (j *joiner) Resume() {
+	now := time.Now()
+	j.reading.Store(&now)
 }
 
 // Release implements stage.Holder.

@@ -84,6 +84,44 @@ func TestClockOfTwoStreams(t *testing.T) {
 	})
 }
 
+// While the reader does not read, the clock stands, and it begins anew when the reader reads again.
+func TestClockStandsWhileNothingIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := &sink{}
+		s, h := newStage(multiline.Config{}, end)
+		clock := h.(stage.Clocked)
+		first := appendLines(t, s, lines(1, 0, "panic: boom"))
+		time.Sleep(multiline.DefaultWait)
+		clock.Pause()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		check(t, "while nothing is read", end.all(), nil)
+		clock.Resume()
+		time.Sleep(2*multiline.DefaultWait - 1)
+		synctest.Wait()
+		check(t, "before the time", end.all(), nil)
+		appendLines(t, s, lines(1, 1, "\tpanic: again"))
+		time.Sleep(2*multiline.DefaultWait - 1)
+		synctest.Wait()
+		check(t, "before the time of the next line", end.all(), nil)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		check(t, "after the time", end.all(), []line{{0, 1, "panic: boom\n\tpanic: again"}})
+		if !first() {
+			t.Error("not acknowledged though all is handed on")
+		}
+
+		appendLines(t, s, lines(1, time.Hour, "panic: the log ends"))
+		clock.Pause()
+		time.Sleep(time.Hour)
+		if err := h.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		check(t, "at the end", end.all()[1:], lines(1, time.Hour, "panic: the log ends"))
+		h.Drop()
+	})
+}
+
 // blocked is a sink that has no room until open is closed.
 type blocked struct {
 	sink

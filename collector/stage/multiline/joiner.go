@@ -3,6 +3,7 @@ package multiline
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"lighter"
@@ -29,8 +30,9 @@ type joiner struct {
 
 	out output
 
-	timer   *time.Timer     // calls expire; nil until it is needed
-	dropped context.Context // ends with Drop
+	timer   *time.Timer               // calls expire; nil until it is needed
+	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not
+	dropped context.Context           // ends with Drop
 	drop    context.CancelFunc
 }
 
@@ -45,6 +47,7 @@ const (
 func newJoiner(c Config, m *Metrics, log stage.Log, next lighter.Logs) *joiner {
 	j := &joiner{Config: c, metrics: m, log: log, next: next, turn: make(chan struct{}, 1)}
 	j.dropped, j.drop = context.WithCancel(context.Background())
+	j.Resume()
 	return j
 }
 

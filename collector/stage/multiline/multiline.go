@@ -34,7 +34,7 @@ type Config struct {
 	MaxLines int
 	MaxBytes int
 	// Wait is how much later than the line before it, by their timestamps, a line of an entry may be; 0
-	// is 500ms. An entry is also handed on when no line has come for twice as long.
+	// is 500ms. An entry is also handed on when no line has come for twice as long, in which the log was read.
 	Wait time.Duration
 }
 
@@ -59,7 +59,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	})}
 }
 
-// Maker returns what makes the stage for a log. The stages are stage.Holders.
+// Maker returns what makes the stage for a log. The stages are stage.Holders, and stage.Clocked.
 func Maker(c Config, m *Metrics) stage.Maker {
 	if c.MaxLines <= 0 {
 		c.MaxLines = DefaultMaxLines

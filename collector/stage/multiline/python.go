@@ -36,6 +36,8 @@ func (p phase) python(line []byte) (phase, verdict) {
 			return pyGap, mayJoin
 		case line[0] == '\t', hasAny(line, "[SQL: ", "[parameters: ", "(Background on this error at: "):
 			return pyDone, joins
+		case isMessage(line): // of an error that is the cause of another one
+			return pyDone, mayJoin
 		}
 	case pyGap:
 		switch {

@@ -183,7 +183,7 @@ func beginByStart(line []byte) phase {
 		}
 	case '0', '1', '2':
 		switch {
-		case len(line) > 20 && line[4] == '/' && hasPrefix(line[20:], "http: panic serving "):
+		case len(line) > 20 && line[4] == '/' && hasAny(line[20:], "panic: ", "http: panic serving "):
 			return goHead
 		case len(line) > 13 && line[2] == ':' && hasPrefix(line[12:], " [error] ** ("):
 			return exTitle

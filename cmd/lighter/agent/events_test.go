@@ -1,0 +1,49 @@
+package agent_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/config"
+)
+
+// The Engine tells of a container that is started before discovery has described it. No such event is lost,
+// whenever in between its container is looked for.
+func TestEventsOfNewContainers(t *testing.T) {
+	h, b := newHost(t), newBackend(t)
+	nodes := logs("logs", "logs", "loki")
+	source := nodes[1].Args.(config.LogSource)
+	source.Events = true
+	nodes[1].Args = source
+	const before, after = 100, 100
+	for i := range before { // so that there is something to be evaluated
+		h.container(fmt.Sprint("old-", i))
+	}
+	a, stop := h.start(h.plan(nodes, []config.Node{lokiNode("loki", b)}))
+	defer stop()
+	await(t, "the containers are found", func() bool { return len(a.Status().Containers) == before })
+	for i := range after {
+		h.container(fmt.Sprint("new-", i))
+		time.Sleep(10 * time.Millisecond)
+	}
+	told := func() (n int) {
+		for _, s := range b.Streams(labels.MustNewMatcher(labels.MatchRegexp, "container", "new-.*")) {
+			for _, e := range s.Entries {
+				if strings.HasPrefix(e.Line, "event=start") {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for deadline := time.Now().Add(20 * time.Second); told() < after && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := told(); n != after {
+		t.Errorf("%d starts of containers arrived, want %d", n, after)
+	}
+}
