@@ -90,6 +90,9 @@ const LabelLogStream = "__meta_docker_container_log_stream"
 // lighter's, Prometheus's Docker discovery has no such label.
 const LabelDockerHost = "__meta_docker_host_name"
 
+// LabelTenant is the label of a stream that names the tenant whose it is. It is not sent as a label.
+const LabelTenant = "__tenant_id__"
+
 // Event is something that happened to a container, as the Engine tells.
 type Event struct {
 	Time      int64  // Unix nanoseconds, on the Engine's clock

@@ -13,7 +13,7 @@ import (
 // label set and source, made once and shared by all its batches, so that what is
 // derived from the labels is derived once and not for each line.
 type Stream struct {
-	Labels labels.Labels // without __ labels; not changed
+	Labels labels.Labels // of those that begin with __, LabelTenant alone counts; not changed
 
 	rendered atomic.Pointer[rendered]
 }

@@ -72,7 +72,9 @@ type Static struct {
 }
 
 // Self is the agent itself as a target, which is scraped without a socket.
-type Self struct{}
+type Self struct {
+	Job string // the target's job label; empty is "lighter", with the server's port in the label instance
+}
 
 // Relabel turns targets by its rules.
 type Relabel struct {

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"lighter/collector/host"
+)
 
 // Stages is a list of what the entries of a log pass through, in their order. Each is a Multiline, a Drop,
 // a Redact, a Fields, a LogMetrics, a RelabelStreams or a process.Arguments. A stage that has nothing to do for a log is left out of its chain.
@@ -49,11 +53,23 @@ type ContainerMetrics struct {
 	Engine   string        // name of the node whose Engine is asked
 	Interval time.Duration // between two looks at a container
 	DataRoot string        // where the Engine's data directory may be mounted, with the logs in it
+
+	CAdvisor *CAdvisor // what the page has instead as prometheus.exporter.cadvisor; nil is a page of our own
+}
+
+// CAdvisor is a page of containers that has cAdvisor's labels and no others, and job integrations/cadvisor.
+type CAdvisor struct {
+	ContainerLabels bool     // the labels of a container are labels of its series, as container_label_…
+	LabelAllowlist  []string // of those that are; empty and without ContainerLabels it is none
+	Enabled         []string // kinds of metrics, as cAdvisor names them; empty is all but Disabled
+	Disabled        []string
 }
 
 // HostMetrics is what the host uses, likewise.
 type HostMetrics struct {
-	Root string // where the host's root is mounted
+	Root string // where the host's root is mounted; is not used with Unix
+
+	Unix *host.Exporter // what the page has instead as prometheus.exporter.unix, with job integrations/unix; nil is a choice of our own
 }
 
 // LogMetricsPage is what the stages of all logs have counted, likewise.

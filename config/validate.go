@@ -10,6 +10,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"lighter/collector/containers"
 	"lighter/collector/journal"
 	"lighter/collector/scrape"
 	"lighter/collector/stage/drop"
@@ -230,8 +231,17 @@ func (v *validation) arguments(n Node) {
 		if args.Interval <= 0 {
 			v.wrong(n, "interval", "want more than 0")
 		}
+		if c := args.CAdvisor; c != nil {
+			if err := (&containers.CAdvisor{Enabled: c.Enabled, Disabled: c.Disabled}).Check(); err != nil {
+				v.wrong(n, "arguments", "%w", err)
+			}
+		}
 	case HostMetrics:
-		if args.Root == "" {
+		if args.Unix != nil {
+			if err := args.Unix.Check(); err != nil {
+				v.wrong(n, "arguments", "%w", err)
+			}
+		} else if args.Root == "" {
 			v.wrong(n, "root", "want the directory where the host's root is mounted")
 		}
 	case loki.Config:
@@ -247,6 +257,9 @@ func (v *validation) arguments(n Node) {
 			v.wrong(n, "interval", "want more than 0")
 		case args.Timeout <= 0 || args.Timeout > args.Interval:
 			v.wrong(n, "timeout", "want more than 0 and at most the interval, which is %s", args.Interval)
+		}
+		if err := args.Check(); err != nil {
+			v.wrong(n, "arguments", "%w", err)
 		}
 		v.http(n, args.HTTP)
 	}

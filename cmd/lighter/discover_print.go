@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -52,6 +53,10 @@ func printTargets(w io.Writer, targets []agent.PreviewTarget) {
 			fmt.Fprintf(w, "  metrics  skipped: %s\n", t.Error)
 			continue
 		}
-		fmt.Fprintf(w, "  metrics  %s every %s  %s\n", t.URL, t.Interval, labels.FromMap(t.Labels))
+		to := ""
+		if len(t.Endpoints) > 0 {
+			to = "  to " + strings.Join(t.Endpoints, ", ")
+		}
+		fmt.Fprintf(w, "  metrics  %s every %s  %s%s\n", t.URL, t.Interval, labels.FromMap(t.Labels), to)
 	}
 }

@@ -16,7 +16,10 @@ func (h host) readV2(id string, own map[string]string) *stats {
 	}
 	cpu := readKeys(filepath.Join(dir, "cpu.stat"))
 	s := &stats{
+		cgroup:           strings.TrimPrefix(dir, filepath.Clean(h.cgroup)),
 		cpu:              scaled(get(cpu, "usage_usec"), 1e6),
+		cpuUser:          scaled(get(cpu, "user_usec"), 1e6),
+		cpuSystem:        scaled(get(cpu, "system_usec"), 1e6),
 		periods:          get(cpu, "nr_periods"),
 		throttledPeriods: get(cpu, "nr_throttled"),
 		throttled:        scaled(get(cpu, "throttled_usec"), 1e6),
@@ -57,6 +60,9 @@ func (h host) readV2(id string, own map[string]string) *stats {
 	return s
 }
 
+// ticks are the units of a second in which the kernel tells programs of CPU times.
+const ticks = 100
+
 // readV1 reads the cgroups of a container from the file systems of cgroup v1, one for each controller
 // or pair of controllers. It returns nil if the cgroup of the memory controller or of the CPU's is not
 // there.
@@ -73,7 +79,9 @@ func (h host) readV1(id string, own map[string]string) *stats {
 	if accounting == "" || memory == "" {
 		return nil
 	}
-	s := &stats{}
+	s := &stats{cgroup: strings.TrimPrefix(memory, filepath.Join(h.cgroup, "memory"))}
+	times := readKeys(filepath.Join(accounting, "cpuacct.stat"))
+	s.cpuUser, s.cpuSystem = scaled(get(times, "user"), ticks), scaled(get(times, "system"), ticks)
 	if n, ok := readCount(filepath.Join(accounting, "cpuacct.usage")); ok {
 		s.cpu = nanos(n)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
 )
@@ -57,6 +58,7 @@ type Container struct {
 	*lighter.Container
 	Service string
 	Project string
+	Further labels.Labels // of its series, with Options.CAdvisor alone, in place of Service and Project
 }
 
 // Options are what a Collector needs. Engine, Wanted and Logger are required.
@@ -82,6 +84,8 @@ type Options struct {
 	ProcRoot string
 	// DataRoot is where the Engine's data directory is mounted. If empty, the size of logs is not known.
 	DataRoot string
+	// CAdvisor is what the page is set to that has what cAdvisor's has and no more; nil is a page of our own.
+	CAdvisor *CAdvisor
 }
 
 // Collector measures containers while it runs, and is a prometheus.Gatherer of the page. Its methods

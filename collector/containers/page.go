@@ -17,9 +17,12 @@ func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
 	now := time.Now()
 	views, machine := c.views(now)
 	families := make([]*dto.MetricFamily, 0, len(metrics)+2)
-	p := newPage(views)
-	for i := range metrics {
-		if f := p.family(&metrics[i]); f != nil {
+	p, shown := newPage(views), metrics[:]
+	if c.CAdvisor != nil {
+		p, shown = c.CAdvisor.page(views), c.CAdvisor.metrics()
+	}
+	for i := range shown {
+		if f := p.family(&shown[i]); f != nil {
 			families = append(families, f)
 		}
 	}

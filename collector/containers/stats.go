@@ -25,7 +25,11 @@ func (a value) or(b value) value {
 
 // stats is a sample of what a container uses.
 type stats struct {
+	cgroup string // its path below the root of cgroups; empty if the Engine was asked
+
 	cpu              value // seconds
+	cpuUser          value // of that, outside of the kernel
+	cpuSystem        value // of that, in the kernel
 	periods          value // of the CPU quota
 	throttledPeriods value
 	throttled        value // seconds
@@ -97,6 +101,7 @@ func fromEngine(r container.StatsResponse) *stats {
 	cpu, memory := r.CPUStats, r.MemoryStats
 	if cpu.CPUUsage.TotalUsage > 0 {
 		s.cpu = nanos(cpu.CPUUsage.TotalUsage)
+		s.cpuUser, s.cpuSystem = nanos(cpu.CPUUsage.UsageInUsermode), nanos(cpu.CPUUsage.UsageInKernelmode)
 	}
 	s.periods, s.throttledPeriods = count(cpu.ThrottlingData.Periods), count(cpu.ThrottlingData.ThrottledPeriods)
 	s.throttled = nanos(cpu.ThrottlingData.ThrottledTime)

@@ -24,7 +24,7 @@ func TestASourceThatHangs(t *testing.T) {
 		}
 		hung := make(chan struct{})
 		var runs atomic.Int32
-		h := newHost(Options{Root: "/", Logger: quiet()}, []*source{
+		h := newHost(Options{Root: "/", Logger: quiet()}, flagsOf(Options{Root: "/"}), []*source{
 			{name: "good", updater: updating(func(ch chan<- prometheus.Metric) error {
 				ch <- gauge("node_load1")
 				return nil

@@ -1,7 +1,8 @@
 // Package host makes a page of the host's metrics: CPU, memory, load, filesystems, disks, network and
 // pressure, under the names that node_exporter gives them.
 //
-// Most of it is node_exporter's own code. Of what that code finds, a Host passes on what node_exporter's
+// Most of it is node_exporter's own code. With an Exporter the page has all that node_exporter's collectors
+// find, as node_exporter itself has it. Without one, of what that code finds, a Host passes on what node_exporter's
 // published alerts and dashboards ask for: 119 series on a plain host of four CPUs with two disks, two
 // interfaces and three filesystems, and eight more for each further CPU. What Docker makes for
 // its containers is left out: their mounts and volumes, and their ends of the network.
@@ -39,6 +40,10 @@ type Options struct {
 	// it: /host/proc and /host/sys for "/host". On the host itself it is "/".
 	Root string
 
+	// Exporter is what an exporter of all metrics is set to; nil is a choice of ours. Root and Nodename are not
+	// used with it.
+	Exporter *Exporter
+
 	// Nodename is what node_uname_info says of the host's name. In a container the kernel says the
 	// container's, which is what "" leaves there.
 	Nodename string
@@ -50,6 +55,7 @@ type Options struct {
 // nothing to close.
 type Host struct {
 	o       Options
+	flags   *flags
 	sources []*source
 
 	mu      sync.Mutex
@@ -71,25 +77,32 @@ type updater interface {
 // New returns a Host. The error says that there is no /proc or /sys of a host below the root.
 //
 // The settings of node_exporter's code belong to the process. A Host sets them before it gathers, if it
-// has another root than the Host that gathered last. That has to wait for what still reads
-// the other root: if a filesystem there hangs, New and Gather give up after five seconds.
+// is not the Host that gathered last. That has to wait for what still reads for
+// the other: if a filesystem there hangs, New and Gather give up after five seconds.
 func New(o Options) (*Host, error) {
 	o.Root = filepath.Clean(o.Root)
+	if o.Exporter != nil {
+		if err := o.Exporter.Check(); err != nil {
+			return nil, err
+		}
+		o.Root = o.Exporter.RootPath
+	}
+	f := flagsOf(o)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := acquire(ctx, o.Root, 1); err != nil {
+	if err := acquire(ctx, f, 1); err != nil {
 		return nil, err
 	}
 	defer release(1)
-	sources, err := sourcesOf(o.Root)
+	sources, err := sourcesOf(o)
 	if err != nil {
 		return nil, err
 	}
-	return newHost(o, sources), nil
+	return newHost(o, f, sources), nil
 }
 
-func newHost(o Options, sources []*source) *Host {
-	return &Host{o: o, sources: sources, failing: map[string]string{}}
+func newHost(o Options, f *flags, sources []*source) *Host {
+	return &Host{o: o, flags: f, sources: sources, failing: map[string]string{}}
 }
 
 // Gather reads the metrics, which takes milliseconds. After five seconds it returns without those of a
@@ -117,7 +130,7 @@ type result struct {
 func (h *Host) read() (metrics, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := acquire(ctx, h.o.Root, len(h.sources)); err != nil {
+	if err := acquire(ctx, h.flags, len(h.sources)); err != nil {
 		return nil, err
 	}
 	results := make(chan result, len(h.sources))
@@ -208,6 +221,9 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 
 // choose returns the families that are passed on, without the series that are not.
 func (h *Host) choose(families []*dto.MetricFamily) []*dto.MetricFamily {
+	if h.o.Exporter != nil {
+		return families
+	}
 	families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return !wanted(f.GetName()) })
 	mounts := mountsOf(families)
 	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {

@@ -262,18 +262,18 @@ func TestAnotherRoot(t *testing.T) {
 func TestARootThatHangs(t *testing.T) {
 	root := plainHost(t)
 	h := newOf(t, root)
-	if err := acquire(t.Context(), root, 1); err != nil { // as a source that hangs has it
+	if err := acquire(t.Context(), flagsOf(Options{Root: root}), 1); err != nil { // as a source that hangs has it
 		t.Fatal(err)
 	}
 	gather(t, h)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := acquire(ctx, "/another", 1); err == nil || !strings.Contains(err.Error(), "hangs") {
+	if err := acquire(ctx, flagsOf(Options{Root: "/another"}), 1); err == nil || !strings.Contains(err.Error(), "hangs") {
 		t.Errorf("err = %v", err)
 	}
 	gather(t, h)
 	release(1)
-	if err := acquire(t.Context(), "/another", 1); err != nil {
+	if err := acquire(t.Context(), flagsOf(Options{Root: "/another"}), 1); err != nil {
 		t.Error(err)
 	}
 	release(1)

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/node_exporter/collector"
 	"golang.org/x/sync/semaphore"
@@ -20,9 +19,13 @@ import (
 // and some whenever they run. The variables are the values of command-line flags, which are set here
 // one by one: no command line is parsed. This lock keeps them still while a collector runs, by one unit
 // of it; whoever changes them has it whole. A collector that hangs keeps its unit.
+//
+// Hosts that are set to different things, such as two roots, gather by turns for that reason. A timeout of
+// filesystems may still be read a moment after the collector has returned, and it is written only when it
+// differs.
 var (
-	settings     = semaphore.NewWeighted(whole)
-	settingsRoot string // the root that they are set to, "" before the first; guarded by settings
+	settings        = semaphore.NewWeighted(whole)
+	settingsCurrent string // what they are set to (flags.text), "" before the first; guarded by settings
 )
 
 const whole = 1 << 20
@@ -40,7 +43,7 @@ const (
 // The disks are told of, not their partitions, nor the volumes that LVM and dm-crypt make of them.
 const leftOutDisks = `^((z?ram|loop|fd|sr|nbd|dm-)\d+|(h|s|v|xv)d[a-z]+\d+|nvme\d+n\d+p\d+|mmcblk\d+(p|boot|rpmb)\d*)$`
 
-// fixed are the settings that do not depend on the root.
+// fixed are the settings of a choice of ours that do not depend on the root.
 var fixed = [][2]string{
 	{"collector.cpu.guest", "false"},
 	{"collector.diskstats.device-exclude", leftOutDisks},
@@ -51,57 +54,37 @@ var fixed = [][2]string{
 	{"collector.vmstat.fields", "^(oom_kill|pgfault|pgmajfault|pgpgin|pgpgout|pswpin|pswpout)$"},
 }
 
-// acquire takes n units of the settings, set to this root. It blocks while a collector runs that has
-// another root, or until ctx ends.
-func acquire(ctx context.Context, root string, n int) error {
+// acquire takes n units of the settings, set to f. It blocks while a collector runs that has
+// other settings, or until ctx ends.
+func acquire(ctx context.Context, f *flags, n int) error {
 	err := settings.Acquire(ctx, int64(n))
 	if err == nil {
-		if settingsRoot == root {
+		if settingsCurrent == f.text {
 			return nil
 		}
 		release(n)
 		err = settings.Acquire(ctx, whole)
 	}
 	if err != nil {
-		return fmt.Errorf("the host at %s has to wait for another root, where a filesystem hangs: %w", root, err)
+		return fmt.Errorf("the host at %s has to wait for another root or exporter, where a filesystem hangs: %w", f.root, err)
 	}
-	if err := configure(root); err != nil {
+	if err := f.set(); err != nil {
 		release(whole)
 		return err
 	}
+	settingsCurrent = f.text
 	release(whole - n)
 	return nil
 }
 
 func release(n int) { settings.Release(int64(n)) }
 
-// configure changes the settings. The fixed ones are set once, because node_exporter may read a timeout
-// a moment after the collector has returned.
-func configure(root string) error {
-	values := [][2]string{
-		{"path.procfs", filepath.Join(root, "proc")},
-		{"path.sysfs", filepath.Join(root, "sys")},
-		{"path.rootfs", root},
-		{"path.udev.data", ""}, // nothing that is passed on is from there
+// sourcesOf makes the sources of a Host, to whose settings the settings are set.
+func sourcesOf(o Options) ([]*source, error) {
+	if o.Exporter != nil {
+		return exporterSources(o)
 	}
-	if settingsRoot == "" {
-		values = append(values, fixed...)
-	}
-	for _, v := range values {
-		flag := kingpin.CommandLine.GetFlag(v[0])
-		if flag == nil {
-			return fmt.Errorf("node_exporter has no setting %s any more", v[0])
-		}
-		if err := flag.Model().Value.Set(v[1]); err != nil {
-			return fmt.Errorf("set %s of node_exporter: %w", v[0], err)
-		}
-	}
-	settingsRoot = root
-	return nil
-}
-
-// sourcesOf makes the sources of a root, to which the settings are set.
-func sourcesOf(root string) ([]*source, error) {
+	root := o.Root
 	for _, dir := range []string{"proc", "sys"} {
 		if _, err := os.Stat(filepath.Join(root, dir)); err != nil {
 			return nil, fmt.Errorf("the host's root is not at %s: %w", root, err)

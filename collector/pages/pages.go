@@ -28,8 +28,14 @@ func New() *Pages { return &Pages{byName: map[string]http.Handler{}} }
 
 // Add adds the page of a gatherer, or replaces the one of that name. The gatherer must be safe for
 // concurrent use.
-func (p *Pages) Add(name string, g prometheus.Gatherer) {
-	handler := promhttp.HandlerFor(g, promhttp.HandlerOpts{EnableOpenMetrics: true, DisableCompression: true})
+func (p *Pages) Add(name string, g prometheus.Gatherer) { p.add(name, g, true) }
+
+// AddText is Add for a page that is not served as OpenMetrics: there names of counters that do not end with
+// _total get that.
+func (p *Pages) AddText(name string, g prometheus.Gatherer) { p.add(name, g, false) }
+
+func (p *Pages) add(name string, g prometheus.Gatherer, openMetrics bool) {
+	handler := promhttp.HandlerFor(g, promhttp.HandlerOpts{EnableOpenMetrics: openMetrics, DisableCompression: true})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.byName[name] = handler

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"lighter"
+	"lighter/collector/scrape/memo"
 )
 
 // blockSamples is where a block is cut: what one remote-write request carries at most by
@@ -46,11 +47,17 @@ func (b *blocks) addOrdinary(encoded [][]byte, v float64) {
 	}
 }
 
-// addPoint likewise appends what is in point.
-func (b *blocks) addPoint(encoded [][]byte, hasStart bool) {
+// addPoint likewise appends what is in point, which is of a kind and of which the first bare bytes are without
+// exemplars.
+func (b *blocks) addPoint(encoded [][]byte, kind memo.Kind, bare int, hasStart bool) {
 	for i, labels := range encoded {
-		if len(labels) > 0 {
-			b.sinks[i].add(labels, b.point, hasStart)
+		w := &b.sinks[i]
+		switch {
+		case len(labels) == 0 || kind != memo.Float && w.noHistograms:
+		case w.noExemplars:
+			w.add(labels, b.point[:bare], hasStart)
+		default:
+			w.add(labels, b.point, hasStart)
 		}
 	}
 }
@@ -58,12 +65,13 @@ func (b *blocks) addPoint(encoded [][]byte, hasStart bool) {
 // blockWriter gathers the samples of one scrape for one sink, encoded. Its memory is used
 // again by the next scrape.
 type blockWriter struct {
-	packer Packer          // of the sink; nil: blocks stay as they are encoded
-	packed []byte          // scratch memory of the packer, who asks for more than it fills
-	buf    []byte          // of the block that is open
-	open   lighter.Block   // that block, without Body and Time
-	blocks []lighter.Block // that are complete, each in memory of its own, without Time
-	spare  [][]byte        // memory of blocks that are delivered
+	packer                    Packer          // of the sink; nil: blocks stay as they are encoded
+	noExemplars, noHistograms bool            // the sink does not take them
+	packed                    []byte          // scratch memory of the packer, who asks for more than it fills
+	buf                       []byte          // of the block that is open
+	open                      lighter.Block   // that block, without Body and Time
+	blocks                    []lighter.Block // that are complete, each in memory of its own, without Time
+	spare                     [][]byte        // memory of blocks that are delivered
 }
 
 // add appends a prompb TimeSeries as a field of a WriteRequest. labels are the series'

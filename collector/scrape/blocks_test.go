@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/prompb"
+
+	"lighter/collector/scrape/memo"
 )
 
 // FuzzEncode holds the encoder to the library's. They differ in -0 alone, which the
@@ -32,7 +34,7 @@ func FuzzEncode(f *testing.F) {
 		got := body(func(out *blocks, encoded [][]byte) { out.addOrdinary(encoded, v) })
 		if other := body(func(out *blocks, encoded [][]byte) {
 			out.point = appendSample(nil, v, at, 0)
-			out.addPoint(encoded, false)
+			out.addPoint(encoded, memo.Float, len(out.point), false)
 		}); !bytes.Equal(got, other) {
 			t.Errorf("the two ways to encode differ (-ordinary +point):\n%s", cmp.Diff(got, other))
 		}

@@ -216,7 +216,13 @@ func (w *work) prepare(sinks []Sink) {
 	w.out.sinks = w.out.sinks[:len(sinks)]
 	w.out.reset()
 	for i, sink := range sinks {
-		w.out.sinks[i].packer, _ = sink.(Packer)
+		own := &w.out.sinks[i]
+		own.packer, _ = sink.(Packer)
+		own.noExemplars, own.noHistograms = false, false
+		if chooser, ok := sink.(Chooser); ok {
+			exemplars, histograms := chooser.Takes()
+			own.noExemplars, own.noHistograms = !exemplars, !histograms
+		}
 	}
 }
 

@@ -16,23 +16,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// accept offers what textparse reads, the richer format first, with names escaped to
-// those that every backend takes, and anything else last: it is tried as text. Native
-// histograms are in protobuf alone.
-const (
-	accept = "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6," +
-		"application/openmetrics-text;version=0.0.1;q=0.5," +
-		"text/plain;version=1.0.0;escaping=underscores;q=0.4," +
-		"text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-	acceptNative = protobuf + ";proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6," +
-		"application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5," +
-		"application/openmetrics-text;version=0.0.1;q=0.4," +
-		"text/plain;version=1.0.0;escaping=underscores;q=0.3," +
-		"text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
-
-	protobuf = "application/vnd.google.protobuf"
-)
-
 // Results of a scrape, as lighter_scrapes_total counts them.
 const (
 	resultOK          = "ok"
@@ -42,6 +25,8 @@ const (
 	resultTooLarge    = "too_large"    // over the body limit
 	resultNoRoom      = "no_room"      // other pages needed the memory that all share
 	resultSampleLimit = "sample_limit" // over that
+	resultLabelLimit  = "label_limit"  // labels over one of their limits
+	resultTargetLimit = "target_limit" // the scrape has more targets than that
 	resultBadContent  = "bad_content"  // no metrics, or broken ones
 )
 
@@ -59,13 +44,13 @@ func failf(result, format string, args ...any) error {
 }
 
 func newRequest(t *target, cfg Config, userAgent string) *http.Request {
-	formats := accept
-	if cfg.NativeHistograms {
-		formats = acceptNative
+	encoding := "gzip"
+	if cfg.Uncompressed {
+		encoding = "identity"
 	}
 	return &http.Request{Method: http.MethodGet, URL: t.url, Header: http.Header{
-		"Accept":                              {formats},
-		"Accept-Encoding":                     {"gzip"},
+		"Accept":                              {cfg.accept()},
+		"Accept-Encoding":                     {encoding},
 		"User-Agent":                          {userAgent},
 		"X-Prometheus-Scrape-Timeout-Seconds": {strconv.FormatFloat(t.timeout.Seconds(), 'f', -1, 64)},
 	}}
@@ -76,6 +61,9 @@ const maxDrain = 64 << 10
 
 // fetch asks the target for its page. The caller puts it back.
 func (l *Loop) fetch(ctx context.Context) (*page, error) {
+	if l.OverTargetLimit != nil {
+		return nil, &failure{resultTargetLimit, l.OverTargetLimit}
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.target.timeout)
 	defer cancel()
 	ctx, giveWay := context.WithCancelCause(ctx)

@@ -41,7 +41,7 @@ func (l *Loop) TakeOver(m *Memory) {
 }
 
 func (p *pages) takeOver(from *pages) {
-	for i := range p.report.series {
+	for i := range min(len(p.report.series), len(from.report.series)) {
 		p.report.series[i].State = from.report.series[i].State
 	}
 	p.memo, p.starts = from.memo, from.starts

@@ -25,6 +25,7 @@
 package scrape
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,14 @@ type Packer interface {
 	AppendPacked(dst []byte, b lighter.Block) []byte
 }
 
-// Options are what the loops of a scrape share; a Loop owns none of it. All but Observe are required.
+// Chooser is a Sink that does not take all that samples may have.
+type Chooser interface {
+	// Takes reports whether the sink takes exemplars, and whether it takes native histograms.
+	Takes() (exemplars, histograms bool)
+}
+
+// Options are what the loops of a scrape share; a Loop owns none of it. All but OverTargetLimit, Failures and
+// Observe are required.
 type Options struct {
 	Client    *http.Client // made by NewClient
 	Sinks     []Sink
@@ -74,7 +82,11 @@ type Options struct {
 	UserAgent string
 	Metrics   *Metrics
 	Logger    *slog.Logger
-	Observe   func(Observation) // is called after each scrape, from the goroutines of all loops; nil: nobody watches
+	// OverTargetLimit is why no target of the scrape is asked for its page; nil if they are asked.
+	OverTargetLimit error
+	// Failures is what failed scrapes are logged to, each of them, beside what Logger gets; nil logs none.
+	Failures *slog.Logger
+	Observe  func(Observation) // is called after each scrape, from the goroutines of all loops; nil: nobody watches
 }
 
 // NewClient returns the client with which targets of a configuration are asked: its
@@ -171,14 +183,19 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	}
 	out, r := &w.out, &w.reader
 	var c counts
+	size := 0
 	if err == nil {
+		size = len(page.body)
 		c, err = l.pages.read(page, at, out, r)
 	} else {
 		l.pages.miss(at, out, r)
 	}
 	l.Buffers.putPage(page)
 	took := time.Since(start)
-	l.pages.report.add(out, at, outcome{up: err == nil, took: took, counts: c})
+	if resultOf(err) == resultTooLarge {
+		size = -1
+	}
+	l.pages.report.add(out, at, outcome{up: err == nil, took: took, counts: c, size: size, timeout: l.target.timeout, sampleLimit: l.cfg.SampleLimit})
 	l.deliver(ctx, out, at)
 	if err == nil && len(r.changed) > 0 {
 		for _, sink := range l.Sinks {
@@ -188,6 +205,9 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	l.last = max(l.last, at)
 	l.Metrics.observe(err, took, c)
 	l.note(start, took, c, err)
+	if err != nil && l.Failures != nil {
+		l.Failures.Error(err.Error(), "job_name", cmp.Or(l.cfg.Job, l.cfg.Name), "target", l.target.shown)
+	}
 	l.observe(c, err, r)
 }
 

@@ -26,7 +26,7 @@ func (l *Loop) observe(c counts, err error, r *reader) {
 	if l.Observe == nil {
 		return
 	}
-	o := Observation{Labels: l.target.labels, Interval: l.target.interval, Series: len(reported), Failed: err != nil}
+	o := Observation{Labels: l.target.labels, Interval: l.target.interval, Series: len(l.pages.report.series), Failed: err != nil}
 	if err == nil {
 		o.Series += c.kept
 		o.Added = c.added

@@ -48,7 +48,7 @@ func newPages(target labels.Labels, cfg Config, sinks []Sink, names []string) *p
 		rules:   newRules(target, cfg),
 		sinks:   sinks,
 		names:   names,
-		report:  newReport(target, sinks),
+		report:  newReport(target, sinks, cfg.ExtraMetrics),
 		memo:    memo.New(len(sinks)),
 		symbols: labels.NewSymbolTable(),
 	}
@@ -309,13 +309,13 @@ func (r *reader) learnPlain() (ok bool, err error) {
 	r.pos = next
 	r.scraped++
 	var onPage, l labels.Labels
-	keep, joined := true, len(r.cfg.MetricRelabel) == 0 && r.series.Join(&l, r.targetPairs)
+	keep, joined := true, r.joins && r.series.Join(&l, r.targetPairs)
 	if !joined || r.starts.on {
 		r.series.CopyTo(&onPage)
 	}
 	if !joined {
 		if l, keep, err = r.relabel(onPage); err != nil {
-			return true, &failure{resultBadContent, err}
+			return true, badLabels(err)
 		}
 	}
 	return true, r.remember(rest[:gap], rest[gap:gap+size], flags, onPage, l, keep, &one)
@@ -397,7 +397,7 @@ func (r *reader) learn(gap, raw []byte, flags memo.Flags, one *point) error {
 	}
 	l, keep, err := r.relabel(onPage)
 	if err != nil {
-		return &failure{resultBadContent, err}
+		return badLabels(err)
 	}
 	return r.remember(gap, raw, flags, onPage, l, keep, one)
 }

@@ -30,6 +30,9 @@ func (r *reader) readProtobuf() error {
 			raw, ownTime, one.value = r.parser.Series()
 		case textparse.EntryHistogram:
 			raw, ownTime, one.histogram, one.float = r.parser.Histogram()
+			if err := r.cfg.limitHistogram(one.histogram, one.float); err != nil {
+				return failf(resultBadContent, "histogram %s: %w", printable(metricName(raw)), err)
+			}
 		default:
 			r.families.take(plain.MetaOf(r.parser, entry))
 			continue

@@ -13,11 +13,13 @@ type rules struct {
 	cfg         Config
 	target      labels.Labels
 	targetPairs []labels.Label // the same
+	joins       bool           // the labels of a series are those on its page and the target's, unchecked
 	builder     *labels.Builder
 }
 
 func newRules(target labels.Labels, cfg Config) rules {
 	r := rules{cfg: cfg, target: target, builder: labels.NewBuilder(labels.EmptyLabels())}
+	r.joins = len(cfg.MetricRelabel) == 0 && !cfg.limitsLabels()
 	target.Range(func(l labels.Label) { r.targetPairs = append(r.targetPairs, l) })
 	return r
 }
@@ -42,7 +44,7 @@ func (r *rules) relabel(l labels.Labels) (_ labels.Labels, keep bool, err error)
 	if !l.IsValid(model.LegacyValidation) {
 		return l, false, fmt.Errorf("a series of %s has a name, label name or value that backends do not take", name())
 	}
-	return l, true, nil
+	return l, true, r.cfg.checkLabels(l)
 }
 
 // addTarget adds the target's labels to those of a sample. Where both have one, the

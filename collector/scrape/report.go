@@ -15,9 +15,14 @@ type outcome struct {
 	up   bool
 	took time.Duration
 	counts
+
+	size        int // of the page, uncompressed; 0 if none was read, -1 if it was over its limit
+	timeout     time.Duration
+	sampleLimit int
 }
 
-// reported are the series that every target has, whatever its page shows.
+// reported are the series that every target has, whatever its page shows. The last extraReported of them it
+// has only with Config.ExtraMetrics.
 var reported = [...]struct {
 	name  string
 	value func(outcome) float64
@@ -32,22 +37,35 @@ var reported = [...]struct {
 	{"scrape_samples_scraped", func(o outcome) float64 { return float64(o.scraped) }},
 	{"scrape_samples_post_metric_relabeling", func(o outcome) float64 { return float64(o.kept) }},
 	{"scrape_series_added", func(o outcome) float64 { return float64(o.added) }},
+	{"scrape_timeout_seconds", func(o outcome) float64 { return o.timeout.Seconds() }},
+	{"scrape_sample_limit", func(o outcome) float64 { return float64(o.sampleLimit) }},
+	{"scrape_body_size_bytes", func(o outcome) float64 { return float64(o.size) }},
 }
+
+const extraReported = 3
 
 // report keeps those series of one target. Metric relabelling does not touch them, and a page
 // cannot show them: a series of its own with the labels of one is not sent (see claim).
 type report struct {
-	series [len(reported)]struct {
-		memo.State
-		encoded [][]byte // its labels for each sink, empty where it drops them
-	}
+	all    [len(reported)]reportedSeries
+	series []reportedSeries // of all, as many as are sent
 }
 
-func newReport(target labels.Labels, sinks []Sink) *report {
+type reportedSeries struct {
+	memo.State
+	encoded [][]byte // its labels for each sink, empty where it drops them
+}
+
+func newReport(target labels.Labels, sinks []Sink, extra bool) *report {
+	n := len(reported)
+	if !extra {
+		n -= extraReported
+	}
 	r, b := &report{}, labels.NewBuilder(target)
-	for i, def := range reported {
+	r.series = r.all[:n]
+	for i := range r.series {
 		s := &r.series[i]
-		b.Set(model.MetricNameLabel, def.name)
+		b.Set(model.MetricNameLabel, reported[i].name)
 		s.Last, s.encoded = memo.Never, make([][]byte, len(sinks))
 		appendSeries(s.encoded, sinks, b.Labels())
 	}
@@ -70,14 +88,14 @@ func (r *report) claim(encoded [][]byte) {
 }
 
 func (r *report) add(out *blocks, at int64, o outcome) {
-	for i, def := range reported {
+	for i := range r.series {
 		s := &r.series[i]
 		if at <= s.Last {
 			continue // the clock went back: backends would refuse it
 		}
 		s.Last, s.Live = at, true
-		out.point = appendSample(out.point[:0], def.value(o), at, 0)
-		out.addPoint(s.encoded, false)
+		out.point = appendSample(out.point[:0], reported[i].value(o), at, 0)
+		out.addPoint(s.encoded, memo.Float, len(out.point), false)
 	}
 }
 

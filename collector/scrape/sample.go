@@ -80,12 +80,13 @@ func (r *reader) takePoint(own *memo.Exception, again bool, encoded [][]byte, on
 	s := own.State
 	if one.time > s.Last {
 		s.Last = one.time
-		s.Live = !one.timed // a target that says when does not say how long: no marker, as in Prometheus
+		s.Live = !one.timed || r.cfg.TrackStaleness // a target that says when does not say how long
 		s.Kind = one.kind()
 		start := r.startOf(own, one.time)
 		r.out.point = one.append(r.out.point[:0], start)
+		bare := len(r.out.point)
 		r.addExemplars(s, one)
-		r.out.addPoint(encoded, start != 0)
+		r.out.addPoint(encoded, s.Kind, bare, start != 0)
 		return
 	}
 	switch {
@@ -128,7 +129,7 @@ func (b *blocks) markStale(encoded [][]byte, s *memo.State, at int64) {
 	s.Last = at
 	marker := staleMarker(s.Kind, at)
 	b.point = marker.append(b.point[:0], 0)
-	b.addPoint(encoded, false)
+	b.addPoint(encoded, s.Kind, len(b.point), false)
 }
 
 // staleMarker returns the staleness marker for a series whose samples are of a kind.

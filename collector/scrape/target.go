@@ -1,9 +1,11 @@
 package scrape
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,13 +72,20 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 		return nil, fmt.Errorf("target %s: %w", address, err)
 	}
 	own := labels.NewBuilder(labels.EmptyLabels())
-	own.Set(model.JobLabel, cfg.Name)
+	own.Set(model.JobLabel, cmp.Or(cfg.Job, cfg.Name))
 	own.Set(model.InstanceLabel, address)
-	params := url.Values{}
+	params := make(url.Values, len(cfg.Params))
+	for name, values := range cfg.Params {
+		params[name] = slices.Clone(values)
+	}
 	var bad error
 	l.Range(func(one labels.Label) {
 		if name, ok := strings.CutPrefix(one.Name, model.ParamLabelPrefix); ok {
-			params.Set(name, one.Value)
+			if len(params[name]) > 0 { // of several values, the first is the label's, as in Prometheus
+				params[name][0] = one.Value
+			} else {
+				params.Set(name, one.Value)
+			}
 		}
 		switch {
 		case strings.HasPrefix(one.Name, model.ReservedLabelPrefix) || one.Value == "":

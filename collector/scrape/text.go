@@ -25,7 +25,7 @@ const (
 // check finds out the page's format, and refuses what no parser is to see.
 func (p *pages) check(pg *page) error {
 	if pg.contentType != p.contentType || p.format == noFormat {
-		parser, err := textparse.New(nil, pg.contentType, p.symbols, textparse.ParserOptions{FallbackContentType: "text/plain"})
+		parser, err := textparse.New(nil, pg.contentType, p.symbols, textparse.ParserOptions{FallbackContentType: p.cfg.fallback()})
 		p.contentType = pg.contentType
 		switch parser.(type) {
 		case *textparse.PromParser:
@@ -40,7 +40,7 @@ func (p *pages) check(pg *page) error {
 		}
 	}
 	if p.format == protobufFormat {
-		if !p.cfg.NativeHistograms {
+		if !slices.Contains(p.cfg.protocols(), protocolProto) && p.cfg.FallbackProtocol != protocolProto {
 			return failf(resultBadContent, "it answered with protobuf, which was not asked for")
 		}
 		return nil
@@ -60,7 +60,7 @@ func (p *pages) newParser(b []byte) textparse.Parser {
 	case openMetrics:
 		return textparse.NewOpenMetricsParser(b, p.symbols)
 	}
-	return textparse.NewProtobufParser(b, false, false, false, false, p.symbols)
+	return textparse.NewProtobufParser(b, !p.cfg.NativeHistograms, p.cfg.ClassicHistograms, false, false, p.symbols)
 }
 
 // textAt returns what may be the text of a series, for a look among the remembered lines, and how

@@ -10,7 +10,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -22,19 +24,21 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options are what an Endpoint is made of. All but Proxy, Headers, Client, Reasons and, where there is no
+// Options are what an Endpoint is made of. All but Proxy, Headers, MinBackoff, MaxBackoff, Client, Reasons and, where there is no
 // queue on disk, Dir, MaxBytes, Lanes and Full are required.
 type Options struct {
-	Name     string // in metrics, status and log
-	URL      string // posted to as given
-	HTTP     promconfig.HTTPClientConfig
-	Proxy    lighter.Secret // URL of the proxy before the endpoint; empty leaves what HTTP says
-	Headers  map[string]string
-	Timeout  time.Duration // of one request
-	Client   *http.Client  // nil: made of HTTP
-	Protocol send.Protocol
-	Backend  string // what should respond, such as "Loki"
-	Words    Words
+	Name       string // in metrics, status and log
+	URL        string // posted to as given
+	HTTP       promconfig.HTTPClientConfig
+	Proxy      lighter.Secret // URL of the proxy before the endpoint; empty leaves what HTTP says
+	Headers    map[string]lighter.Secret
+	Timeout    time.Duration // of one request
+	MinBackoff time.Duration // the first pause between attempts; package send's own if 0
+	MaxBackoff time.Duration // the longest one; likewise
+	Client     *http.Client  // nil: made of HTTP
+	Protocol   send.Protocol
+	Backend    string // what should respond, such as "Loki"
+	Words      Words
 
 	Dir      string // of the queue on disk; empty: there is none
 	MaxBytes int64  // of that
@@ -94,19 +98,21 @@ func New(o Options) (*Endpoint, error) {
 		}
 	}
 	e.Sender = send.New(send.Options{
-		Endpoint:  o.Name,
-		Backend:   o.Backend,
-		URL:       o.URL,
-		Client:    o.Client,
-		Proxy:     o.HTTP.ProxyURL.URL,
-		Protocol:  o.Protocol,
-		Timeout:   o.Timeout,
-		Headers:   o.Headers,
-		Secrets:   redacted.Secrets(o.HTTP, o.URL),
-		Delivered: o.Metrics.Delivered,
-		Dropped:   o.Metrics.Dropped,
-		Metrics:   o.Send,
-		Logger:    o.Logger,
+		Endpoint:   o.Name,
+		Backend:    o.Backend,
+		URL:        o.URL,
+		Client:     o.Client,
+		Proxy:      o.HTTP.ProxyURL.URL,
+		Protocol:   o.Protocol,
+		Timeout:    o.Timeout,
+		Headers:    o.Headers,
+		MinBackoff: o.MinBackoff,
+		MaxBackoff: o.MaxBackoff,
+		Secrets:    redacted.Secrets(o.HTTP, o.URL, slices.Collect(maps.Values(o.Headers))...),
+		Delivered:  o.Metrics.Delivered,
+		Dropped:    o.Metrics.Dropped,
+		Metrics:    o.Send,
+		Logger:     o.Logger,
 	})
 	return e, nil
 }

@@ -15,12 +15,14 @@ type Config struct {
 	URL            string                      // the push URL, used as given
 	HTTP           promconfig.HTTPClientConfig // auth, TLS
 	Proxy          lighter.Secret              // URL of the proxy before the endpoint; it may hold a password; empty leaves what HTTP says
-	Headers        map[string]string
-	Tenant         string        // X-Scope-OrgID; empty sends none
+	Headers        map[string]lighter.Secret
+	Tenant         string        // X-Scope-OrgID of streams without a label __tenant_id__; empty sends none
 	ExternalLabels labels.Labels // on every stream; a stream's own label of that name wins
 	BatchBytes     int           // of one request, before compression, about
 	BatchWait      time.Duration // how long the first line of a request waits for company
 	Timeout        time.Duration // of one request
+	MinBackoff     time.Duration // pause after the first failure, which doubles from there; 0 is package send's
+	MaxBackoff     time.Duration // longest pause; likewise
 	Dir            string        // where what waits goes when the endpoint lags; its own
 	MaxBytes       int64         // of the files in Dir
 }

@@ -278,7 +278,7 @@ func (e *Endpoint) spillOne(last bool) bool {
 		return false
 	}
 	r := d.packer.pack(batches, e.text)
-	if r.Tenant = e.Tenant; !d.save(0, r) {
+	if r.Tenant, _ = e.tenants(batches[0]); !d.save(0, r) {
 		return false
 	}
 	e.mu.Lock()

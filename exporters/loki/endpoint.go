@@ -65,7 +65,7 @@ type Endpoint struct {
 	queue        []queued         // not sent yet, in order
 	requestBytes int              // what the batches in queue make in requests, before compression
 	keptBytes    int              // memory that the batches in queue keep
-	last         time.Time        // when the last request was cut
+	last         lastRequests     // when the last request of each tenant was cut
 	waiting      endpoint.Waiting // of queue and of what is being sent from memory
 
 	more chan struct{} // capacity 1: queue has grown
@@ -74,8 +74,9 @@ type Endpoint struct {
 }
 
 type queued struct {
-	batch *lighter.Batch
-	came  time.Time
+	batch  *lighter.Batch
+	tenant string // of all its entries
+	came   time.Time
 }
 
 // What an entry has in a request beside its line, about: its time and lengths, and those of a name
@@ -115,15 +116,17 @@ func New(c Config, o Options) (*Endpoint, error) {
 		counted = append(counted, r.reason)
 	}
 	common, err := endpoint.New(endpoint.Options{
-		Name:     c.Name,
-		URL:      c.URL,
-		HTTP:     c.HTTP,
-		Proxy:    c.Proxy,
-		Headers:  c.Headers,
-		Timeout:  c.Timeout,
-		Client:   o.Client,
-		Protocol: protocol{o.UserAgent},
-		Backend:  "Loki",
+		Name:       c.Name,
+		URL:        c.URL,
+		HTTP:       c.HTTP,
+		Proxy:      c.Proxy,
+		Headers:    c.Headers,
+		Timeout:    c.Timeout,
+		MinBackoff: c.MinBackoff,
+		MaxBackoff: c.MaxBackoff,
+		Client:     o.Client,
+		Protocol:   protocol{o.UserAgent},
+		Backend:    "Loki",
 		Words: endpoint.Words{
 			Items:  "log lines",
 			Full:   "reading stops until the endpoint takes data again, and Docker keeps the lines",
@@ -147,6 +150,7 @@ func New(c Config, o Options) (*Endpoint, error) {
 		sender: common.Sender,
 		disk:   newDisk(c.Name, common, o.Logger),
 		limits: newLimits(c, o.Logger),
+		last:   lastRequests{},
 		Config: c,
 		o:      o,
 		more:   make(chan struct{}, 1),
@@ -163,17 +167,37 @@ func (e *Endpoint) share(b *lighter.Batch) int64 { return min(int64(b.Bytes), e.
 // served, or until ctx ends, whose error it returns then. It holds the batch until all of its
 // entries are delivered, refused for good, or on disk.
 func (e *Endpoint) Append(ctx context.Context, b *lighter.Batch) error {
-	if err := e.limits.wait(ctx, e.Tenant, b, e.text); err != nil {
+	tenant, mixed := e.tenants(b)
+	if mixed {
+		return e.appendEach(ctx, b)
+	}
+	if err := e.waitFor(ctx, b, tenant); err != nil {
 		return err
+	}
+	b.Hold()
+	e.enqueue(b, tenant)
+	return nil
+}
+
+// waitFor waits until there is room for a batch.
+func (e *Endpoint) waitFor(ctx context.Context, b *lighter.Batch, tenants ...string) error {
+	for _, tenant := range tenants {
+		if err := e.limits.wait(ctx, tenant, b, e.text); err != nil {
+			return err
+		}
 	}
 	if err := e.room.Acquire(ctx, e.share(b)); err != nil {
 		return fmt.Errorf("wait for room for %d bytes of log lines: %w", b.Bytes, err)
 	}
-	b.Hold()
+	return nil
+}
+
+// enqueue puts a batch of one tenant, which is held for the endpoint and for which there is room, in the queue.
+func (e *Endpoint) enqueue(b *lighter.Batch, tenant string) {
 	lines := lineBytes(b)
 	e.mu.Lock()
 	first, full := len(e.queue) == 0, e.full()
-	e.queue = append(e.queue, queued{b, time.Now()})
+	e.queue = append(e.queue, queued{b, tenant, time.Now()})
 	e.requestBytes += lines
 	e.keptBytes += b.Bytes
 	wake := first || !full && e.full()
@@ -186,7 +210,6 @@ func (e *Endpoint) Append(ctx context.Context, b *lighter.Batch) error {
 		default:
 		}
 	}
-	return nil
 }
 
 // Run sends until ctx ends; then it sends what is left for up to FlushTimeout, and what is
@@ -251,9 +274,9 @@ func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait 
 	if len(e.queue) == 0 {
 		return nil, 0, true
 	}
+	e.last.set(e.queue[0].tenant, time.Now(), e.BatchWait)
 	batches = e.head()
 	e.drop(batches)
-	e.last = time.Now()
 	e.disk.inflight = inflight{batches: batches}
 	return batches, 0, false
 }
@@ -267,7 +290,7 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	case len(e.queue) == 0:
 		return 0, false
 	}
-	wait = endpoint.Pace{Least: minWait, Most: e.BatchWait}.Wait(e.queue[0].came, e.last)
+	wait = endpoint.Pace{Least: minWait, Most: e.BatchWait}.Wait(e.queue[0].came, e.last[e.queue[0].tenant])
 	return wait, wait <= 0
 }
 
@@ -286,12 +309,17 @@ const keptPerBatch = 2
 // BatchWait while lines trickle.
 const minWait = 20 * time.Millisecond
 
-// head returns the batches that make the next request; none if none wait. e.mu is held.
+// head returns the batches that make the next request, which is of the tenant of the first one; none if none
+// wait. e.mu is held.
 func (e *Endpoint) head() (batches []*lighter.Batch) {
-	for size := 0; len(batches) < len(e.queue) && size < e.BatchBytes; {
-		b := e.queue[len(batches)].batch
-		batches = append(batches, b)
-		size += lineBytes(b)
+	size := 0
+	for i := range e.queue {
+		if q := &e.queue[i]; q.tenant == e.queue[0].tenant {
+			batches = append(batches, q.batch)
+			if size += lineBytes(q.batch); size >= e.BatchBytes {
+				break
+			}
+		}
 	}
 	return batches
 }
@@ -302,8 +330,12 @@ func (e *Endpoint) drop(head []*lighter.Batch) {
 		e.requestBytes -= lineBytes(b)
 		e.keptBytes -= b.Bytes
 	}
-	clear(e.queue[:len(head)])
-	e.queue = e.queue[len(head):]
+	n := len(head)
+	if e.queue[n-1].batch != head[n-1] { // there are batches of other tenants among them, which stay
+		n = e.toFront(head)
+	}
+	clear(e.queue[:n])
+	e.queue = e.queue[n:]
 	if len(e.queue) == 0 {
 		e.queue = nil
 	}
@@ -313,7 +345,8 @@ func (e *Endpoint) drop(head []*lighter.Batch) {
 // has them by then.
 func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
 	r := e.packer.pack(batches, e.text)
-	r.Tenant, r.Refused = e.Tenant, e.refused
+	r.Tenant, _ = e.tenants(batches[0])
+	r.Refused = e.refused
 	r, err := e.withoutLimited(ctx, r)
 	if err != nil {
 		return

@@ -21,6 +21,7 @@ type buffer struct {
 	disk   *endpoint.Disk                                       // nil: there is none
 	put    func(key uint64, h stored.Header, body []byte) error // disk.Put; tests replace it
 	limit  int64                                                // bytes in memory
+	linger endpoint.Pace                                        // how long the first block of a request waits for others; no longer when it is full
 	losses *endpoint.Losses
 
 	mu      sync.Mutex
@@ -46,8 +47,8 @@ type shardQueue struct {
 	bodies  []byte    // memory of the bodies that were read from disk for it, used again for the next
 }
 
-func newBuffer(shards int, limit int64, disk *endpoint.Disk, losses *endpoint.Losses) *buffer {
-	b := &buffer{disk: disk, limit: limit, losses: losses, queues: make([]shardQueue, shards)}
+func newBuffer(shards int, limit int64, wait time.Duration, disk *endpoint.Disk, losses *endpoint.Losses) *buffer {
+	b := &buffer{disk: disk, limit: limit, linger: endpoint.Pace{Least: min(minLinger, wait), Most: wait}, losses: losses, queues: make([]shardQueue, shards)}
 	if disk != nil {
 		b.put = disk.Put
 	}

@@ -77,26 +77,32 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
 	}
 	m, logger := o.Metrics, o.Logger.With("endpoint", cfg.Name)
+	reasons := []string{queue.ReasonFull, reasonShutdown}
+	if cfg.MaxAge > 0 {
+		reasons = append(reasons, reasonTooOld)
+	}
 	protocol := newProtocol(cfg.Name, o.UserAgent, m.written)
 	common, err := endpoint.New(endpoint.Options{
-		Name:     cfg.Name,
-		URL:      cfg.URL,
-		HTTP:     cfg.HTTP,
-		Proxy:    cfg.Proxy,
-		Headers:  cfg.Headers,
-		Timeout:  cfg.Timeout,
-		Client:   o.Client,
-		Protocol: protocol,
-		Backend:  "a receiver of remote write",
-		Words:    endpoint.Words{Items: "samples", Full: waitInMemory, Failed: waitInMemory},
-		Dir:      cfg.Dir,
-		MaxBytes: cfg.MaxBytes,
-		Lanes:    cfg.Shards,
-		Full:     queue.DropOldest,
-		Metrics:  &m.Metrics,
-		Reasons:  []string{queue.ReasonFull, reasonShutdown},
-		Send:     o.SendMetrics,
-		Logger:   o.Logger,
+		Name:       cfg.Name,
+		URL:        cfg.URL,
+		HTTP:       cfg.HTTP,
+		Proxy:      cfg.Proxy,
+		Headers:    cfg.Headers,
+		Timeout:    cfg.Timeout,
+		MinBackoff: cfg.MinBackoff,
+		MaxBackoff: cfg.MaxBackoff,
+		Client:     o.Client,
+		Protocol:   protocol,
+		Backend:    "a receiver of remote write",
+		Words:      endpoint.Words{Items: "samples", Full: waitInMemory, Failed: waitInMemory},
+		Dir:        cfg.Dir,
+		MaxBytes:   cfg.MaxBytes,
+		Lanes:      cfg.Shards,
+		Full:       queue.DropOldest,
+		Metrics:    &m.Metrics,
+		Reasons:    reasons,
+		Send:       o.SendMetrics,
+		Logger:     o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
@@ -111,16 +117,18 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 		protocol: protocol,
 	}
 	e.requests = requests{protocol: protocol, metadata: &e.meta}
-	e.buffer = newBuffer(cfg.Shards, cfg.BufferBytes, common.Disk, &common.Losses)
+	e.buffer = newBuffer(cfg.Shards, cfg.BufferBytes, cfg.BatchWait, common.Disk, &common.Losses)
 	e.showWaiting()
 	return e, nil
 }
 
 const waitInMemory = "they wait in memory, up to a limit"
 
-// reasonShutdown is why this package drops samples, beside the queue's reasons and those that are
-// read from refusals.
-const reasonShutdown = "shutdown"
+// Why this package drops samples, beside the queue's reasons and those that are read from refusals.
+const (
+	reasonShutdown = "shutdown"
+	reasonTooOld   = "max_age"
+)
 
 // AppendPacked appends a block in the form in which it waits, and which Append takes:
 // compressed.
@@ -201,6 +209,15 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 			}
 			continue
 		}
+		old := e.tooOld(items)
+		if old > 0 {
+			e.common.Acknowledged(e.buffer.done(shard, items[:old]))
+			items = items[old:]
+			e.showWaiting()
+		}
+		if len(items) == 0 {
+			continue
+		}
 		if err := e.deliver(ctx, items); err != nil {
 			e.buffer.putBack(shard, items) // the flush is over
 			return nil
@@ -209,6 +226,26 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 		e.showWaiting()
 	}
 }
+
+// tooOld returns how many of the items, which are in the order in which they came, have waited too long to be
+// sent, and counts their samples. What is being sent is not dropped, however long that takes.
+func (e *Endpoint) tooOld(items []item) (n int) {
+	if e.cfg.MaxAge <= 0 {
+		return 0
+	}
+	samples := 0
+	for n < len(items) && time.Since(items[n].arrived) > e.cfg.MaxAge {
+		samples += items[n].samples
+		n++
+	}
+	if n > 0 {
+		e.common.Count(reasonTooOld, samples)
+	}
+	return n
+}
+
+// Takes implements scrape.Chooser.
+func (e *Endpoint) Takes() (exemplars, histograms bool) { return !e.cfg.NoExemplars, !e.cfg.NoNative }
 
 // deliver returns when items are taken, or refused for good, or, with its error, ctx ends.
 func (e *Endpoint) deliver(ctx context.Context, items []item) error {

@@ -25,7 +25,7 @@ func TestDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig()
 		cfg.Tenant = "team-a"
-		cfg.Headers = map[string]string{ // the protocol's own cannot be overridden
+		cfg.Headers = map[string]lighter.Secret{ // the protocol's own cannot be overridden
 			"user-agent": "other", "Content-Type": "text/plain", "content-encoding": "gzip", "x-prometheus-remote-write-version": "2.0.0", "X-Extra": "yes"}
 		e := mustNew(t, cfg)
 		var tenant, extra, agent atomic.Value

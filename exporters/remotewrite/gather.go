@@ -9,9 +9,9 @@ import (
 	"lighter/exporters/queue"
 )
 
-// linger is how long the first block waits for others, so that a hundred small targets do not make a
-// hundred small requests. It ends early when a request is full.
-var linger = endpoint.Pace{Least: 50 * time.Millisecond, Most: time.Second}
+// minLinger is how long a block that comes after a pause waits for others, so that a hundred small targets
+// do not make a hundred small requests.
+const minLinger = 50 * time.Millisecond
 
 // take waits for blocks of a shard and returns at least one and then as many as fit in
 // most samples, in order. The caller says done when they need not be kept any longer, or
@@ -31,7 +31,7 @@ func (b *buffer) take(ctx context.Context, shard, most int) ([]item, bool, error
 		}
 		wait := time.Duration(0) // until something changes
 		if len(l.taken) > 0 {
-			wait = linger.Wait(l.taken[0].arrived, l.last)
+			wait = b.linger.Wait(l.taken[0].arrived, l.last)
 			if closed || full || wait <= 0 {
 				l.last = time.Now()
 				return l.split(most), true, nil
@@ -96,7 +96,7 @@ func (l *shardQueue) read(r queue.Record) (body []byte, err error) {
 
 // oldest takes the oldest block of a shard; false: there is none, and the shard will be woken
 // when there is one, or when those that it has gathered and the new ones are max samples:
-// until then it waits for linger to pass. One that is on disk comes without its body, which
+// until then it waits as long as linger says. One that is on disk comes without its body, which
 // is read without the lock.
 func (b *buffer) oldest(l *shardQueue, shard, max int) (it item, ok, closed bool, err error) {
 	b.mu.Lock()

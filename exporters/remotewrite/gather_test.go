@@ -12,6 +12,8 @@ import (
 	"lighter/exporters/queue"
 )
 
+var linger = endpoint.Pace{Least: minLinger, Most: time.Second}
+
 // packedOf is a block of n samples that takes about size bytes.
 func packedOf(n, size int) packed {
 	body := make([]byte, size)
@@ -37,7 +39,7 @@ func TestShardSleeps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBuffer(1, 1<<20, nil, &endpoint.Losses{})
+				b := newBuffer(1, 1<<20, linger.Most, nil, &endpoint.Losses{})
 				var items []item
 				b.queues[0].last = time.Now().Add(-tc.last)
 				start := time.Now()
@@ -82,7 +84,7 @@ func TestBodiesAreApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBuffer(1, 1<<20, &endpoint.Disk{Queue: q}, &endpoint.Losses{})
+	b := newBuffer(1, 1<<20, linger.Most, &endpoint.Disk{Queue: q}, &endpoint.Losses{})
 	var blocks []packed
 	for _, size := range []int{100, 1000, 10_000, 500, 50_000, 2000, 30, 70_000} {
 		blocks = append(blocks, packedOf(20, size))

@@ -18,15 +18,9 @@ import (
 	"lighter/exporters/send"
 )
 
-const (
-	// metadataPerSend is how many families one request carries: few enough that long help
-	// texts stay far below what backends read of a request.
-	metadataPerSend = 500
-
-	// maxFamilies bounds what is remembered. A host's targets have some hundreds of families
-	// together; a target that names families without end must not cost memory without end.
-	maxFamilies = 20_000
-)
+// maxFamilies bounds what is remembered. A host's targets have some hundreds of families
+// together; a target that names families without end must not cost memory without end.
+const maxFamilies = 20_000
 
 // metadata is the last that was said of each metric family. Its zero value has nothing.
 type metadata struct {
@@ -132,7 +126,7 @@ func (e *Endpoint) runMetadata(ctx context.Context) error {
 func (e *Endpoint) sendMetadata(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.MetadataInterval)
 	defer cancel()
-	for part := range slices.Chunk(e.meta.all(), metadataPerSend) {
+	for part := range slices.Chunk(e.meta.all(), e.cfg.MetadataPerSend) {
 		body, err := proto.Marshal(&prompb.WriteRequest{Metadata: part})
 		if err != nil {
 			return fmt.Errorf("encode metadata of %d families: %w", len(part), err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
 )
 
 // TestSpecification and TestSpecification2 have a test for each sentence of the two
@@ -22,7 +24,7 @@ func TestSpecification(t *testing.T) {
 	both := map[string]func(t *testing.T, version int){
 		"MUST send HTTP POST, snappy block, with the reserved headers, which users MUST NOT be able to override": func(t *testing.T, version int) {
 			cfg := versioned(version)
-			cfg.Headers = map[string]string{"user-agent": "x", "Content-Type": "text/plain", "content-encoding": "gzip", "x-prometheus-remote-write-version": "9"}
+			cfg.Headers = map[string]lighter.Secret{"user-agent": "x", "Content-Type": "text/plain", "content-encoding": "gzip", "x-prometheus-remote-write-version": "9"}
 			s := &spy{}
 			e := sent(t, cfg, s, func(e *endpoint) { e.mustAppend(t, 0, fullBlock(t, 1000)) })
 			want := http.Header{"User-Agent": {"lighter/test"}, "Content-Encoding": {"snappy"}, "Content-Type": {"application/x-protobuf"}, "X-Prometheus-Remote-Write-Version": {"0.1.0"}}

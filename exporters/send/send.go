@@ -12,6 +12,7 @@
 package send
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lighter"
 	"lighter/exporters/internal/redacted"
 )
 
@@ -98,17 +100,20 @@ type Refusal struct {
 // ErrOneItem says that a request cannot be split.
 var ErrOneItem = errors.New("the request holds one item")
 
-// Options are what a Sender works with. All but Proxy, Headers and Secrets are required.
+// Options are what a Sender works with. All but Proxy, Headers, Secrets, MinBackoff and MaxBackoff are
+// required.
 type Options struct {
-	Endpoint string // its name in metrics and log
-	Backend  string // what should answer, such as "Loki", for messages when something else does
-	URL      string // posted to as given; shown without user info
-	Client   *http.Client
-	Proxy    *url.URL // that Client goes through; shown without user info; may be nil
-	Protocol Protocol
-	Timeout  time.Duration     // of one attempt
-	Headers  map[string]string // added where the protocol does not set them itself
-	Secrets  []string          // what Client proves itself with: not shown, should a response repeat it
+	Endpoint   string // its name in metrics and log
+	Backend    string // what should answer, such as "Loki", for messages when something else does
+	URL        string // posted to as given; shown without user info
+	Client     *http.Client
+	Proxy      *url.URL // that Client goes through; shown without user info; may be nil
+	Protocol   Protocol
+	Timeout    time.Duration             // of one attempt
+	Headers    map[string]lighter.Secret // added where the protocol does not set them itself
+	MinBackoff time.Duration             // the first pause between attempts; Backoff's if 0
+	MaxBackoff time.Duration             // the longest one; likewise
+	Secrets    []string                  // what Client proves itself with: not shown, should a response repeat it
 
 	Delivered prometheus.Counter     // items taken by the endpoint
 	Dropped   *prometheus.CounterVec // items refused, by endpoint and reason
@@ -131,7 +136,7 @@ type Sender struct {
 func New(o Options) *Sender {
 	s := &Sender{Options: o, header: http.Header{}, health: o.Metrics.up.health(o)}
 	for k, v := range o.Headers {
-		s.header.Set(k, v)
+		s.header.Set(k, v.Reveal())
 	}
 	for k, v := range o.Protocol.Header() {
 		s.header[k] = v
@@ -224,7 +229,7 @@ func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err 
 		if resp.status == http.StatusTooManyRequests || resp.status == http.StatusServiceUnavailable {
 			s.health.pause.extend(resp.retryAfter)
 		}
-		pause := max(Backoff(attempt), resp.retryAfter)
+		pause := max(s.backoff(attempt), resp.retryAfter)
 		if r.Items > 0 {
 			s.health.failed(resp, pause)
 		}
@@ -399,10 +404,16 @@ func (s *Sender) Unreadable(err error) { s.health.unreadable(err) }
 func (s *Sender) Err() error { return s.health.err(time.Now()) }
 
 // Backoff returns how long to wait after an attempt, the first of which is 0: longer each time, with jitter.
-func Backoff(attempt int) time.Duration {
-	d := maxBackoff
-	if attempt < 8 {
-		d = min(d, minBackoff<<attempt)
+func Backoff(attempt int) time.Duration { return backoff(attempt, minBackoff, maxBackoff) }
+
+func (s *Sender) backoff(attempt int) time.Duration {
+	return backoff(attempt, cmp.Or(s.MinBackoff, minBackoff), cmp.Or(s.MaxBackoff, maxBackoff))
+}
+
+func backoff(attempt int, least, most time.Duration) time.Duration {
+	d := most
+	if attempt < 30 && least < most>>attempt {
+		d = least << attempt
 	}
 	return d/2 + rand.N(d/2+1)
 }

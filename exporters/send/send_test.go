@@ -23,6 +23,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"go.uber.org/goleak"
 
+	"lighter"
 	"lighter/exporters/internal/redacted"
 	"lighter/exporters/send"
 )
@@ -105,7 +106,7 @@ func newBenchOf(protocol send.Protocol, answers func(attempt int, body string) (
 	}
 	b.Sender = send.New(send.Options{
 		Endpoint: "letters", Backend: "a post office", URL: "http://user:hunter2@backend.test/push", Client: &http.Client{Transport: b.backend},
-		Protocol: protocol, Timeout: 10 * time.Second, Headers: map[string]string{"X-More": "1", "Content-Type": "no"},
+		Protocol: protocol, Timeout: 10 * time.Second, Headers: map[string]lighter.Secret{"X-More": "1", "Content-Type": "no"},
 		Secrets:   redacted.Secrets(promconfig.HTTPClientConfig{}, "http://user:hunter2@backend.test/push"),
 		Delivered: b.delivered, Dropped: b.dropped, Metrics: send.NewMetrics(b.reg), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	})

@@ -115,7 +115,7 @@ func (a *Agent) endReaders(removed, next *graph) {
 	})
 	a.loops.End(func(j collector.Job) bool {
 		n, ok := old.nodes[scrapeOf(j)]
-		return !ok || len(removed.parts(n.To)) > 0 // one of an earlier plan may still send its last samples
+		return !ok || len(removed.parts(endpointsOf(ways(old.plan, n.Node)))) > 0 // one of an earlier plan may still send its last samples
 	})
 	a.stopWatching(watched)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -57,6 +58,8 @@ type part struct {
 	legacy     *positionsyml.Positions // of a source of files: what another agent has delivered
 	client     *http.Client            // of a scrape
 	pipelines  []*process.Pipeline     // of stages, by their index in the list; nil for those that are made for each log
+	failures   *slog.Logger            // of a scrape, to which failed ones are logged; nil if they are not
+	failureLog io.Closer               // likewise
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
@@ -133,12 +136,26 @@ func (a *Agent) make(n *node, was *part) error {
 		n.part = &part{source: static.New(c.Targets)}
 	case config.Self:
 		n.part = &part{source: pageSource{a: a, page: selfPage, job: selfJob, withPort: true}}
+		if c.Job != "" {
+			n.part.source = exporterSource(a, n.Name, selfPage, c.Job)
+		}
 	case config.LogMetricsPage:
 		n.part = &part{source: pageSource{a: a, page: countPage, job: countJob}}
 	case config.ContainerMetrics:
 		u := newUsage(a, c, pageOf(n.Name))
-		n.part = &part{usage: u, source: pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}}
+		source := pageSource{a: a, page: pageOf(n.Name), job: containersJob, run: u.run}
+		if c.CAdvisor != nil {
+			source = exporterSource(a, n.Name, pageOf(n.Name), cadvisorJob)
+			source.run = u.run
+		}
+		n.part = &part{usage: u, source: source}
 	case config.HostMetrics:
+		if c.Unix != nil {
+			source := exporterSource(a, n.Name, pageOf(n.Name), unixJob)
+			source.named = func(string) { a.addHostPage(pageOf(n.Name), c, "") }
+			n.part = &part{source: source}
+			break
+		}
 		n.part = &part{source: pageSource{a: a, page: pageOf(n.Name), job: hostJob, named: func(name string) { a.addHostPage(pageOf(n.Name), c, name) }}}
 	case scrape.Config:
 		c.Name = n.Name
@@ -148,6 +165,13 @@ func (a *Agent) make(n *node, was *part) error {
 		}
 		client.Transport = transport{a.own, client.Transport}
 		n.part = &part{client: client}
+		if c.FailureLogFile != "" {
+			f, err := os.OpenFile(c.FailureLogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+			if err != nil {
+				return fmt.Errorf("the log of failed scrapes cannot be written: %w", err)
+			}
+			n.part.failures, n.part.failureLog = slog.New(slog.NewJSONHandler(f, nil)), f
+		}
 	case config.Stages:
 		all, err := a.stages.pipelines(n.Name, c.List)
 		if err != nil {
@@ -347,6 +371,9 @@ func (g *graph) close() error {
 			errs = append(errs, p.remote.Close())
 		case p.client != nil:
 			p.client.CloseIdleConnections()
+			if p.failureLog != nil {
+				errs = append(errs, p.failureLog.Close())
+			}
 		default:
 			closePipelines(p.pipelines)
 		}

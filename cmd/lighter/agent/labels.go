@@ -26,17 +26,21 @@ func sentStreams(p *config.Plan, to []string, l labels.Labels) (sets []labels.La
 	return sets
 }
 
-// sentSeries returns the labels of a series as the first of the named endpoints is sent them or, if
-// the endpoint is kept in memory, as they would be sent.
-func sentSeries(p *config.Plan, to []string, l labels.Labels) labels.Labels {
+// sentSeries returns the labels of the series of a target as the first endpoint of its scrape is sent them
+// or, if the endpoint is kept in memory, as they would be sent.
+func sentSeries(p *config.Plan, scrape config.Node, l labels.Labels) labels.Labels {
+	all := ways(p, scrape)
+	to := func(endpoint string) int {
+		return slices.IndexFunc(all, func(w way) bool { return w.endpoint == endpoint })
+	}
 	for n, c := range config.All[remotewrite.Config](p) {
-		if slices.Contains(to, n.Name) {
-			return withExternal(l, c.ExternalLabels)
+		if i := to(n.Name); i >= 0 {
+			return withExternal(all[i].relabelled(l), c.ExternalLabels)
 		}
 	}
 	for n, c := range config.All[config.Recent](p) {
-		if slices.Contains(to, n.Name) {
-			return withExternal(l, c.SeriesLabels)
+		if i := to(n.Name); i >= 0 {
+			return withExternal(all[i].relabelled(l), c.SeriesLabels)
 		}
 	}
 	return l

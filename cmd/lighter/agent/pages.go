@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -35,15 +36,39 @@ const (
 	hostJob       = "integrations/node_exporter"
 )
 
+// The job label of pages that are as exporters of Alloy have them.
+const (
+	unixJob     = "integrations/unix"
+	cadvisorJob = "integrations/cadvisor"
+)
+
 // pageSource is a page as a target. It waits a moment for the Engine to say what the host is called: in a
 // container the agent's own name for it changes with the container.
 type pageSource struct {
 	a        *Agent
 	page     string
 	job      string
+	exporter string                    // the node, if the target is as one of an exporter of Alloy; else empty
 	withPort bool                      // instance has the port of the agent's own server
 	named    func(host string)         // is told what the host is called before the page is asked for; may be nil
 	run      func(ctx context.Context) // what makes the page; nil if nothing has to run
+}
+
+// exporterSource returns a page as the target that an exporter of Alloy gives: its instance is what the agent's
+// own system is called.
+func exporterSource(a *Agent, node, page, job string) pageSource {
+	return pageSource{a: a, page: page, job: job, exporter: node}
+}
+
+// ownHostname returns what Alloy calls the host that it runs on.
+func ownHostname() string {
+	if name := os.Getenv("HOSTNAME"); name != "" {
+		return name
+	}
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "unknown"
 }
 
 const hostPatience = 10 * time.Second
@@ -57,8 +82,19 @@ func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) erro
 		}()
 		defer func() { <-done }()
 	}
-	instance := s.a.hostName(ctx, hostPatience)
-	if ctx.Err() != nil {
+	target := labels.NewBuilder(labels.FromStrings("__address__", s.page, "job", s.job))
+	instance := ""
+	if s.exporter != "" {
+		instance = ownHostname()
+		target.Set("__scheme__", "http")
+		target.Set("__metrics_path__", "/api/v0/component/"+s.exporter+"/metrics")
+		target.Set("__meta_component_id", s.exporter)
+		kind := s.exporter
+		if i := strings.LastIndexByte(kind, '.'); i > 0 {
+			kind = kind[:i]
+		}
+		target.Set("__meta_component_name", kind)
+	} else if instance = s.a.hostName(ctx, hostPatience); ctx.Err() != nil {
 		return nil
 	}
 	if s.named != nil {
@@ -67,7 +103,8 @@ func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) erro
 	if s.withPort && s.a.o.Port != nil {
 		instance = fmt.Sprintf("%s:%d", instance, s.a.o.Port())
 	}
-	update([]lighter.Target{{Labels: labels.FromStrings("__address__", s.page, "job", s.job, "instance", instance)}})
+	target.Set("instance", instance)
+	update([]lighter.Target{{Labels: target.Labels()}})
 	<-ctx.Done()
 	return nil
 }
@@ -75,10 +112,21 @@ func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) erro
 // addHostPage adds the page of the host's metrics. If its files are not there, that is logged, and the page
 // fails.
 func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
-	h, err := host.New(host.Options{Root: c.Root, Nodename: name, Logger: a.o.Logger})
+	h, err := host.New(host.Options{Root: c.Root, Exporter: c.Unix, Nodename: name, Logger: a.o.Logger})
 	if err != nil {
-		a.o.Logger.Error("there are no host metrics; mount the host's root, read-only, where "+lighter.SettingHostRoot+" says", "error", err)
+		if c.Unix != nil {
+			a.o.Logger.Error("there are no host metrics; mount the host's /proc and /sys, read-only, where procfs_path and sysfs_path say", "error", err)
+		} else {
+			a.o.Logger.Error("there are no host metrics; mount the host's root, read-only, where "+lighter.SettingHostRoot+" says", "error", err)
+		}
 		a.own.Add(page, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, err }))
+		return
+	}
+	if c.Unix != nil {
+		if unknown := c.Unix.Unknown(); len(unknown) > 0 {
+			a.o.Logger.Warn("there are no such collectors of the host's metrics: they are left out", "collectors", strings.Join(unknown, ", "))
+		}
+		a.own.AddText(page, h)
 		return
 	}
 	a.own.Add(page, h)

@@ -47,8 +47,10 @@ type PreviewSource struct {
 type PreviewTarget struct {
 	URL      string            `json:"url"`
 	Interval string            `json:"interval"`
-	Labels   map[string]string `json:"labels"`          // of its series
-	Error    string            `json:"error,omitempty"` // why it cannot be scraped; the rest is empty then
+	Labels   map[string]string `json:"labels"` // of its series
+	// Endpoints are the names of the endpoints that its samples go to, if there are several.
+	Endpoints []string `json:"endpoints,omitempty"`
+	Error     string   `json:"error,omitempty"` // why it cannot be scraped; the rest is empty then
 }
 
 // NewPreview asks each discovery of a plan once, and returns what the plan makes of what there is.
@@ -250,7 +252,7 @@ func (e *evaluation) previewScrapes(is func(lighter.Target) bool) (shown []Previ
 				interval = s.Interval.String()
 			}
 			status := loop.Status()
-			shown = append(shown, PreviewTarget{URL: status.URL, Interval: interval, Labels: sentSeries(e.plan, n.To, status.Labels).Map()})
+			shown = append(shown, PreviewTarget{URL: status.URL, Interval: interval, Labels: sentSeries(e.plan, n, status.Labels).Map(), Endpoints: severalEndpoints(e.plan, n)})
 		}
 	}
 	if len(shown) > 0 {

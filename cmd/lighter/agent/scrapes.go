@@ -13,25 +13,27 @@ import (
 	"lighter/exporters/budget"
 )
 
-// scrapeJob says what scrapes a target.
-func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target) collector.Job {
+// scrapeJob says what scrapes a target. over is not nil if the scrape has more targets than it may have.
+func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target, over error) collector.Job {
 	g := a.graph.Load()
 	c.Name = n.Name
 	id := n.Name + t.Labels.String()
-	o := scrape.Options{Client: g.part(n.Name).client, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
-	if a.leavesHost(n.To) {
+	part := g.part(n.Name)
+	o := scrape.Options{Client: part.client, OverTargetLimit: over, Failures: part.failures, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
+	all := ways(g.plan, n)
+	if a.leavesHost(endpointsOf(all)) {
 		o.Observe = a.observeScrape
 	}
-	made := []uint64{g.part(n.Name).id}
-	for _, name := range n.To {
-		if p := g.part(name); p != nil {
-			o.Sinks, o.Names = append(o.Sinks, p.samples), append(o.Names, name)
-			made = append(made, p.id)
+	version := fmt.Sprint(g.nodes[n.Name].hash, part.id, over)
+	for _, w := range all {
+		if p := g.part(w.endpoint); p != nil {
+			o.Sinks, o.Names = append(o.Sinks, w.sink(p.samples, a.o.Logger)), append(o.Names, w.name)
+			version += fmt.Sprint(" ", w.name, w.version(g), " ", p.id)
 		}
 	}
 	return collector.Job{
 		ID:      id,
-		Version: g.nodes[n.Name].hash + fmt.Sprint(n.To, made),
+		Version: version,
 		New: func() (collector.Runner, error) {
 			l, err := scrape.New(t, c, o)
 			if err != nil {

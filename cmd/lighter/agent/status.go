@@ -113,10 +113,13 @@ func (a *Agent) Status() web.Status {
 	st.Sources = a.otherSources(g, running)
 	a.loops.Each(func(j collector.Job, r collector.Runner) {
 		s := r.(*scrape.Loop).Status()
+		var several []string
 		if n, ok := g.nodes[scrapeOf(j)]; ok {
-			s.Labels = sentSeries(g.plan, n.To, s.Labels)
+			s.Labels, several = sentSeries(g.plan, n.Node, s.Labels), severalEndpoints(g.plan, n.Node)
 		}
-		st.Targets = append(st.Targets, ofTarget(s))
+		shown := ofTarget(s)
+		shown.Endpoints = several
+		st.Targets = append(st.Targets, shown)
 	})
 	for _, s := range a.stages.dropped.Shares() {
 		if s.LinesOut > 0 {

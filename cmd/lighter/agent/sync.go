@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"sync"
@@ -158,8 +159,13 @@ func (a *Agent) syncLocked() {
 		g.part(n.Name).usage.want(e.inputs(n))
 	}
 	for n, c := range config.All[scrape.Config](g.plan) {
-		for _, t := range scrapeTargets(e.inputs(n)) {
-			scrapes = append(scrapes, a.scrapeJob(n, c, t))
+		targets := scrapeTargets(e.inputs(n))
+		var over error
+		if c.TargetLimit > 0 && len(targets) > c.TargetLimit {
+			over = fmt.Errorf("the scrape has %d targets, more than %d, the limit: none is asked", len(targets), c.TargetLimit)
+		}
+		for _, t := range targets {
+			scrapes = append(scrapes, a.scrapeJob(n, c, t, over))
 		}
 	}
 	a.view.set(next)

@@ -26,14 +26,20 @@ type usage struct {
 	a         *Agent
 	engine    string // the node whose Engine is asked
 	page      string // is there while run runs
+	cadvisor  *config.CAdvisor
 	collector *containers.Collector
 	wanted    atomic.Pointer[[]containers.Container]
 }
 
 func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
-	u := &usage{a: a, engine: c.Engine, page: page}
+	u := &usage{a: a, engine: c.Engine, page: page, cadvisor: c.CAdvisor}
 	u.wanted.Store(&[]containers.Container{})
+	var cadvisor *containers.CAdvisor
+	if c.CAdvisor != nil {
+		cadvisor = &containers.CAdvisor{Enabled: c.CAdvisor.Enabled, Disabled: c.CAdvisor.Disabled}
+	}
 	u.collector = containers.New(containers.Options{
+		CAdvisor:   cadvisor,
 		Engine:     usageEngine{a, c.Engine},
 		Wanted:     func() []containers.Container { return *u.wanted.Load() },
 		Logger:     a.o.Logger,
@@ -47,7 +53,11 @@ func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
 
 // run measures until ctx ends. The Engine tells of containers that are out of memory.
 func (u *usage) run(ctx context.Context) {
-	u.a.own.Add(u.page, u.collector)
+	if u.cadvisor != nil {
+		u.a.own.AddText(u.page, u.collector)
+	} else {
+		u.a.own.Add(u.page, u.collector)
+	}
 	defer u.a.own.Remove(u.page)
 	if p := u.a.graph.Load().part(u.engine); p != nil && p.discoverer != nil {
 		began := time.Now().UnixNano()
@@ -67,7 +77,11 @@ func (u *usage) want(targets []lighter.Target) {
 	for _, t := range targets {
 		if c := t.Container; c != nil && !seen[c.ID] {
 			seen[c.ID] = true
-			all = append(all, containers.Container{Container: c, Service: t.Labels.Get("service"), Project: t.Labels.Get("project")})
+			one := containers.Container{Container: c, Service: t.Labels.Get("service"), Project: t.Labels.Get("project")}
+			if u.cadvisor != nil {
+				one.Further = containers.ContainerLabels(t.Labels, u.cadvisor.ContainerLabels, u.cadvisor.LabelAllowlist)
+			}
+			all = append(all, one)
 		}
 	}
 	u.wanted.Store(&all)

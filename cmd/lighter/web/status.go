@@ -91,7 +91,8 @@ type Target struct {
 	Duration  float64           `json:"lastScrapeSeconds"`
 	Samples   int64             `json:"lastScrapeSamples"`
 	LastError string            `json:"lastError,omitempty"`
-	Warning   string            `json:"warning,omitempty"` // what the last scrape left out, and why
+	Warning   string            `json:"warning,omitempty"`   // what the last scrape left out, and why
+	Endpoints []string          `json:"endpoints,omitempty"` // names of those that its samples go to, if there are several
 }
 
 // Endpoint is a backend to which lines or samples are sent.

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"lighter"
 )
 
 // URL returns u without user info and query, either of which may hold a token.
@@ -34,8 +36,9 @@ const shortestValue = 8
 const mask = "<secret>"
 
 // Secrets returns what a client that posts to u sends to prove who it is, to a proxy as well, in each form in which
-// a response may repeat it; the longest first, so that no part of one is left by another.
-func Secrets(c promconfig.HTTPClientConfig, u string) []string {
+// a response may repeat it; the longest first, so that no part of one is left by another. headers are the values of
+// further headers, which need be no secrets.
+func Secrets(c promconfig.HTTPClientConfig, u string, headers ...lighter.Secret) []string {
 	var all []string
 	add := func(s string) {
 		if len(s) < shortestSecret {
@@ -70,6 +73,11 @@ func Secrets(c promconfig.HTTPClientConfig, u string) []string {
 	if proxy := c.ProxyURL.URL; proxy != nil {
 		password, _ := proxy.User.Password()
 		basic(proxy.User.Username(), password)
+	}
+	for _, h := range headers {
+		if len(h) >= shortestValue {
+			add(h.Reveal())
+		}
 	}
 	if p, err := url.Parse(u); err == nil {
 		password, _ := p.User.Password()

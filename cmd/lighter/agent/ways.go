@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/relabel"
+
+	"lighter/collector/scrape"
+	"lighter/config"
+)
+
+// way is one way of samples from a scrape, through the metric relabels on it, to an endpoint.
+type way struct {
+	relabels []config.Node
+	endpoint string // the name of the endpoint's node
+	// name is unique among the ways of the scrape. It is the endpoint's name. Where several ways lead to
+	// the endpoint, the names of the metric relabels follow.
+	name string
+}
+
+// ways returns the ways of a scrape of a valid plan.
+func ways(p *config.Plan, from config.Node) (all []way) {
+	to := map[string]int{}
+	var follow func(node config.Node, relabels []config.Node)
+	follow = func(node config.Node, relabels []config.Node) {
+		for _, name := range node.To {
+			next, _ := p.Node(name)
+			if _, ok := next.Args.(config.MetricRelabel); ok {
+				follow(next, append(slices.Clip(relabels), next))
+				continue
+			}
+			to[name]++
+			all = append(all, way{relabels: relabels, endpoint: name, name: name})
+		}
+	}
+	follow(from, nil)
+	for i := range all {
+		if one := &all[i]; to[one.endpoint] > 1 {
+			for _, r := range one.relabels {
+				one.name += "+" + r.Name
+			}
+		}
+	}
+	return all
+}
+
+// endpointsOf returns the names of the endpoints that ways lead to, each once.
+func endpointsOf(ways []way) (names []string) {
+	for _, w := range ways {
+		if !slices.Contains(names, w.endpoint) {
+			names = append(names, w.endpoint)
+		}
+	}
+	return names
+}
+
+// severalEndpoints returns the names of the endpoints of a scrape, nil if there is but one.
+func severalEndpoints(p *config.Plan, scrape config.Node) []string {
+	names := endpointsOf(ways(p, scrape))
+	if len(names) < 2 {
+		return nil
+	}
+	return names
+}
+
+// rules returns the rules on the way, in their order.
+func (w way) rules() (all []*relabel.Config) {
+	for _, n := range w.relabels {
+		all = append(all, n.Args.(config.MetricRelabel).Rules...)
+	}
+	return all
+}
+
+// version changes when a rule on the way does.
+func (w way) version(g *graph) string {
+	var b strings.Builder
+	for _, n := range w.relabels {
+		b.WriteString("/" + n.Name + g.nodes[n.Name].hash)
+	}
+	return b.String()
+}
+
+// sink returns what takes the samples that go along the way to an endpoint's sink.
+func (w way) sink(to scrape.Sink, logger *slog.Logger) scrape.Sink {
+	rules := w.rules()
+	if len(rules) == 0 {
+		return to
+	}
+	s := &relabelSink{Sink: to, rules: rules, logger: logger.With("metric_relabel", w.relabels[len(w.relabels)-1].Name)}
+	if p, ok := to.(scrape.Packer); ok {
+		return &packingSink{s, p}
+	}
+	return s
+}
+
+// relabelSink hands samples on with the labels that rules make of those of their series.
+type relabelSink struct {
+	scrape.Sink
+	rules    []*relabel.Config
+	logger   *slog.Logger
+	builders sync.Pool // of *labels.Builder
+	invalid  sync.Once
+}
+
+// packingSink is a relabelSink before a sink that packs blocks.
+type packingSink struct {
+	*relabelSink
+	scrape.Packer
+}
+
+// AppendLabels implements scrape.Sink. A series that a rule drops, or to which the rules leave no name or
+// one that no backend takes, is not handed on.
+func (s *relabelSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
+	b, _ := s.builders.Get().(*labels.Builder)
+	if b == nil {
+		b = labels.NewBuilder(labels.EmptyLabels())
+	}
+	defer s.builders.Put(b)
+	b.Reset(l)
+	if !relabel.ProcessBuilder(b, s.rules...) {
+		return dst, false
+	}
+	relabelled := b.Labels()
+	if !relabelled.Has(model.MetricNameLabel) || !relabelled.IsValid(model.LegacyValidation) {
+		s.invalid.Do(func() {
+			s.logger.Error("metric relabelling makes a series that no backend takes: it is dropped, and so are others like it", "series", relabelled.String(), "was", l.String())
+		})
+		return dst, false
+	}
+	return s.Sink.AppendLabels(dst, relabelled)
+}
+
+// Takes implements scrape.Chooser.
+func (s *relabelSink) Takes() (exemplars, histograms bool) {
+	if c, ok := s.Sink.(scrape.Chooser); ok {
+		return c.Takes()
+	}
+	return true, true
+}
+
+// relabelled returns the labels that the series of a target have behind the rules of the way, as far as
+// those do not depend on the series. Where they drop the series up, the labels before them are returned.
+func (w way) relabelled(l labels.Labels) labels.Labels {
+	b := labels.NewBuilder(l)
+	b.Set(model.MetricNameLabel, "up")
+	if !relabel.ProcessBuilder(b, w.rules()...) {
+		return l
+	}
+	b.Del(model.MetricNameLabel)
+	return b.Labels()
+}
