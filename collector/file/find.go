@@ -20,57 +20,78 @@ func (t *Tailer) visit() *visit { return &t.trail[t.at] }
 
 // open opens the file in which reading goes on, and reports whether there is one at present.
 func (t *Tailer) open() (bool, error) {
-	for {
+	for try := 0; ; {
 		s, err := openSource(t.path, t.o.Decompression)
 		if err != nil {
 			return false, err
 		}
 		t.over = false
-		found, err := t.choose(s)
+		found, done, err := t.choose(s, try < maxTries)
 		if s != nil && found != s {
 			s.close()
 		}
-		if err != nil {
+		switch {
+		case err == errMoved:
+			try++
+		case err != nil:
 			return false, err
-		}
-		if found != nil {
+		case found != nil:
 			if err := t.use(found, found != s); err != nil {
 				found.close()
 				return false, err
 			}
 			return true, nil
-		}
-		if !t.advance(s) {
+		case done:
 			return false, nil
 		}
 	}
 }
 
+// maxTries is how often the files of a directory are looked at anew because they were renamed meanwhile.
+const maxTries = 10
+
+// errMoved means that files were renamed while they were looked at.
+var errMoved = errors.New("files were renamed meanwhile")
+
 // choose returns the open file in which reading goes on, which may be s, the one at the path; s is nil if
-// there is none. It returns nil if nothing is left to read of the present visit.
-func (t *Tailer) choose(s *source) (*source, error) {
+// there is none. If it returns nil, done tells that there is none at present; else there is another visit.
+func (t *Tailer) choose(s *source, careful bool) (found *source, done bool, err error) {
 	if len(t.trail) == 0 {
-		return t.first(s)
+		found, err = t.first(s)
+		return found, true, err
 	}
 	v := t.visit()
 	original := s != nil && v.is(s.look)
-	if t.ended {
-		if original && t.mark.Offset > 0 { // it may have been away for a while only
-			if holds, err := t.holds(s); holds || err != nil {
-				t.ended = false
-				return s, err
-			}
+	if original && (!t.ended || t.mark.Offset > 0) { // if it has ended it may have been away for a while only
+		holds, err := t.holds(s)
+		if holds || err != nil {
+			t.ended = false
+			return s, false, err
 		}
-		return nil, nil
+		if !t.ended {
+			t.feed.Logger.Info("the file was cut off or made anew: it is read from its beginning")
+		}
 	}
-	known := v.HeadBytes >= knownBytes
-	if original {
-		if holds, err := t.holds(s); holds || err != nil {
-			return s, err
+	dir := t.scan()
+	if at := dir.at(t.path); careful && (at.exists != (s != nil) || s != nil && !at.same(s.look)) {
+		return nil, false, errMoved
+	}
+	if !t.ended {
+		if found, err := t.search(dir, s, original); found != nil || err != nil {
+			return found, false, err
 		}
-		t.feed.Logger.Info("the file was cut off or made anew: it is read from its beginning")
-	} else {
-		moved, err := t.search(v.is, false)
+		t.ended = true
+	}
+	return nil, !t.advance(dir, s), nil
+}
+
+// search returns the open file that has what is left to read of the present visit; nil if there is none.
+// original tells that s, the file at the path, is the one of the visit, but was cut off.
+func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
+	v := t.visit()
+	known := v.HeadBytes >= knownBytes
+	if !original {
+		moved, err := t.openOne(dir, v.is)
 		if moved != nil || err != nil {
 			return moved, err
 		}
@@ -85,14 +106,50 @@ func (t *Tailer) choose(s *source) (*source, error) {
 			}
 		}
 	}
-	if known && t.o.Decompression == "" {
-		copied, err := t.search(func(l look) bool { return l.size > t.offset }, true)
-		if copied != nil || err != nil {
-			t.over = true
-			return copied, err
+	if !known || t.o.Decompression != "" {
+		return nil, nil
+	}
+	stem := strings.TrimSuffix(t.path, filepath.Ext(t.path))
+	copied := slices.DeleteFunc(slices.Clone(dir), func(f fileAt) bool {
+		return f.size <= t.offset || !strings.HasPrefix(f.name, stem)
+	})
+	slices.SortFunc(copied, func(a, b fileAt) int { // the one that was written last is first
+		return cmp.Or(cmp.Compare(b.mtime.Sec, a.mtime.Sec), cmp.Compare(b.mtime.Nsec, a.mtime.Nsec))
+	})
+	found, err := t.openOne(copied, func(l look) bool { return !v.is(l) })
+	t.over = found != nil
+	return found, err
+}
+
+// openOne opens the first file, other than the one at the path, that may is true for and that holds what
+// was read; nil if there is none.
+func (t *Tailer) openOne(dir files, may func(look) bool) (*source, error) {
+	for _, f := range dir {
+		if f.name == t.path || !may(f.look) {
+			continue
+		}
+		s, err := openSource(f.name, t.o.Decompression)
+		if errors.Is(err, fs.ErrPermission) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s == nil {
+			return nil, errMoved
+		}
+		holds, err := t.holds(s)
+		if s.same(f.look) && holds && err == nil {
+			return s, nil
+		}
+		s.close()
+		if err != nil {
+			return nil, err
+		}
+		if !s.same(f.look) {
+			return nil, errMoved
 		}
 	}
-	t.ended = true
 	return nil, nil
 }
 
@@ -116,7 +173,7 @@ func (t *Tailer) first(s *source) (*source, error) {
 		}
 		offset = start
 	}
-	t.add(s, offset)
+	t.add(s.look, offset)
 	return s, nil
 }
 
@@ -162,66 +219,91 @@ func bornAfter(path string, at int64) bool {
 }
 
 // add adds a file to the trail, which is read from an offset on, and writes that down.
-func (t *Tailer) add(s *source, offset int64) {
+func (t *Tailer) add(l look, offset int64) {
 	if len(t.trail) > 0 {
 		t.lastTime = max(t.lastTime, t.trail[len(t.trail)-1].last())
 	}
 	t.trail = append(t.trail, visit{
-		Device: s.device, Inode: s.inode,
+		Device: l.device, Inode: l.inode,
 		Anchors: []anchor{{offset, max(time.Now().UnixNano(), t.lastTime)}},
 		Until:   offset,
 	})
 	t.at = len(t.trail) - 1
-	t.offset, t.mark, t.ended, t.readIn = offset, position.Bookmark{}, false, ""
+	t.offset, t.mark, t.ended, t.was = offset, position.Bookmark{}, false, look{}
 	t.writeTrail()
 }
 
 // advance begins the next file, and reports whether there is one. s is what is at the path, or nil.
-func (t *Tailer) advance(s *source) bool {
-	if len(t.trail) == 0 {
-		return false
-	}
+func (t *Tailer) advance(dir files, s *source) bool {
 	if t.at+1 < len(t.trail) {
 		t.at++
-		v := t.visit()
-		t.offset, t.mark, t.ended, t.readIn = v.begin(), position.Bookmark{}, false, ""
+		t.offset, t.mark, t.ended, t.was = t.visit().begin(), position.Bookmark{}, false, look{}
 		return true
 	}
-	if next := t.between(); next != "" {
-		if l, err := lookAt(next); err == nil && l.exists {
-			t.add(&source{look: l}, 0)
-			return true
-		}
+	if next := t.anew(dir); next.exists {
+		t.add(next, 0)
+		return true
+	}
+	if next := t.between(dir, t.was); next.exists {
+		t.add(next, 0)
+		return true
 	}
 	if s == nil {
 		return false
 	}
-	t.add(s, 0)
+	t.add(s.look, 0)
 	return true
 }
 
-// between returns the file that was begun after the one that was read last, if that one was renamed and
-// there is one between it and the one at the path: app.log.1 after app.log.2, and app.log-20260102 after
-// app.log-20260101. It is empty if there is none.
-func (t *Tailer) between() string {
-	name, ok := strings.CutPrefix(t.readIn, t.path)
-	if !ok || len(name) < 2 || !isNumber(name[1:]) {
-		return ""
-	}
-	next := ""
-	for _, other := range t.names() {
-		suffix, ok := strings.CutPrefix(other, t.path)
-		if !ok || len(suffix) < 2 || suffix[0] != name[0] || !isNumber(suffix[1:]) {
+// anew returns the file of the present visit if that was cut off, written anew and renamed.
+func (t *Tailer) anew(dir files) look {
+	for _, f := range dir {
+		if f.name == t.path || !t.visit().is(f.look) {
 			continue
 		}
-		if later(suffix, name) && (next == "" || later(next, suffix)) {
-			next = suffix
+		s, err := openSource(f.name, t.o.Decompression)
+		if s == nil || err != nil {
+			continue // it cannot be read by the next visit either
+		}
+		holds, err := t.holds(s)
+		s.close()
+		if s.same(f.look) && !holds && err == nil {
+			return f.look
 		}
 	}
-	if next == "" {
+	return look{}
+}
+
+// between returns the file that was begun after another one, if that one was renamed and there is one
+// between it and the one at the path: app.log.1 after app.log.2, and app.log-20260102 after app.log-20260101.
+func (t *Tailer) between(dir files, last look) (next look) {
+	name := ""
+	for _, f := range dir {
+		if f.same(last) {
+			name = t.suffix(f.name)
+		}
+	}
+	if name == "" {
+		return look{}
+	}
+	nextName := ""
+	for _, f := range dir {
+		suffix := t.suffix(f.name)
+		if suffix != "" && suffix[0] == name[0] && later(suffix, name) && (nextName == "" || later(nextName, suffix)) {
+			next, nextName = f.look, suffix
+		}
+	}
+	return next
+}
+
+// suffix returns what rotating has added to the path, a character and a number; empty if name is
+// something else.
+func (t *Tailer) suffix(name string) string {
+	suffix, ok := strings.CutPrefix(name, t.path)
+	if !ok || len(suffix) < 2 || strings.Trim(suffix[1:], "0123456789") != "" {
 		return ""
 	}
-	return t.path + next
+	return suffix
 }
 
 // later reports whether the file with the suffix a was begun after the one with the suffix b. The numbers
@@ -234,67 +316,61 @@ func later(a, b string) bool {
 	return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) > 0
 }
 
-func isNumber(s string) bool {
-	return strings.Trim(s, "0123456789") == ""
+// files are those that may have been at a path, with the one that is.
+type files []fileAt
+
+type fileAt struct {
+	name string
+	look
 }
 
-// names returns the paths of the files that may have been at the path: those of its directory, and of the
-// directory of what it links to.
-func (t *Tailer) names() []string {
+// at returns what has a name.
+func (f files) at(name string) look {
+	for _, one := range f {
+		if one.name == name {
+			return one.look
+		}
+	}
+	return look{}
+}
+
+// scan returns the files of the path's directory, and of the directory of what the path links to, as they all
+// were at one time: it looks until it sees the same twice. Who rotates files renames several of them.
+func (t *Tailer) scan() files {
+	last := t.scanOnce()
+	for range maxTries {
+		now := t.scanOnce()
+		if slices.EqualFunc(last, now, func(a, b fileAt) bool { return a.name == b.name && a.same(b.look) }) {
+			return now
+		}
+		last = now
+	}
+	return last
+}
+
+func (t *Tailer) scanOnce() (all files) {
+	add := func(name string) {
+		if l, err := lookAt(name); err == nil && l.exists {
+			all = append(all, fileAt{name, l})
+		}
+	}
+	add(t.path)
 	dirs := []string{filepath.Dir(t.path)}
 	if real, err := filepath.EvalSymlinks(t.path); err == nil && filepath.Dir(real) != dirs[0] {
 		dirs = append(dirs, filepath.Dir(real))
 	}
-	var all []string
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
-		if err != nil { // without it the file is as good as gone
+		if err != nil { // without it a file that was renamed is as good as gone
 			continue
 		}
 		for _, e := range entries {
-			if e.Type().IsRegular() {
-				all = append(all, filepath.Join(dir, e.Name()))
+			if name := filepath.Join(dir, e.Name()); e.Type().IsRegular() && name != t.path {
+				add(name)
 			}
 		}
 	}
 	return all
-}
-
-// search returns the file, other than the one at the path, that may is true for and that holds what was
-// read; nil if there is none. Of several it takes the one that was written last. copies looks at files alone
-// whose names begin as the path's.
-func (t *Tailer) search(may func(look) bool, copies bool) (*source, error) {
-	stem := strings.TrimSuffix(filepath.Base(t.path), filepath.Ext(t.path))
-	type candidate struct {
-		name string
-		look
-	}
-	var all []candidate
-	for _, name := range t.names() {
-		if name == t.path || copies && !strings.HasPrefix(filepath.Base(name), stem) {
-			continue
-		}
-		if l, err := lookAt(name); err == nil && l.exists && may(l) {
-			all = append(all, candidate{name, l})
-		}
-	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.mtime.Sec, a.mtime.Sec), cmp.Compare(b.mtime.Nsec, a.mtime.Nsec))
-	})
-	for _, c := range all {
-		s, err := openSource(c.name, t.o.Decompression)
-		if errors.Is(err, fs.ErrPermission) {
-			continue
-		}
-		if s == nil || err != nil {
-			return nil, err
-		}
-		if holds, err := t.holds(s); holds && err == nil {
-			return s, nil
-		}
-		s.close()
-	}
-	return nil, nil
 }
 
 // holds reports whether a file has what was read of the present visit: its first bytes, and those
@@ -334,7 +410,7 @@ func (t *Tailer) use(s *source, away bool) error {
 		return err
 	}
 	t.file, t.away, t.looked, t.final, t.coding, t.decoder = s, away, false, false, c, nil
-	t.readIn, t.opened = s.name, time.Now()
+	t.was, t.opened = s.look, time.Now()
 	t.forgetPassing()
 	return nil
 }

@@ -31,7 +31,7 @@ type reader struct {
 	over   bool    // there was another file after it, so nobody writes it any more
 	final  bool    // the next file has data: once the end is reached again, nothing more will come
 	opened time.Time
-	readIn string // name of the file that was read last
+	was    look // the file of the visit that was open last
 	coding coding
 	lines  tail.Lines
 	need   int // bytes that the next read must have room for
@@ -107,8 +107,7 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 	}
 	if t.away = true; !t.looked {
 		t.looked = true
-		t.readIn = t.nameOf(t.file.look)
-		t.over = t.over || t.at+1 < len(t.trail) || t.between() != ""
+		t.over = t.over || t.at+1 < len(t.trail) || t.between(t.scan(), t.file.look).exists
 	}
 	quiet := t.over || time.Since(t.opened) > keepOpen && time.Since(t.lastRead) > keepOpen
 	switch {
@@ -135,23 +134,10 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 	if t.file == nil { // it was cut off meanwhile
 		return true, nil
 	}
-	if t.file.links > 0 {
-		t.readIn = t.nameOf(t.file.look) // it may have been renamed since
-	}
 	// A deleted file may have been replaced by a copy of it that has grown.
 	t.ended = t.file.links > 0 || !now.exists
 	t.close()
 	return now.exists, nil
-}
-
-// nameOf returns the present name of a file, empty if it is not found.
-func (t *Tailer) nameOf(file look) string {
-	for _, name := range t.names() {
-		if l, err := lookAt(name); err == nil && l.same(file) {
-			return name
-		}
-	}
-	return ""
 }
 
 // read reads once from the file and hands on what that gave. It reports whether there was a line, and whether

@@ -337,6 +337,9 @@ func (b *bench) await(lines int) {
 	b.t.Helper()
 	for end := time.Now().Add(10 * time.Second); len(b.sink.Lines()) < lines; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
+			if lines := b.sink.Lines(); len(lines) > 0 {
+				b.t.Logf("the last line is %.20q", lines[len(lines)-1])
+			}
 			b.t.Fatalf("%d lines came, want %d", len(b.sink.Lines()), lines)
 		}
 	}
