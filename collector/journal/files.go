@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,8 +55,9 @@ type files struct {
 
 // known is a file that was listed.
 type known struct {
-	inode inode
-	file  *file // nil: it is closed, because it is read to its end and nothing is written to it any more
+	inode  inode
+	source journalfile.ID
+	file   *file // nil: it is closed, because it is read to its end and nothing is written to it any more
 }
 
 // dir is a directory that was listed.
@@ -219,10 +221,29 @@ func (f *files) list() error {
 			}
 		}
 	}
+	if len(f.marks.source) > maxMarks && missing == 0 && failed == nil {
+		f.forget()
+	}
 	if missing == len(f.roots) {
 		return fmt.Errorf("%w: %s does not exist", errNone, strings.Join(f.roots, " or "))
 	}
 	return failed
+}
+
+// maxMarks is how many sources have marks before those are forgotten of which there is no file any more. There are
+// as many as there are files at most then.
+const maxMarks = 32
+
+// forget forgets the marks of sources of which there is no file.
+func (f *files) forget() {
+	left := map[journalfile.ID]bool{}
+	for _, k := range f.known {
+		left[k.source] = true
+	}
+	for _, one := range f.open {
+		left[one.Source()] = true
+	}
+	maps.DeleteFunc(f.marks.source, func(id journalfile.ID, _ mark) bool { return !left[id] })
 }
 
 // advise adds to an error what the user can do about it.
@@ -304,7 +325,7 @@ func (f *files) found(root, path string, before map[string]*known) error {
 	for _, one := range f.open {
 		if one.inode == id {
 			one.path = path
-			f.keep(path, &known{id, one})
+			f.keep(path, &known{id, one.Source(), one})
 			return nil
 		}
 	}
@@ -320,7 +341,7 @@ func (f *files) found(root, path string, before map[string]*known) error {
 		return nil
 	}
 	f.open = append(f.open, one)
-	f.keep(path, &known{one.inode, one})
+	f.keep(path, &known{one.inode, one.Source(), one})
 	return nil
 }
 

@@ -225,6 +225,9 @@ type streams struct {
 	mu   sync.Mutex
 	n    int
 	seen map[*lighter.Stream]bool
+
+	enough int // lines, after which stop is called
+	stop   func()
 }
 
 func (s *streams) Append(_ context.Context, b *lighter.Batch) error {
@@ -236,7 +239,9 @@ func (s *streams) Append(_ context.Context, b *lighter.Batch) error {
 	for _, e := range b.Entries {
 		s.seen[b.Streams[e.Stream]] = true
 	}
-	s.n += len(b.Entries)
+	if s.n += len(b.Entries); s.n == s.enough {
+		s.stop()
+	}
 	return nil
 }
 
@@ -253,4 +258,13 @@ func (s *streams) wait(tb testing.TB, n int) {
 			tb.Fatalf("%d lines and not %d", got, n)
 		}
 	}
+}
+
+// full is a lighter.Logs without room.
+type full struct{ asked chan struct{} }
+
+func (f *full) Append(ctx context.Context, _ *lighter.Batch) error {
+	f.asked <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
 }

@@ -61,11 +61,6 @@ func (m *marks) set(source journalfile.ID, e *journalfile.Entry) {
 	}
 }
 
-// keep forgets the marks of sources of which there is no file any more.
-func (m *marks) keep(exists func(source journalfile.ID) bool) {
-	maps.DeleteFunc(m.source, func(id journalfile.ID, _ mark) bool { return !exists(id) })
-}
-
 // marksVersion is the first word of marks as a position has them.
 const marksVersion = "1"
 

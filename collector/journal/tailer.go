@@ -62,7 +62,8 @@ type Tailer struct {
 	machine func() string
 	notify  func() (*watcher, error)
 
-	text     []byte // of the fields of an entry
+	want     func(name []byte) bool // wants
+	text     []byte                 // of the fields of an entry
 	offsets  []uint64
 	fields   []field
 	internal []field // those that rules read
@@ -122,6 +123,7 @@ func New(o Options) *Tailer {
 		machine: machineID,
 		notify:  newWatcher,
 	}
+	t.want = t.wants
 	if o.Path == "" {
 		t.roots = []string{persistent, runtime}
 	}
@@ -146,11 +148,11 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.sleep(ctx, unsettled)
 			continue
 		}
-		t.watch()
+		fresh := t.watch()
 		if err := t.drain(ctx); err != nil {
 			break // ctx has ended
 		}
-		if t.files.bounded {
+		if t.files.bounded || fresh { // or something was written before inotify told of it
 			continue
 		}
 		t.report(failed)
@@ -168,7 +170,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 		if t.watcher == nil || untold {
 			wait = t.pace.alone
 		}
-		if failed != nil {
+		if failed != nil && len(t.files.open) == 0 {
 			wait = retry
 			retry = min(2*retry, maxRetry)
 		}
@@ -239,16 +241,18 @@ func (t *Tailer) end() {
 	t.cursor.Done()
 }
 
-// watch has inotify tell of the directories that there are now.
-func (t *Tailer) watch() {
+// watch has inotify tell of the directories that there are now, and reports whether one of them is new.
+func (t *Tailer) watch() (fresh bool) {
 	if t.watcher == nil {
-		return
+		return false
 	}
-	if err := t.watcher.watch(t.files.dirs); err != nil {
+	fresh, err := t.watcher.watch(t.files.dirs)
+	if err != nil {
 		t.watcher.close()
 		t.watcher = nil
 		t.noInotify(err)
 	}
+	return fresh
 }
 
 func (t *Tailer) noInotify(err error) {
@@ -389,7 +393,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 		from := len(t.text)
 		limit := max(min(t.o.MaxLineBytes+1, room-from), 0) // one byte more shows that the line is to be cut
 		var cut bool
-		t.text, cut, err = one.Field(at, t.text, limit, t.wants)
+		t.text, cut, err = one.Field(at, t.text, limit, t.want)
 		if err != nil {
 			t.files.unreadable(one, err)
 			continue

@@ -577,3 +577,26 @@ func FuzzQuoted(f *testing.F) {
 		}
 	})
 }
+
+// While there is no room nothing is read on, and what was not taken is read again.
+func TestNoRoom(t *testing.T) {
+	dir := t.TempDir()
+	w := newWriter(t, dir, journaltest.Options{})
+	for i := range 10 {
+		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
+	}
+	full := &full{asked: make(chan struct{}, 100)}
+	o := options(dir, full)
+	stop := run(t, journal.New(o))
+	<-full.asked
+	stop()
+	if n := len(full.asked); n != 0 {
+		t.Errorf("asked %d times more", n)
+	}
+	s := &sink{}
+	o.Logs = s
+	run(t, journal.New(o))
+	if got := s.wait(t, 10); got[0] != "0" {
+		t.Error(got)
+	}
+}

@@ -15,6 +15,8 @@ type watcher struct {
 	file *os.File
 	conn syscall.RawConn
 	buf  [4 << 10]byte
+
+	watched map[int]bool // descriptors of directories
 }
 
 func newWatcher() (*watcher, error) {
@@ -32,22 +34,30 @@ func newWatcher() (*watcher, error) {
 
 func (w *watcher) close() { _ = w.file.Close() }
 
-// watch watches directories from now on, beside those that it watches already. journald changes the size of a
-// file to the same one after each write, because inotify does not see what is written to mapped memory.
-func (w *watcher) watch(dirs []dir) error {
+// watch watches these directories from now on. fresh reports whether one of them was not watched before.
+// journald changes the size of a file to the same one after each write, because inotify does not see what is
+// written to mapped memory.
+func (w *watcher) watch(dirs []dir) (fresh bool, err error) {
+	before := w.watched
+	w.watched = make(map[int]bool, len(dirs))
 	for _, dir := range dirs {
-		var err error
+		var d int
 		closed := w.conn.Control(func(fd uintptr) {
-			_, err = unix.InotifyAddWatch(int(fd), dir.path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+			d, err = unix.InotifyAddWatch(int(fd), dir.path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
 		})
 		if closed != nil {
-			return closed
+			return false, closed
 		}
-		if err != nil && err != unix.ENOENT {
-			return os.NewSyscallError("inotify_add_watch", err)
+		if err == unix.ENOENT {
+			continue
 		}
+		if err != nil {
+			return false, os.NewSyscallError("inotify_add_watch", err)
+		}
+		w.watched[d] = true // a directory that is watched already keeps its number
+		fresh = fresh || !before[d]
 	}
-	return nil
+	return fresh, nil
 }
 
 // wait waits until something is written, but no longer than d and no longer than ctx. told reports whether

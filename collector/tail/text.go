@@ -1,7 +1,5 @@
 package tail
 
-import "time"
-
 // Text returns a line as it is sent: as UTF-8, and with the end of a line of more than limit bytes replaced by
 // a mark, which cut reports. It may change line.
 func Text(line []byte, limit int) (text []byte, cut bool) {
@@ -11,14 +9,3 @@ func Text(line []byte, limit int) (text []byte, cut bool) {
 	}
 	return cutLine(line[:len(line):len(line)], limit), true
 }
-
-// HandedOn notes that a tailer that has no Feed has handed on lines of so many bytes, the last of them of the
-// time last. It returns, if that ends breaks that were logged, how many they were and for how long.
-func HandedOn(s *State, m *Metrics, lines, bytes int, last int64) (breaks int, after time.Duration) {
-	m.read.Add(float64(lines))
-	m.bytes.Add(float64(bytes))
-	return s.handedOn(lines, last)
-}
-
-// Delivered notes that lines of a tailer that has no Feed are delivered.
-func Delivered(s *State, lines int) { s.delivered(lines) }

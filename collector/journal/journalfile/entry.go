@@ -28,11 +28,12 @@ func (f *File) Entry(i uint64, e *Entry) error {
 		n--
 	}
 	a := &f.arrays[n]
-	var slot [8]byte
+	slot := f.scratch[:8]
+	clear(slot)
 	if err := f.windows.read(f, a.at+(i-a.first)*f.slot(), slot[:f.slot()]); err != nil {
 		return fmt.Errorf("read where entry %d is: %w", i, err)
 	}
-	at := binary.LittleEndian.Uint64(slot[:])
+	at := binary.LittleEndian.Uint64(slot)
 	size, err := f.object(at, typeEntry, entryHead)
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func (f *File) Field(at uint64, b []byte, limit int, want func(name []byte) bool
 		return b, false, fmt.Errorf("read the field at %d: %w", at, err)
 	}
 	from := len(b)
-	whole, err := text.next(&b, maxName)
+	b, whole, err := text.next(b, maxName)
 	if err != nil {
 		return b[:from], false, fmt.Errorf("read the field at %d: %w", at, err)
 	}
@@ -142,7 +143,7 @@ func (f *File) Field(at uint64, b []byte, limit int, want func(name []byte) bool
 	}
 	end := from + name + 1 + limit
 	if missing := end + 1 - len(b); !whole && missing > 0 { // and one byte more, to see whether it is cut
-		if _, err = text.next(&b, missing); err != nil {
+		if b, _, err = text.next(b, missing); err != nil {
 			return b[:from], false, fmt.Errorf("read the field at %d: %w", at, err)
 		}
 	}

@@ -211,6 +211,9 @@ func (f *File) follow() error {
 		if err := f.windows.read(f, next+objectHead, link[:]); err != nil {
 			return fmt.Errorf("read the list of entries at %d: %w", next, err)
 		}
+		if err := f.windows.read(f, next+size-1, f.scratch[:1]); err != nil { // else it may claim any number of them
+			return fmt.Errorf("read the end of the list of entries at %d: %w", next, err)
+		}
 		a := array{at: next + arrayHead, size: (size - arrayHead) / f.slot(), first: f.entries, self: next}
 		f.arrays = append(f.arrays, a)
 		f.entries = min(a.first+a.size, f.claimed)

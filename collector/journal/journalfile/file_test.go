@@ -3,6 +3,7 @@ package journalfile_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -283,11 +284,16 @@ func TestDamaged(t *testing.T) {
 		entries int // that are left, at least
 		err     string
 	}{
-		"empty":                 {func([]byte) []byte { return nil }, 0, "does not begin as a journal file"},
-		"only zeros":            {func(b []byte) []byte { clear(b); return b }, 0, "does not begin as a journal file"},
-		"another format":        {func(b []byte) []byte { b[12] = 0x80; return b }, 0, "newer systemd"},
-		"header too long":       {func(b []byte) []byte { b[94] = 0x80; return b }, 0, "damaged"},
-		"objects end nowhere":   {func(b []byte) []byte { b[103] = 0xff; return b }, 0, "damaged"},
+		"empty":               {func([]byte) []byte { return nil }, 0, "does not begin as a journal file"},
+		"only zeros":          {func(b []byte) []byte { clear(b); return b }, 0, "does not begin as a journal file"},
+		"another format":      {func(b []byte) []byte { b[12] = 0x80; return b }, 0, "newer systemd"},
+		"header too long":     {func(b []byte) []byte { b[94] = 0x80; return b }, 0, "damaged"},
+		"objects end nowhere": {func(b []byte) []byte { b[103] = 0xff; return b }, 0, "damaged"},
+		"a list without an end": {func(b []byte) []byte {
+			b[102], b[158] = 0x10, 0x10 // of the objects and of the entries
+			binary.LittleEndian.PutUint64(b[binary.LittleEndian.Uint64(b[176:])+8:], 1<<50)
+			return b
+		}, 0, ""},
 		"more entries claimed":  {func(b []byte) []byte { b[158] = 0xff; return b }, 120, ""},
 		"no list of entries":    {func(b []byte) []byte { clear(b[176:184]); return b }, 0, ""},
 		"end is missing":        {func(b []byte) []byte { return b[:len(b)/2] }, 120, ""},

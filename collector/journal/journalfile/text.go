@@ -26,9 +26,9 @@ const maxWindow = 8 << 20
 
 // text is what a field has, given out from its beginning.
 type text interface {
-	// next appends up to n more bytes to b; whole reports that there are no more. With an error b is as
-	// it was.
-	next(b *[]byte, n int) (whole bool, err error)
+	// next appends up to n more bytes to b; whole reports that there are no more. With an error nothing is
+	// appended.
+	next(b []byte, n int) (with []byte, whole bool, err error)
 }
 
 // inflater is the memory that compressed fields are read with.
@@ -36,15 +36,21 @@ type inflater struct {
 	packed []byte
 	source bytes.Reader
 	zstd   *zstd.Decoder
+
+	plain  plain // the last text is one of them
+	lz4    lz4
+	stream stream
 }
 
 // text returns what is in size bytes at an offset. It is valid until the next call for any file that shares
 // the windows.
 func (f *File) text(at, size uint64, flags byte) (text, error) {
+	in := &f.windows.inflater
 	kind := flags & (fieldXZ | fieldLZ4 | fieldZstd)
 	switch kind {
 	case 0:
-		return &plain{f, at, size}, nil
+		in.plain = plain{f, at, size}
+		return &in.plain, nil
 	case fieldXZ:
 		return nil, ErrXZ
 	case fieldLZ4, fieldZstd:
@@ -52,7 +58,6 @@ func (f *File) text(at, size uint64, flags byte) (text, error) {
 		return nil, damaged("a field with the flags %#x", flags)
 	}
 	size = min(size, maxPacked)
-	in := &f.windows.inflater
 	if cap(in.packed) > 1<<20 {
 		in.packed = nil // of one long field, which must not be paid for ever after
 	}
@@ -66,7 +71,8 @@ func (f *File) text(at, size uint64, flags byte) (text, error) {
 	if size < 8 {
 		return nil, damaged("a compressed field of %d bytes", size)
 	}
-	return &lz4{block: in.packed[8:], size: binary.LittleEndian.Uint64(in.packed)}, nil
+	in.lz4 = lz4{block: in.packed[8:], size: binary.LittleEndian.Uint64(in.packed)}
+	return &in.lz4, nil
 }
 
 // unzstd returns what the packed bytes are, which are a Zstandard frame.
@@ -81,7 +87,8 @@ func (in *inflater) unzstd() (text, error) {
 	if err != nil {
 		return nil, damaged("a field compressed by Zstandard: %v", err)
 	}
-	return stream{in.zstd}, nil
+	in.stream = stream{in.zstd}
+	return &in.stream, nil
 }
 
 type plain struct {
@@ -89,37 +96,35 @@ type plain struct {
 	at, size uint64
 }
 
-func (p *plain) next(b *[]byte, n int) (whole bool, err error) {
+func (p *plain) next(b []byte, n int) (with []byte, whole bool, err error) {
 	take := min(uint64(n), p.size)
-	from := len(*b)
-	*b = slices.Grow(*b, int(take))[:from+int(take)]
-	if err := p.f.windows.read(p.f, p.at, (*b)[from:]); err != nil {
-		*b = (*b)[:from]
-		return false, err
+	from := len(b)
+	with = slices.Grow(b, int(take))[:from+int(take)]
+	if err := p.f.windows.read(p.f, p.at, with[from:]); err != nil {
+		return b, false, err
 	}
 	p.at, p.size = p.at+take, p.size-take
-	return p.size == 0, nil
+	return with, p.size == 0, nil
 }
 
 // stream is a Zstandard frame.
 type stream struct{ r io.Reader }
 
-func (s stream) next(b *[]byte, n int) (whole bool, err error) {
-	from := len(*b)
-	for end := from + n; len(*b) < end; {
-		step := min(end-len(*b), 64<<10) // not all that is asked for: the field may be short
-		*b = slices.Grow(*b, step)
-		k, err := s.r.Read((*b)[len(*b) : len(*b)+step])
-		*b = (*b)[:len(*b)+k]
+func (s *stream) next(b []byte, n int) (with []byte, whole bool, err error) {
+	with = b
+	for end := len(b) + n; len(with) < end; {
+		step := min(end-len(with), 64<<10) // not all that is asked for: the field may be short
+		with = slices.Grow(with, step)
+		k, err := s.r.Read(with[len(with) : len(with)+step])
+		with = with[:len(with)+k]
 		if errors.Is(err, io.EOF) {
-			return true, nil
+			return with, true, nil
 		}
 		if err != nil {
-			*b = (*b)[:from]
-			return false, damaged("a field compressed by Zstandard: %v", err)
+			return b, false, damaged("a field compressed by Zstandard: %v", err)
 		}
 	}
-	return false, nil
+	return with, false, nil
 }
 
 // lz4 is an LZ4 block. It is decompressed from the beginning at each call, which come twice.
@@ -129,16 +134,14 @@ type lz4 struct {
 	done  int
 }
 
-func (l *lz4) next(b *[]byte, n int) (whole bool, err error) {
-	from := len(*b) - l.done // what it is made of refers back to what came before
-	want := uint64(l.done + n)
-	out, err := unpackLZ4((*b)[:from], from, l.block, int(min(want, l.size)))
+func (l *lz4) next(b []byte, n int) (with []byte, whole bool, err error) {
+	from := len(b) - l.done // what it is made of refers back to what came before
+	with, err = unpackLZ4(b[:from], from, l.block, int(min(uint64(l.done+n), l.size)))
 	if err != nil {
-		return false, err
+		return b, false, err
 	}
-	l.done = len(out) - from
-	*b = out
-	return uint64(l.done) == l.size, nil
+	l.done = len(with) - from
+	return with, uint64(l.done) == l.size, nil
 }
 
 // unpackLZ4 appends the first n bytes that an LZ4 block holds to b. What the block refers to
