@@ -97,8 +97,7 @@ func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
 		return err
 	}
 	if kind == "application/json" {
-		// What the body is decoded into takes up to so much more until the entries are made of it.
-		if !t.lease.grow(jsonFactor * int64(len(body))) {
+		if !t.lease.grow(jsonMemory(body)) {
 			return errBusy
 		}
 		if err := decodeJSON(body, t); err != nil {
@@ -126,9 +125,12 @@ func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
 	return nil
 }
 
-// jsonFactor is the memory that a decoded JSON request takes for a byte of its text: an empty entry,
-// ["1",""], has 9 bytes there and about 60 in memory.
-const jsonFactor = 7
+// jsonMemory returns about how much memory a push request in JSON takes while it is decoded, beside its text: the
+// lines, and for each entry and each field of structured metadata what it is kept in. The text of lines may have
+// the same signs, so that the number is not too small.
+func jsonMemory(body []byte) int64 {
+	return int64(len(body) + 64*(bytes.Count(body, []byte{'['})+bytes.Count(body, []byte{':'})))
+}
 
 // contentType returns the type of the body; it is empty if the sender has not said it.
 func contentType(r *http.Request) (string, error) {

@@ -1,0 +1,154 @@
+// Package file finds targets in files of target groups, as Alloy's discovery.file and Prometheus's file discovery
+// do.
+//
+// A target has the label __meta_filepath. Files are looked at every two seconds and read when they have changed,
+// and all are read every RefreshInterval. A file that cannot be read, or is not what it must be, keeps the targets
+// that it had; one that is gone has none.
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"lighter"
+	"lighter/discovery"
+	"lighter/discovery/groups"
+)
+
+// Config says which files hold targets.
+type Config struct {
+	Files           []string      // paths; the last part may have *, and ends with .json, .yml or .yaml
+	RefreshInterval time.Duration // between two reads of a file that does not look changed
+}
+
+// DefaultConfig returns the Config of a discovery that sets no more than files.
+func DefaultConfig() Config { return Config{RefreshInterval: 5 * time.Minute} }
+
+// look is how long a change may be unnoticed.
+const look = 2 * time.Second
+
+const filepathLabel = "__meta_filepath"
+
+// maxBytes of a file are read.
+const maxBytes = 64 << 20
+
+var validName = regexp.MustCompile(`^[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)$`)
+
+// Validate reports what is wrong with the Config.
+func (c Config) Validate() error {
+	if len(c.Files) == 0 {
+		return errors.New("discovery by file needs at least one file")
+	}
+	for _, name := range c.Files {
+		if !validName.MatchString(name) {
+			return fmt.Errorf("the file %q does not end with .json, .yml or .yaml, or has * elsewhere than in its last part", name)
+		}
+		if _, err := filepath.Match(name, ""); err != nil {
+			return fmt.Errorf("the file %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Discoverer finds the targets of the files. Run may be called once.
+type Discoverer struct {
+	cfg    Config
+	logger *slog.Logger
+	files  map[string]*known
+}
+
+// known is what was read of a file.
+type known struct {
+	info    fs.FileInfo // as it was before the file was read; nil if it must be read
+	read    time.Time
+	targets []lighter.Target
+	err     discovery.LastError
+}
+
+// New returns a Discoverer that does nothing until Run.
+func New(cfg Config, logger *slog.Logger) *Discoverer {
+	return &Discoverer{cfg: cfg, logger: logger, files: map[string]*known{}}
+}
+
+// Run implements discovery.Source.
+func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
+	every := look
+	if d.cfg.RefreshInterval > 0 {
+		every = min(every, d.cfg.RefreshInterval)
+	}
+	return discovery.Refresh(ctx, every, func(context.Context) ([]lighter.Target, bool) { return d.look(), true }, update)
+}
+
+// look returns the targets of all files, after it has read those that have changed.
+func (d *Discoverer) look() []lighter.Target {
+	var targets []lighter.Target
+	there := map[string]bool{}
+	for _, pattern := range d.cfg.Files {
+		paths, _ := filepath.Glob(pattern) // Validate has checked the pattern
+		for _, path := range paths {
+			if there[path] {
+				continue
+			}
+			there[path] = true
+			f := d.files[path]
+			if f == nil {
+				f = &known{}
+				d.files[path] = f
+			}
+			d.refresh(path, f)
+			targets = append(targets, f.targets...)
+		}
+	}
+	for path := range d.files {
+		if !there[path] {
+			delete(d.files, path)
+		}
+	}
+	return targets
+}
+
+// refresh reads a file if it has changed.
+func (d *Discoverer) refresh(path string, f *known) {
+	info, err := os.Stat(path)
+	now := time.Now()
+	if err == nil && f.info != nil && os.SameFile(info, f.info) && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime()) && now.Sub(f.read) < d.cfg.RefreshInterval {
+		return
+	}
+	var targets []lighter.Target
+	if err == nil {
+		targets, err = read(path, info)
+	}
+	if f.err.Set(err) && err != nil {
+		d.logger.Error("a file of targets cannot be read: its last targets stay", "file", path, "err", err)
+	}
+	if err != nil {
+		f.info = nil // it is tried again
+		return
+	}
+	f.info, f.read, f.targets = info, now, targets
+}
+
+func read(path string, info fs.FileInfo) ([]lighter.Target, error) {
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	if info.Size() > maxBytes {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are read", info.Size(), maxBytes)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.EqualFold(filepath.Ext(path), ".json") {
+		return groups.JSON(text, filepathLabel, path)
+	}
+	return groups.YAML(text, filepathLabel, path)
+}

@@ -1,0 +1,122 @@
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lighter"
+	"lighter/discovery/file"
+)
+
+// write puts a file in place, as one that was not there a moment before.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// running runs a Discoverer, and returns what waits for targets, given by their addresses and the label job.
+func running(t *testing.T, cfg file.Config, log *bytes.Buffer) (wait func(want ...string)) {
+	t.Helper()
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	updates := make(chan []string, 10)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- file.New(cfg, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, func(targets []lighter.Target) {
+			var got []string
+			for _, target := range targets {
+				got = append(got, target.Labels.Get("__address__")+" "+target.Labels.Get("job")+" "+filepath.Base(target.Labels.Get("__meta_filepath")))
+			}
+			slices.Sort(got)
+			updates <- got
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return func(want ...string) {
+		t.Helper()
+		select {
+		case got := <-updates:
+			if !slices.Equal(got, want) {
+				t.Fatalf("targets %q, want %q", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no targets, want %q", want)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	one, two := filepath.Join(dir, "one.json"), filepath.Join(dir, "two.yml")
+	write(t, one, `[{"targets": ["a:1", "b:2"], "labels": {"job": "x", "__address__": "no"}}, {"targets": []}]`)
+	wait := running(t, file.Config{Files: []string{filepath.Join(dir, "*.json"), filepath.Join(dir, "*.yml"), one}, RefreshInterval: 20 * time.Millisecond}, &log)
+	wait("a:1 x one.json", "b:2 x one.json")
+	write(t, two, "- targets: ['c:3']\n  labels:\n    job: y\n")
+	wait("a:1 x one.json", "b:2 x one.json", "c:3 y two.yml")
+	write(t, one, `[{"targets": `) // the last ones stay
+	time.Sleep(100 * time.Millisecond)
+	write(t, two, "- targets: ['c:4']\n")
+	wait("a:1 x one.json", "b:2 x one.json", "c:4  two.yml")
+	write(t, one, `[]`)
+	wait("c:4  two.yml")
+	if err := os.Remove(two); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
+		t.Errorf("the log tells of the broken file %d times:\n%s", n, log.String())
+	}
+}
+
+func TestNoFiles(t *testing.T) {
+	running(t, file.Config{Files: []string{filepath.Join(t.TempDir(), "a.json")}, RefreshInterval: time.Hour}, &bytes.Buffer{})()
+}
+
+func TestBroken(t *testing.T) {
+	for name, text := range map[string]string{
+		"a.json": `{}`, "b.json": `[null]`, "c.json": `[{"targets":["a"],"x":1}]`, "d.yaml": "- a: b\n", "e.yaml": "- targets: {}\n", "f.yml": "-\n", "g.json": "",
+	} {
+		dir := t.TempDir()
+		var log bytes.Buffer
+		write(t, filepath.Join(dir, name), text)
+		t.Run(name, func(t *testing.T) {
+			running(t, file.Config{Files: []string{filepath.Join(dir, name)}, RefreshInterval: time.Hour}, &log)()
+		})
+		if !strings.Contains(log.String(), name) {
+			t.Errorf("%s: the log says %q", name, log.String())
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"/a/b.json": true, "*.yml": true, "/a/*b.YAML": true, "a.txt": false, "*/a.json": false, "a.json/*": false, "": false, "[.json": false,
+	} {
+		if err := (file.Config{Files: []string{name}}).Validate(); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if file.DefaultConfig().Validate() == nil {
+		t.Error("no files are no error")
+	}
+}
