@@ -3,14 +3,10 @@ package process
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/units"
-	"github.com/jmespath-community/go-jmespath"
-	"github.com/prometheus/common/model"
 )
 
 // Arguments are what a loki.process block says, but for where its entries go.
@@ -278,96 +274,6 @@ func (a *Match) Validate() error {
 	}
 	_, err := parseSelector(a.Selector)
 	return err
-}
-
-// Metrics is stage.metrics: what it counts is on the agent's own page of metrics.
-type Metrics struct {
-	Metrics []Metric `alloy:"metric,enum,optional"`
-}
-
-// Metric is one metric.* block: the one field that is not nil.
-type Metric struct {
-	Counter   *Counter   `alloy:"counter,block,optional"`
-	Gauge     *Gauge     `alloy:"gauge,block,optional"`
-	Histogram *Histogram `alloy:"histogram,block,optional"`
-}
-
-// Counter is metric.counter.
-type Counter struct {
-	Name        string        `alloy:"name,attr"`
-	Description string        `alloy:"description,attr,optional"`
-	Source      string        `alloy:"source,attr,optional"`
-	Prefix      string        `alloy:"prefix,attr,optional"`
-	MaxIdle     time.Duration `alloy:"max_idle_duration,attr,optional"`
-	Value       string        `alloy:"value,attr,optional"`
-
-	Action          string `alloy:"action,attr"`
-	MatchAll        bool   `alloy:"match_all,attr,optional"`
-	CountEntryBytes bool   `alloy:"count_entry_bytes,attr,optional"`
-}
-
-// SetToDefault implements syntax.Defaulter.
-func (a *Counter) SetToDefault() { *a = Counter{MaxIdle: defaultMaxIdle} }
-
-// Validate implements syntax.Validator.
-func (a *Counter) Validate() error {
-	switch {
-	case !slices.Contains([]string{"inc", "add"}, a.Action):
-		return fmt.Errorf("action is %q, want \"inc\" or \"add\"", a.Action)
-	case a.MatchAll && a.Value != "":
-		return errors.New("match_all and value exclude each other")
-	case a.CountEntryBytes && (!a.MatchAll || a.Action != "add"):
-		return errors.New("count_entry_bytes needs match_all = true and action = \"add\"")
-	}
-	return checkMetric(a.Prefix, a.Name, a.MaxIdle)
-}
-
-// Gauge is metric.gauge.
-type Gauge struct {
-	Name        string        `alloy:"name,attr"`
-	Description string        `alloy:"description,attr,optional"`
-	Source      string        `alloy:"source,attr,optional"`
-	Prefix      string        `alloy:"prefix,attr,optional"`
-	MaxIdle     time.Duration `alloy:"max_idle_duration,attr,optional"`
-	Value       string        `alloy:"value,attr,optional"`
-
-	Action string `alloy:"action,attr"`
-}
-
-// SetToDefault implements syntax.Defaulter.
-func (a *Gauge) SetToDefault() { *a = Gauge{MaxIdle: defaultMaxIdle} }
-
-// Validate implements syntax.Validator.
-func (a *Gauge) Validate() error {
-	if !slices.Contains([]string{"set", "inc", "dec", "add", "sub"}, a.Action) {
-		return fmt.Errorf("action is %q, want \"set\", \"inc\", \"dec\", \"add\" or \"sub\"", a.Action)
-	}
-	return checkMetric(a.Prefix, a.Name, a.MaxIdle)
-}
-
-// Histogram is metric.histogram.
-type Histogram struct {
-	Name        string        `alloy:"name,attr"`
-	Description string        `alloy:"description,attr,optional"`
-	Source      string        `alloy:"source,attr,optional"`
-	Prefix      string        `alloy:"prefix,attr,optional"`
-	MaxIdle     time.Duration `alloy:"max_idle_duration,attr,optional"`
-	Value       string        `alloy:"value,attr,optional"`
-
-	Buckets []float64 `alloy:"buckets,attr"`
-}
-
-// SetToDefault implements syntax.Defaulter.
-func (a *Histogram) SetToDefault() { *a = Histogram{MaxIdle: defaultMaxIdle} }
-
-// Validate implements syntax.Validator.
-func (a *Histogram) Validate() error {
-	for i := 1; i < len(a.Buckets); i++ {
-		if !(a.Buckets[i-1] < a.Buckets[i]) {
-			return fmt.Errorf("buckets must increase, %v is followed by %v", a.Buckets[i-1], a.Buckets[i])
-		}
-	}
-	return checkMetric(a.Prefix, a.Name, a.MaxIdle)
 }
 
 // Multiline is stage.multiline: it makes one entry of a first line and those that follow it.
@@ -652,75 +558,4 @@ func (*WindowsEvent) Validate() error { return errWindows("windowsevent") }
 
 func errWindows(name string) error {
 	return fmt.Errorf("stage.%s is not supported, because there is no Windows event log where lighter runs; remove the stage, or take such a message apart with stage.regex", name)
-}
-
-const defaultMaxIdle = 5 * time.Minute
-
-var errEmptySource = errors.New("source must not be empty")
-
-func checkRegexp(name, text string) error {
-	if _, err := regexp.Compile(text); err != nil {
-		return fmt.Errorf("%s does not parse: %w", name, err)
-	}
-	return nil
-}
-
-// checkPaths checks JMESPath expressions by the names of what they give.
-func checkPaths(name string, all map[string]string) error {
-	for key, text := range sorted(all) {
-		if text == "" {
-			text = key
-		}
-		if _, err := compilePath(text); err != nil {
-			return fmt.Errorf("%s: %q is no JMESPath expression: %w%s", name, text, err, hintForPath(text))
-		}
-	}
-	return nil
-}
-
-// compilePath compiles a JMESPath expression. The library panics on some texts.
-func compilePath(text string) (_ jmespath.JMESPath, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("it cannot be parsed (%v)", r)
-		}
-	}()
-	return jmespath.Compile(text)
-}
-
-// hintForPath helps with what people get wrong.
-func hintForPath(text string) string {
-	if strings.Contains(text, "-") && !strings.Contains(text, `"`) {
-		return fmt.Sprintf("; a key with a hyphen is written in double quotes of its own: %q", `"`+text+`"`)
-	}
-	return ""
-}
-
-func checkNotEmpty(values []string) error {
-	if len(values) == 0 {
-		return errors.New("values must not be empty")
-	}
-	return nil
-}
-
-func checkLabelNames(values map[string]*string) error {
-	for name := range sorted(values) {
-		if !model.UTF8Validation.IsValidLabelName(name) {
-			return fmt.Errorf("%q is no valid label name", name)
-		}
-	}
-	return nil
-}
-
-func checkMetric(prefix, name string, idle time.Duration) error {
-	if idle < time.Second {
-		return fmt.Errorf("max_idle_duration is %v, want at least 1s", idle)
-	}
-	if prefix == "" {
-		prefix = defaultMetricsPrefix
-	}
-	if !model.UTF8Validation.IsValidMetricName(prefix + name) {
-		return fmt.Errorf("%q is no valid metric name", prefix+name)
-	}
-	return nil
 }

@@ -594,6 +594,13 @@ stage.replace {
 	replace    = "redacted {{ .level }}"
 }
 stage.labels { values = {msg = "", last = ""} }`, `{"level":"info","msg":"hello world"}`, nil, "", nil, `{last="redacted info", msg="hello redacted info"} {"level":"info","msg":"hello world"}`},
+	{"replace: adjacent groups", "replace_test.go", `stage.replace { expression = "(a|b|c)" }`, `abcd`, nil, "", nil, `{} d`},
+	{"replace: a group in a group", "replace_test.go", `
+stage.replace {
+	expression = "^(?P<all>(?P<ip>\\S+) (?P<user>\\S+)) (?P<status>\\d+)"
+	replace    = "{{ if eq .Value \"200\" }}{{ Replace .Value \"200\" \"HttpStatusOk\" -1 }}{{ else }}{{ .Value | ToUpper }}{{ end }}"
+}
+stage.labels { values = {all = "", user = "", status = ""} }`, `1.1.1.1 frank 200 x`, nil, "", nil, `{all="1.1.1.1 FRANK", status="HttpStatusOk", user="FRANK"} 1.1.1.1 FRANK HttpStatusOk x`},
 	{"replace: no match", "replace.go", `
 stage.replace {
 	expression = "(x)"
@@ -743,6 +750,7 @@ stage.luhn {
 	replacement = "**DELETED**"
 	delimiters  = "-"
 }`, `approved 4242-4242-4242-4242"`, nil, "", nil, `{} approved **DELETED**"`},
+	{"luhn: several delimiters", "luhn_test.go", "stage.luhn { delimiters = \" -\" }", "Cards 4532-0151-1283-0366 and 6011 1111 1111 1117 are valid and 3530:1113:3330:0000 has unexpected delimiters.", nil, "", nil, "{} Cards **REDACTED** and **REDACTED** are valid and 3530:1113:3330:0000 has unexpected delimiters."},
 	{"luhn: the default replacement, other numbers stay", "luhn.go", `stage.luhn { }`, `4242424242424242 4242424242424241 42`, nil, "", nil, `{} **REDACTED** 4242424242424241 42`},
 	{"luhn: skip_regex", doc, `
 stage.luhn {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // of the location of a stage.timestamp, which the image does not have
 )
 
 // setTime sets an entry's time, if it can be written in nanoseconds.

@@ -247,7 +247,6 @@ func (c *compiler) stage(s Stage) (op, error) {
 	switch {
 	case s.CRI != nil:
 		c.holds = true
-		c.slot("flags")
 		return &cri{max: s.CRI.MaxPartialLines, size: int(min(s.CRI.MaxPartialLineSize, 1<<40)), cut: s.CRI.MaxPartialLineSizeTruncate,
 			flushed: c.metrics.counter(c.metrics.criFlushed, c.name), tooLong: c.metrics.counter(c.metrics.criTruncated, c.name)}, nil
 	case s.Decolorize != nil:
@@ -397,7 +396,10 @@ func (c *compiler) geoIP(a *GeoIP) (op, error) {
 }
 
 func (c *compiler) json(a *JSON) (op, error) {
-	o := &jsonStage{source: c.source(a.Source), dropMalformed: a.DropMalformed}
+	o := &jsonStage{source: c.source(a.Source)}
+	if a.DropMalformed {
+		o.malformed = c.reason("", "json_drop_malformed") // which Alloy does not count
+	}
 	for name, text := range sorted(a.Expressions) {
 		if !c.read(name) {
 			continue
@@ -419,7 +421,7 @@ func (c *compiler) json(a *JSON) (op, error) {
 	if o.keys, err = optional(a.Regex); err != nil {
 		return nil, err
 	}
-	if len(o.targets)+len(o.searched) == 0 && o.keys == nil && !o.dropMalformed {
+	if len(o.targets)+len(o.searched) == 0 && o.keys == nil && o.malformed == nil {
 		return nil, nil
 	}
 	return o, nil

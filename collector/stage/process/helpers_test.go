@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,13 +19,17 @@ import (
 
 // sink keeps what it gets, and lets go of it at once unless it holds.
 type sink struct {
-	holds   bool
+	holds bool
+
+	mu      sync.Mutex // a clock appends too
 	held    []*lighter.Batch
 	batches int
 	got     []string
 }
 
 func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.batches++
 	for i := range b.Entries {
 		s.got = append(s.got, show(b, &b.Entries[i]))
@@ -150,7 +155,7 @@ func (p *pipe) page(prefix string) string {
 	var lines []string
 	for l := range strings.SplitSeq(sb.String(), "\n") {
 		if l != "" && l[0] != '#' {
-			lines = append(lines, strings.ReplaceAll(l, `component_id="loki.process.test",`, ""))
+			lines = append(lines, strings.NewReplacer(`component_id="loki.process.test",`, "", `,component_id="loki.process.test"`, "").Replace(l))
 		}
 	}
 	return strings.ReplaceAll(strings.Join(lines, "\n"), `{component_id="loki.process.test"}`, "")

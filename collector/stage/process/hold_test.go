@@ -76,14 +76,18 @@ func TestPositionWaits(t *testing.T) {
 			b.Done()
 		}
 		deliver := func() {
+			p.end.mu.Lock()
 			held := p.end.held
 			p.end.held = nil
+			p.end.mu.Unlock()
 			for _, b := range held {
 				b.Done()
 			}
 		}
 		want := func(to int, entries ...string) {
 			t.Helper()
+			p.end.mu.Lock()
+			defer p.end.mu.Unlock()
 			if diff := cmp.Diff(entries, p.end.got); diff != "" || pos.to != to {
 				t.Fatalf("the position is %d, want %d; entries (-want +got):\n%s", pos.to, to, diff)
 			}

@@ -13,12 +13,12 @@ import (
 
 // jsonStage is stage.json.
 type jsonStage struct {
-	source        int
-	wanted        tree
-	targets       []int    // slots of what wanted is for
-	searched      []search // JMESPath expressions that are no plain paths
-	keys          *regexp.Regexp
-	dropMalformed bool
+	source    int
+	wanted    tree
+	targets   []int    // slots of what wanted is for
+	searched  []search // JMESPath expressions that are no plain paths
+	keys      *regexp.Regexp
+	malformed *counter // of what is dropped because it is no JSON; nil if it is not dropped
 }
 
 type search struct {
@@ -61,8 +61,8 @@ func (o *jsonStage) run(r *runner, x *entry, at int) int {
 	if !ok {
 		return at + 1
 	}
-	if !o.extract(r, x, input) && o.dropMalformed {
-		return none // Alloy does not count it
+	if !o.extract(r, x, input) && o.malformed != nil {
+		return r.drop(o.malformed)
 	}
 	return at + 1
 }
