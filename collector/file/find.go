@@ -410,7 +410,7 @@ func (t *Tailer) use(s *source, away bool) error {
 		return err
 	}
 	t.file, t.away, t.looked, t.final, t.coding, t.decoder = s, away, false, false, c, nil
-	t.was, t.opened = s.look, time.Now()
+	t.was = s.look
 	t.forgetPassing()
 	return nil
 }

@@ -141,9 +141,9 @@ func (s sent) check(t *testing.T, n int) {
 // Whatever is done to the file and whenever the process is killed, each line comes, and what comes twice
 // is the same.
 func TestKill(t *testing.T) {
-	seeds := 300
+	seeds := 60
 	if testing.Short() {
-		seeds = 30
+		seeds = 15
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -294,6 +294,7 @@ func TestQuietFiles(t *testing.T) {
 		b := newBench(t)
 		b.options.Reads = file.NewReads(16)
 		b.options.MaxPoll = time.Minute
+		b.options.Watcher = &file.Watcher{}
 		b.options.Logs = b.sink
 		before, fds := heap(), openFiles(t)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -309,7 +310,7 @@ func TestQuietFiles(t *testing.T) {
 			t.Errorf("%d lines came of %d", n, files)
 		}
 		b.sink.AckAll()
-		if each := (heap() - before) / files; each > 16<<10 {
+		if each := (heap() - before) / files; each > 14<<10 {
 			t.Errorf("%d bytes for each file", each)
 		} else {
 			t.Logf("%d bytes for each file", each)

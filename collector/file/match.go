@@ -111,6 +111,9 @@ func compile(pattern string) (patterns, error) {
 	if pattern == "" {
 		return nil, nil
 	}
+	if strings.Contains(pattern, "\x00") {
+		return nil, fmt.Errorf("%q is malformed: no path has a zero byte", pattern)
+	}
 	all, err := expand(pattern)
 	if err != nil {
 		return nil, err

@@ -25,16 +25,16 @@ type reader struct {
 	lastTime int64             // the greatest time that a line has or may have
 	dirty    bool              // the trail has to be written before a line is handed on
 
-	file   *source // nil while none is open
-	away   bool    // it is not the file at the path
-	looked bool    // since it is away it was found out whether it is over
-	over   bool    // there was another file after it, so nobody writes it any more
-	final  bool    // the next file has data: once the end is reached again, nothing more will come
-	opened time.Time
-	was    look // the file of the visit that was open last
-	coding coding
-	lines  tail.Lines
-	need   int // bytes that the next read must have room for
+	file                *source // nil while none is open
+	away                bool    // it is not the file at the path
+	looked              bool    // since it is away it was found out whether it is over
+	over                bool    // there was another file after it, so nobody writes it any more
+	final               bool    // the next file has data: once the end is reached again, nothing more will come
+	lastRead, awaySince time.Time
+	was                 look // the file of the visit that was open last
+	coding              coding
+	lines               tail.Lines
+	need                int // bytes that the next read must have room for
 
 	passing []byte // the beginning of a line that is longer than any may be, of which the end is looked for
 
@@ -106,10 +106,10 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 		return false, nil
 	}
 	if t.away = true; !t.looked {
-		t.looked = true
+		t.looked, t.awaySince = true, time.Now()
 		t.over = t.over || t.at+1 < len(t.trail) || t.between(t.scan(), t.file.look).exists
 	}
-	quiet := t.over || time.Since(t.opened) > keepOpen && time.Since(t.lastRead) > keepOpen
+	quiet := t.over || time.Since(t.awaySince) > keepOpen && time.Since(t.lastRead) > keepOpen
 	switch {
 	case !now.exists && !quiet: // who writes may go on until there is a new file
 		return false, nil
@@ -179,7 +179,9 @@ func (t *Tailer) read(ctx context.Context) (took, more bool, err error) {
 	if t.offset != before {
 		t.mark = s.mark(t.offset, c.Buf[:max(0, min(int(t.offset-start), n))])
 	}
-	took = !t.feed.Empty()
+	if took = !t.feed.Empty(); took {
+		t.lastRead = time.Now()
+	}
 	if err := t.handOn(ctx); err != nil {
 		t.offset, t.mark = before, mark
 		t.forgetPassing()

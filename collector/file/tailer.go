@@ -79,16 +79,15 @@ type Tailer struct {
 
 	reader
 
-	watch    *watch
-	wrote    chan struct{} // has a value when the file was written after it had been quiet
-	changed  chan struct{} // has a value when there is another file at the path
-	timer    *time.Timer
-	seen     look // what was at the path when it was read last
-	lastRead time.Time
-	poll     time.Duration // after how long the path is looked at though nothing was told
-	armed    bool          // inotify was to tell when wait was called last
-	again    bool          // the path is read although it looks as it did
-	untold   bool          // it was written once and inotify did not tell, and has told nothing since
+	watch   *watch
+	wrote   chan struct{} // has a value when the file was written after it had been quiet
+	changed chan struct{} // has a value when there is another file at the path
+	timer   *time.Timer
+	seen    look          // what was at the path when it was read last
+	poll    time.Duration // after how long the path is looked at though nothing was told
+	armed   bool          // inotify was to tell when wait was called last
+	again   bool          // the path is read although it looks as it did
+	untold  bool          // it was written once and inotify did not tell, and has told nothing since
 }
 
 // New returns a Tailer of a path that does nothing until Run. All entries are of the stream.
@@ -246,7 +245,7 @@ func (t *Tailer) follow(ctx context.Context) error {
 		t.feed.State.Set(tail.Following)
 		if read {
 			t.untold = t.untold || byClock && t.armed
-			t.poll, t.lastRead = t.minPoll(), time.Now()
+			t.poll = t.minPoll()
 		}
 		if read || t.away { // what is not at the path is not watched
 			if err := t.sleep(ctx, step); err != nil {
