@@ -94,7 +94,6 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.
 	if err := decode(r, body, t); err != nil {
 		return refusal(err)
 	}
-	body = nil
 	kept := int64(0)
 	for _, b := range t.batches {
 		kept += int64(b.Bytes)

@@ -18,6 +18,6 @@
 //
 // Senders of syslog get no answer. While the endpoints have no room a TCP connection is not read, so that its
 // sender waits. Of UDP a few megabytes wait in memory, and what comes when these are full is dropped and counted.
-// When the Server stops it reads what has arrived by then; what the endpoints have no room for within two seconds
-// is lost, and the log says how many messages that were.
+// When the Server stops it reads, for up to a second, what has arrived by then; what the endpoints have no room
+// for within two seconds is lost, and the log says how many messages that were.
 package syslog

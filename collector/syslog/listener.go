@@ -213,13 +213,15 @@ func (p *patient) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
+// setDeadlineLocked reads patience only while drain was not called, and so only in Read.
 func (p *patient) setDeadlineLocked() {
-	deadline := time.Now().Add(p.patience)
-	if !p.end.IsZero() {
-		deadline = time.Now().Add(drainTime)
-		if deadline.After(p.end) {
-			deadline = p.end
-		}
+	if p.end.IsZero() {
+		_ = p.SetReadDeadline(time.Now().Add(p.patience))
+		return
+	}
+	deadline := time.Now().Add(drainTime)
+	if deadline.After(p.end) {
+		deadline = p.end
 	}
 	_ = p.SetReadDeadline(deadline)
 }
