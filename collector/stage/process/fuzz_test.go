@@ -25,7 +25,7 @@ func FuzzStages(f *testing.F) {
 	f.Add(benchStages, `{"level":"info"}`, "level", "")
 	f.Fuzz(func(t *testing.T, text, line, name, value string) {
 		var a Arguments
-		if !unmarshal([]byte(text), &a) || waits(a.Stages) {
+		if syntax.Unmarshal([]byte(text), &a) != nil || waits(a.Stages) {
 			return
 		}
 		for i := range a.Stages {
@@ -61,16 +61,6 @@ func FuzzStages(f *testing.F) {
 	})
 }
 
-// unmarshal decodes text. Alloy's own decoder panics on some texts, which is not for this package to mend.
-func unmarshal(text []byte, a *Arguments) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	return syntax.Unmarshal(text, a) == nil
-}
-
 // waits reports whether stages may take their time: a limit waits for tokens, and templates do what they say.
 func waits(stages []Stage) bool {
 	for _, s := range stages {
@@ -79,6 +69,57 @@ func waits(stages []Stage) bool {
 		}
 	}
 	return false
+}
+
+// The texts in stages are of languages of their own.
+func FuzzTexts(f *testing.F) {
+	f.Add(`^(?P<t>\S+) (?P<app>.*)$`, "{{ .Value | ToUpper }} {{ .app }}", `{app=~"x|y", b!="c"} |= "a" !~ "^b"`, "<app> - <_> <t>", "items[?a > `1`].b | [0]", "2006-01-02T15:04:05Z07:00", "2024-01-01T00:00:00Z x")
+	f.Add(`(a)|(?P<b>b)`, "{{ range . }}{{ . }}{{ end }}{{ with .x }}{{ $.y }}{{ end }}", `{a="1"}`, "<a>", "a.\"b-c\".d", "Unix", `{"a":{"b-c":{"d":1}}}`)
+	f.Add(`x`, "{{ substr 0 5 .Entry | quote }}", "{", "<_>", "@", "Jan _2 15:04:05", `[1,{"a":"b"}]`)
+	f.Fuzz(func(t *testing.T, expr, template, selector, pattern, path, format, line string) {
+		stages := []Stage{
+			{Regex: &Regex{Expression: expr, LabelsFromGroups: true}},
+			{Pattern: &Pattern{Pattern: pattern, LabelsFromGroups: true}},
+			{JSON: &JSON{Expressions: map[string]string{"t": path, "v": pattern}, Regex: expr}},
+			{Logfmt: &Logfmt{Mapping: map[string]string{"u": path}, Regex: expr}},
+			{Template: &Template{Source: "v", Template: template}},
+			{Replace: &Replace{Expression: expr, Replace: template}},
+			{Timestamp: &Timestamp{Source: "t", Format: format, FallbackFormats: []string{"Unix", format}}},
+			{Drop: &Drop{Source: path, Expression: expr}},
+			{StructuredMetadata: &StructuredMetadata{Regex: expr}},
+			{Luhn: &Luhn{Delimiters: pattern, MinLength: 1, SkipRegex: expr}},
+			{Multiline: &Multiline{FirstLine: expr, MaxWaitTime: time.Second, MaxLines: 2}},
+			{Docker: &Docker{}}, {CRI: &CRI{MaxPartialLines: 1}}, {SplitJSON: &SplitJSON{}}, {Decolorize: &Decolorize{}},
+			{Pack: &Pack{Labels: []string{"v", "t", path}}},
+		}
+		var valid []Stage
+		for _, s := range stages {
+			if _, err := New(Arguments{Stages: []Stage{s}}, Options{Name: "p", Metrics: NewShared(prometheus.NewRegistry())}); err == nil {
+				valid = append(valid, s)
+			}
+		}
+		if m := (Stage{Match: &Match{Selector: selector, Stages: valid}}); len(valid) > 0 && m.Match.Validate() == nil {
+			valid = append(valid, m)
+		}
+		p, err := New(Arguments{Stages: valid}, Options{Name: "p", Metrics: NewShared(prometheus.NewRegistry())})
+		if err != nil {
+			t.Fatalf("stages that are valid one by one are not valid together: %v", err)
+		}
+		chain := stage.NewChain(&sink{}, stage.Log{}, nil, p.Maker())
+		b := &lighter.Batch{Streams: []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "stdout"))}}
+		for i := range 5 {
+			b.Entries = append(b.Entries, lighter.Entry{Time: int64(i), Line: []byte(line)})
+		}
+		b.Begin(nil)
+		if err := chain.Append(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+		if err := chain.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+		chain.Drop()
+		b.Done()
+	})
 }
 
 // What is read of JSON is what encoding/json reads of it.

@@ -162,26 +162,46 @@ stage.match {
 	stage.multiline { firstline = "^\\d" }
 }
 stage.multiline { firstline = "^1" }`,
+		"two components": `
+stage.multiline { firstline = "^\\d" }
+=== and then
+stage.regex { expression = "^(?P<t>\\d+) " }
+stage.timestamp {
+	source = "t"
+	format = "Unix"
+}`,
+		"cri": `
+stage.template {
+	source   = "l"
+	template = "2024-01-01T00:00:00Z stdout {{ if hasPrefix \" \" .Entry }}P{{ else }}F{{ end }} {{ .Entry }}"
+}
+stage.output { source = "l" }
+stage.cri { }`,
 		"split": "stage.template {\n\tsource = \"l\"\n\ttemplate = \"[{{ .Entry | toJson }}, 1]\"\n}\nstage.split_json { source = \"l\" }",
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, err := decode(text)
-			if err != nil {
-				t.Fatal(err)
+			var makers []stage.Maker
+			shared := NewShared(prometheus.NewRegistry())
+			for i, component := range strings.Split(text, "\n=== and then\n") {
+				a, err := decode(component)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := New(a, Options{Name: fmt.Sprint("p", i), Metrics: shared})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				makers = append(makers, p.Maker())
 			}
-			p, err := New(a, Options{Name: "p", Metrics: NewShared(prometheus.NewRegistry())})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
 			for seed := range uint64(40) {
-				killed(t, p, rand.New(rand.NewPCG(seed, 1)))
+				killed(t, rand.New(rand.NewPCG(seed, 1)), makers...)
 			}
 		})
 	}
 }
 
-func killed(t *testing.T, p *Pipeline, random *rand.Rand) {
+func killed(t *testing.T, random *rand.Rand, makers ...stage.Maker) {
 	streams := []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "0")), lighter.NewStream(labels.FromStrings("stream", "1"))}
 	var log []lighter.Entry
 	for i := range 60 {
@@ -200,7 +220,7 @@ func killed(t *testing.T, p *Pipeline, random *rand.Rand) {
 		return b
 	}
 	all := &sink{}
-	chain := stage.NewChain(all, stage.Log{}, nil, p.Maker())
+	chain := stage.NewChain(all, stage.Log{}, nil, makers...)
 	b := batch(log)
 	b.Begin(nil)
 	if err := chain.Append(t.Context(), b); err != nil {
@@ -221,7 +241,7 @@ func killed(t *testing.T, p *Pipeline, random *rand.Rand) {
 		from, ends := pos.to, 1+random.IntN(len(log))
 		pos.batches = nil
 		end := &sink{holds: true}
-		chain := stage.NewChain(end, stage.Log{}, pos.state, p.Maker())
+		chain := stage.NewChain(end, stage.Log{}, pos.state, makers...)
 		deliver := func(n int) {
 			for ; n > 0 && len(end.held) > 0; n-- { // out of order, too
 				i := random.IntN(len(end.held))
