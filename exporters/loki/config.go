@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"fmt"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -36,4 +37,15 @@ func DefaultConfig() Config {
 		BatchWait:  time.Second,
 		Timeout:    10 * time.Second,
 	}
+}
+
+// Check returns what is wrong with the configuration, as far as that shows without opening anything.
+func (c Config) Check() error {
+	switch {
+	case c.BatchBytes <= 0 || c.BatchWait <= 0 || c.Timeout <= 0:
+		return fmt.Errorf("the bytes of a request (%d), the wait for company (%s) and the time for a request (%s) must be above zero", c.BatchBytes, c.BatchWait, c.Timeout)
+	case c.MinBackoff < 0 || c.MaxBackoff < 0 || c.MaxBackoff > 0 && c.MinBackoff > c.MaxBackoff:
+		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither below zero", c.MinBackoff, c.MaxBackoff)
+	}
+	return nil
 }

@@ -204,6 +204,9 @@ func (a *Agent) make(n *node, was *part) error {
 		store := recent.New()
 		n.part = &part{recent: store, logs: store, samples: store.Sink()}
 	case loki.Config:
+		if err := c.Check(); err != nil {
+			return err
+		}
 		return checkHTTP(c.HTTP, c.Proxy)
 	case remotewrite.Config:
 		if err := c.Check(); err != nil {

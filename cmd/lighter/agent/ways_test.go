@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
+	"lighter/cmd/lighter/agent"
 	"lighter/config"
 	"lighter/exporters/remotewrite"
 )
@@ -136,5 +137,25 @@ func TestAChangedMetricRelabel(t *testing.T) {
 	})
 	if targets := a.Status().Targets; len(targets) != 1 || targets[0].Labels["instance"] != "one" {
 		t.Errorf("the status shows %v, want the one target", targets)
+	}
+}
+
+// What discover shows of a target is what the rules on the way to its first endpoint make of it.
+func TestPreviewOfMetricRelabel(t *testing.T) {
+	b := newBackend(t)
+	page := config.Node{Name: "static", Args: config.Static{Targets: []labels.Labels{labels.FromStrings("__address__", "app:80", "job", "app")}}}
+	n := scrapeNode("static", "rules")
+	p := &config.Plan{Agent: config.Agent{DataDir: "/data", BufferMax: 1}, Nodes: []config.Node{page, n, promNode("one", b), promNode("two", b),
+		metricRelabel("rules", []string{"one", "two"}, set("team", "shop"), onName(relabel.Drop, "secret_.*"))}}
+	shown, err := agent.NewPreview(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []agent.PreviewTarget{{
+		URL: "http://app:80/metrics", Interval: "2s", Endpoints: []string{"one", "two"},
+		Labels: map[string]string{"instance": "app:80", "job": "app", "team": "shop"},
+	}}
+	if diff := cmp.Diff(want, shown.Static); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 }
