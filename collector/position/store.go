@@ -159,6 +159,18 @@ func (s *Store) Retain(of, exists func(key string) bool) {
 	}
 }
 
+// Has reports whether there is a position of a key with a prefix.
+func (s *Store) Has(prefix string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, c := range s.cursors {
+		if strings.HasPrefix(key, prefix) && !c.empty() {
+			return true
+		}
+	}
+	return false
+}
+
 // Unread returns the keys whose logs nobody reads, in no order.
 func (s *Store) Unread() (keys []string) {
 	s.mu.Lock()

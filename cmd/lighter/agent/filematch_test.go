@@ -16,6 +16,8 @@ import (
 	"lighter/collector/file"
 	"lighter/collector/position"
 	"lighter/config"
+	"lighter/discovery/docker"
+	"lighter/exporters/loki"
 )
 
 func writeFile(t *testing.T, name string) {
@@ -142,5 +144,38 @@ func TestForgetFiles(t *testing.T) {
 	a.forgetFiles(now.Add(forgetAfter))
 	if d := cmp.Diff([]string{"read.log", "there.log", "unmounted/x.log", "wanted.log"}, kept()); d != "" {
 		t.Errorf("kept (-want +got):\n%s", d)
+	}
+}
+
+// A preview shows what is read beside containers, and why nothing of a container without labels is.
+func TestPreviewOfSources(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a.log"))
+	end := loki.DefaultConfig()
+	end.URL = "http://loki.test/loki/api/v1/push"
+	api := &lighter.Container{ID: "1", Name: "api", Running: true, Started: time.Now()}
+	p := &config.Plan{Nodes: []config.Node{
+		{Name: "docker", Args: docker.DefaultConfig()},
+		{Name: "logs", From: []string{"docker"}, To: []string{"loki"}, Args: config.LogSource{Engine: "docker", MaxLineBytes: 1}},
+		{Name: "static", Args: config.Static{}},
+		{Name: "match", From: []string{"static"}, Args: config.FileMatch{SyncPeriod: time.Hour}},
+		{Name: "files", From: []string{"match"}, To: []string{"loki", "second"}, Args: config.FileSource{}},
+		{Name: "push", To: []string{"loki"}, Args: config.PushSource{Listen: "127.0.0.1:3100"}},
+		{Name: "loki", Args: end},
+		{Name: "second", Args: end},
+	}}
+	got := preview(p, map[string][]lighter.Target{
+		"docker": {dockerTarget(api, "")},
+		"static": fileTargets(map[string]string{file.LabelPath: dir + "/*.log", "job": "app"}),
+	}, time.Now())
+	set := map[string]string{"job": "app", "filename": dir + "/a.log"}
+	if d := cmp.Diff([]PreviewSource{
+		{Kind: "file", Name: dir + "/a.log", Streams: []map[string]string{set, set}},
+		{Kind: "push", Name: "127.0.0.1:3100"},
+	}, got.Sources); d != "" {
+		t.Errorf("sources (-want +got):\n%s", d)
+	}
+	if len(got.Containers) != 1 || len(got.Containers[0].Streams) != 0 || got.Containers[0].LogsSkipped != giveLabels {
+		t.Errorf("containers: %+v", got.Containers)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -16,7 +15,6 @@ import (
 
 	"lighter"
 	"lighter/collector/file"
-	"lighter/collector/file/positionsyml"
 	"lighter/collector/scrape"
 	"lighter/collector/stage/process"
 	"lighter/config"
@@ -52,14 +50,14 @@ type part struct {
 	engine     *docker.Client
 	discoverer *docker.Discoverer // of the same node
 	files      *dockerfiles.Discoverer
-	source     discovery.Source        // of every discovery, the two above among them
-	usage      *usage                  // of container metrics
-	matcher    *fileMatcher            // of files
-	legacy     *positionsyml.Positions // of a source of files: what another agent has delivered
-	client     *http.Client            // of a scrape
-	pipelines  []*process.Pipeline     // of stages, by their index in the list; nil for those that are made for each log
-	failures   *slog.Logger            // of a scrape, to which failed ones are logged; nil if they are not
-	failureLog io.Closer               // likewise
+	source     discovery.Source    // of every discovery, the two above among them
+	usage      *usage              // of container metrics
+	matcher    *fileMatcher        // of files
+	legacy     legacy              // of a source with positions
+	client     *http.Client        // of a scrape
+	pipelines  []*process.Pipeline // of stages, by their index in the list; nil for those that are made for each log
+	failures   *slog.Logger        // of a scrape, to which failed ones are logged; nil if they are not
+	failureLog io.Closer           // likewise
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
@@ -104,6 +102,9 @@ func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 	}
 	if len(errs) == 0 && (config.Has[loki.Config](p) || config.Has[remotewrite.Config](p) || config.Has[config.Echo](p) && p.Agent.DataDir != "") {
 		errs = append(errs, a.openData(p.Agent.DataDir))
+	}
+	if errors.Join(errs...) == nil {
+		a.readLegacy(g, old)
 	}
 	return g, errors.Join(errs...)
 }
@@ -180,11 +181,13 @@ func (a *Agent) make(n *node, was *part) error {
 		if all != nil {
 			n.part = &part{pipelines: all}
 		}
+	case config.LogSource, config.JournalSource:
+		n.part = &part{}
 	case config.FileSource:
 		if err := file.CheckEncoding(c.Encoding); err != nil {
 			return err
 		}
-		n.part = &part{legacy: readLegacy(c.LegacyPositions, a.o.Logger.With("node", n.Name))}
+		n.part = &part{}
 	case config.FileMatch:
 		var before *fileMatcher
 		if was != nil {
@@ -216,31 +219,6 @@ func (a *Agent) make(n *node, was *part) error {
 
 // fileReads is how many files are read at a time for an endpoint, and with that how much memory is read into.
 const fileReads = 16
-
-// readLegacy reads the positions that another agent has written. Without the file, or with one that cannot be
-// read, there are none.
-func readLegacy(path string, logger *slog.Logger) *positionsyml.Positions {
-	if path == "" {
-		return nil
-	}
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	bad := 0
-	var all *positionsyml.Positions
-	if err == nil {
-		all, bad, err = positionsyml.Parse(b)
-	}
-	if err != nil {
-		logger.Warn("the positions of another agent cannot be read, and files without a position are read from their beginning", "file", path, "error", err)
-		return nil
-	}
-	if bad > 0 {
-		logger.Warn("some positions of another agent are not understood, and are passed over", "file", path, "positions", bad)
-	}
-	return all
-}
 
 // checkHTTP finds out whether a client can be made.
 func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {

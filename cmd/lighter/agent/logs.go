@@ -137,6 +137,9 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	o.Positions = a.positionsOf(f.path)
 	o.KeyPrefix = f.path.prefix()
 	o.Begin = beginning(c, a.pathBegan[f.path.prefix()], time.Now(), f.path.args.Since)
+	if seconds, ok := g.part(f.path.source.Name).legacy.Container(c.ID); ok {
+		o.Begin = seconds * int64(time.Second) // the lines of that second may be delivered, and are the same
+	}
 	o.MaxLineBytes = f.path.args.MaxLineBytes
 	if t.leftOut() || neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
 		return collector.Job{}, false

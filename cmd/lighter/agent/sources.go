@@ -123,7 +123,7 @@ func (r reading) log() stage.Log {
 	l := r.file.Labels
 	switch c := r.source.Args.(type) {
 	case config.JournalSource:
-		l = journalLabels(r.source, c)
+		l = c.Labels
 	case config.PushSource:
 		l = c.Labels
 	case config.AgentLog:
@@ -188,8 +188,8 @@ func (a *Agent) reader(g *graph, r reading) (collector.Runner, error) {
 		}
 		return journal.New(journal.Options{
 			Path: c.Path, MaxAge: c.MaxAge, Matches: matches, JSON: c.JSON,
-			Labels: journalLabels(r.source, c), Rules: c.Rules, MaxLineBytes: c.MaxLineBytes,
-			Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(g, r, r.paths[0], c.MaxLineBytes),
+			Labels: c.Labels, Rules: c.Rules, MaxLineBytes: c.MaxLineBytes,
+			Cursor: g.part(r.source.Name).legacy.journal(r.source.Name), Positions: a.positionsOf(r.paths[0]), Key: r.key, Logs: a.readingChain(g, r, r.paths[0], c.MaxLineBytes),
 			Metrics: a.tailing.Metrics, Logger: a.o.Logger.With("source", r.source.Name),
 		}), nil
 	case config.AgentLog:
@@ -221,14 +221,8 @@ func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource) *fi
 	return file.New(r.file.Path, lighter.NewStream(r.file.Labels), file.Options{
 		Options: o, Watcher: a.fileWatcher.watcher, Reads: g.part(p.endpoint).reads, Key: r.file.Key,
 		FromEnd: c.FromEnd, Encoding: c.Encoding, Decompression: c.Decompression, InitialDelay: c.InitialDelay,
-		MinPoll: c.MinPoll, MaxPoll: c.MaxPoll, Legacy: g.part(r.source.Name).legacy,
+		MinPoll: c.MinPoll, MaxPoll: c.MaxPoll, Legacy: g.part(r.source.Name).legacy.Positions,
 	})
-}
-
-// journalLabels returns what the entries of a journal are labelled with before the rules. As with Alloy, the
-// name of the source is their job.
-func journalLabels(source config.Node, c config.JournalSource) labels.Labels {
-	return labels.NewBuilder(c.Labels).Set("job", source.Name).Labels()
 }
 
 // readingChain returns the stages of a reading on one of its paths.
