@@ -15,7 +15,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=devel
 ARG COMMIT=unknown
-RUN go build -trimpath -buildvcs=false -tags "$(sed -n 's/^TAGS = //p' Makefile)" \
+RUN go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
       -o /out/lighter ./cmd/lighter \
  && mkdir -p /out/var/lib/lighter && chmod 770 /out/var/lib/lighter

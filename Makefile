@@ -12,24 +12,16 @@ PROMETHEUS   ?=
 SCENARIO     ?=
 ENGINE       ?=
 
-# Build tags of node_exporter's, one for each of its collectors that is left out of what is released: those that
-# node_exporter itself leaves off by default, but for processes and systemd. Without the tags lighter does the
-# same, and is larger. The Dockerfile reads this line, and "make tags" prints it.
-TAGS = nobuddyinfo,nodrbd,noethtool,nogpu,nointerrupts,noksmd,nolnstat,nologind,nomeminfo_numa,nomountstats,nonetworkroute,nontp,nonvmesubsystem,nopcidevice,noperf,noqdisc,norunit,noslabinfo,nosoftirqs,nosupervisord,noswap,notcpstat,nowifi,noxfrm
-
-.PHONY: help tags demo build test lint e2e chaos soak bench bench-paths bench-agents allocs size fuzz golden image
+.PHONY: help demo build test lint e2e chaos soak bench bench-paths bench-agents allocs size fuzz golden image
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
-
-tags: ## the build tags of what is released
-	@echo $(TAGS)
 
 demo: ## the whole agent against simulated containers and embedded receivers
 	go run ./cmd/lighter demo
 
 build: ## bin/lighter, static
-	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/lighter ./cmd/lighter
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/lighter ./cmd/lighter
 
 test: ## all tests but e2e, with the race detector
 	go test -race ./...

@@ -74,11 +74,7 @@ func measure(ctx context.Context, o options, out, log io.Writer) (err error) {
 
 // buildLighter builds the agent as it is released.
 func buildLighter(ctx context.Context, to string) error {
-	tags, err := exec.CommandContext(ctx, "make", "-s", "tags").Output()
-	if err != nil {
-		return fmt.Errorf("ask make for lighter's build tags, in the repository's root: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", strings.TrimSpace(string(tags)), "-ldflags", "-s -w", "-o", to, "lighter/cmd/lighter")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "lighter/cmd/lighter")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build lighter: %w: %s", err, out)

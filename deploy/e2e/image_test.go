@@ -24,7 +24,7 @@ func (l *lab) image(t *testing.T) {
 	f, err := os.Open(file)
 	must(t, err)
 	defer f.Close()
-	const limit = 30 << 20
+	const limit = 34 << 20
 	owner := -1
 	var files []string
 	for r := tar.NewReader(f); ; {

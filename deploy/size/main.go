@@ -67,22 +67,9 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// tags returns the build tags of what is released.
-func tags(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "make", "-s", "tags").Output()
-	if err != nil {
-		return "", fmt.Errorf("ask make for the build tags, in the repository's root: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
 // build returns the size of the binary.
 func build(ctx context.Context, to, ldflags string) (int64, error) {
-	tags, err := tags(ctx)
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tags, "-ldflags", ldflags, "-o", to, agent)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", to, agent)
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build: %w: %s", err, out)
@@ -102,11 +89,7 @@ const (
 
 // modulesOf returns the module of each package that the agent is made of.
 func modulesOf(ctx context.Context) (map[string]string, error) {
-	tags, err := tags(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-tags", tags, "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", agent)
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", agent)
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	out, err := cmd.Output()
 	if err != nil {
