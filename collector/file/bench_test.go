@@ -139,7 +139,7 @@ func (b *bench) tailer() (stop func()) {
 	return stop
 }
 
-// gone stops a Tailer as the Manager does when its target is gone.
+// runUntilGone runs a Tailer, and stops it as the Manager does when its target is gone.
 func (b *bench) runUntilGone(while func()) {
 	b.options.Logs = b.sink
 	t := file.New(b.path, lighter.NewStream(labels.FromStrings("stream", "s")), b.options)

@@ -13,7 +13,7 @@
 // writes down an anchor, which is a place in the file and the clock's time, and a line's time is the anchor's
 // and a nanosecond for each byte from there to the end of the line. So no two lines of a path have the same
 // time, the times have the order of the lines, and what is read again has the times of before: an anchor is
-// on disk before a line that depends on it is handed on. While more than maxAnchors reads wait for their
+// on disk before a line that depends on it is handed on. While more than 128 reads wait for their
 // acknowledgement there are no new anchors, and later lines have times a little after the last one's.
 //
 // # What is exact
@@ -22,17 +22,19 @@
 // position. After kill -9 reading goes on at the position, and lines that are sent twice are the same entries:
 // same time, same text. There are these exceptions:
 //   - A last line without a newline is handed on when its file is rotated away, or when it has not grown for
-//     lastLineWait. If it grows afterwards, its rest is a line of its own, and if the agent is killed before the
+//     a minute. If it grows afterwards, its rest is a line of its own, and if the agent is killed before the
 //     first part is acknowledged, the whole line is sent after the part.
 //   - Lines that are written to a file after it was copied and before it is cut off are lost with
 //     copytruncate. So are the lines that were not read yet if the copy is packed at once, and those of a file
-//     that is deleted or cut off while nobody reads it.
+//     that is deleted, or cut off without a copy, while it is not open.
 //   - A file that was made anew with the same bytes up to the position is taken for the same one.
-//   - A copy is looked for if knownBytes bytes of the file, or more, were read before it was cut off.
+//   - A copy is looked for if 64 bytes of the file, or more, were read before it was cut off.
+//   - A renamed file that has no successor, or an empty one, is read on for as long as it is written, but not
+//     after it was quiet for a minute. What was rotated before the path was ever seen is not read.
 //
 // # Cost
 //
-// A quiet file costs a goroutine and no buffer, and after keepOpen no file descriptor; one Watcher a process
+// A quiet file costs a goroutine and no buffer, and after a minute no file descriptor; one Watcher a process
 // wakes Tailers by inotify. Where inotify does not tell of writes, as with network file systems, a file is
 // looked at by the clock. A busy file is not read line by line but twice a second. Reads bounds how many files
 // are read at a time.

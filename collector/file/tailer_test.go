@@ -467,6 +467,7 @@ func TestPackedRestart(t *testing.T) {
 // bz2Lines is what bzip2 makes of "one\ntwo\nthree\n".
 var bz2Lines = []byte("\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x08\x7b\x7d\xd7\x00\x00\x04\xc1\x80\x00\x10\x02\x41\x94\x80\x20\x00\x31\x0c\x08\x21\xa3\xd4\xc8\x85\x47\x32\x38\xa8\xf1\x77\x24\x53\x85\x09\x00\x87\xb7\xdd\x70")
 
+// A position goes with its file, and not with its target alone.
 func TestForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -478,37 +479,22 @@ func TestForgotten(t *testing.T) {
 			t.Error("the position of a file that is there is forgotten")
 		}
 		b.runUntilGone(func() {
-			b.write("", "b\nc")
-			b.must(os.Remove(b.path))
-		})
-		b.want("a")
-		b.runUntilGone(func() { time.Sleep(soon) })
-		if b.positions.Acked(key).IsZero() == false {
-			t.Error("the position of a file that is gone is kept")
-		}
-		if file.Exists("files/out/", key) {
-			t.Error("Exists tells that a file is there that is gone")
-		}
-	})
-}
-
-func TestDeletedWhileTheTargetGoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.write("", "a\n")
-		b.runUntilGone(func() {
 			time.Sleep(soon)
-			b.write("", "b\nc")
+			b.write("", "b\n")
+			time.Sleep(soon)
+			b.write("", "c") // it is open now
 			b.must(os.Remove(b.path))
 		})
 		b.want("a", "b", "c")
-		key := "files/out/" + b.path
-		if b.positions.State(key); b.options.Positions.Oldest() == 0 {
-			t.Error("nothing waits for its acknowledgement")
+		if b.positions.Acked(key).IsZero() {
+			t.Error("the position is forgotten before all is acknowledged")
 		}
 		b.sink.AckAll()
 		if !b.positions.Acked(key).IsZero() {
 			t.Error("the position of a file that is gone is kept")
+		}
+		if file.Exists("files/out/", key) {
+			t.Error("Exists tells that a file is there that is gone")
 		}
 	})
 }
