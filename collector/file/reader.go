@@ -214,6 +214,11 @@ func (t *Tailer) cutOff() (bool, error) {
 				return false, err
 			}
 			holds = ok && sum == t.mark.Sum
+		} else if holds { // at the beginning of a file, of which more may have been read before
+			var err error
+			if holds, err = t.holds(s); err != nil {
+				return false, err
+			}
 		}
 	}
 	if !holds {
