@@ -24,7 +24,8 @@ type Plan struct {
 // Node is one part of what runs. The type of Args says of which kind it is, and so what it takes
 // and what it gives:
 //
-//	docker.Config, Files, Static, Self,
+//	docker.Config, file.Config, http.Config,
+//	dns.Config (of discovery), Files, Static, Self,
 //	HostMetrics, LogMetricsPage                   give targets
 //	Relabel, ContainerMetrics,
 //	FileMatch         take targets (From)    and give targets

@@ -17,7 +17,10 @@ import (
 	"lighter/collector/stage/fields"
 	"lighter/collector/stage/logmetrics"
 	"lighter/collector/stage/process"
+	"lighter/discovery/dns"
 	"lighter/discovery/docker"
+	"lighter/discovery/file"
+	"lighter/discovery/http"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
 )
@@ -57,7 +60,7 @@ func (f flow) String() string {
 // flows returns what a node takes and what it gives, and whether its kind is known.
 func (n Node) flows() (takes, gives flow, known bool) {
 	switch n.Args.(type) {
-	case docker.Config, Files, Static, Self, HostMetrics, LogMetricsPage:
+	case docker.Config, file.Config, http.Config, dns.Config, Files, Static, Self, HostMetrics, LogMetricsPage:
 		return 0, targets, true
 	case Relabel, ContainerMetrics, FileMatch:
 		return targets, targets, true
@@ -204,6 +207,13 @@ func (v *validation) arguments(n Node) {
 		if args.Since < 0 {
 			v.wrong(n, "since", "want 0 or more")
 		}
+	case file.Config:
+		v.discovery(n, args.Validate())
+	case http.Config:
+		v.discovery(n, args.Validate())
+		v.http(n, args.HTTP)
+	case dns.Config:
+		v.discovery(n, args.Validate())
 	case FileMatch:
 		if args.SyncPeriod <= 0 {
 			v.wrong(n, "sync_period", "want more than 0")
@@ -291,6 +301,13 @@ func (v *validation) stage(n Node, args any) {
 	}
 	if err != nil {
 		v.wrong(n, field, "%w", err)
+	}
+}
+
+// discovery notes what is wrong with the arguments of a discovery.
+func (v *validation) discovery(n Node, err error) {
+	if err != nil {
+		v.wrong(n, "arguments", "%w", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,8 +20,11 @@ import (
 	"lighter/collector/stage/process"
 	"lighter/config"
 	"lighter/discovery"
+	"lighter/discovery/dns"
 	"lighter/discovery/docker"
 	"lighter/discovery/dockerfiles"
+	discoveryfile "lighter/discovery/file"
+	discoveryhttp "lighter/discovery/http"
 	"lighter/discovery/static"
 	"lighter/exporters/loki"
 	"lighter/exporters/recent"
@@ -133,6 +137,16 @@ func (a *Agent) make(n *node, was *part) error {
 	case config.Files:
 		files := dockerfiles.New(c.Root, a.o.Logger)
 		n.part = &part{files: files, source: files}
+	case discoveryfile.Config:
+		n.part = &part{source: discoveryfile.New(c, a.o.Logger.With("node", n.Name))}
+	case discoveryhttp.Config:
+		d, err := discoveryhttp.New(c, "lighter/"+a.o.Version, a.o.Logger.With("node", n.Name))
+		if err != nil {
+			return err
+		}
+		n.part = &part{source: d}
+	case dns.Config:
+		n.part = &part{source: dns.New(c, net.DefaultResolver, a.o.Logger.With("node", n.Name))}
 	case config.Static:
 		n.part = &part{source: static.New(c.Targets)}
 	case config.Self:

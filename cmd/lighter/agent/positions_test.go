@@ -2,6 +2,8 @@ package agent_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"lighter/collector/journal/journalfile"
 	"lighter/collector/journal/journaltest"
 	"lighter/config"
+	discoveryfile "lighter/discovery/file"
+	discoveryhttp "lighter/discovery/http"
 )
 
 // journalOf returns a source that reads a journal, the nodes before it, and what writes lines of numbers to that.
@@ -140,4 +144,37 @@ func TestThePositionOfARemovedFile(t *testing.T) {
 		await(t, "the file is no source any more", func() bool { return len(a.Status().Sources) == 0 })
 		await(t, "its position is forgotten", func() bool { return strings.Contains(positions(), forgotten) })
 	}
+}
+
+// Targets that are found in files, or by HTTP, are those of any discovery: their files are read.
+func TestTargetsOfDiscoveries(t *testing.T) {
+	h, b := newHost(t), newBackend(t)
+	dir := t.TempDir()
+	group := func(kind string) string {
+		name := filepath.Join(dir, kind+".log")
+		if err := os.WriteFile(name, []byte("line 0\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf(`[{"targets": ["here"], "labels": {"__path__": %q, "kind": %q}}]`, name, kind)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "targets.json"), []byte(group("file")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answer := group("http")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(answer))
+	}))
+	t.Cleanup(s.Close)
+	inFiles, byHTTP := discoveryfile.DefaultConfig(), discoveryhttp.DefaultConfig()
+	inFiles.Files, byHTTP.URL = []string{filepath.Join(dir, "*.json")}, s.URL
+	a := h.run(h.plan([]config.Node{
+		{Name: "in_files", Args: inFiles},
+		{Name: "by_http", Args: byHTTP},
+		{Name: "read", From: []string{"in_files", "by_http"}, To: []string{"loki"}, Args: config.FileSource{MaxLineBytes: 1000}},
+		lokiNode("loki", b),
+	}))
+	b.once(t, "kind", "file", 1)
+	b.once(t, "kind", "http", 1)
+	a.stop()
 }
