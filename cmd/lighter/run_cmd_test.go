@@ -130,7 +130,6 @@ func TestStartupFailed(t *testing.T) {
 		args    []string
 		says    []string
 	}{
-		"an Alloy file":         {nil, []string{"run", "/none/config.alloy"}, []string{"the configuration has 1 error, 0 warnings"}},
 		"a wrong variable":      {[]string{"LIGHTER_LOGS_SINCE=yesterday"}, []string{"run"}, []string{"LIGHTER_LOGS_SINCE", "yesterday"}},
 		"a secret not readable": {[]string{"GRAFANA_PROM_TOKEN_FILE=" + file + "x"}, []string{"run"}, []string{"GRAFANA_PROM_TOKEN_FILE", file + "x"}},
 		"a port in use":         {[]string{"LIGHTER_LISTEN=" + taken.Addr().String()}, []string{"run"}, []string{taken.Addr().String(), "in use", "another port"}},
