@@ -52,7 +52,7 @@ func (l *lab) badStart(t *testing.T) {
 			defer cancel()
 			defer l.engine.Do(context.WithoutCancel(ctx), "rm", "--force", "--volumes", "lighter-bad-start") // also if it could not start
 			c, err := l.engine.Run(ctx, "lighter-bad-start", append(append([]string{
-				"--network", cmp.Or(tc.network, network), "--read-only", "--cap-drop", "ALL", "--group-add", l.group, "--volume", l.engine.Socket + ":/var/run/docker.sock:ro",
+				"--network", cmp.Or(tc.network, network), "--user", "65532:65532", "--read-only", "--cap-drop", "ALL", "--group-add", l.group, "--volume", l.engine.Socket + ":/var/run/docker.sock:ro",
 				"--env", "ENVIRONMENT=bad", "--env", "LIGHTER_INCLUDE=nothing", "--env", "GRAFANA_LOKI_URL=" + l.loki.URL}, tc.docker...), agentImage)...)
 			must(t, err)
 			code, err := c.Wait(ctx)

@@ -54,7 +54,7 @@ func (l *lab) image(t *testing.T) {
 	}
 	user, err := l.engine.Do(ctx, "image", "inspect", "--format", "{{.Config.User}} {{.Config.Entrypoint}} {{.Config.Cmd}} {{.Config.Healthcheck.Test}}", agentImage)
 	must(t, err)
-	if want := " [/lighter] [run] [CMD /lighter healthcheck]"; user != want {
+	if want := "[/lighter] [run] [CMD /lighter healthcheck]"; user != want {
 		t.Errorf("the image is run as %s, want %s", user, want)
 	}
 }
