@@ -140,7 +140,7 @@ func stamps(files []string) map[string]stamp {
 // when somebody asks for it.
 func sideFiles(f *alloy.File, path string) []string {
 	return slices.DeleteFunc(slices.Clone(f.Reads), func(name string) bool {
-		return name == path || filepath.Dir(name) == filepath.Clean(path)
+		return name == path || filepath.Dir(name) == filepath.Clean(path) && filepath.Ext(name) == ".alloy"
 	})
 }
 

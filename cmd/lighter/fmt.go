@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/grafana/alloy/syntax/diag"
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ func (c *cli) format(stdin io.Reader, file string, write, test bool) error {
 
 // replaceFile gives a file another content, so that the file is whole at any time: on a full disk the old
 // content stays. A file that nothing can be put in the place of, such as one that is mounted by itself, is
-// written as it is.
+// written as it is, and so is one that is somebody else's.
 func replaceFile(name string, content []byte) error {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target // the link stays
@@ -85,11 +86,21 @@ func replaceFile(name string, content []byte) error {
 	}
 	defer os.Remove(next.Name())
 	_, err = next.Write(content)
-	if err = errors.Join(err, next.Chmod(info.Mode().Perm()), next.Sync(), next.Close()); err != nil {
+	if err = errors.Join(err, next.Chmod(info.Mode().Perm()), next.Sync()); err != nil {
+		return errors.Join(err, next.Close())
+	}
+	owned := sameOwner(next, info)
+	if err := next.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(next.Name(), name); err == nil {
+	if owned && os.Rename(next.Name(), name) == nil {
 		return nil
 	}
 	return os.WriteFile(name, content, info.Mode().Perm())
+}
+
+// sameOwner gives a file to the owner of another, and reports whether it is that owner's now.
+func sameOwner(f *os.File, other os.FileInfo) bool {
+	was, ok := other.Sys().(*syscall.Stat_t)
+	return !ok || f.Chown(int(was.Uid), int(was.Gid)) == nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -59,5 +60,29 @@ func TestFmtOfABrokenFile(t *testing.T) {
 	}
 	if content, err := os.ReadFile(file); err != nil || string(content) != broken {
 		t.Errorf("the file is now (%v):\n%s", err, content)
+	}
+}
+
+// A file stays its owner's.
+func TestFmtKeepsTheOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+	file := filepath.Join(t.TempDir(), "config.alloy")
+	if err := os.WriteFile(file, []byte(unformatted), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(file, 4711, 4712); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := command(t, nil, "fmt", "-w", file); code != exitOK {
+		t.Errorf("exit %d, stderr %q", code, stderr)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Sys().(*syscall.Stat_t); s.Uid != 4711 || s.Gid != 4712 {
+		t.Errorf("the file belongs to %d:%d, want 4711:4712", s.Uid, s.Gid)
 	}
 }

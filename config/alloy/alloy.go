@@ -259,7 +259,10 @@ func (l *loader) startTimes() {
 
 // mask returns what is wrong with a value without the value, if that came from the environment or a file.
 func (l *loader) mask(message string) string {
-	return strings.NewReplacer(l.hidden...).Replace(message)
+	pairs := slices.SortedFunc(slices.Values(slices.Collect(slices.Chunk(l.hidden, 2))), func(a, b []string) int {
+		return len(b[0]) - len(a[0]) // a value may be the beginning of another one
+	})
+	return strings.NewReplacer(slices.Concat(pairs...)...).Replace(message)
 }
 
 // validate says of each node that the plan refuses which component it was made of.
