@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lighter/config/alloy"
 	"lighter/discovery/dockersim"
 )
 
@@ -285,5 +286,14 @@ func TestReloadsOfAnAlloyFileInAFlood(t *testing.T) {
 	}
 	if s := h.backend.PushStats(); s.Repeated != 0 || s.OutOfOrder != 0 {
 		t.Errorf("repeated %d, out of order %d, want 0 and 0", s.Repeated, s.OutOfOrder)
+	}
+}
+
+// Of the files of a directory's configuration, those that it is made of are not watched.
+func TestSideFiles(t *testing.T) {
+	f := &alloy.File{Reads: []string{"/etc/alloy/a.alloy", "/etc/alloy/token", "/run/secrets/b", "/etc/alloy/modules/c.alloy"}}
+	want := []string{"/etc/alloy/token", "/run/secrets/b", "/etc/alloy/modules/c.alloy"}
+	if diff := cmp.Diff(want, sideFiles(f, "/etc/alloy/")); diff != "" {
+		t.Errorf("watched (-want +got):\n%s", diff)
 	}
 }
