@@ -310,7 +310,7 @@ func (w *walk) list(dir string) []fs.DirEntry {
 func idOf(dir string) (fileID, bool) {
 	var st unix.Stat_t
 	err := unix.Stat(cmp.Or(dir, "."), &st)
-	return fileID{uint64(st.Dev), st.Ino}, err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+	return fileID{st.Dev, st.Ino}, err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 func join(dir, name string) string {

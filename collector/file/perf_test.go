@@ -59,7 +59,9 @@ func readAll(tb testing.TB, path, encoding string, lines int, buffers *tail.Buff
 		tb.Error("not all lines have come")
 	}
 	cancel()
-	<-done
+	if err := <-done; err != nil {
+		tb.Error(err)
+	}
 }
 
 // Reading allocates for a read of some hundred lines, and for no line.

@@ -342,9 +342,7 @@ func (t *Tailer) addLine(text []byte, end, readEnd int64, borrowed bool) {
 	from := t.offset
 	t.offset = end
 	if t.coding.encoding == nil && len(text) > 0 && text[0] == 0 { // what was cut off is written on behind a hole
-		zeros := len(text)
-		text = bytes.TrimLeft(text, "\x00")
-		if zeros -= len(text); len(text) == 0 {
+		if text = bytes.TrimLeft(text, "\x00"); len(text) == 0 {
 			return
 		}
 		if borrowed {

@@ -47,7 +47,7 @@ func lookAt(path string) (look, error) {
 }
 
 func lookOf(st *unix.Stat_t) look {
-	return look{exists: true, device: uint64(st.Dev), inode: st.Ino, size: st.Size, mtime: st.Mtim}
+	return look{exists: true, device: st.Dev, inode: st.Ino, size: st.Size, mtime: st.Mtim}
 }
 
 // source is an open file. Offsets are those of what it holds when it is unpacked.

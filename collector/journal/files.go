@@ -359,7 +359,7 @@ func (f *files) keep(path string, k *known) {
 
 func inodeOf(info fs.FileInfo) inode {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return inode{uint64(s.Dev), s.Ino}
+		return inode{s.Dev, s.Ino}
 	}
 	return inode{}
 }

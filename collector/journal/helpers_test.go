@@ -31,7 +31,6 @@ type sink struct {
 	acked   int // lines
 	manual  bool
 	waiting []func()
-	closed  bool // nothing is acknowledged any more
 }
 
 type line struct {
@@ -59,20 +58,6 @@ func (s *sink) Append(ctx context.Context, b *lighter.Batch) error {
 	s.acked += n
 	go b.Done() // from any goroutine
 	return ctx.Err()
-}
-
-// ack acknowledges the first n batches that wait.
-func (s *sink) ack(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	n = min(n, len(s.waiting))
-	for _, ack := range s.waiting[:n] {
-		ack()
-	}
-	s.waiting = s.waiting[n:]
 }
 
 func (s *sink) texts() (all []string) {

@@ -71,7 +71,7 @@ func TestGood(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			f, err := alloy.Load(file, options())
 			if err != nil {
-				t.Fatal(printed(t, err.(alloy.Diagnostics)))
+				t.Fatal(printed(t, diagnostics(err)))
 			}
 			if err := f.Plan.Validate(); err != nil {
 				t.Error(err)
@@ -98,4 +98,10 @@ func TestBroken(t *testing.T) {
 			golden(t, strings.TrimSuffix(file, ".alloy")+".txt", printed(t, ds))
 		})
 	}
+}
+
+// diagnostics returns the diagnostics of an error of Load, which has nothing else.
+func diagnostics(err error) (all alloy.Diagnostics) {
+	errors.As(err, &all)
+	return all
 }

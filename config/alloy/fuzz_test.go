@@ -37,6 +37,6 @@ func FuzzLoad(f *testing.F) {
 			_ = alloy.Fprint(&strings.Builder{}, file.Warnings)
 			return
 		}
-		_ = alloy.Fprint(&strings.Builder{}, err.(alloy.Diagnostics))
+		_ = alloy.Fprint(&strings.Builder{}, diagnostics(err))
 	})
 }

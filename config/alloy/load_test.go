@@ -169,7 +169,7 @@ a "x" {
 	x = sys.env("TOKEN") + 1 + sys.env("TOKEN")
 }
 `))
-	if err == nil || strings.Contains(printed(t, err.(alloy.Diagnostics)), "glc_secret") {
+	if err == nil || strings.Contains(printed(t, diagnostics(err)), "glc_secret") {
 		t.Errorf("the error is %v", err)
 	}
 }

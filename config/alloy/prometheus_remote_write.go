@@ -184,27 +184,27 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 
 // set sets what the block says. What it does not say stays as it is, so that the agent's own numbers, which
 // go with its queue on disk, are kept.
-func (q *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
-	if q == nil {
+func (a *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
+	if a == nil {
 		return
 	}
 	said := func(argument string) bool { return has(block, argument) }
 	if said("max_shards") {
-		c.Shards = q.MaxShards
+		c.Shards = a.MaxShards
 	}
 	if said("max_samples_per_send") {
-		c.SamplesPerSend = q.MaxSamplesPerSend
+		c.SamplesPerSend = a.MaxSamplesPerSend
 	}
 	if said("batch_send_deadline") {
-		c.BatchWait = q.BatchSendDeadline
+		c.BatchWait = a.BatchSendDeadline
 	}
 	if said("min_backoff") {
-		c.MinBackoff = q.MinBackoff
+		c.MinBackoff = a.MinBackoff
 	}
 	if said("max_backoff") {
-		c.MaxBackoff = q.MaxBackoff
+		c.MaxBackoff = a.MaxBackoff
 	}
-	c.MaxAge = q.SampleAgeLimit
+	c.MaxAge = a.SampleAgeLimit
 }
 
 // has reports whether a block has an argument or block of a name.

@@ -94,7 +94,6 @@ type File struct {
 	first      uint64 // offset of the first entry array
 	arrays     []array
 	entries    uint64 // in arrays, no more than claimed
-	open       bool   // the last array is not known to be the last
 	short      error  // why arrays hold fewer entries than claimed
 	scratch    [dataHeadCompact]byte
 	slots      []byte
@@ -105,7 +104,6 @@ type array struct {
 	at    uint64 // of its first offset
 	size  uint64 // how many offsets it has room for
 	first uint64 // how many entries are in the arrays before it
-	next  uint64 // where the next array was when this one was read
 	self  uint64 // its own offset
 }
 

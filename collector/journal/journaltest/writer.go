@@ -221,13 +221,12 @@ func (w *Writer) Append(e Entry) error {
 		sum ^= hash(s)
 	}
 	b = binary.LittleEndian.AppendUint64(b, sum)
-	var offsets []uint64
 	for _, s := range e.Fields {
 		at, err := w.field(s)
 		if err != nil {
 			return err
 		}
-		if offsets = append(offsets, at); w.o.Compact {
+		if w.o.Compact {
 			b = append(b, w.slot(at)...)
 			continue
 		}
