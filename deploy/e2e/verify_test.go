@@ -177,8 +177,8 @@ func (a *agent) verify(t *testing.T, within time.Duration, generators ...*genera
 }
 
 // settled is how long a line may be acknowledged and still be sent again after a kill: the
-// time that an acknowledgement takes to become a position on disk.
-const settled = 2 * time.Second
+// time that an acknowledgement takes to become a position on disk, on a machine that is busy.
+const settled = 5 * time.Second
 
 // death is when an agent was killed: at some moment while the Engine was asked to.
 type death struct{ began, ended time.Time }
