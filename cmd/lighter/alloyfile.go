@@ -46,6 +46,8 @@ func (c *cli) loadFile(flags runFlags, path string) (*alloy.File, []string, erro
 			LogFormat:    s.LogFormat,
 			BudgetLogs:   s.BudgetLogs,
 			BudgetSeries: s.BudgetSeries,
+			Auth:         s.ServerAuth(),
+			TLS:          s.ServerTLS(),
 		},
 		LogsSince:    s.LogsSince,
 		MaxLineBytes: int(s.MaxLineBytes),

@@ -38,8 +38,13 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	access, err := web.NewAccess(p.Agent.Auth, p.Agent.TLS, logger)
+	if err != nil {
+		return err
+	}
 	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched}
-	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reloads.reload, Prefix: o.uiPrefix, Names: []string{p.Agent.Host}, Logger: logger})
+	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reloads.reload, Prefix: o.uiPrefix, Access: access, Names: []string{p.Agent.Host}, Logger: logger})
+	reloads.server = server
 	if err := server.Listen(p.Agent.Listen); err != nil {
 		return err
 	}
@@ -75,6 +80,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 // reloader reads the configuration again and applies it.
 type reloader struct {
 	agent  *agent.Agent
+	server *web.Server
 	logger *slog.Logger
 	read   func() (configured, error)
 
@@ -91,6 +97,10 @@ func (r *reloader) reload() error {
 	for _, w := range next.warnings {
 		r.logger.Warn(w)
 	}
+	var access *web.Access
+	if err == nil {
+		access, err = web.NewAccess(next.plan.Agent.Auth, next.plan.Agent.TLS, r.logger)
+	}
 	if err == nil {
 		err = r.agent.Apply(next.plan)
 	}
@@ -98,6 +108,7 @@ func (r *reloader) reload() error {
 		r.logger.Error("the configuration was not reloaded, and the one before goes on", "error", oneLine(err.Error()))
 		return err
 	}
+	r.server.SetAccess(access)
 	r.watched = next.watched
 	r.logger.Info("the configuration was reloaded")
 	return nil

@@ -157,6 +157,7 @@ func (s *Settings) settle() (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("%s_USER=%q: want a password with it, in %[1]s_TOKEN or %[1]s_TOKEN_FILE", b.prefix, b.User))
 		}
 	}
+	wrong = append(wrong, s.halfOfServer()...)
 	if err := s.settleDocker(); err != nil {
 		wrong = append(wrong, err.Error())
 	}

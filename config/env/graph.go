@@ -57,6 +57,8 @@ func (s *Settings) Plan() *config.Plan {
 		Host:        s.Host,
 		LogLevel:    s.LogLevel,
 		LogFormat:   s.LogFormat,
+		Auth:        s.ServerAuth(),
+		TLS:         s.ServerTLS(),
 
 		BudgetLogs:   s.BudgetLogs,
 		BudgetSeries: s.BudgetSeries,

@@ -26,6 +26,8 @@ func TestElideSecrets(t *testing.T) {
 			"GRAFANA_LOKI_URL=https://logs.example", "GRAFANA_LOKI_TOKEN_FILE=" + secret + "-file",
 			"GRAFANA_PROM_URL=https://prom.example", "GRAFANA_PROM_TOKEN_FILE=" + secret + "-file",
 		},
+		"of the agent's own server":     {"LIGHTER_HTTP_USER=me", "LIGHTER_HTTP_PASSWORD=" + secret},
+		"of that server without a user": {"LIGHTER_HTTP_PASSWORD=" + secret},
 		"inside URLs": {
 			"GRAFANA_LOKI_URL=https://me:" + secret + "@logs.example",
 			"GRAFANA_PROM_URL=https://me:" + secret + "@prom.example/push",

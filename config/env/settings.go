@@ -59,6 +59,10 @@ type Settings struct {
 	DataDir        string
 	BufferMaxBytes int64
 	Listen         string
+	HTTPUser       string // of the agent's own server; empty asks for none
+	HTTPPassword   lighter.Secret
+	TLSCert        string // file of the certificate of that server; empty is plain HTTP
+	TLSKey         string // file of its key
 	SelfMetrics    bool
 	LogLevel       slog.Level
 	LogFormat      string // "json" or "logfmt"

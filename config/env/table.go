@@ -233,6 +233,21 @@ func agentTable() []setting {
 		{section: ofTheAgent, name: "LIGHTER_LISTEN", value: "127.0.0.1:12345",
 			meaning: "the agent's own HTTP server. The page shows log lines: whoever opens it to a network decides that",
 			keep:    in(func(s *Settings) *string { return &s.Listen }, parseListen)},
+		{section: ofTheAgent, name: "LIGHTER_HTTP_USER",
+			meaning: "user of basic auth that requests to that server must have; `/health`, `/ready` and `/metrics` stay open",
+			keep:    in(func(s *Settings) *string { return &s.HTTPUser }, parseUser)},
+		{section: ofTheAgent, name: "LIGHTER_HTTP_PASSWORD", secret: true,
+			meaning: "the password of that user",
+			keep: func(s *Settings, v string) error {
+				s.HTTPPassword = lighter.Secret(v)
+				return nil
+			}},
+		{section: ofTheAgent, name: "LIGHTER_TLS_CERT",
+			meaning: "PEM file of that server's certificate and its chain: it speaks HTTPS alone. A file that changes is read again",
+			keep:    in(func(s *Settings) *string { return &s.TLSCert }, parseText)},
+		{section: ofTheAgent, name: "LIGHTER_TLS_KEY",
+			meaning: "PEM file of the key of that certificate",
+			keep:    in(func(s *Settings) *string { return &s.TLSKey }, parseText)},
 		{section: ofTheAgent, name: "LIGHTER_SELF_METRICS", value: "on",
 			meaning: "the agent's own metrics are written to the metrics backend too, `job=\"lighter\"`",
 			keep:    in(func(s *Settings) *bool { return &s.SelfMetrics }, parseSwitch)},

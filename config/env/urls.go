@@ -53,15 +53,20 @@ func parseBackendURL(v string) (Backend, error) {
 
 // setUser is called after the URL is set.
 func (b *Backend) setUser(user string) error {
-	switch {
-	case b.User != "":
+	if b.User != "" {
 		return errors.New("want one user, the URL has one too")
-	case strings.Contains(user, ":"):
-		return errors.New("want a user without a colon, basic auth has no way to send one")
 	}
-	user, err := parseHeader(user)
+	user, err := parseUser(user)
 	b.User = user
 	return err
+}
+
+// parseUser takes a user of basic auth.
+func parseUser(v string) (string, error) {
+	if strings.Contains(v, ":") {
+		return "", errors.New("want a user without a colon, basic auth has no way to send one")
+	}
+	return parseHeader(v)
 }
 
 // setToken is called after the URL is set.

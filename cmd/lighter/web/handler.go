@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -22,12 +23,18 @@ type handler struct {
 	page   *page
 	hosts  hosts
 	paths  map[string]http.Handler
+	access atomic.Pointer[Access]
 	prefix string // without the slash at its end
 	reload func() error
 }
 
 func newHandler(o Options) *handler {
-	h := &handler{source: o.Source, page: newPage(), hosts: newHosts(o.Names), prefix: strings.TrimSuffix(o.Prefix, "/"), reload: o.Reload}
+	prefix := strings.Trim(o.Prefix, "/")
+	if prefix != "" {
+		prefix = "/" + prefix
+	}
+	h := &handler{source: o.Source, page: newPage(), hosts: newHosts(o.Names), prefix: prefix, reload: o.Reload}
+	h.access.Store(o.Access)
 	metrics := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	})
@@ -57,6 +64,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, h.prefix+"/", http.StatusMovedPermanently) // the links of the page are relative
 		return
 	}
+	asked := r
 	if below, ok := strings.CutPrefix(r.URL.Path, h.prefix); ok && h.prefix != "" && below[0] == '/' {
 		r = r.Clone(r.Context())
 		r.URL.Path = below
@@ -65,6 +73,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !h.hosts.accepts(r.Host):
 		serveError(w, http.StatusForbidden, fmt.Sprintf("%q is not a name of this server. Use its address, or give it that name: %s=name:port, %s, or the host name of its container", r.Host, lighter.SettingListen, lighter.SettingHost))
+	case !h.access.Load().allows(asked, r.URL.Path, h.prefix):
+		header.Set("WWW-Authenticate", `Basic realm="lighter", charset="UTF-8"`)
+		serveError(w, http.StatusUnauthorized, "this needs the user and the password that the agent was given")
 	case !ok:
 		serveError(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
 	case r.URL.Path == reloadPath:

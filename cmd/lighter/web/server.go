@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ type Options struct {
 	Metrics prometheus.Gatherer // what /metrics shows
 	Reload  func() error        // reads the configuration again, or returns why it is refused; nil if there is no configuration to read
 	Prefix  string              // a path below which everything is served too, for a proxy in front of the server
+	Access  *Access             // who may ask what; nil lets everybody ask everything by plain HTTP
 	Names   []string            // further names that are accepted in the Host header, see hosts; empty ones are ignored
 	Logger  *slog.Logger
 }
@@ -42,6 +44,7 @@ type Options struct {
 // Server serves the agent's own HTTP API. Call Listen and then Run, once each.
 type Server struct {
 	http     http.Server
+	handler  *handler
 	hosts    *hosts
 	listener net.Listener // nil until Listen
 }
@@ -49,7 +52,7 @@ type Server struct {
 // New returns a Server that does nothing until Listen.
 func New(o Options) *Server {
 	h := newHandler(o)
-	return &Server{hosts: &h.hosts, http: http.Server{
+	return &Server{handler: h, hosts: &h.hosts, http: http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
@@ -58,6 +61,18 @@ func New(o Options) *Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}}
+}
+
+// SetAccess changes who may ask what, for the requests from now on. Connections that are open stay as they
+// are, with TLS or without.
+func (s *Server) SetAccess(a *Access) { s.handler.access.Store(a) }
+
+// tlsConfig returns how connections are encrypted; nil is not at all.
+func (s *Server) tlsConfig() *tls.Config {
+	if a := s.handler.access.Load(); a != nil {
+		return a.tls
+	}
+	return nil
 }
 
 // Listen listens on the address, host:port, and does not serve yet. So the agent learns that the port
@@ -89,13 +104,18 @@ func (s *Server) Addr() string {
 }
 
 // URL returns the URL at which a browser on this machine finds the page.
-func (s *Server) URL() string { return "http://" + s.Addr() }
+func (s *Server) URL() string {
+	if s.tlsConfig() != nil {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
 
 // Run serves until ctx ends, which it reports as nil. Requests in flight then have stopTimeout to end.
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
+	go func() { served <- s.http.Serve(listener{s.listener, s}) }()
 
 	select {
 	case err := <-served:
