@@ -26,8 +26,9 @@ const defaultFile = "/etc/alloy/config.alloy"
 const stdin = "-"
 
 // loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold
-// beside it. An error of the file is an alloy.Diagnostics.
-func (c *cli) loadFile(flags runFlags, path string) (*alloy.File, []string, error) {
+// beside it. unset is of a file that is only looked at, perhaps elsewhere than where it runs. An error of the
+// file is an alloy.Diagnostics.
+func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
 	s, warnings, err := env.ForFile(flags.environ(c.environ), os.ReadFile)
 	if err != nil {
 		return nil, nil, err
@@ -37,6 +38,7 @@ func (c *cli) loadFile(flags runFlags, path string) (*alloy.File, []string, erro
 		ReadFile: c.readFile,
 		Hostname: cmp.Or(s.Host, c.env("HOSTNAME")),
 		Version:  currentBuild().Version,
+		Unset:    unset,
 		Agent: config.Agent{
 			Listen:       s.Listen,
 			DataDir:      s.DataDir,

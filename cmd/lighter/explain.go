@@ -45,7 +45,7 @@ func (c *cli) explain(flags runFlags, args []string) error {
 		}
 		return explainPlan(c.stdout, plan)
 	}
-	f, settings, err := c.loadFile(flags, args[0])
+	f, settings, err := c.loadFile(flags, args[0], true)
 	if err != nil {
 		return c.sayDiagnostics(err)
 	}

@@ -184,7 +184,7 @@ func (c *cli) configure(flags runFlags, args []string) (configured, error) {
 		plan, warnings, err := env.FromEnv(flags.environ(c.environ), os.ReadFile)
 		return configured{plan: plan, warnings: append(warnings, certificates...)}, err
 	}
-	f, said, err := c.loadFile(flags, args[0])
+	f, said, err := c.loadFile(flags, args[0], false)
 	if err != nil {
 		return configured{}, err
 	}

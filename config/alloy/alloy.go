@@ -28,6 +28,10 @@ type Options struct {
 	Hostname string                       // constants.hostname, and the instance of exporters; if empty, os.Hostname
 	Version  string                       // constants.version
 
+	// Unset is for a file that is only looked at: what is wrong with it because an environment variable is not
+	// set, or a file is not there, is a warning, and the plan has placeholders for it.
+	Unset bool
+
 	Agent        config.Agent  // what the file does not say
 	LogsSince    time.Duration // how far back the first sight of a container reads
 	MaxLineBytes int           // a longer line is cut there; 0 is 256 KiB
@@ -110,6 +114,7 @@ func Load(path string, o Options) (*File, error) {
 		}
 	}
 	if l.errors == 0 {
+		l.addUnset()
 		l.startTimes()
 		l.validate(path)
 	}

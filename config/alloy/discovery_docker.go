@@ -50,18 +50,19 @@ func (a *DiscoveryDocker) Validate() error {
 }
 
 func checkDockerHost(host string) error {
-	const usual = `"unix:///var/run/docker.sock"`
 	u, err := url.Parse(host)
 	switch {
-	case host == "":
-		return errors.New("host is empty; it is mostly " + usual)
+	case host == "": // which engine refuses
+		return nil
 	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
 		return nil
 	case strings.HasPrefix(host, "/"):
 		return fmt.Errorf("host has no scheme; write %q", "unix://"+host)
 	}
-	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usual)
+	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usualHost)
 }
+
+const usualHost = `"unix:///var/run/docker.sock"`
 
 var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any {
 	c := b.engine(a.Host, a.HTTP, b.block())
@@ -109,6 +110,13 @@ func engineRefused(prefix string) map[string]string {
 // engine returns the settings with which an Engine is asked. at is the block that has those of the client.
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
+	if host == "" {
+		const empty = "host is empty; it is mostly " + usualHost
+		host = unsetHost
+		if at := b.place("host"); !b.l.excuse(at, b.block().Body, empty) {
+			b.fail(at, "", empty)
+		}
+	}
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""
 	tls := client.TLS

@@ -384,6 +384,9 @@ func (m *module) run(e *entry) {
 		if e.failed {
 			e.exports = placeholders(c.Name, e.kind.exports)
 		}
+		if e.failed && c.Name == "local.file" && m.l.Unset { // no text stands for one that is not known
+			e.exports = nil
+		}
 	}()
 	b := &builder{module: m, entry: e}
 	d := &decoding{l: m.l, scope: m.scope(e), unknown: m.unknown, refused: e.kind.refused}
@@ -397,7 +400,7 @@ func (m *module) run(e *entry) {
 			b.warnNoEffect(c.Block.Body, "")
 			before := m.l.errors
 			e.exports = e.kind.build(b, args)
-			e.failed = m.l.errors > before
+			e.failed = e.failed || m.l.errors > before
 		} else {
 			e.failed = true
 		}
@@ -410,20 +413,19 @@ func placeholders(component string, exports []string) map[string]any {
 	if _, ok := components()[component]; !ok {
 		return nil
 	}
-	const node = "?"
 	all := map[string]any{}
 	for _, name := range exports {
 		switch {
 		case name == "receiver" && strings.HasPrefix(component, "loki."):
-			all[name] = LogsReceiver{Nodes: []string{node}}
+			all[name] = LogsReceiver{Nodes: []string{unsetLogs}}
 		case name == "receiver":
-			all[name] = MetricsReceiver{Nodes: []string{node}}
+			all[name] = MetricsReceiver{Nodes: []string{unsetMetrics}}
 		case name == "rules":
 			all[name] = Rules{}
 		case name == "content":
 			all[name] = alloytypes.OptionalSecret{}
 		default:
-			all[name] = []Target{{Node: node}}
+			all[name] = []Target{{Node: unsetTargets}}
 		}
 	}
 	return all

@@ -141,9 +141,8 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	receiver := MetricsReceiver{Component: b.entry.component.ID}
 	for i, e := range a.Endpoints {
 		block := b.blocks("endpoint")[i]
-		b.checkURL(block, e.URL)
 		c := remotewrite.DefaultConfig()
-		c.URL = e.URL
+		c.URL = b.endpointURL(block, e.URL)
 		c.HTTP = e.HTTP.config()
 		c.Timeout = e.RemoteTimeout
 		c.Headers = secretHeaders(e.Headers)
