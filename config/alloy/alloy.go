@@ -281,7 +281,7 @@ func (l *loader) validate(path string) {
 			l.fail(whole, "", "%v", err)
 			continue
 		}
-		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
+		l.fail(placeIn(owner.Block, wrong.Field), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
 	}
 }
 

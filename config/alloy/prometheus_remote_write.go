@@ -153,10 +153,11 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 				c.Headers = nil
 			}
 		}
-		c.NoExemplars = !e.SendExemplars
-		c.NoNative = !e.SendNativeHistograms
-		if e.ProtobufMessage == messageV2 {
+		if e.ProtobufMessage == messageV2 { // which sends both whatever is said
 			c.Version = 2
+		} else {
+			c.NoExemplars = !e.SendExemplars
+			c.NoNative = !e.SendNativeHistograms
 		}
 		c.ExternalLabels = labels.FromMap(a.ExternalLabels)
 		c.WriteRelabel = relabelRules(e.WriteRelabel)
@@ -171,7 +172,6 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{
 	"endpoint.queue_config.capacity":          "what waits is kept on disk",
-	"endpoint.queue_config.min_shards":        "the number of senders does not change; max_shards says it",
 	"endpoint.queue_config.retry_on_http_429": "what an endpoint does not take is kept, and sent until it takes it",
 	"endpoint.round_robin_dns":                "a connection goes to the first address that answers",
 	"wal":                                     "samples that wait are kept on disk until they are sent, or until there are too many",
@@ -188,8 +188,8 @@ func (q *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
 		return
 	}
 	said := func(argument string) bool { return has(block, argument) }
-	if said("max_shards") {
-		c.Shards = q.MaxShards
+	if said("max_shards") || said("min_shards") {
+		c.Shards = min(max(c.Shards, q.MinShards), q.MaxShards)
 	}
 	if said("max_samples_per_send") {
 		c.SamplesPerSend = q.MaxSamplesPerSend
