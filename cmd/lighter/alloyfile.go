@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,6 +116,47 @@ func watchFiles(ctx context.Context, files func() []string, changed func()) {
 		if last = now; differs {
 			changed()
 			last = stamps(files()) // the plan may be made of other files now
+		}
+	}
+}
+
+// watchPolls calls changed when one of the addresses gives something else than a plan was made of, until ctx
+// ends. polls returns them, and is asked each second.
+func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Logger, changed func()) {
+	asked := map[*alloy.Poll]time.Time{}
+	failures := map[string]string{} // by the address; each is said once
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		now, differs := time.Now(), false
+		all := polls()
+		maps.DeleteFunc(asked, func(p *alloy.Poll, _ time.Time) bool { return !slices.Contains(all, p) })
+		for _, p := range all {
+			last, known := asked[p]
+			if !known { // it was asked when the plan was made
+				asked[p] = now
+			}
+			if !known || now.Sub(last) < p.Every {
+				continue
+			}
+			asked[p] = now
+			is, err := p.Changed(ctx)
+			switch {
+			case err == nil:
+				delete(failures, p.Shown)
+			case ctx.Err() == nil && failures[p.Shown] != err.Error():
+				failures[p.Shown] = err.Error()
+				logger.Warn("the content of an address is not known; the one before is used", "error", err)
+			}
+			differs = differs || is
+		}
+		if differs {
+			changed()
 		}
 	}
 }

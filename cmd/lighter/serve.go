@@ -13,6 +13,7 @@ import (
 
 	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
+	"lighter/config/alloy"
 )
 
 // serveOptions are what an agent and its server are run with, beside the configuration.
@@ -38,7 +39,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched}
+	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched, polls: first.polls}
 	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reloads.reload, Prefix: o.uiPrefix, Names: []string{p.Agent.Host}, Logger: logger})
 	if err := server.Listen(p.Agent.Listen); err != nil {
 		return err
@@ -66,6 +67,10 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // it logs why it fails
 		return nil
 	})
+	parts.Go(func() error {
+		watchPolls(ctx, reloads.addresses, logger, func() { _ = reloads.reload() })
+		return nil
+	})
 	err = a.Run(ctx)
 	cancel(nil)
 	stopServing()
@@ -80,6 +85,7 @@ type reloader struct {
 
 	mu      sync.Mutex // held during a reload
 	watched []string
+	polls   []*alloy.Poll
 }
 
 // reload reads the configuration again. What happens is logged here, for whoever has sent a signal reads
@@ -98,7 +104,7 @@ func (r *reloader) reload() error {
 		r.logger.Error("the configuration was not reloaded, and the one before goes on", "error", oneLine(err.Error()))
 		return err
 	}
-	r.watched = next.watched
+	r.watched, r.polls = next.watched, next.polls
 	r.logger.Info("the configuration was reloaded")
 	return nil
 }
@@ -108,6 +114,13 @@ func (r *reloader) files() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.watched
+}
+
+// addresses returns the addresses likewise.
+func (r *reloader) addresses() []*alloy.Poll {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.polls
 }
 
 // reloadOnHangup reloads at each SIGHUP until ctx ends.

@@ -48,6 +48,9 @@ type File struct {
 	// among them: whoever uses those reads them again by itself.
 	Reads []string
 
+	// Polls are the addresses that the plan was made of, likewise.
+	Polls []*Poll
+
 	// Files are the files of the configuration and of its imports, parsed.
 	Files []*ast.File
 	// Sources are their texts, by name.
@@ -125,6 +128,7 @@ func Load(path string, o Options) (*File, error) {
 		Plan:       l.plan,
 		Warnings:   l.diagnostics.sorted(),
 		Reads:      l.reads,
+		Polls:      l.polls,
 		Files:      l.files,
 		Sources:    l.sources,
 		Components: l.components,
@@ -138,6 +142,7 @@ type loader struct {
 	files      []*ast.File
 	sources    map[string][]byte
 	reads      []string
+	polls      []*Poll
 	components []*Component
 	owners     map[string]*Component // by the node's name
 	finish     []func()              // what is done when all nodes are there

@@ -384,7 +384,7 @@ func (m *module) run(e *entry) {
 		if e.failed {
 			e.exports = placeholders(c.Name, e.kind.exports)
 		}
-		if e.failed && c.Name == "local.file" && m.l.Unset { // no text stands for one that is not known
+		if e.failed && (c.Name == "local.file" || c.Name == "remote.http") && m.l.Unset { // no text stands for one that is not known
 			e.exports = nil
 		}
 	}()
