@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"lighter/config"
@@ -83,10 +84,16 @@ func (c *cli) lookup(name string) (string, bool) {
 	return c.env(name), i >= 0
 }
 
-// warnings returns what deserves a look in a file that can be run, in the order of its lines.
+// warnings returns what deserves a look in a file that can be run, in the order of its lines. That a component
+// does not run, which follows from what lint finds, is not said again.
 func warnings(f *alloy.File) alloy.Diagnostics {
 	all := slices.Clone(f.Warnings)
 	for _, found := range lint.Check(f.Files...) {
+		if found.Rule == "forward-nowhere" || found.Rule == "no-targets" {
+			all = slices.DeleteFunc(all, func(d alloy.Diagnostic) bool {
+				return d.File == found.Start.Filename && d.Line == found.Start.Line && strings.HasSuffix(d.Message, alloy.DoesNotRun)
+			})
+		}
 		all = append(all, alloy.NewWarning(found.Start, found.End, f.Sources[found.Start.Filename], found.Message+" ("+found.Rule+")", "Instead: "+found.Instead))
 	}
 	return all.Sort()
