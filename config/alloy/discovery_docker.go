@@ -85,7 +85,17 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	}
 	node := b.add(config.Node{Name: b.name(""), Args: c})
 	return map[string]any{"targets": []Target{{Node: node}}}
-}, "targets").without(engineNoEffect("")).refusing(engineRefused(""))
+}, "targets").without(engineNoEffect("")).refusing(engineRefused("")).but(engineBut("", map[string]string{
+	"refresh_interval": "the Engine tells of a container at once; this is how often all of them are listed beside that",
+}))
+
+// engineBut adds to what is said of a component's arguments what is different with TLS to an Engine.
+func engineBut(prefix string, all map[string]string) map[string]string {
+	for _, name := range []string{"ca_pem", "cert_pem", "key_pem", "server_name", "min_version"} {
+		all[prefix+"tls_config."+name] = "refused; put ca.pem, cert.pem and key.pem into one directory, and write ca_file, cert_file and key_file"
+	}
+	return all
+}
 
 // engineNoEffect and engineRefused say which arguments of a client mean nothing, and which cannot be taken,
 // where an Engine is asked. prefix is the path of the client's block.

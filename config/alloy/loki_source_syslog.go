@@ -151,4 +151,8 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 	"listener.tls_config.server_name":          "it is for clients, and a listener is a server",
 	"listener.tls_config.insecure_skip_verify": "it is for clients, and a listener is a server",
 	"listener.tls_config.min_version":          "TLS 1.2 is the least",
+}).but(map[string]string{
+	"listener.tls_config.ca_pem":   "refused; write ca_file",
+	"listener.tls_config.cert_pem": "refused; write cert_file",
+	"listener.tls_config.key_pem":  "refused; write key_file",
 })

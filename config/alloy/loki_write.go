@@ -116,6 +116,8 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 	"endpoint.queue_config.drain_timeout":     "what waits at a stop is sent after the next start",
 	"endpoint.queue_config.block_on_overflow": "what does not fit is read again from the log when there is room",
 	"wal": "logs themselves are what is read again after a crash, and nothing is lost without a copy of them",
+}).but(map[string]string{
+	"max_streams": "refused unless it is 0; set max_global_streams_per_user in Loki",
 })
 
 // endpoint adds the node of one of a component's endpoints. It is called as the component is if there is no

@@ -18,6 +18,7 @@ type kind struct {
 	build    func(b *builder, args any) map[string]any // makes the nodes, and returns the exports
 	noEffect map[string]string                         // by the path of an argument or block, why it has no effect
 	refused  map[string]string                         // likewise, what to do instead of what the agent does not take
+	partly   map[string]string                         // likewise, which values it does not take, or what is different
 }
 
 // kindOf returns a kind whose arguments are of one type.
@@ -38,6 +39,12 @@ func (k kind) without(effect map[string]string) kind {
 // refusing says which arguments the agent does not take.
 func (k kind) refusing(paths map[string]string) kind {
 	k.refused = paths
+	return k
+}
+
+// but says of which arguments not all values are taken, or what is different.
+func (k kind) but(paths map[string]string) kind {
+	k.partly = paths
 	return k
 }
 

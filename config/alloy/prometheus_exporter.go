@@ -103,6 +103,9 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 	"docker_tls_key":              "it is used with use_docker_tls alone",
 	"docker_tls_ca":               "it is used with use_docker_tls alone",
 	"disable_root_cgroup_stats":   "only the Engine's containers are measured, and no other cgroups",
+}).but(map[string]string{
+	"enabled_metrics": "a kind of which lighter has no metrics is a warning",
+	"use_docker_tls":  "refused unless it is false; ask the Engine by its socket, or through a proxy",
 })
 
 // ExporterUnix are the arguments of prometheus.exporter.unix.
@@ -340,4 +343,8 @@ var exporterUnix = kindOf(func(b *builder, a *ExporterUnix) map[string]any {
 		}
 	}
 	return b.page(config.HostMetrics{Unix: exporter})
-}, "targets")
+}, "targets").but(map[string]string{
+	"set_collectors":     "a collector that lighter does not have is a warning",
+	"enable_collectors":  "a collector that lighter does not have is a warning",
+	"disable_collectors": "a collector that lighter does not have is a warning",
+})

@@ -179,6 +179,12 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	"endpoint.sigv4":      "put a proxy that signs requests, such as aws-sigv4-proxy, before the endpoint, or use basic_auth, oauth2 or bearer_token",
 	"endpoint.azuread":    "use an oauth2 block, with the tenant's token_url",
 	"endpoint.google_iam": "use an oauth2 block, or a proxy that authenticates",
+}).but(map[string]string{
+	"endpoint.queue_config.min_shards":           "what is not written in a queue_config is lighter's own choice; there are 4 senders, or as many more or fewer as this and max_shards allow",
+	"endpoint.queue_config.max_shards":           "the number of senders does not change while the agent runs",
+	"endpoint.queue_config.max_samples_per_send": "where it is not written it is 10000",
+	"endpoint.send_exemplars":                    "with the second version of the protocol they are sent whatever it says",
+	"endpoint.send_native_histograms":            "with the second version of the protocol they are sent whatever it says",
 })
 
 // set sets what the block says. What it does not say stays as it is, so that the agent's own numbers, which

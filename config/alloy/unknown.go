@@ -86,7 +86,7 @@ var instead = []struct{ prefix, hint string }{
 	{"prometheus.echo", "the status page shows the targets, and /metrics of lighter what is sent"},
 	{"prometheus.write.queue", "write prometheus.remote_write"},
 	{"discovery.dockerswarm", "write discovery.docker: its targets have the labels of Swarm's services"},
-	{"discovery.", `lighter finds containers (discovery.docker) and files (local.file_match); write other targets down: targets = [{ __address__ = "…" }]`},
+	{"discovery.", `lighter finds containers (discovery.docker), files (local.file_match) and what discovery.file, discovery.http and discovery.dns find; write other targets down: targets = [{ __address__ = "…" }]`},
 	{"remote.", "write the value to a file and read that with local.file, or take it from the environment with sys.env"},
 	{"database_observability.", "lighter does not look into databases; keep Alloy for that part"},
 }
