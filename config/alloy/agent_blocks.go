@@ -72,7 +72,7 @@ type LiveDebugging struct {
 }
 
 var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { return nil }).but(map[string]string{
-	"enabled": "the status page shows lines as they come whatever it says",
+	"enabled": "accepted, without effect: the status page shows lines as they come whatever it says",
 })
 
 // Tracing stands for the tracing block, whose arguments have no effect.
@@ -99,10 +99,14 @@ var tracing = kindOf(func(b *builder, _ *Tracing) map[string]any {
 	b.warn(b.place(), "", "the block %q has no effect in lighter, which makes no traces of itself", "tracing")
 	return nil
 }).but(map[string]string{
-	"sampler":           noTraces,
-	"sampling_fraction": noTraces,
-	"send_traceparent":  noTraces,
-	"write_to":          noTraces,
+	"sampler":                                noTraces,
+	"sampler.jaeger_remote":                  noTraces,
+	"sampler.jaeger_remote.max_operations":   noTraces,
+	"sampler.jaeger_remote.refresh_interval": noTraces,
+	"sampler.jaeger_remote.url":              noTraces,
+	"sampling_fraction":                      noTraces,
+	"send_traceparent":                       noTraces,
+	"write_to":                               noTraces,
 })
 
 const noTraces = "accepted, without effect: lighter makes no traces of itself"
