@@ -143,6 +143,7 @@ type loader struct {
 	sources    map[string][]byte
 	reads      []string
 	polls      []*Poll
+	unset      []string // environment variables that were read and are not set
 	components []*Component
 	owners     map[string]*Component // by the node's name
 	finish     []func()              // what is done when all nodes are there
@@ -179,7 +180,10 @@ func newLoader(o Options) *loader {
 // variables returns the parts of the standard library that depend on where the agent runs.
 func (l *loader) variables() map[string]any {
 	getenv := func(name string) string {
-		value, _ := l.Getenv(name)
+		value, set := l.Getenv(name)
+		if !set {
+			l.unset = appendNew(l.unset, name)
+		}
 		l.hide(value, "$"+name)
 		return value
 	}

@@ -123,8 +123,18 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 	if host == "" {
 		const empty = "host is empty; it is mostly " + usualHost
 		host = unsetHost
-		if at := b.place("host"); !b.l.excuse(at, b.block().Body, empty) {
-			b.fail(at, "", empty)
+		at, of := headOf(b.block()), ast.Node(b.block().Body)
+		for _, stmt := range b.block().Body {
+			if a, ok := stmt.(*ast.AttributeStmt); ok && (a.Name.Name == "host" || a.Name.Name == "docker_host") {
+				at, of = spanOf(a), a.Value
+			}
+		}
+		if !b.l.excuse(at, of, empty) {
+			hint := ""
+			if names := b.l.unsetVariables(of); len(names) > 0 {
+				hint = notSet(names)
+			}
+			b.fail(at, hint, empty)
 		}
 	}
 	c.Host = host

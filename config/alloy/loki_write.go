@@ -2,7 +2,6 @@ package alloy
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -150,7 +149,7 @@ func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
 			return unsetURL
 		}
 		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
-			b.fail(at, fmt.Sprintf("the environment variable %s is not set", names[0]), want)
+			b.fail(at, notSet(names), want)
 			return address
 		}
 	}

@@ -16,20 +16,37 @@ const (
 	unsetHost = "tcp://unset.invalid:2375"
 )
 
-// unsetVariables returns the environment variables that a part of the file reads and that are not set.
+// unsetVariables returns the environment variables that a part of the file reads and that are not set. What the
+// argument of a custom component was made of is not known; it may be any of those that were read.
 func (l *loader) unsetVariables(n ast.Node) []string {
-	return slices.DeleteFunc(environmentCalls(n), func(name string) bool {
+	names := slices.DeleteFunc(environmentCalls(n), func(name string) bool {
 		_, set := l.Getenv(name)
 		return set
 	})
+	var v argumentVisitor
+	if ast.Walk(&v, n); v.found {
+		return appendNew(names, l.unset...)
+	}
+	return names
+}
+
+// argumentVisitor finds the arguments of a custom component.
+type argumentVisitor struct{ found bool }
+
+// Visit is called by ast.Walk.
+func (v *argumentVisitor) Visit(n ast.Node) ast.Visitor {
+	if i, ok := n.(*ast.IdentifierExpr); ok && i.Ident.Name == "argument" {
+		v.found = true
+	}
+	return v
 }
 
 // notSet says of environment variables that they are not set.
 func notSet(names []string) string {
 	if len(names) == 1 {
-		return "the environment variable " + names[0] + " is not set here"
+		return "the environment variable " + names[0] + " is not set"
 	}
-	return "the environment variables " + list(names) + " are not set here"
+	return "the environment variables " + list(names) + " are not set"
 }
 
 // excuse warns of what is wrong with a part of the file because environment variables are not set, and

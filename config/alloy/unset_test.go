@@ -56,6 +56,29 @@ prometheus.scrape "s" {
 }
 `
 
+// TestUnsetArgument hands a variable that is not set to a custom component.
+func TestUnsetArgument(t *testing.T) {
+	o := from(`declare "sink" {
+	argument "url" { }
+
+	loki.write "w" {
+		endpoint {
+			url = argument.url.value
+		}
+	}
+}
+
+sink "s" {
+	url = sys.env("NO_URL")
+}
+`)
+	o.Unset = true
+	f, err := alloy.Load("-", o)
+	if err != nil || len(f.Warnings) != 1 || f.Warnings[0].Hint != "the environment variable NO_URL is not set" {
+		t.Errorf("the file is %+v, the error is %v", f, err)
+	}
+}
+
 // TestUnset loads a file for which variables are not set, to look at it and to run it.
 func TestUnset(t *testing.T) {
 	o := from(unsetEverywhere)
@@ -65,11 +88,11 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`-:2:2: host is empty; it is mostly "unix:///var/run/docker.sock"; the environment variable NO_HOST is not set here`,
+		`-:2:2: host is empty; it is mostly "unix:///var/run/docker.sock"; the environment variable NO_HOST is not set`,
 		`-:9:21: the function "env" is deprecated; write sys.env instead`,
-		`-:9:21: refresh_interval: env("NO_INTERVAL") is no duration, such as "30s" or "1m30s"; the environment variable NO_INTERVAL is not set here`,
-		`-:18:3: url: want http:// or https:// and a host; the environment variable NO_URL is not set here`,
-		`-:26:3: oauth2 needs a client_id; the environment variable NO_ID is not set here`,
+		`-:9:21: refresh_interval: env("NO_INTERVAL") is no duration, such as "30s" or "1m30s"; the environment variable NO_INTERVAL is not set`,
+		`-:18:3: url: want http:// or https:// and a host; the environment variable NO_URL is not set`,
+		`-:26:3: oauth2 needs a client_id; the environment variable NO_ID is not set`,
 		`-:33:2: testdata/none cannot be read here: no such file or directory`,
 	}
 	var got []string
