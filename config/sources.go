@@ -61,6 +61,13 @@ type SyslogListener struct {
 	MaxMessageBytes           int
 	NullDelimiter             bool // messages of the raw format end with a zero byte and not with a newline
 	CertFile, KeyFile, CAFile string
+	AllowEmpty                bool        // messages of RFC 5424 without a text are sent, too
+	Cisco                     SyslogCisco // of RFC 3164
+}
+
+// SyslogCisco says what the messages of a device of Cisco have before their time.
+type SyslogCisco struct {
+	MessageCounter, SequenceNumber, Hostname, SecondFractions bool
 }
 
 // PushSource takes entries by Loki's push API.

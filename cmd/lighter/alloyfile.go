@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"lighter/config"
@@ -26,8 +29,9 @@ const defaultFile = "/etc/alloy/config.alloy"
 const stdin = "-"
 
 // loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold
-// beside it. An error of the file is an alloy.Diagnostics.
-func (c *cli) loadFile(flags runFlags, path string) (*alloy.File, []string, error) {
+// beside it. unset is of a file that is only looked at, perhaps elsewhere than where it runs. An error of the
+// file is an alloy.Diagnostics.
+func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
 	s, warnings, err := env.ForFile(flags.environ(c.environ), os.ReadFile)
 	if err != nil {
 		return nil, nil, err
@@ -37,6 +41,7 @@ func (c *cli) loadFile(flags runFlags, path string) (*alloy.File, []string, erro
 		ReadFile: c.readFile,
 		Hostname: cmp.Or(s.Host, c.env("HOSTNAME")),
 		Version:  currentBuild().Version,
+		Unset:    unset,
 		Agent: config.Agent{
 			Listen:       s.Listen,
 			DataDir:      s.DataDir,
@@ -81,10 +86,16 @@ func (c *cli) lookup(name string) (string, bool) {
 	return c.env(name), i >= 0
 }
 
-// warnings returns what deserves a look in a file that can be run, in the order of its lines.
+// warnings returns what deserves a look in a file that can be run, in the order of its lines. That a component
+// does not run, which follows from what lint finds, is not said again.
 func warnings(f *alloy.File) alloy.Diagnostics {
 	all := slices.Clone(f.Warnings)
 	for _, found := range lint.Check(f.Files...) {
+		if found.Rule == "forward-nowhere" || found.Rule == "no-targets" {
+			all = slices.DeleteFunc(all, func(d alloy.Diagnostic) bool {
+				return d.File == found.Start.Filename && d.Line == found.Start.Line && strings.HasSuffix(d.Message, alloy.DoesNotRun)
+			})
+		}
 		all = append(all, alloy.NewWarning(found.Start, found.End, f.Sources[found.Start.Filename], found.Message+" ("+found.Rule+")", "Instead: "+found.Instead))
 	}
 	return all.Sort()
@@ -114,6 +125,47 @@ func watchFiles(ctx context.Context, files func() []string, changed func()) {
 		if last = now; differs {
 			changed()
 			last = stamps(files()) // the plan may be made of other files now
+		}
+	}
+}
+
+// watchPolls calls changed when one of the addresses gives something else than a plan was made of, until ctx
+// ends. polls returns them, and is asked each second.
+func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Logger, changed func()) {
+	asked := map[*alloy.Poll]time.Time{}
+	failures := map[string]string{} // by the address; each is said once
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		now, differs := time.Now(), false
+		all := polls()
+		maps.DeleteFunc(asked, func(p *alloy.Poll, _ time.Time) bool { return !slices.Contains(all, p) })
+		for _, p := range all {
+			last, known := asked[p]
+			if !known { // it was asked when the plan was made
+				asked[p] = now
+			}
+			if !known || now.Sub(last) < p.Every {
+				continue
+			}
+			asked[p] = now
+			is, err := p.Changed(ctx)
+			switch {
+			case err == nil:
+				delete(failures, p.Shown)
+			case ctx.Err() == nil && failures[p.Shown] != err.Error():
+				failures[p.Shown] = err.Error()
+				logger.Warn("the content of an address is not known; the one before is used", "error", err)
+			}
+			differs = differs || is
+		}
+		if differs {
+			changed()
 		}
 	}
 }

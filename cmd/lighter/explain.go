@@ -15,7 +15,10 @@ import (
 	"lighter/config"
 	"lighter/config/alloy"
 	"lighter/config/env"
+	"lighter/discovery/dns"
 	"lighter/discovery/docker"
+	"lighter/discovery/file"
+	"lighter/discovery/http"
 	"lighter/exporters/loki"
 	"lighter/exporters/remotewrite"
 )
@@ -45,7 +48,7 @@ func (c *cli) explain(flags runFlags, args []string) error {
 		}
 		return explainPlan(c.stdout, plan)
 	}
-	f, settings, err := c.loadFile(flags, args[0])
+	f, settings, err := c.loadFile(flags, args[0], true)
 	if err != nil {
 		return c.sayDiagnostics(err)
 	}
@@ -111,7 +114,7 @@ func isEnd(args any) bool {
 
 func givesTargets(args any) bool {
 	switch args.(type) {
-	case docker.Config, config.Files, config.Static, config.Self, config.HostMetrics, config.ContainerMetrics, config.LogMetricsPage, config.Relabel, config.FileMatch:
+	case docker.Config, file.Config, http.Config, dns.Config, config.Files, config.Static, config.Self, config.HostMetrics, config.ContainerMetrics, config.LogMetricsPage, config.Relabel, config.FileMatch:
 		return true
 	}
 	return false
@@ -122,6 +125,12 @@ func whatItDoes(args any) string {
 	switch c := args.(type) {
 	case docker.Config:
 		return "finds the containers of the Engine at " + hostOf(c.Host)
+	case file.Config:
+		return "finds targets in the files " + strings.Join(c.Files, ", ")
+	case http.Config:
+		return "finds targets by asking " + hostOf(c.URL)
+	case dns.Config:
+		return fmt.Sprintf("finds targets in the %s records of %s", c.Type, strings.Join(c.Names, ", "))
 	case config.Files:
 		return "finds containers in the data directory " + c.Root
 	case config.Static:

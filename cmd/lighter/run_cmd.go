@@ -114,7 +114,8 @@ by an Alloy file or a directory of them; - is stdin. Without an argument the fil
 type configured struct {
 	plan     *config.Plan
 	warnings []string
-	watched  []string // files whose change has the configuration read again
+	watched  []string      // files whose change has the configuration read again
+	polls    []*alloy.Poll // addresses likewise
 }
 
 // runAgent is the whole life of lighter run. From here on all that is said is a line of
@@ -184,14 +185,14 @@ func (c *cli) configure(flags runFlags, args []string) (configured, error) {
 		plan, warnings, err := env.FromEnv(flags.environ(c.environ), os.ReadFile)
 		return configured{plan: plan, warnings: append(warnings, certificates...)}, err
 	}
-	f, said, err := c.loadFile(flags, args[0])
+	f, said, err := c.loadFile(flags, args[0], false)
 	if err != nil {
 		return configured{}, err
 	}
 	for _, d := range warnings(f) {
 		said = append(said, oneLine(d.Error()))
 	}
-	return configured{plan: f.Plan, warnings: append(said, certificates...), watched: sideFiles(f, args[0])}, nil
+	return configured{plan: f.Plan, warnings: append(said, certificates...), watched: sideFiles(f, args[0]), polls: f.Polls}, nil
 }
 
 // bootLogger logs why the settings cannot be used, in the format that they ask for or, where

@@ -148,6 +148,9 @@ func TestStartupFailed(t *testing.T) {
 				t.Errorf("the last line is %+v, want startup_failed", last)
 			}
 			for _, l := range lines[:len(lines)-1] {
+				if name == "an Alloy file" { // what is wrong with it takes lines of its own
+					break
+				}
 				if parseLine(t, l).Level == "error" {
 					t.Errorf("it is said twice: %s", l)
 				}

@@ -13,6 +13,7 @@ import (
 
 	"lighter/cmd/lighter/agent"
 	"lighter/cmd/lighter/web"
+	"lighter/config/alloy"
 )
 
 // serveOptions are what an agent and its server are run with, beside the configuration.
@@ -42,7 +43,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 	if err != nil {
 		return err
 	}
-	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched}
+	reloads := &reloader{agent: a, logger: logger, read: o.read, watched: first.watched, polls: first.polls}
 	server = web.New(web.Options{Source: a, Metrics: a.Metrics(), Reload: reloads.reload, Prefix: o.uiPrefix, Access: access, Names: []string{p.Agent.Host}, Logger: logger})
 	reloads.server = server
 	if err := server.Listen(p.Agent.Listen); err != nil {
@@ -71,6 +72,10 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // it logs why it fails
 		return nil
 	})
+	parts.Go(func() error {
+		watchPolls(ctx, reloads.addresses, logger, func() { _ = reloads.reload() })
+		return nil
+	})
 	err = a.Run(ctx)
 	cancel(nil)
 	stopServing()
@@ -86,6 +91,7 @@ type reloader struct {
 
 	mu      sync.Mutex // held during a reload
 	watched []string
+	polls   []*alloy.Poll
 }
 
 // reload reads the configuration again. What happens is logged here, for whoever has sent a signal reads
@@ -109,7 +115,7 @@ func (r *reloader) reload() error {
 		return err
 	}
 	r.server.SetAccess(access)
-	r.watched = next.watched
+	r.watched, r.polls = next.watched, next.polls
 	r.logger.Info("the configuration was reloaded")
 	return nil
 }
@@ -119,6 +125,13 @@ func (r *reloader) files() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.watched
+}
+
+// addresses returns the addresses likewise.
+func (r *reloader) addresses() []*alloy.Poll {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.polls
 }
 
 // reloadOnHangup reloads at each SIGHUP until ctx ends.

@@ -25,7 +25,7 @@ func (c *cli) validateCommand() *cobra.Command {
 }
 
 func (c *cli) validate(flags runFlags, path string, strict bool) error {
-	f, settings, err := c.loadFile(flags, path)
+	f, settings, err := c.loadFile(flags, path, true)
 	if err != nil {
 		return c.sayDiagnostics(err)
 	}

@@ -71,7 +71,9 @@ type LiveDebugging struct {
 	Enabled bool `alloy:"enabled,attr,optional"`
 }
 
-var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { return nil })
+var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { return nil }).but(map[string]string{
+	"enabled": "accepted, without effect: the status page shows lines as they come whatever it says",
+})
 
 // Tracing stands for the tracing block, whose arguments have no effect.
 type Tracing struct {
@@ -96,7 +98,18 @@ type JaegerRemote struct {
 var tracing = kindOf(func(b *builder, _ *Tracing) map[string]any {
 	b.warn(b.place(), "", "the block %q has no effect in lighter, which makes no traces of itself", "tracing")
 	return nil
+}).but(map[string]string{
+	"sampler":                                noTraces,
+	"sampler.jaeger_remote":                  noTraces,
+	"sampler.jaeger_remote.max_operations":   noTraces,
+	"sampler.jaeger_remote.refresh_interval": noTraces,
+	"sampler.jaeger_remote.url":              noTraces,
+	"sampling_fraction":                      noTraces,
+	"send_traceparent":                       noTraces,
+	"write_to":                               noTraces,
 })
+
+const noTraces = "accepted, without effect: lighter makes no traces of itself"
 
 // HTTPServer are the arguments of the http block.
 type HTTPServer struct {

@@ -28,6 +28,10 @@ type Options struct {
 	Hostname string                       // constants.hostname, and the instance of exporters; if empty, os.Hostname
 	Version  string                       // constants.version
 
+	// Unset is for a file that is only looked at: what is wrong with it because an environment variable is not
+	// set, or a file is not there, is a warning, and the plan has placeholders for it.
+	Unset bool
+
 	Agent        config.Agent  // what the file does not say
 	LogsSince    time.Duration // how far back the first sight of a container reads
 	MaxLineBytes int           // a longer line is cut there; 0 is 256 KiB
@@ -43,6 +47,9 @@ type File struct {
 	// of local.file. A change of one may change the plan. Files of passwords and certificates are not
 	// among them: whoever uses those reads them again by itself.
 	Reads []string
+
+	// Polls are the addresses that the plan was made of, likewise.
+	Polls []*Poll
 
 	// Files are the files of the configuration and of its imports, parsed.
 	Files []*ast.File
@@ -110,6 +117,7 @@ func Load(path string, o Options) (*File, error) {
 		}
 	}
 	if l.errors == 0 {
+		l.addUnset()
 		l.startTimes()
 		l.validate(path)
 	}
@@ -120,6 +128,7 @@ func Load(path string, o Options) (*File, error) {
 		Plan:       l.plan,
 		Warnings:   l.diagnostics.sorted(),
 		Reads:      l.reads,
+		Polls:      l.polls,
 		Files:      l.files,
 		Sources:    l.sources,
 		Components: l.components,
@@ -133,6 +142,8 @@ type loader struct {
 	files      []*ast.File
 	sources    map[string][]byte
 	reads      []string
+	polls      []*Poll
+	unset      []string // environment variables that were read and are not set
 	components []*Component
 	owners     map[string]*Component // by the node's name
 	finish     []func()              // what is done when all nodes are there
@@ -169,7 +180,10 @@ func newLoader(o Options) *loader {
 // variables returns the parts of the standard library that depend on where the agent runs.
 func (l *loader) variables() map[string]any {
 	getenv := func(name string) string {
-		value, _ := l.Getenv(name)
+		value, set := l.Getenv(name)
+		if !set {
+			l.unset = appendNew(l.unset, name)
+		}
 		l.hide(value, "$"+name)
 		return value
 	}
@@ -279,7 +293,7 @@ func (l *loader) validate(path string) {
 			l.fail(whole, "", "%v", err)
 			continue
 		}
-		l.fail(headOf(owner.Block), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
+		l.fail(placeIn(owner.Block, wrong.Field), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
 	}
 }
 

@@ -183,12 +183,15 @@ func literalBool(e ast.Expr, value bool) bool {
 	return ok && l.Kind == token.BOOL && l.Value == strconv.FormatBool(value)
 }
 
+// DoesNotRun is how a warning ends that is about a component that is left out of the plan.
+const DoesNotRun = "so that it does not run"
+
 // noReceiver warns of a component that sends to nobody, so that it is left out of the plan.
 func (b *builder) noReceiver(argument string) {
-	b.warn(b.place(argument), "", "%s sends to nothing, so that it does not run", b.entry.component.ID)
+	b.warn(b.place(argument), "", "%s sends to nothing, %s", b.entry.component.ID, DoesNotRun)
 }
 
 // noTargets warns of a component whose list of targets is empty, so that it is left out of the plan.
 func (b *builder) noTargets(argument string) {
-	b.warn(b.place(argument), "", "%s has no targets, so that it does not run", b.entry.component.ID)
+	b.warn(b.place(argument), "", "%s has no targets, %s", b.entry.component.ID, DoesNotRun)
 }

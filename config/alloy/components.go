@@ -8,6 +8,9 @@ func configBlocks() map[string]kind { return blockKinds }
 
 var componentKinds = map[string]kind{
 	"discovery.docker":             discoveryDocker,
+	"discovery.dns":                discoveryDNS,
+	"discovery.file":               discoveryFile,
+	"discovery.http":               discoveryHTTP,
 	"discovery.relabel":            discoveryRelabel,
 	"lighter.container_logs":       lighterContainerLogs,
 	"lighter.container_metrics":    lighterContainerMetrics,
@@ -36,6 +39,7 @@ var componentKinds = map[string]kind{
 	"prometheus.relabel":           prometheusRelabel,
 	"prometheus.remote_write":      prometheusRemoteWrite,
 	"prometheus.scrape":            prometheusScrape,
+	"remote.http":                  remoteHTTP,
 }
 
 var blockKinds = map[string]kind{

@@ -121,6 +121,10 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 	message, at := errorText(err, spanOf(a.Value))
 	message = plainValue(message, a, t)
+	if d.l.excuse(at, a.Value, a.Name.Name+": "+d.l.mask(message)) {
+		d.partial = true
+		return
+	}
 	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, d.l.mask(message))
 }
 
@@ -131,6 +135,10 @@ func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 		return true
 	}
 	message, at := errorText(err, at)
+	if d.l.excuse(at, body, d.l.mask(message)) {
+		d.partial = true
+		return false
+	}
 	d.l.fail(at, "", "%s", d.l.mask(message))
 	return false
 }

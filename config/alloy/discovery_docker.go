@@ -50,18 +50,19 @@ func (a *DiscoveryDocker) Validate() error {
 }
 
 func checkDockerHost(host string) error {
-	const usual = `"unix:///var/run/docker.sock"`
 	u, err := url.Parse(host)
 	switch {
-	case host == "":
-		return errors.New("host is empty; it is mostly " + usual)
+	case host == "": // which engine refuses
+		return nil
 	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
 		return nil
 	case strings.HasPrefix(host, "/"):
 		return fmt.Errorf("host has no scheme; write %q", "unix://"+host)
 	}
-	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usual)
+	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usualHost)
 }
+
+const usualHost = `"unix:///var/run/docker.sock"`
 
 var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any {
 	c := b.engine(a.Host, a.HTTP, b.block())
@@ -84,7 +85,17 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	}
 	node := b.add(config.Node{Name: b.name(""), Args: c})
 	return map[string]any{"targets": []Target{{Node: node}}}
-}, "targets").without(engineNoEffect("")).refusing(engineRefused(""))
+}, "targets").without(engineNoEffect("")).refusing(engineRefused("")).but(engineBut("", map[string]string{
+	"refresh_interval": "the Engine tells of a container at once; this is how often all of them are listed beside that",
+}))
+
+// engineBut adds to what is said of a component's arguments what is different with TLS to an Engine.
+func engineBut(prefix string, all map[string]string) map[string]string {
+	for _, name := range []string{"ca_pem", "cert_pem", "key_pem", "server_name", "min_version"} {
+		all[prefix+"tls_config."+name] = "refused; put ca.pem, cert.pem and key.pem into one directory, and write ca_file, cert_file and key_file"
+	}
+	return all
+}
 
 // engineNoEffect and engineRefused say which arguments of a client mean nothing, and which cannot be taken,
 // where an Engine is asked. prefix is the path of the client's block.
@@ -109,6 +120,23 @@ func engineRefused(prefix string) map[string]string {
 // engine returns the settings with which an Engine is asked. at is the block that has those of the client.
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
+	if host == "" {
+		const empty = "host is empty; it is mostly " + usualHost
+		host = unsetHost
+		at, of := headOf(b.block()), ast.Node(b.block().Body)
+		for _, stmt := range b.block().Body {
+			if a, ok := stmt.(*ast.AttributeStmt); ok && (a.Name.Name == "host" || a.Name.Name == "docker_host") {
+				at, of = spanOf(a), a.Value
+			}
+		}
+		if !b.l.excuse(at, of, empty) {
+			hint := ""
+			if names := b.l.unsetVariables(of); len(names) > 0 {
+				hint = notSet(names)
+			}
+			b.fail(at, hint, empty)
+		}
+	}
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""
 	tls := client.TLS

@@ -22,6 +22,7 @@ type Argument struct {
 	Required bool
 	NoEffect string // why it has no effect; empty if it has one
 	Refused  string // what to do instead; empty if the agent takes it
+	Partly   string // which values the agent does not take, or what is different; empty if there is nothing to say
 }
 
 // Kinds returns the components and blocks that the agent has, in the order of their names. Of the stages of
@@ -53,7 +54,7 @@ func (k kind) arguments(t reflect.Type, path string, within []reflect.Type) []Ar
 		for _, name := range known.names(blocks) {
 			f := known[name]
 			p := path + name
-			a := Argument{Path: p, Block: blocks, Required: !f.optional, NoEffect: k.noEffect[p], Refused: k.refused[p]}
+			a := Argument{Path: p, Block: blocks, Required: !f.optional, NoEffect: k.noEffect[p], Refused: k.refused[p], Partly: k.partly[p]}
 			all = append(all, a)
 			if blocks && a.Refused == "" && a.NoEffect == "" && f.typ.Kind() == reflect.Struct && !slices.Contains(within, f.typ) {
 				all = append(all, k.arguments(f.typ, p+".", append(slices.Clip(within), f.typ))...)

@@ -33,6 +33,11 @@ func checkDetector(name string) error {
 
 var localFile = kindOf(func(b *builder, a *LocalFile) map[string]any {
 	content, err := b.l.content(a.Filename)
+	if err != nil && b.l.Unset { // it may be there where the file runs
+		b.warn(b.place("filename"), "", "%s cannot be read here: %v", a.Filename, pathError(err))
+		b.entry.failed = true
+		return nil
+	}
 	if err != nil {
 		b.fail(b.place("filename"), "", "%s cannot be read: %v", a.Filename, pathError(err))
 	}

@@ -13,7 +13,19 @@ type LokiProcess struct {
 
 var lokiProcess = kindOf(func(b *builder, a *LokiProcess) map[string]any {
 	return b.stages(a.ForwardTo, process.Arguments{Stages: a.Stages})
-}, "receiver")
+}, "receiver").refusing(map[string]string{
+	"stage.eventlogmessage": "remove the stage, or take such a message apart with stage.regex",
+	"stage.windowsevent":    "remove the stage, or take such a message apart with stage.regex",
+}).but(map[string]string{
+	"stage.cri":                           "a partial line is handed on when its log ends",
+	"stage.match":                         "it takes all stages, with what is said of them here",
+	"stage.metrics.metric.counter.action": "a negative value is ignored",
+	"stage.multiline.max_wait_time":       "a block also ends where the times of two lines are that far apart",
+	"stage.sampling.rate":                 "whether an entry is kept follows from a hash of it",
+	"stage.template.template":             "it makes at most 4 MiB of an entry",
+	"stage.timestamp.action_on_failure":   "the last times of 256 label sets are kept for each log",
+	"stage.timestamp.format":              "where it has no year, the entry's own time gives it",
+})
 
 // LokiRelabel are the arguments of loki.relabel.
 type LokiRelabel struct {

@@ -54,7 +54,7 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 		}})
 	})
 	return nil
-}).without(lokiSourceDockerNoEffect()).refusing(engineRefused("http_client_config."))
+}).without(lokiSourceDockerNoEffect()).refusing(engineRefused("http_client_config.")).but(engineBut("http_client_config.", map[string]string{}))
 
 func lokiSourceDockerNoEffect() map[string]string {
 	all := engineNoEffect("http_client_config.")

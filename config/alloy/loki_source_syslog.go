@@ -52,6 +52,19 @@ type CiscoComponents struct {
 	SecondFractions bool `alloy:"second_fractions,attr,optional"`
 }
 
+// config returns what a listener looks for.
+func (a *CiscoComponents) config() config.SyslogCisco {
+	if a == nil {
+		return config.SyslogCisco{}
+	}
+	return config.SyslogCisco{
+		MessageCounter:  a.EnableAll || a.MessageCounter,
+		SequenceNumber:  a.EnableAll || a.SequenceNumber,
+		Hostname:        a.EnableAll || a.Hostname,
+		SecondFractions: a.EnableAll || a.SecondFractions,
+	}
+}
+
 // The formats of syslog messages.
 const (
 	rfc5424 = "rfc5424"
@@ -126,6 +139,8 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 			CertFile:             l.TLS.CertFile,
 			KeyFile:              l.TLS.KeyFile,
 			CAFile:               l.TLS.CAFile,
+			AllowEmpty:           l.RFC5424AllowEmptyMsg,
+			Cisco:                l.RFC3164CiscoComponents.config(),
 		})
 	}
 	b.add(config.Node{Name: b.name(""), To: to, Args: c})
@@ -136,7 +151,8 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 	"listener.tls_config.server_name":          "it is for clients, and a listener is a server",
 	"listener.tls_config.insecure_skip_verify": "it is for clients, and a listener is a server",
 	"listener.tls_config.min_version":          "TLS 1.2 is the least",
-}).refusing(map[string]string{
-	"listener.rfc3164_cisco_components": `write syslog_format = "raw", and parse the line with stage.regex`,
-	"listener.rfc5424_allow_empty_msg":  "leave it out: an empty message is left out then",
+}).but(map[string]string{
+	"listener.tls_config.ca_pem":   "refused; write ca_file",
+	"listener.tls_config.cert_pem": "refused; write cert_file",
+	"listener.tls_config.key_pem":  "refused; write key_file",
 })

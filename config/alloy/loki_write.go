@@ -2,7 +2,6 @@ package alloy
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -94,9 +93,8 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 	}
 	for i, e := range a.Endpoints {
 		block := b.blocks("endpoint")[i]
-		b.checkURL(block, e.URL)
 		c := loki.DefaultConfig()
-		c.URL = e.URL
+		c.URL = b.endpointURL(block, e.URL)
 		c.HTTP = e.HTTP.config()
 		c.Headers = secretHeaders(e.Headers)
 		c.Tenant = e.TenantID
@@ -117,6 +115,8 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 	"endpoint.queue_config.drain_timeout":     "what waits at a stop is sent after the next start",
 	"endpoint.queue_config.block_on_overflow": "what does not fit is read again from the log when there is room",
 	"wal": "logs themselves are what is read again after a crash, and nothing is lost without a copy of them",
+}).but(map[string]string{
+	"max_streams": "refused unless it is 0; set max_global_streams_per_user in Loki",
 })
 
 // endpoint adds the node of one of a component's endpoints. It is called as the component is if there is no
@@ -132,32 +132,35 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 	return b.add(config.Node{Name: b.name(suffix), Args: args})
 }
 
-// checkURL refuses an address to which nothing can be sent.
-func (b *builder) checkURL(block *ast.BlockStmt, address string) {
+// endpointURL returns the address of an endpoint, and refuses one to which nothing can be sent.
+func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
 	u, err := url.Parse(address)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
-		return
+		return address
 	}
+	const want = "url: want http:// or https:// and a host"
 	at := placeIn(block, "url")
 	for _, stmt := range block.Body {
 		a, ok := stmt.(*ast.AttributeStmt)
 		if !ok || a.Name.Name != "url" {
 			continue
 		}
-		for _, call := range environmentCalls(a.Value) {
-			if _, set := b.l.Getenv(call); !set {
-				b.fail(at, fmt.Sprintf("the environment variable %s is not set", call), "url: want http:// or https:// and a host")
-				return
-			}
+		if b.l.excuse(at, a.Value, want) {
+			return unsetURL
+		}
+		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
+			b.fail(at, notSet(names), want)
+			return address
 		}
 	}
-	b.fail(at, "", "url: want http:// or https:// and a host")
+	b.fail(at, "", want)
+	return address
 }
 
-// environmentCalls returns the names of the environment variables that an expression reads.
-func environmentCalls(e ast.Expr) []string {
+// environmentCalls returns the names of the environment variables that an expression or a body reads.
+func environmentCalls(n ast.Node) []string {
 	var v callVisitor
-	ast.Walk(&v, e)
+	ast.Walk(&v, n)
 	return v.names
 }
 

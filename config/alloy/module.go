@@ -18,6 +18,7 @@ type kind struct {
 	build    func(b *builder, args any) map[string]any // makes the nodes, and returns the exports
 	noEffect map[string]string                         // by the path of an argument or block, why it has no effect
 	refused  map[string]string                         // likewise, what to do instead of what the agent does not take
+	partly   map[string]string                         // likewise, which values it does not take, or what is different
 }
 
 // kindOf returns a kind whose arguments are of one type.
@@ -38,6 +39,12 @@ func (k kind) without(effect map[string]string) kind {
 // refusing says which arguments the agent does not take.
 func (k kind) refusing(paths map[string]string) kind {
 	k.refused = paths
+	return k
+}
+
+// but says of which arguments not all values are taken, or what is different.
+func (k kind) but(paths map[string]string) kind {
+	k.partly = paths
 	return k
 }
 
@@ -384,6 +391,9 @@ func (m *module) run(e *entry) {
 		if e.failed {
 			e.exports = placeholders(c.Name, e.kind.exports)
 		}
+		if e.failed && (c.Name == "local.file" || c.Name == "remote.http") && m.l.Unset { // no text stands for one that is not known
+			e.exports = nil
+		}
 	}()
 	b := &builder{module: m, entry: e}
 	d := &decoding{l: m.l, scope: m.scope(e), unknown: m.unknown, refused: e.kind.refused}
@@ -397,7 +407,7 @@ func (m *module) run(e *entry) {
 			b.warnNoEffect(c.Block.Body, "")
 			before := m.l.errors
 			e.exports = e.kind.build(b, args)
-			e.failed = m.l.errors > before
+			e.failed = e.failed || m.l.errors > before
 		} else {
 			e.failed = true
 		}
@@ -410,20 +420,19 @@ func placeholders(component string, exports []string) map[string]any {
 	if _, ok := components()[component]; !ok {
 		return nil
 	}
-	const node = "?"
 	all := map[string]any{}
 	for _, name := range exports {
 		switch {
 		case name == "receiver" && strings.HasPrefix(component, "loki."):
-			all[name] = LogsReceiver{Nodes: []string{node}}
+			all[name] = LogsReceiver{Nodes: []string{unsetLogs}}
 		case name == "receiver":
-			all[name] = MetricsReceiver{Nodes: []string{node}}
+			all[name] = MetricsReceiver{Nodes: []string{unsetMetrics}}
 		case name == "rules":
 			all[name] = Rules{}
 		case name == "content":
 			all[name] = alloytypes.OptionalSecret{}
 		default:
-			all[name] = []Target{{Node: node}}
+			all[name] = []Target{{Node: unsetTargets}}
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"lighter/collector/containers"
 	"lighter/collector/host"
 	"lighter/config"
 )
@@ -55,8 +56,8 @@ func (a *ExporterCAdvisor) SetToDefault() {
 // Validate refuses an Engine that cannot be asked.
 func (a *ExporterCAdvisor) Validate() error { return checkDockerHost(a.DockerHost) }
 
-// lookInterval is how often cAdvisor looks at a container.
-const lookInterval = 10 * time.Second
+// lookInterval is how often a container is looked at.
+const lookInterval = 15 * time.Second
 
 var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]any {
 	if a.UseDockerTLS {
@@ -75,6 +76,10 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 		if name != "" { // which Alloy has in the list where there are none
 			c.CAdvisor.LabelAllowlist = append(c.CAdvisor.LabelAllowlist, name)
 		}
+	}
+	kinds := containers.CAdvisor{Enabled: a.EnabledMetrics}
+	if without := kinds.Without(); len(without) > 0 && kinds.Check() == nil {
+		b.warn(b.place("enabled_metrics"), "", "lighter has no metrics of %s", list(without))
 	}
 	exports := b.page(c)
 	node := b.entry.component.Nodes[0]
@@ -98,6 +103,9 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 	"docker_tls_key":              "it is used with use_docker_tls alone",
 	"docker_tls_ca":               "it is used with use_docker_tls alone",
 	"disable_root_cgroup_stats":   "only the Engine's containers are measured, and no other cgroups",
+}).but(map[string]string{
+	"enabled_metrics": "a kind of which lighter has no metrics is a warning",
+	"use_docker_tls":  "refused unless it is false; ask the Engine by its socket, or through a proxy",
 })
 
 // ExporterUnix are the arguments of prometheus.exporter.unix.
@@ -288,7 +296,7 @@ func (a *ExporterUnix) SetToDefault() {
 }
 
 var exporterUnix = kindOf(func(b *builder, a *ExporterUnix) map[string]any {
-	return b.page(config.HostMetrics{Unix: &host.Exporter{
+	exporter := &host.Exporter{
 		ProcPath:               a.ProcFSPath,
 		SysPath:                a.SysFSPath,
 		RootPath:               a.RootFSPath,
@@ -309,9 +317,11 @@ var exporterUnix = kindOf(func(b *builder, a *ExporterUnix) map[string]any {
 		Netclass:               host.Netclass{IgnoreInvalidSpeed: a.Netclass.IgnoreInvalidSpeedDevice, IgnoredDevices: a.Netclass.IgnoredDevices},
 		Netdev:                 host.Netdev{Devices: host.Devices{Exclude: a.Netdev.DeviceExclude, Include: a.Netdev.DeviceInclude}, AddressInfo: a.Netdev.AddressInfo},
 		Netstat:                host.Netstat(a.Netstat),
+		Perf:                   host.Perf(a.Perf),
 		Powersupply:            host.Powersupply(a.Powersupply),
 		Runit:                  host.Runit(a.Runit),
 		Supervisord:            host.Supervisord(a.Supervisord),
+		Sysctl:                 host.Sysctl(a.Sysctl),
 		Systemd: host.Systemd{
 			Restarts:    a.Systemd.EnableRestarts,
 			StartTime:   a.Systemd.StartTime,
@@ -322,8 +332,19 @@ var exporterUnix = kindOf(func(b *builder, a *ExporterUnix) map[string]any {
 		Tapestats: host.Tapestats(a.Tapestats),
 		Textfile:  host.Textfile(a.Textfile),
 		VMStat:    host.VMStat(a.VMStat),
-	}})
-}, "targets").without(map[string]string{
-	"perf":   "the collector of perf events cannot be set",
-	"sysctl": "the collector of sysctl values cannot be set",
+	}
+	for _, of := range []struct {
+		argument string
+		names    []string
+	}{{"set_collectors", a.SetCollectors}, {"enable_collectors", a.EnableCollectors}, {"disable_collectors", a.DisableCollectors}} {
+		one := host.Exporter{Set: of.names}
+		if unknown := one.Unknown(); len(unknown) > 0 {
+			b.warn(b.place(of.argument), "", "lighter has no collector %s, which is left out", list(unknown))
+		}
+	}
+	return b.page(config.HostMetrics{Unix: exporter})
+}, "targets").but(map[string]string{
+	"set_collectors":     "a collector that lighter does not have is a warning",
+	"enable_collectors":  "a collector that lighter does not have is a warning",
+	"disable_collectors": "a collector that lighter does not have is a warning",
 })

@@ -141,9 +141,8 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	receiver := MetricsReceiver{Component: b.entry.component.ID}
 	for i, e := range a.Endpoints {
 		block := b.blocks("endpoint")[i]
-		b.checkURL(block, e.URL)
 		c := remotewrite.DefaultConfig()
-		c.URL = e.URL
+		c.URL = b.endpointURL(block, e.URL)
 		c.HTTP = e.HTTP.config()
 		c.Timeout = e.RemoteTimeout
 		c.Headers = secretHeaders(e.Headers)
@@ -154,10 +153,11 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 				c.Headers = nil
 			}
 		}
-		c.NoExemplars = !e.SendExemplars
-		c.NoNative = !e.SendNativeHistograms
-		if e.ProtobufMessage == messageV2 {
+		if e.ProtobufMessage == messageV2 { // which sends both whatever is said
 			c.Version = 2
+		} else {
+			c.NoExemplars = !e.SendExemplars
+			c.NoNative = !e.SendNativeHistograms
 		}
 		c.ExternalLabels = labels.FromMap(a.ExternalLabels)
 		c.WriteRelabel = relabelRules(e.WriteRelabel)
@@ -172,7 +172,6 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{
 	"endpoint.queue_config.capacity":          "what waits is kept on disk",
-	"endpoint.queue_config.min_shards":        "the number of senders does not change; max_shards says it",
 	"endpoint.queue_config.retry_on_http_429": "what an endpoint does not take is kept, and sent until it takes it",
 	"endpoint.round_robin_dns":                "a connection goes to the first address that answers",
 	"wal":                                     "samples that wait are kept on disk until they are sent, or until there are too many",
@@ -180,6 +179,12 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	"endpoint.sigv4":      "put a proxy that signs requests, such as aws-sigv4-proxy, before the endpoint, or use basic_auth, oauth2 or bearer_token",
 	"endpoint.azuread":    "use an oauth2 block, with the tenant's token_url",
 	"endpoint.google_iam": "use an oauth2 block, or a proxy that authenticates",
+}).but(map[string]string{
+	"endpoint.queue_config.min_shards":           "what is not written in a queue_config is lighter's own choice; there are 4 senders, or as many more or fewer as this and max_shards allow",
+	"endpoint.queue_config.max_shards":           "the number of senders does not change while the agent runs",
+	"endpoint.queue_config.max_samples_per_send": "where it is not written it is 10000",
+	"endpoint.send_exemplars":                    "with the second version of the protocol they are sent whatever it says",
+	"endpoint.send_native_histograms":            "with the second version of the protocol they are sent whatever it says",
 })
 
 // set sets what the block says. What it does not say stays as it is, so that the agent's own numbers, which
@@ -189,8 +194,8 @@ func (a *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
 		return
 	}
 	said := func(argument string) bool { return has(block, argument) }
-	if said("max_shards") {
-		c.Shards = a.MaxShards
+	if said("max_shards") || said("min_shards") {
+		c.Shards = min(max(c.Shards, a.MinShards), a.MaxShards)
 	}
 	if said("max_samples_per_send") {
 		c.SamplesPerSend = a.MaxSamplesPerSend

@@ -175,6 +175,14 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 	return nil
 }).without(map[string]string{
 	"honor_metadata": "TYPE and HELP are sent as metadata_config of prometheus.remote_write says",
+}).but(map[string]string{
+	"clustering":                         "refused if it is enabled; give each agent its own targets",
+	"convert_classic_histograms_to_nhcb": "refused if it is true: classic histograms are sent as they are",
+	"enable_protobuf_negotiation":        "deprecated; write scrape_native_histograms",
+	"enable_type_and_unit_labels":        "refused if it is true: both are sent as metadata",
+	"metric_name_escaping_scheme":        `refused unless it is "underscores"`,
+	"metric_name_validation_scheme":      `refused unless it is "legacy"`,
+	"start_timestamp_zero_ingestion":     "refused if it is true; the second version of the protocol sends the start timestamps themselves",
 })
 
 // refuseScrape refuses what the agent cannot do, if it is asked for.

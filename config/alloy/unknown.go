@@ -86,7 +86,7 @@ var instead = []struct{ prefix, hint string }{
 	{"prometheus.echo", "the status page shows the targets, and /metrics of lighter what is sent"},
 	{"prometheus.write.queue", "write prometheus.remote_write"},
 	{"discovery.dockerswarm", "write discovery.docker: its targets have the labels of Swarm's services"},
-	{"discovery.", `lighter finds containers (discovery.docker) and files (local.file_match); write other targets down: targets = [{ __address__ = "…" }]`},
+	{"discovery.", `lighter finds containers (discovery.docker), files (local.file_match) and what discovery.file, discovery.http and discovery.dns find; write other targets down: targets = [{ __address__ = "…" }]`},
 	{"remote.", "write the value to a file and read that with local.file, or take it from the environment with sys.env"},
 	{"database_observability.", "lighter does not look into databases; keep Alloy for that part"},
 }
@@ -118,8 +118,8 @@ var exporterImages = map[string]string{
 // family they are of.
 var alloyComponents = []string{
 	"beyla.ebpf", "database_observability.mysql", "database_observability.postgres", "discovery.aws", "discovery.azure", "discovery.consul",
-	"discovery.consulagent", "discovery.digitalocean", "discovery.dns", "discovery.dockerswarm", "discovery.ec2", "discovery.eureka",
-	"discovery.file", "discovery.gce", "discovery.hetzner", "discovery.http", "discovery.ionos", "discovery.kubelet", "discovery.kubernetes",
+	"discovery.consulagent", "discovery.digitalocean", "discovery.dockerswarm", "discovery.ec2", "discovery.eureka",
+	"discovery.gce", "discovery.hetzner", "discovery.ionos", "discovery.kubelet", "discovery.kubernetes",
 	"discovery.kuma", "discovery.lightsail", "discovery.linode", "discovery.marathon", "discovery.nerve", "discovery.nomad",
 	"discovery.openstack", "discovery.ovhcloud", "discovery.process", "discovery.puppetdb", "discovery.scaleway", "discovery.serverset",
 	"discovery.triton", "discovery.uyuni", "faro.receiver", "loki.enrich", "loki.rules.kubernetes",
@@ -128,6 +128,6 @@ var alloyComponents = []string{
 	"loki.source.windowsevent", "mimir.alerts.kubernetes", "mimir.rules.kubernetes", "prometheus.echo", "prometheus.enrich",
 	"prometheus.exporter.windows", "prometheus.operator.podmonitors", "prometheus.operator.probes", "prometheus.operator.scrapeconfigs",
 	"prometheus.operator.servicemonitors", "prometheus.receive_http", "prometheus.write.queue", "pyroscope.ebpf", "pyroscope.enrich",
-	"pyroscope.java", "pyroscope.receive_http", "pyroscope.relabel", "pyroscope.scrape", "pyroscope.write", "remote.http",
+	"pyroscope.java", "pyroscope.receive_http", "pyroscope.relabel", "pyroscope.scrape", "pyroscope.write",
 	"remote.kubernetes.configmap", "remote.kubernetes.secret", "remote.s3", "remote.vault",
 }

@@ -71,7 +71,8 @@ func TestValidation(t *testing.T) {
 		listener("use_rfc5424_message = true\nsyslog_format = \"raw\""):                                                         "has no effect if syslog_format",
 		listener("raw_format_options { }"):                                                                                      "has no effect if syslog_format",
 		listener("max_message_length = -1"):                                                                                     "0 or more",
-		listener("rfc5424_allow_empty_msg = true"):                                                                              "does not take",
+		listener("rfc5424_allow_empty_msg = true\nsyslog_format = \"raw\""):                                                     "has no effect if syslog_format",
+		listener("rfc3164_cisco_components { }"):                                                                                "has no effect if syslog_format",
 		server("key_file = \"a\""):                                                                                              "a server needs cert_pem or cert_file",
 		server("cert_file = \"a\""):                                                                                             "a server needs key_pem or key_file",
 		server("cert_file = \"a\"\nkey_file = \"b\"\nclient_ca_file = \"c\""):                                                   "a client CA needs a client_auth_type",
@@ -90,6 +91,13 @@ func TestValidation(t *testing.T) {
 		"loki.source.docker \"x\" {\nhost = \"unix:///a\"\ntargets = []\nforward_to = []\nrefresh_interval = \"-1s\"\n}\n": "refresh_interval must be above 0",
 		"loki.secretfilter \"x\" {\nforward_to = []\nrate = 2\n}\n":                                                        "rate must be from 0 to 1",
 		"loki.secretfilter \"x\" {\nforward_to = []\ngitleaks_config = \"x\"\n}\n":                                         "stage.replace",
+		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"A\"\n}\n":                                                        "needs one",
+		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"PTR\"\n}\n":                                                      "is not one of the types",
+		"discovery.file \"x\" {\nfiles = [\"a.txt\"]\n}\n":                                                                 "does not end with .json",
+		"discovery.file \"x\" {\nfiles = [\"a.yml\"]\nrefresh_interval = \"0s\"\n}\n":                                      "refresh_interval must be above 0",
+		"discovery.http \"x\" {\nurl = \"targets\"\n}\n":                                                                   "url: want http",
+		"remote.http \"x\" {\nurl = \"http://a\"\npoll_timeout = \"2m\"\n}\n":                                              "must be below poll_frequency",
+		"remote.http \"x\" {\nurl = \"http://a\"\nmethod = \"a b\"\n}\n":                                                   "is no method of HTTP",
 		"discovery.relabel \"x\" {\ntargets = [{a = null}]\n}\n":                                                           "null cannot be a label's value",
 	} {
 		_, err := alloy.Load("-", from(text+"\nprometheus.remote_write \"sink\" {\nendpoint {\nurl = \"http://prometheus/write\"\n}\n}\n"))

@@ -124,9 +124,6 @@ func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
 		return
 	}
 	if c.Unix != nil {
-		if unknown := c.Unix.Unknown(); len(unknown) > 0 {
-			a.o.Logger.Warn("there are no such collectors of the host's metrics: they are left out", "collectors", strings.Join(unknown, ", "))
-		}
 		a.own.AddText(page, h)
 		return
 	}

@@ -205,6 +205,7 @@ func syslogListeners(c config.SyslogSource) (all []syslog.Listener) {
 			Labels: l.Labels, UseIncomingTimestamp: l.UseIncomingTimestamp, UseRFC5424Message: l.UseRFC5424Message,
 			RFC3164DefaultToYear: l.RFC3164DefaultToYear, MaxMessageBytes: l.MaxMessageBytes, NullDelimiter: l.NullDelimiter,
 			CertFile: l.CertFile, KeyFile: l.KeyFile, CAFile: l.CAFile,
+			AllowEmpty: l.AllowEmpty, Cisco: syslog.Cisco(l.Cisco),
 		})
 	}
 	return all

@@ -1,0 +1,113 @@
+package alloy_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lighter/config/alloy"
+	"lighter/exporters/loki"
+)
+
+const unsetEverywhere = `discovery.docker "d" {
+	host = sys.env("NO_HOST")
+}
+
+loki.source.docker "d" {
+	host             = sys.env("NO_HOST")
+	targets          = discovery.docker.d.targets
+	forward_to       = [loki.process.p.receiver]
+	refresh_interval = env("NO_INTERVAL")
+}
+
+loki.process "p" {
+	forward_to = [loki.write.w.receiver, loki.write.o.receiver]
+}
+
+loki.write "w" {
+	endpoint {
+		url = sys.env("NO_URL")
+	}
+}
+
+loki.write "o" {
+	endpoint {
+		url = "http://loki/push"
+
+		oauth2 {
+			client_id = sys.env("NO_ID")
+		}
+	}
+}
+
+local.file "f" {
+	filename = "testdata/none"
+}
+
+prometheus.remote_write "r" {
+	endpoint {
+		url = json_path(local.file.f.content, ".url")[0]
+	}
+}
+
+prometheus.scrape "s" {
+	targets    = [{__address__ = "a:1"}]
+	forward_to = [prometheus.remote_write.r.receiver]
+}
+`
+
+// TestUnsetArgument hands a variable that is not set to a custom component.
+func TestUnsetArgument(t *testing.T) {
+	o := from(`declare "sink" {
+	argument "url" { }
+
+	loki.write "w" {
+		endpoint {
+			url = argument.url.value
+		}
+	}
+}
+
+sink "s" {
+	url = sys.env("NO_URL")
+}
+`)
+	o.Unset = true
+	f, err := alloy.Load("-", o)
+	if err != nil || len(f.Warnings) != 1 || f.Warnings[0].Hint != "the environment variable NO_URL is not set" {
+		t.Errorf("the file is %+v, the error is %v", f, err)
+	}
+}
+
+// TestUnset loads a file for which variables are not set, to look at it and to run it.
+func TestUnset(t *testing.T) {
+	o := from(unsetEverywhere)
+	o.Unset = true
+	f, err := alloy.Load("-", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`-:2:2: host is empty; it is mostly "unix:///var/run/docker.sock"; the environment variable NO_HOST is not set`,
+		`-:9:21: the function "env" is deprecated; write sys.env instead`,
+		`-:9:21: refresh_interval: env("NO_INTERVAL") is no duration, such as "30s" or "1m30s"; the environment variable NO_INTERVAL is not set`,
+		`-:18:3: url: want http:// or https:// and a host; the environment variable NO_URL is not set`,
+		`-:26:3: oauth2 needs a client_id; the environment variable NO_ID is not set`,
+		`-:33:2: testdata/none cannot be read here: no such file or directory`,
+	}
+	var got []string
+	for _, d := range f.Warnings {
+		got = append(got, d.Error())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	n, ok := f.Plan.Node("loki.write.w")
+	if c, isEndpoint := n.Args.(loki.Config); !ok || !isEndpoint || c.URL != "http://unset.invalid/" {
+		t.Errorf("the endpoint is %+v", n)
+	}
+	o.Unset = false
+	if f, err := alloy.Load("-", o); err == nil {
+		t.Errorf("the file runs: %+v", f.Plan)
+	}
+}
