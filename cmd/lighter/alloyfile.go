@@ -65,13 +65,22 @@ func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []
 	return f, warnings, nil
 }
 
-// readFile is os.ReadFile. stdin is read once, and has the same content ever after.
+// mostOfFile is how much of a file is read, which is more than a configuration may have.
+const mostOfFile = 8 << 20
+
+// readFile reads a file, or as much of it as is taken for one. stdin is read once, and has the same content ever
+// after.
 func (c *cli) readFile(name string) ([]byte, error) {
 	if name != stdin {
-		return os.ReadFile(name)
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.LimitReader(f, mostOfFile))
 	}
 	if c.piped == nil {
-		text, err := io.ReadAll(c.stdin)
+		text, err := io.ReadAll(io.LimitReader(c.stdin, mostOfFile))
 		if err != nil {
 			return nil, err
 		}

@@ -31,12 +31,12 @@ func (c *cli) fmtCommand() *cobra.Command {
 }
 
 func (c *cli) format(stdin io.Reader, file string, write, test bool) error {
-	name, read := file, os.ReadFile
+	name, read := file, c.readFile
 	if file == "-" {
 		if write {
 			return usageError{errors.New("stdin cannot be written: leave -w out")}
 		}
-		name, read = "stdin", func(string) ([]byte, error) { return io.ReadAll(stdin) }
+		name, read = "stdin", func(string) ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, mostOfFile)) }
 	}
 	text, err := read(file)
 	if err != nil {

@@ -40,13 +40,13 @@ func (f runFlags) environ(environ []string) []string {
 // ignoredFlags are flags of alloy that have no effect here.
 var ignoredFlags = []struct{ name, why string }{
 	{"stability.level", "all components may be used"},
-	{"feature.community-components.enabled", "there are none"},
 	{"feature.prometheus.metric-validation-scheme", "a scrape says it by itself"},
 	{"feature.component-shutdown-deadline", "a stop takes 5 seconds at most"},
 	{"server.http.memory-addr", "the agent's own pages are scraped without an address"},
 	{"cluster.node-name", noCluster}, {"cluster.advertise-address", noCluster}, {"cluster.join-addresses", noCluster},
 	{"cluster.discover-peers", noCluster}, {"cluster.advertise-interfaces", noCluster}, {"cluster.max-join-peers", noCluster},
-	{"cluster.name", noCluster}, {"cluster.rejoin-interval", noCluster}, {"cluster.wait-for-size", noCluster}, {"cluster.wait-timeout", noCluster},
+	{"cluster.name", noCluster}, {"cluster.tls-ca-path", noCluster}, {"cluster.tls-cert-path", noCluster},
+	{"cluster.tls-key-path", noCluster}, {"cluster.tls-server-name", noCluster}, {"cluster.rejoin-interval", noCluster}, {"cluster.wait-for-size", noCluster}, {"cluster.wait-timeout", noCluster},
 	{"windows.priority", "it is for Windows"},
 }
 
@@ -55,7 +55,10 @@ const noCluster = "an agent ships what its own host has"
 // ignoredSwitches are likewise, and take no value.
 var ignoredSwitches = []struct{ name, why string }{
 	{"disable-reporting", "lighter reports to nobody"},
+	{"feature.community-components.enabled", "there are none"},
+	{"feature.prometheus.direct-fanout.enabled", "samples go to endpoints without a copy"},
 	{"cluster.enabled", noCluster},
+	{"cluster.enable-tls", noCluster},
 	{"cluster.use-discovery-v1", noCluster},
 	{"server.http.enable-pprof", "there are no such pages"},
 	{"server.http.disable-support-bundle", "there is none"},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -102,12 +103,16 @@ func Fprint(w io.Writer, ds Diagnostics) error {
 	return b.Flush()
 }
 
+// longestLine is how many bytes a line may have that is shown.
+const longestLine = 1000
+
 // underline writes the first line that d is about, and carets below its place.
 func (d Diagnostic) underline(w io.Writer) {
 	line, ok := lineOf(d.source, d.Line)
-	if !ok {
+	if !ok || !utf8.ValidString(line) {
 		return
 	}
+	line = withoutSecrets(line)
 	from := min(max(d.Col, 1)-1, len(line))
 	to := len(line)
 	if d.EndLine == d.Line {
@@ -115,9 +120,38 @@ func (d Diagnostic) underline(w io.Writer) {
 	}
 	number := fmt.Sprint(d.Line)
 	carets := max(utf8.RuneCountInString(strings.TrimRight(line[from:max(from, to)], " \t")), 1)
+	if len(line) > longestLine {
+		return // the place is named already, and nobody reads that
+	}
 	_, _ = fmt.Fprintf(w, "\n%s | %s\n", number, untab(line))
 	_, _ = fmt.Fprintf(w, "%*s | %s%s\n", len(number), "", blanks(line[:from]), strings.Repeat("^", carets))
 }
+
+// mayBeSecret matches a name in a line whose string may be a secret, in whatever spelling.
+var mayBeSecret = regexp.MustCompile(`(?i)pass|token|secret|credential|bearer|authorization|api_?key|key_pem|header`)
+
+// secretURL matches a URL with user information or with a query.
+var secretURL = regexp.MustCompile(`://[^/?#]*@|\?[^=]*=`)
+
+// withoutSecrets returns a line of a file with asterisks in place of the strings that may be secrets, and as
+// wide as it was. A string that does not end in the line is hidden to the line's end.
+func withoutSecrets(line string) string {
+	named := mayBeSecret.MatchString(line)
+	return quotedText.ReplaceAllStringFunc(line, func(text string) string {
+		inner, quote := text[1:], text[:1]
+		end := ""
+		if strings.HasSuffix(inner, quote) {
+			inner, end = inner[:len(inner)-1], quote
+		}
+		if !named && !secretURL.MatchString(inner) {
+			return text
+		}
+		return quote + strings.Repeat("*", len(inner)) + end
+	})
+}
+
+// quotedText matches a string, up to the line's end if it does not end before.
+var quotedText = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*(?:\"|$)|`[^`]*(?:`|$)")
 
 func lineOf(source []byte, number int) (string, bool) {
 	rest := string(source)

@@ -21,6 +21,7 @@ func FuzzLoad(f *testing.F) {
 			f.Add(string(text))
 		}
 	}
+	f.Add(unsetEverywhere)
 	f.Fuzz(func(t *testing.T, text string) {
 		o := options()
 		o.ReadFile = func(name string) ([]byte, error) {
@@ -29,14 +30,16 @@ func FuzzLoad(f *testing.F) {
 			}
 			return []byte(text), nil
 		}
-		file, err := alloy.Load("-", o)
-		if err == nil {
+		for _, o.Unset = range []bool{false, true} {
+			file, err := alloy.Load("-", o)
+			if err != nil {
+				_ = alloy.Fprint(&strings.Builder{}, diagnostics(err))
+				continue
+			}
 			if err := file.Plan.Validate(); err != nil {
 				t.Error(err)
 			}
 			_ = alloy.Fprint(&strings.Builder{}, file.Warnings)
-			return
 		}
-		_ = alloy.Fprint(&strings.Builder{}, diagnostics(err))
 	})
 }
