@@ -491,6 +491,7 @@ func (c *compiler) customs(a *Metrics) op {
 			continue
 		}
 		one.name = cmp.Or(prefix, defaultMetricsPrefix) + name
+		one.refused = c.metrics.counter(c.metrics.refused, c.Pipeline.name, one.name)
 		if one.source != line {
 			one.source = c.slot(cmp.Or(source, name))
 		}
