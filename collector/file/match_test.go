@@ -147,13 +147,32 @@ func TestSources(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	path := filepath.Join(t.TempDir(), "a.log")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
+}
+
+func TestGone(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.log", "b@0123456789abcdef", "c@0123456789ABCDEF"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for key, want := range map[string]bool{"p/" + path: true, "p/" + path + "@0123456789abcdef": true, "p/" + path + "x": false, "p": true, "": true} {
-		if got := file.Exists("p/", key); got != want && key != "" && key != "p" {
-			t.Errorf("Exists(%q) is %t", key, got)
+	for key, want := range map[string]bool{
+		"a.log":                   false,
+		"a.log@0123456789abcdef":  false, // the hash that Sources adds
+		"b@0123456789abcdef":      false, // the file is named so
+		"c@0123456789ABCDEF":      false,
+		"a.log@0123456789abcdeg":  true, // no hash
+		"a.log@0123456789abcde":   true,
+		"a.log@0123456789abcdef0": true,
+		"a.log@sixteen letters!":  true,
+		"b":                       true,
+		"d.log":                   true,
+		"d.log@0123456789abcdef":  true,
+		"e/a.log":                 false, // there is no such folder
+		"a.log/b":                 false, // nor here
+	} {
+		if got := file.Gone(filepath.Join(dir, key)); got != want {
+			t.Errorf("Gone(%q) is %t, want %t", key, got, want)
 		}
 	}
 }

@@ -1,7 +1,11 @@
 package file
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,13 +62,25 @@ func Sources(targets []lighter.Target) []Source {
 	return all
 }
 
-// cutHash returns a key without the hash that Sources has added; ok is false if there is none.
-func cutHash(key string) (path string, ok bool) {
-	n := len(key) - len("@0123456789abcdef")
-	if n <= 0 || key[n] != '@' || strings.Trim(key[n+1:], "0123456789abcdef") != "" {
-		return key, false
+// Gone reports whether the file of a Source was removed, of which key is the Key: it does not exist, and its
+// folder does. A folder that does not exist may be on a disk that is not mounted.
+func Gone(key string) bool {
+	if !removed(key) {
+		return false
 	}
-	return key[:n], true
+	n := len(key) - len("@0123456789abcdef") // what Sources may have added; a path may end in the same way
+	if n <= 0 || key[n] != '@' || strings.Trim(key[n+1:], "0123456789abcdef") != "" {
+		return true
+	}
+	return removed(key[:n])
+}
+
+func removed(path string) bool {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	return err == nil && info.IsDir()
 }
 
 // legacyLabels returns the labels of entries as Alloy's positions have them: without the filename.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"lighter"
@@ -339,19 +338,4 @@ func (t *Tailer) sleep(ctx context.Context, d time.Duration) error {
 func (t *Tailer) after(d time.Duration) <-chan time.Time {
 	t.timer.Reset(d)
 	return t.timer.C
-}
-
-// Exists reports whether there is a file at the path of a position's key, of which keyPrefix is
-// Options.KeyPrefix. It is for position.Store.Retain.
-func Exists(keyPrefix, key string) bool {
-	path := key[min(len(keyPrefix), len(key)):]
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return true
-	}
-	plain, ok := cutHash(path)
-	if !ok {
-		return false
-	}
-	_, err := os.Lstat(plain)
-	return !errors.Is(err, fs.ErrNotExist)
 }

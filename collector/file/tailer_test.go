@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lighter/collector/file"
 	"lighter/collector/file/positionsyml"
 	"lighter/collector/tail/tailtest"
 )
@@ -492,9 +491,6 @@ func TestForgotten(t *testing.T) {
 		b.sink.AckAll()
 		if !b.positions.Acked(key).IsZero() {
 			t.Error("the position of a file that is gone is kept")
-		}
-		if file.Exists("files/out/", key) {
-			t.Error("Exists tells that a file is there that is gone")
 		}
 	})
 }

@@ -10,10 +10,6 @@ import (
 	"lighter"
 )
 
-// TenantLabel is the label that says for which tenant of the backend a stream is. It is the one label with
-// two underscores in front that a stream keeps.
-const TenantLabel = "__tenant_id__"
-
 // maxStreams is how many label sets a Streams remembers in each of its maps. What senders say of themselves
 // becomes label sets, so their number has no bound of its own.
 const maxStreams = 10_000
@@ -34,7 +30,7 @@ func NewStreams(rules []*relabel.Config) *Streams { return &Streams{rules: rules
 
 // Get returns the stream of entries with these labels: the rules are run, and labels that begin with two
 // underscores are left out afterwards. It returns nil if a rule drops the entries. Of a tenant that is not
-// empty the stream has the label TenantLabel.
+// empty the stream has the label lighter.LabelTenant.
 func (s *Streams) Get(l labels.Labels, tenant string) *lighter.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +65,7 @@ func (s *Streams) relabel(l labels.Labels, tenant string) (kept labels.Labels, k
 		}
 	})
 	if tenant != "" {
-		b.Set(TenantLabel, tenant)
+		b.Set(lighter.LabelTenant, tenant)
 	}
 	return b.Labels(), true
 }

@@ -2,14 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -149,31 +144,4 @@ func lookForFiles(n config.Node, in []lighter.Target) (all []lighter.Target) {
 
 func matchOptions(c config.FileMatch) file.MatchOptions {
 	return file.MatchOptions{IgnoreOlderThan: c.IgnoreOlderThan}
-}
-
-// isGone reports whether the file of a log was removed: it does not exist, and its folder does. A folder that
-// does not exist may be on a disk that is not mounted.
-func isGone(log string) bool {
-	for _, name := range []string{log, withoutHash(log)} {
-		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-			return false
-		}
-		if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
-			return false
-		}
-	}
-	return true
-}
-
-// withoutHash returns the path of a log whose key has a hash, by which file.Sources tells apart two logs of one
-// file: it is behind an @ at the end. A path may end in the same way.
-func withoutHash(log string) string {
-	path, hash := log, ""
-	if i := strings.LastIndexByte(log, '@'); i > 0 {
-		path, hash = log[:i], log[i+1:]
-	}
-	if len(hash) != 16 {
-		return log
-	}
-	return path
 }

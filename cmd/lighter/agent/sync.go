@@ -11,6 +11,7 @@ import (
 
 	"lighter"
 	"lighter/collector"
+	"lighter/collector/file"
 	"lighter/collector/position"
 	"lighter/collector/scrape"
 	"lighter/config"
@@ -233,8 +234,8 @@ func (a *Agent) forgetFiles(now time.Time) {
 	for _, store := range a.stores() {
 		gone := map[string]bool{}
 		for _, key := range store.Unread() {
-			file := logOf(key)
-			if !isFileLog(file) || !isGone(file) {
+			log := logOf(key)
+			if !isFileLog(log) || !file.Gone(log) {
 				continue
 			}
 			since, known := a.missing[key]

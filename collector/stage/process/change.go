@@ -334,9 +334,6 @@ type tenant struct {
 	value  []byte
 }
 
-// tenantLabel is the label that says to which tenant an entry goes.
-const tenantLabel = "__tenant_id__"
-
 func (o *tenant) run(_ *runner, x *entry, at int) int {
 	id := o.value
 	switch {
@@ -346,7 +343,7 @@ func (o *tenant) run(_ *runner, x *entry, at int) int {
 		id, _ = x.label(o.label)
 	}
 	if len(id) > 0 {
-		x.setLabel(tenantLabel, id)
+		x.setLabel(lighter.LabelTenant, id)
 	}
 	return at + 1
 }

@@ -3,6 +3,8 @@ package process
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"regexp"
@@ -347,7 +349,19 @@ func (c *compiler) stage(s Stage) (op, error) {
 		}
 		return o, nil
 	}
-	return nil, errors.New("it is not known")
+	name, _ := s.only()
+	return nil, fmt.Errorf("unknown stage %q", name)
+}
+
+// sorted returns the pairs of a map in the order of their keys.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
 }
 
 // optional compiles an expression; it is nil if there is none.
@@ -491,6 +505,7 @@ func (c *compiler) customs(a *Metrics) op {
 			continue
 		}
 		one.name = cmp.Or(prefix, defaultMetricsPrefix) + name
+		one.refused = c.metrics.counter(c.metrics.refused, c.Pipeline.name, one.name)
 		if one.source != line {
 			one.source = c.slot(cmp.Or(source, name))
 		}

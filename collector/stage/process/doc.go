@@ -17,20 +17,3 @@
 // What Alloy has once for a component, the buckets of stage.limit and the metrics of stage.metrics, all logs share.
 // What it has for a label set, such as the lines of a block, each log has for itself.
 package process
-
-import (
-	"iter"
-	"maps"
-	"slices"
-)
-
-// sorted returns the pairs of a map in the order of their keys.
-func sorted[V any](m map[string]V) iter.Seq2[string, V] {
-	return func(yield func(string, V) bool) {
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			if !yield(k, m[k]) {
-				return
-			}
-		}
-	}
-}

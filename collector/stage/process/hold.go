@@ -2,12 +2,13 @@ package process
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"lighter"
 )
 
-// holding is the stage of a log whose program holds entries back. It is a stage.Holder.
+// holding is the stage of a log whose program holds entries back. It is a stage.Holder, and stage.Clocked.
 type holding struct {
 	*runner
 
@@ -18,8 +19,9 @@ type holding struct {
 	held      []*lighter.Batch // that the position must not pass, the oldest first
 	heldBytes int
 
-	timer   *time.Timer     // calls expire; nil until it is needed
-	dropped context.Context // ends with Drop
+	timer   *time.Timer               // calls expire; nil until it is needed
+	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not
+	dropped context.Context           // ends with Drop
 	drop    context.CancelFunc
 }
 
@@ -34,6 +36,7 @@ const (
 func newHolding(r *runner) *holding {
 	h := &holding{runner: r, turn: make(chan struct{}, 1)}
 	h.dropped, h.drop = context.WithCancel(context.Background())
+	h.Resume()
 	return h
 }
 
@@ -198,9 +201,36 @@ func (h *holding) expire() {
 		return
 	}
 	now := time.Now()
+	h.postpone(now)
 	if h.end(h.dropped, func(g *group) bool { return !g.due.IsZero() && !g.due.After(now) }) == nil {
 		h.wind()
 	}
+}
+
+// postpone has no group finished before the reader has read for as long as its next line may take.
+func (h *holding) postpone(now time.Time) {
+	began := h.reading.Load()
+	for _, g := range h.groups {
+		from := now.Add(max(g.wait, pausedWait))
+		if began != nil {
+			from = began.Add(g.wait)
+		}
+		if !g.due.IsZero() && g.due.Before(from) {
+			g.due = from
+		}
+	}
+}
+
+// pausedWait is how often the clock looks at least whether the reader reads again.
+const pausedWait = time.Second
+
+// Pause implements stage.Clocked. It does not block, though there may be no room.
+func (h *holding) Pause() { h.reading.Store(nil) }
+
+// Resume implements stage.Clocked. It does not block either.
+func (h *holding) Resume() {
+	now := time.Now()
+	h.reading.Store(&now)
 }
 
 // end finishes the groups for which want is true, and forgets them.

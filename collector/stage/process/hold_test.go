@@ -128,6 +128,77 @@ func TestPositionWaits(t *testing.T) {
 	})
 }
 
+// While the reader does not read, the clock stands, and it begins anew when the reader reads again. The chain tells
+// the stages so, wherever they stand.
+func TestClockStandsWhileNothingIsRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"alone":                `stage.multiline { firstline = "^S" }`,
+		"in a match":           "stage.match {\n\tselector = \"{a=\\\"1\\\"}\"\n\tstage.match {\n\t\tselector = \"{a!=\\\"2\\\"}\"\n\t\tstage.multiline { firstline = \"^S\" }\n\t}\n}",
+		"with a stage's clock": "stage.timestamp {\n\tsource = \"none\"\n\tformat = \"Unix\"\n}\nstage.multiline { firstline = \"^S\" }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const wait = 3 * time.Second // the default of max_wait_time
+				p := newPipe(t, text, labels.FromStrings("a", "1"))
+				var clock stage.Clocked = p.chain
+				want := func(when string, entries ...string) {
+					t.Helper()
+					synctest.Wait()
+					p.end.mu.Lock()
+					defer p.end.mu.Unlock()
+					if diff := cmp.Diff(entries, p.end.got); diff != "" {
+						t.Errorf("%s, entries (-want +got):\n%s", when, diff)
+					}
+					p.end.got = nil
+				}
+				p.read(in{line: "S1"})
+				time.Sleep(wait / 2)
+				clock.Pause()
+				time.Sleep(time.Hour + wait/2)
+				want("while nothing is read")
+				p.read(in{line: "a"}) // the reader reads what was written meanwhile
+				time.Sleep(time.Hour)
+				want("while that is read")
+				clock.Resume()
+				time.Sleep(wait - 1)
+				want("before the time")
+				p.read(in{line: "b"})
+				time.Sleep(wait - 1)
+				want("before the time of the next line")
+				time.Sleep(1)
+				want("after the time", `{a="1"} S1`+"\na\nb")
+
+				p.read(in{line: "S2"})
+				clock.Pause()
+				time.Sleep(time.Hour)
+				p.release()
+				want("at the end", `{a="1"} S2`)
+				p.read(in{line: "S3"})
+				p.chain.Drop()
+				time.Sleep(time.Hour)
+				want("after Drop")
+			})
+		})
+	}
+}
+
+// A log whose clock stands costs no more than a look a second, however short max_wait_time is.
+func TestClockThatStandsIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(t, "stage.multiline {\n\tfirstline = \"^S\"\n\tmax_wait_time = \"1ns\"\n}", labels.FromStrings("a", "1"))
+		p.chain.Pause()
+		p.read(in{line: "S1"})
+		time.Sleep(time.Hour) // does not come to an end if the clock looks each nanosecond
+		p.chain.Resume()
+		time.Sleep(pausedWait)
+		synctest.Wait()
+		if len(p.end.got) != 1 {
+			t.Errorf("entries = %q, want the one that was held back", p.end.got)
+		}
+		p.chain.Drop()
+	})
+}
+
 // A log is read in batches of any size, delivered in part, killed, and read again from its position, many times.
 // All that comes out is what comes out of it in one go, with the same times, and nothing is missing.
 func TestKilled(t *testing.T) {

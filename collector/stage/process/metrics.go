@@ -1,6 +1,7 @@
 package process
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,7 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// custom is a metric that a stage.metrics declares. All logs share it; it has a series for each label set.
+// custom is a metric that a stage.metrics declares. All logs share it; it has a series for each label set,
+// as far as there is room.
 type custom struct {
 	name, help string
 	component  string
@@ -24,9 +26,20 @@ type custom struct {
 	action    string
 	lineBytes bool
 
+	refused *counter // entries that would have needed one series too many
+
 	mu     sync.Mutex
 	series map[uint64]*series // by the hash of the label set
+	pruned time.Time          // when record looked for series that are idle
 }
+
+// What a metric has is bounded, because labels may have any values. Series that are idle go when the page is asked
+// for; if nobody asks they go when there are many, and a new one is needed.
+const (
+	maxSeries  = 10_000
+	pruneFrom  = 1000
+	pruneEvery = 10 * time.Second // no more often, because it looks at all of them
+)
 
 // series is one series of a custom metric.
 type series struct {
@@ -77,12 +90,20 @@ func (m *custom) record(n *node, v float64) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Now()
 	s := m.series[n.hash]
 	if s == nil {
+		if len(m.series) >= pruneFrom && now.Sub(m.pruned) >= pruneEvery {
+			m.prune(now)
+		}
+		if len(m.series) >= maxSeries {
+			m.refused.inc()
+			return
+		}
 		s = m.newSeries(n)
 		m.series[n.hash] = s
 	}
-	s.used = time.Now()
+	s.used = now
 	switch {
 	case m.histogram:
 		s.value += v
@@ -99,6 +120,12 @@ func (m *custom) record(n *node, v float64) {
 	default:
 		s.value += v
 	}
+}
+
+// prune deletes the series that are idle.
+func (m *custom) prune(now time.Time) {
+	m.pruned = now
+	maps.DeleteFunc(m.series, func(_ uint64, s *series) bool { return now.Sub(s.used) >= m.idle })
 }
 
 func (m *custom) newSeries(n *node) *series {
@@ -156,11 +183,8 @@ func (c *customs) Collect(ch chan<- prometheus.Metric) {
 func (m *custom) collect(help string, now time.Time, ch chan<- prometheus.Metric, seen map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key, s := range m.series {
-		if now.Sub(s.used) >= m.idle {
-			delete(m.series, key)
-			continue
-		}
+	m.prune(now)
+	for _, s := range m.series {
 		id := m.name + "\xff" + strings.Join(s.names, "\xff") + "\xff\xff" + strings.Join(s.values, "\xff")
 		if seen[id] {
 			continue

@@ -53,7 +53,7 @@ func Relabel(rules []*relabel.Config, o Options) *Pipeline {
 	return p
 }
 
-// Maker returns the maker of the stage of a log. The stage is a stage.Holder if a stage.multiline or a stage.cri is
+// Maker returns the maker of the stage of a log. The stage is stage.Clocked if a stage.multiline or a stage.cri is
 // among the stages, and a stage.Keeper if a stage.timestamp may fudge.
 func (p *Pipeline) Maker() stage.Maker {
 	return stage.Maker{Name: p.name, New: func(log stage.Log, next lighter.Logs) lighter.Logs {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Shared is what all pipelines of a process share: their metrics, under Alloy's names.
+// Shared is what all pipelines of a process share: their metrics, under Alloy's names if Alloy has them.
 type Shared struct {
 	dropped          *prometheus.CounterVec
 	droppedByLabel   *prometheus.CounterVec
@@ -16,6 +16,7 @@ type Shared struct {
 	criTruncated     *prometheus.CounterVec
 	relabelProcessed *prometheus.CounterVec
 	relabelWritten   *prometheus.CounterVec
+	refused          *prometheus.CounterVec
 	customs          customs
 
 	held atomic.Int64 // bytes of the batches that all logs hold
@@ -34,6 +35,7 @@ func NewShared(reg prometheus.Registerer) *Shared {
 		criTruncated:     vec("loki_process_cri_lines_truncated_total", "Lines that a stage.cri has cut at max_partial_line_size."),
 		relabelProcessed: vec("loki_relabel_entries_processed", "Log entries that a loki.relabel has taken."),
 		relabelWritten:   vec("loki_relabel_entries_written", "Log entries that a loki.relabel has handed on."),
+		refused:          vec("lighter_process_metrics_refused_total", "Log lines that a metric of a stage.metrics did not count, because it has as many series as it may have.", "metric"),
 	}
 	reg.MustRegister(&s.customs)
 	return s

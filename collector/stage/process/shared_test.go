@@ -129,6 +129,64 @@ loki_process_custom_seconds_count{app="x"} 2`
 	})
 }
 
+// What stage.metrics keeps is bounded, though nobody asks for the page and labels have ever new values.
+func TestCustomMetricsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(t, `
+stage.regex {
+	expression         = "(?P<id>.+)"
+	labels_from_groups = true
+}
+stage.metrics {
+	metric.counter {
+		name      = "lines_total"
+		match_all = true
+		action    = "inc"
+	}
+}`, labels.EmptyLabels())
+		m := p.pipeline.custom[0]
+		n := 0
+		read := func(lines int) {
+			var entries []in
+			for range lines {
+				n++
+				entries = append(entries, in{line: fmt.Sprint(n)})
+			}
+			p.read(entries...)
+		}
+		most := 0
+		for range 1000 {
+			read(20)
+			time.Sleep(5 * time.Second)
+			most = max(most, len(m.series))
+		}
+		if limit := 1200 + 2*40; most > limit { // 20 in five seconds are 1,200 in five minutes, the default of max_idle_duration
+			t.Errorf("%d series of %d label sets are kept, want at most the %d that are not idle", most, n, limit)
+		}
+		if got := p.page("lighter_"); got != "" {
+			t.Errorf("there is room, and the page says:\n%s", got)
+		}
+
+		time.Sleep(time.Hour)
+		read(maxSeries + 3)
+		p.read(in{line: fmt.Sprint(n - maxSeries)}) // one that is kept counts on
+		if got := len(m.series); got != maxSeries {
+			t.Errorf("%d series, want %d", got, maxSeries)
+		}
+		if got, want := p.page("lighter_"), `lighter_process_metrics_refused_total{metric="loki_process_custom_lines_total"} 3`; got != want {
+			t.Errorf("page:\n%s\nwant\n%s", got, want)
+		}
+		if got, want := m.series[labels.FromStrings("id", fmt.Sprint(n-maxSeries)).Hash()].value, 2.0; got != want {
+			t.Errorf("a series that is kept is %v, want %v", got, want)
+		}
+		time.Sleep(time.Hour)
+		read(1)
+		if got := len(m.series); got != 1 {
+			t.Errorf("%d series, want the one that is not idle", got)
+		}
+	})
+}
+
 // Two components that declare one metric differently, or the same one twice, leave the page readable.
 func TestMetricsThatConflict(t *testing.T) {
 	reg := prometheus.NewRegistry()
