@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,7 @@ func (o *OwnLog) next(key string) (lines []ownLine, more <-chan struct{}) {
 		o.read[key] = from
 	}
 	if n := from - o.first; n < uint64(len(o.lines)) {
-		return o.lines[n:], nil
+		return slices.Clone(o.lines[n:]), nil // Write clears entries of o.lines when it has no room
 	}
 	if o.more == nil {
 		o.more = make(chan struct{})
