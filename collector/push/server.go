@@ -142,7 +142,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 }
 
 // deliver hands on the entries of one request after the other until delivering ends. What stages hold back is
-// handed on when ctx ends, so that requests that wait for that are answered, and again at the end.
+// handed on after each request, so that its sender, who waits for it, is answered, and again at the end.
 func (s *Server) deliver(ctx, delivering context.Context) {
 	paths := incoming.Paths(s.o.Logs)
 	ending := ctx.Done()

@@ -10,7 +10,9 @@ import (
 // stands still.
 func TestLinesOfTheOwnLogAreTheReaders(t *testing.T) {
 	o := NewOwnLog()
-	line := func(i int) []byte { return append(fmt.Appendf(nil, "%d ", i), bytes.Repeat([]byte("x"), ownLogBytes/8)...) }
+	line := func(i int) []byte {
+		return append(fmt.Appendf(nil, "%d ", i), bytes.Repeat([]byte("x"), ownLogBytes/8)...)
+	}
 	const n = 5 // the array of the lines has room for more, so that Write clears entries of the same one
 	for i := range n {
 		_, _ = o.Write(line(i))
