@@ -180,7 +180,7 @@ func (r *ownLogReader) Run(ctx context.Context) error {
 			b.Bytes += len(l.text)
 		}
 		n, last := len(lines), lines[len(lines)-1].at
-		b.Begin(func() { r.lines.delivered.Add(int64(n - b.Refused())) })
+		b.Begin(func() { r.lines.delivered.Add(int64(n - b.Undelivered())) })
 		if r.logs.Append(ctx, b) != nil {
 			return nil // ctx has ended, and the next reader hands them on
 		}
