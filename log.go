@@ -101,6 +101,7 @@ type Batch struct {
 
 	holders atomic.Int32
 	refused atomic.Int32
+	leftOut atomic.Int32
 	done    func()
 	after   []*Batch // are let go of once this batch is acknowledged
 }
@@ -121,6 +122,7 @@ type Origin interface {
 func (b *Batch) Begin(done func()) {
 	b.done = done
 	b.refused.Store(0)
+	b.leftOut.Store(0)
 	b.holders.Store(1)
 }
 
@@ -164,6 +166,14 @@ func (b *Batch) Refuse(entries int) { b.refused.Add(int32(entries)) }
 // refuse may count for each, but the number is never more than that of all entries. It is complete
 // when the last holder has let go of the batch.
 func (b *Batch) Refused() int { return min(int(b.refused.Load()), len(b.Entries)) }
+
+// LeaveOut says that some entries were taken out of the batch because no backend would take them. Only who may
+// change the batch calls it.
+func (b *Batch) LeaveOut(entries int) { b.leftOut.Add(int32(entries)) }
+
+// Undelivered returns how many entries no backend has: those that Refused returns, and those that were left out.
+// It is complete when the last holder has let go of the batch.
+func (b *Batch) Undelivered() int { return b.Refused() + int(b.leftOut.Load()) }
 
 // copyBytes is the size of the blocks of memory that Copy appends to.
 const copyBytes = 4 << 10

@@ -56,7 +56,8 @@ func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(r
 	return nil
 }
 
-// Release hands on what stages of the paths hold back, because no more batches will come.
+// Release hands on what stages of the paths hold back, because no more batches will come, or because somebody
+// waits for those that came. It blocks while a path has no room. An error is ctx's.
 func (p Paths) Release(ctx context.Context) error {
 	var errs []error
 	for _, logs := range p {

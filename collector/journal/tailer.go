@@ -451,7 +451,7 @@ func (t *Tailer) handOn(ctx context.Context) error {
 	b.Origin = mark
 	b.Begin(func() {
 		mark.Ack()
-		tail.Delivered(&t.state, n-b.Refused())
+		tail.Delivered(&t.state, n-b.Undelivered())
 		b.Reset()
 		b.Streams, b.first, b.bytes = nil, 0, 0
 		t.batches.Put(b)

@@ -107,7 +107,7 @@ func TestNoRoom(t *testing.T) {
 		s := newServer(Options{Logs: []lighter.Logs{b}})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { s.deliver(ctx, ctx) })
+		wg.Go(func() { s.deliver(ctx) })
 		var answers []<-chan *http.Response
 		for i := range 5 {
 			answers = append(answers, inBackground(s, protobuf(t, stream(`{a="b"}`, fmt.Sprint(i)))))

@@ -14,6 +14,10 @@
 // sends again. The entries are not forgotten by that: when the same request comes again, it waits for the same
 // entries, and they are not handed on twice. A sender that sends them otherwise may have them delivered twice.
 //
+// A stage behind the source that joins lines to one entry hands on at the end of each request what it holds back,
+// because the sender waits for it. So an entry whose lines come in two requests, such as a stack trace, is cut at
+// the end of the first: its other lines become entries of their own.
+//
 // 400 means that the request, or a part of it, will never be taken: it could not be read, the labels of a stream
 // could not, or a backend refuses entries for good. The rest of the request is delivered then, as Loki does it.
 // 413 is for a body that is too large. 429 and 503 come with Retry-After: the first when the senders together

@@ -55,7 +55,7 @@ func withEndpoint(t *testing.T, bufferBytes int64) (*Server, *reached) {
 	var running sync.WaitGroup
 	running.Go(func() { _ = e.Run(ctx) })
 	s := newServer(Options{Logs: []lighter.Logs{e}, UseIncomingTimestamp: true})
-	running.Go(func() { s.deliver(ctx, ctx) })
+	running.Go(func() { s.deliver(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()

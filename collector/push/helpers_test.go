@@ -97,7 +97,7 @@ func newServer(o Options) *Server {
 func delivering(t testing.TB, s *Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { s.deliver(ctx, ctx) })
+	wg.Go(func() { s.deliver(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 }
 

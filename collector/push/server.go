@@ -113,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var background sync.WaitGroup
-	background.Go(func() { s.deliver(ctx, delivering) })
+	background.Go(func() { s.deliver(delivering) })
 	served := make(chan error, 1)
 	background.Go(func() { served <- s.http.Serve(s.listener) })
 
@@ -141,30 +141,24 @@ func (s *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// deliver hands on the entries of one request after the other until delivering ends. What stages hold back is
-// handed on when ctx ends, so that requests that wait for that are answered, and again at the end.
-func (s *Server) deliver(ctx, delivering context.Context) {
+// deliver hands on the entries of one request after the other until ctx ends. What stages hold back at the end of
+// a request is handed on then, because its sender waits for that, and may send nothing more before.
+func (s *Server) deliver(ctx context.Context) {
 	paths := incoming.Paths(s.o.Logs)
-	ending := ctx.Done()
 	for {
 		select {
-		case <-delivering.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-			defer cancel()
-			_ = paths.Release(last) // without room it fails, and the senders were not answered with 204
+		case <-ctx.Done():
 			return
-		case <-ending:
-			ending = nil
-			if err := paths.Release(delivering); err != nil {
-				return
-			}
 		case d := <-s.deliveries:
 			for _, b := range d.batches {
 				entries := len(b.Entries)
-				if err := paths.HandOn(delivering, b, func(refused int) { s.o.Metrics.refused.Add(float64(refused)); d.acknowledge(refused) }); err != nil {
+				if err := paths.HandOn(ctx, b, func(refused int) { s.o.Metrics.refused.Add(float64(refused)); d.acknowledge(refused) }); err != nil {
 					return
 				}
 				s.o.Metrics.entries.Add(float64(entries))
+			}
+			if err := paths.Release(ctx); err != nil {
+				return
 			}
 		}
 	}

@@ -51,8 +51,8 @@ type Keeper interface {
 // batches of which an entry is made. A Holder that also hands on by the clock lets one goroutine at a time
 // append.
 type Holder interface {
-	// Release hands on what is held back, because the log has ended. It blocks while there is no room. An
-	// error is ctx's.
+	// Release hands on what is held back, because the log has ended, or because somebody waits for it. It blocks
+	// while there is no room. An error is ctx's. Batches may come afterwards.
 	Release(ctx context.Context) error
 	// Drop forgets what is held back, and has it read again (Origin.Rewind). Nothing is appended afterwards.
 	Drop()

@@ -235,7 +235,7 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Book
 	c.batch.Origin = mark
 	c.batch.Begin(func() {
 		mark.Ack()
-		f.State.delivered(n - c.batch.Refused())
+		f.State.delivered(n - c.batch.Undelivered())
 		f.o.Buffers.Put(c)
 	})
 	err := f.append(ctx, &c.batch)

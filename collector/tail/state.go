@@ -18,7 +18,7 @@ const (
 type Status struct {
 	State       string
 	Read        int64     // lines handed on
-	Delivered   int64     // of these, how many the endpoint has taken or has on its disk; refused lines do not count
+	Delivered   int64     // of these, how many the endpoint has taken or has on its disk; lines that are refused, or left out for want of labels, do not count
 	LastLine    time.Time // time of the last line read; zero if there was none
 	LastError   string    // why the log broke last, or why the tailer ended; kept after recovery
 	LastErrorAt time.Time

@@ -129,7 +129,7 @@ func (c *countedLogs) Append(ctx context.Context, b *lighter.Batch) error {
 		return c.chain.Append(ctx, b)
 	}
 	last, acknowledged := b.Entries[n-1].Time, &lighter.Batch{}
-	acknowledged.Begin(func() { c.delivered.Add(int64(n - b.Refused())) })
+	acknowledged.Begin(func() { c.delivered.Add(int64(n - b.Undelivered())) })
 	b.After([]*lighter.Batch{acknowledged})
 	if err := c.chain.Append(ctx, b); err != nil {
 		return err

@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,7 @@ func (o *OwnLog) next(key string) (lines []ownLine, more <-chan struct{}) {
 		o.read[key] = from
 	}
 	if n := from - o.first; n < uint64(len(o.lines)) {
-		return o.lines[n:], nil
+		return slices.Clone(o.lines[n:]), nil // Write clears entries of o.lines when it has no room
 	}
 	if o.more == nil {
 		o.more = make(chan struct{})
@@ -179,7 +180,7 @@ func (r *ownLogReader) Run(ctx context.Context) error {
 			b.Bytes += len(l.text)
 		}
 		n, last := len(lines), lines[len(lines)-1].at
-		b.Begin(func() { r.lines.delivered.Add(int64(n - b.Refused())) })
+		b.Begin(func() { r.lines.delivered.Add(int64(n - b.Undelivered())) })
 		if r.logs.Append(ctx, b) != nil {
 			return nil // ctx has ended, and the next reader hands them on
 		}

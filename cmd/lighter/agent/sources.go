@@ -148,9 +148,11 @@ func (r reading) stream() labels.Labels {
 	return labels.EmptyLabels()
 }
 
-// readingJob returns the job of a reading.
+// readingJob returns the job of a reading. a.mu is held, but not when New is called: what it guards is read before.
 func (a *Agent) readingJob(r reading) collector.Job {
 	g := a.graph.Load()
+	files := file.Options{Options: a.tailing, Watcher: a.fileWatcher.watcher}
+	files.Begin = a.pathBegan[r.paths[0].prefix()].UnixNano()
 	version := g.nodes[r.source.Name].hash
 	for _, p := range r.paths {
 		version += "/" + p.name + g.version(p)
@@ -158,15 +160,15 @@ func (a *Agent) readingJob(r reading) collector.Job {
 	return collector.Job{
 		ID:      r.key,
 		Version: version + r.file.Labels.String(),
-		New:     func() (collector.Runner, error) { return a.reader(g, r) },
+		New:     func() (collector.Runner, error) { return a.reader(g, r, files) },
 	}
 }
 
 // errNoReader says that there is no reader for a kind of source.
 var errNoReader = errors.New("there is no reader for this kind of source")
 
-// reader makes what reads.
-func (a *Agent) reader(g *graph, r reading) (collector.Runner, error) {
+// reader makes what reads. files are options for a tailer of a file, in so far as a.mu guards where they come from.
+func (a *Agent) reader(g *graph, r reading, files file.Options) (collector.Runner, error) {
 	switch c := r.source.Args.(type) {
 	case config.PushSource:
 		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
@@ -176,7 +178,7 @@ func (a *Agent) reader(g *graph, r reading) (collector.Runner, error) {
 			})
 		}), nil
 	case config.FileSource:
-		return a.fileTailer(g, r, r.paths[0], c), nil
+		return a.fileTailer(g, r, r.paths[0], c, files), nil
 	case config.SyslogSource:
 		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
 			return syslog.New(syslog.Options{Listeners: syslogListeners(c), Rules: c.Rules, Logs: logs, Metrics: a.metrics.syslog, Logger: logger})
@@ -211,19 +213,16 @@ func syslogListeners(c config.SyslogSource) (all []syslog.Listener) {
 	return all
 }
 
-// fileTailer makes what reads a file.
-func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource) *file.Tailer {
-	o := a.tailing
+// fileTailer makes what reads a file, with options that readingJob has begun.
+func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource, o file.Options) *file.Tailer {
 	o.Positions = a.positionsOf(p)
 	o.KeyPrefix = p.prefix()
 	o.MaxLineBytes = c.MaxLineBytes
-	o.Begin = a.pathBegan[p.prefix()].UnixNano()
 	o.Logs = a.readingChain(g, r, p, c.MaxLineBytes)
-	return file.New(r.file.Path, lighter.NewStream(r.file.Labels), file.Options{
-		Options: o, Watcher: a.fileWatcher.watcher, Reads: g.part(p.endpoint).reads, Key: r.file.Key,
-		FromEnd: c.FromEnd, Encoding: c.Encoding, Decompression: c.Decompression, InitialDelay: c.InitialDelay,
-		MinPoll: c.MinPoll, MaxPoll: c.MaxPoll, Legacy: g.part(r.source.Name).legacy.Positions,
-	})
+	o.Reads, o.Key, o.Legacy = g.part(p.endpoint).reads, r.file.Key, g.part(r.source.Name).legacy.Positions
+	o.FromEnd, o.Encoding, o.Decompression, o.InitialDelay = c.FromEnd, c.Encoding, c.Decompression, c.InitialDelay
+	o.MinPoll, o.MaxPoll = c.MinPoll, c.MaxPoll
+	return file.New(r.file.Path, lighter.NewStream(r.file.Labels), o)
 }
 
 // readingChain returns the stages of a reading on one of its paths.

@@ -72,6 +72,7 @@ func (l *labelled) Append(ctx context.Context, b *lighter.Batch) error {
 	n := len(b.Entries)
 	b.Entries = slices.DeleteFunc(b.Entries, func(e lighter.Entry) bool { return hasNoLabel(b.Streams[e.Stream]) })
 	if n -= len(b.Entries); n > 0 {
+		b.LeaveOut(n)
 		l.lines.Add(float64(n))
 		l.said.Do(func() { l.logger.Warn("log entries without labels are left out; "+giveLabels, "entries", n) })
 	}

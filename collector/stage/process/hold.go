@@ -237,16 +237,18 @@ func (h *holding) Resume() {
 func (h *holding) end(ctx context.Context, want func(*group) bool) error {
 	h.ctx, h.err = ctx, nil
 	h.straddle = false
-	for again := true; again; { // what one stage finishes may come to the next
-		again = false
+	for {
+		var next *group // of the first stage that has one: what it finishes may come to a group of a later stage
 		for _, g := range h.open {
-			if want(g) {
-				if h.finish(g, false); h.err != nil {
-					return h.err
-				}
-				again = true
-				break
+			if want(g) && (next == nil || g.key.at < next.key.at) {
+				next = g
 			}
+		}
+		if next == nil {
+			break
+		}
+		if h.finish(next, false); h.err != nil {
+			return h.err
 		}
 	}
 	for key, g := range h.groups {

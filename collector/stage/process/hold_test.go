@@ -405,3 +405,48 @@ func TestLimitWaits(t *testing.T) {
 		b.Done()
 	})
 }
+
+// What one stage finishes comes to the entry that a later stage holds back, at the end of the log and by the clock.
+func TestStagesThatHoldOneAfterTheOther(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stages string
+		lines  []in
+		want   []string
+	}{
+		"cri before multiline": {
+			stages: "stage.cri { }\nstage.multiline {\n\tfirstline = \"^S\"\n}",
+			lines:  []in{{line: "2026-01-02T03:04:05Z stdout F S"}, {line: "2026-01-02T03:04:05Z stdout P  at "}},
+			want:   []string{`{stream="stdout"} 2026-01-02T03:04:05Z S` + "\n at "},
+		},
+		"multiline before multiline": {
+			stages: "stage.multiline {\n\tfirstline = \"^[^ ]\"\n}\nstage.multiline {\n\tfirstline = \"^S\"\n}",
+			lines:  []in{{line: "S"}, {line: "a"}, {line: " b"}},
+			want:   []string{"{} S\na\n b"},
+		},
+	} {
+		for _, how := range []string{"release", "clock"} {
+			if how == "clock" && strings.HasPrefix(tc.stages, "stage.cri") {
+				continue // it waits for the rest of its line for ever
+			}
+			t.Run(name+" by "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPipe(t, tc.stages, labels.EmptyLabels())
+					for range 2 {
+						p.end.got = nil
+						p.read(tc.lines...)
+						if how == "release" {
+							p.release()
+						} else {
+							time.Sleep(time.Minute)
+							synctest.Wait()
+						}
+						if d := cmp.Diff(tc.want, p.end.got); d != "" {
+							t.Errorf("entries (-want +got):\n%s", d)
+						}
+					}
+					p.chain.Drop()
+				})
+			})
+		}
+	}
+}
