@@ -92,7 +92,7 @@ func (s *source) refresh() error {
 	if err := unix.Fstat(int(s.file.Fd()), &st); err != nil {
 		return &os.PathError{Op: "stat", Path: s.name, Err: err}
 	}
-	s.look, s.links = lookOf(&st), uint64(st.Nlink)
+	s.look, s.links = lookOf(&st), uint64(st.Nlink) //nolint:unconvert // it has 32 bits on arm64
 	return nil
 }
 
