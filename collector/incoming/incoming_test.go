@@ -3,6 +3,7 @@ package incoming
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/common/model"
@@ -67,6 +68,22 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 	for _, r := range []recent{s.byRaw, s.byKept} {
 		if n := len(r.young) + len(r.old); n > 2*maxStreams {
+			t.Errorf("%d label sets are remembered", n)
+		}
+	}
+}
+
+// Label sets that are very long give streams, too, but do not stay in memory.
+func TestLongLabelSetsAreNotRemembered(t *testing.T) {
+	s := NewStreams(nil)
+	long := labels.FromStrings("job", strings.Repeat("x", 100<<10))
+	for range 2 {
+		if stream := s.Get(long, ""); stream == nil || !labels.Equal(stream.Labels, long) {
+			t.Fatalf("stream %v", stream)
+		}
+	}
+	for _, r := range []recent{s.byRaw, s.byKept} {
+		if n := len(r.young) + len(r.old); n > 0 {
 			t.Errorf("%d label sets are remembered", n)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 // becomes label sets, so their number has no bound of its own.
 const maxStreams = 10_000
 
+// maxKeyBytes is how long a label set may be that a Streams remembers. A longer one is made anew each time.
+const maxKeyBytes = 4 << 10
+
 // Streams gives the stream of a label set, so that there is one value for each set. It remembers those that
 // are in use and forgets the others. It is safe for concurrent use.
 type Streams struct {
@@ -88,6 +91,9 @@ func (r *recent) get(key []byte) (*lighter.Stream, bool) {
 }
 
 func (r *recent) put(key string, s *lighter.Stream) {
+	if len(key) > maxKeyBytes {
+		return
+	}
 	if r.young == nil || len(r.young) >= maxStreams {
 		r.young, r.old = map[string]*lighter.Stream{}, r.young
 	}

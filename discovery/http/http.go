@@ -56,7 +56,7 @@ func (c Config) Validate() error {
 		}
 		return fmt.Errorf("the URL cannot be read: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("the URL %q is not one of http or https with a host", u.Redacted())
+		return fmt.Errorf("the URL %q is not one of http or https with a host", withoutQuery(u))
 	}
 	return c.HTTP.Validate()
 }
@@ -66,7 +66,8 @@ type Discoverer struct {
 	cfg    Config
 	logger *slog.Logger
 	client *http.Client
-	shown  string // the URL as it is shown
+	label  string // the URL as targets have it, without a password
+	shown  string // likewise for the log: without the query, which may hold a token
 	err    discovery.LastError
 }
 
@@ -88,7 +89,15 @@ func New(cfg Config, userAgent string, logger *slog.Logger) (*Discoverer, error)
 		return nil, err
 	}
 	u.User = nil
-	return &Discoverer{cfg: cfg, logger: logger, client: client, shown: u.String()}, nil
+	label := u.String()
+	return &Discoverer{cfg: cfg, logger: logger, client: client, label: label, shown: withoutQuery(u)}, nil
+}
+
+// withoutQuery returns a URL without what in it may be secret.
+func withoutQuery(u *url.URL) string {
+	shown := *u
+	shown.User, shown.RawQuery, shown.ForceQuery, shown.Fragment, shown.RawFragment = nil, "", false, "", ""
+	return shown.String()
 }
 
 // Run implements discovery.Source.
@@ -121,6 +130,10 @@ func (d *Discoverer) ask(ctx context.Context) ([]lighter.Target, error) {
 	req.Header.Set("X-Prometheus-Refresh-Interval-Seconds", strconv.FormatFloat(d.cfg.RefreshInterval.Seconds(), 'f', -1, 64))
 	resp, err := d.client.Do(req)
 	if err != nil {
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err // without the URL, whose query may hold a token
+		}
 		return nil, err
 	}
 	defer resp.Body.Close()
@@ -137,5 +150,5 @@ func (d *Discoverer) ask(ctx context.Context) ([]lighter.Target, error) {
 	if len(text) > maxBytes {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxBytes)
 	}
-	return groups.JSON(text, urlLabel, d.shown)
+	return groups.JSON(text, urlLabel, d.label)
 }

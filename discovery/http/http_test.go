@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 
 func TestServerIsGone(t *testing.T) {
 	cfg := discovery.DefaultConfig()
-	cfg.URL = "http://user:secret@127.0.0.1:1/"
+	cfg.URL = "http://user:secret@127.0.0.1:1/?token=secret"
 	cfg.RefreshInterval = 10 * time.Millisecond
 	var log bytes.Buffer
 	d, err := discovery.New(cfg, "lighter/test", slog.New(slog.NewTextHandler(&log, nil)))
@@ -121,7 +121,7 @@ func TestServerIsGone(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	for _, url := range []string{"", "ftp://a", "a.b/c", "http://", "http://user:secret@%/"} {
+	for _, url := range []string{"", "ftp://a", "a.b/c", "ftp://a/?token=secret", "http://", "http://user:secret@%/"} {
 		cfg := discovery.DefaultConfig()
 		cfg.URL = url
 		if err := cfg.Validate(); err == nil || strings.Contains(err.Error(), "secret") {
