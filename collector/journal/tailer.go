@@ -141,7 +141,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	t.begin()
 	defer t.end()
 	retry := minRetry
-	for untold := false; ctx.Err() == nil; {
+	for untold, again := false, false; ctx.Err() == nil; {
 		began := time.Now()
 		news, failed := t.files.look()
 		if t.files.unsettled > 0 {
@@ -153,8 +153,13 @@ func (t *Tailer) Run(ctx context.Context) error {
 			break // ctx has ended
 		}
 		if t.files.bounded || fresh { // or something was written before inotify told of it
+			if again && !t.sleep(ctx, t.pace.step-time.Since(began)) { // it is written faster than it is looked at
+				break
+			}
+			again = true
 			continue
 		}
+		again = false
 		t.report(failed)
 		if failed == nil {
 			retry = minRetry

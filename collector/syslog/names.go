@@ -11,17 +11,22 @@ import (
 )
 
 const (
-	lookupTimeout = 2 * time.Second
-	maxNames      = 1024
-	keepName      = 10 * time.Minute
+	maxNames = 1024
+	keepName = 10 * time.Minute
+
+	// lookupTimeout is short, because messages wait meanwhile. After a lookup that took longer nobody is
+	// asked for for lookupPause, so that a DNS server that is away costs little.
+	lookupTimeout = 250 * time.Millisecond
+	lookupPause   = 10 * time.Second
 )
 
 // names is what hosts are called, by their addresses. It asks DNS once for each address and keepName.
 type names struct {
 	lookup func(ctx context.Context, address string) ([]string, error)
 
-	mu    sync.Mutex
-	known map[string]name
+	mu     sync.Mutex
+	known  map[string]name
+	paused time.Time // until when DNS is not asked
 }
 
 type name struct {
@@ -33,14 +38,19 @@ func newNames() *names {
 	return &names{lookup: net.DefaultResolver.LookupAddr, known: map[string]name{}}
 }
 
-// of returns the names of a host, with commas between them. It waits for DNS for lookupTimeout.
+// of returns the names of a host, with commas between them; it is empty if DNS has none, or does not answer
+// within lookupTimeout.
 func (n *names) of(ctx context.Context, address string) string {
+	now := time.Now()
 	n.mu.Lock()
 	known, ok := n.known[address]
+	paused := now.Before(n.paused)
 	n.mu.Unlock()
-	now := time.Now()
-	if ok && now.Before(known.until) {
+	switch {
+	case ok && now.Before(known.until):
 		return known.text
+	case paused:
+		return known.text // what it was called last
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -48,6 +58,10 @@ func (n *names) of(ctx context.Context, address string) string {
 	text := strings.Join(all, ",")
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if ctx.Err() != nil {
+		n.paused = time.Now().Add(lookupPause)
+		return known.text
+	}
 	if len(n.known) >= maxNames {
 		clear(n.known)
 	}
