@@ -53,13 +53,21 @@ func (t *Tailer) overdue() bool {
 	return t.flushing
 }
 
+// readsTurn is how long a file with a long backlog is read before others have their turn.
+const readsTurn = time.Second
+
 // drain reads and hands on all there is, and reports whether there was anything.
 func (t *Tailer) drain(ctx context.Context) (read bool, err error) {
 	if err := t.o.Reads.acquire(ctx); err != nil {
 		return false, err
 	}
-	defer t.o.Reads.release()
-	defer func() { t.flushing = false }()
+	holds, since := true, time.Now()
+	defer func() {
+		if holds {
+			t.o.Reads.release()
+		}
+		t.flushing = false
+	}()
 	t.again = false
 	for ctx.Err() == nil {
 		if t.file == nil {
@@ -72,7 +80,16 @@ func (t *Tailer) drain(ctx context.Context) (read bool, err error) {
 		if err != nil {
 			return read, err
 		}
-		if more {
+		if more && time.Since(since) < readsTurn {
+			continue
+		}
+		if more { // others wait for their turn
+			t.o.Reads.release()
+			holds = false
+			if err := t.o.Reads.acquire(ctx); err != nil {
+				return read, err
+			}
+			holds, since = true, time.Now()
 			continue
 		}
 		if next, err := t.rotated(ctx); err != nil || !next {

@@ -198,9 +198,11 @@ func (t *Tailer) end(ctx context.Context) {
 	defer cancel()
 	_, err := t.drain(last)
 	if t.flushing = t.partial > 0; t.flushing && err == nil {
-		_, _ = t.drain(last) // what cannot be read any more is gone with the file
+		_, err = t.drain(last) // what cannot be read any more is gone with the file
 	}
-	_ = t.feed.End(last)
+	if err = errors.Join(err, t.feed.End(last)); err != nil {
+		t.o.Logger.Warn("a file is gone before all of it was handed on, and the rest of it is lost", "file", t.path, "read_bytes", t.offset, "waited", endWait, "error", err)
+	}
 	t.feed.Cursor().Gone()
 }
 
