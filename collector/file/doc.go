@@ -31,6 +31,9 @@
 //   - A copy is looked for if 64 bytes of the file, or more, were read before it was cut off.
 //   - A renamed file that has no successor, or an empty one, is read on for as long as it is written, but not
 //     after it was quiet for a minute. What was rotated before the path was ever seen is not read.
+//   - Of several files that were rotated between two looks, with numbers behind their names, those are read that
+//     were written after the one read last. One that was written before it, because its writer kept that open,
+//     is left out; so are those with other names, such as app-1.log.
 //
 // # Cost
 //

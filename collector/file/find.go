@@ -276,24 +276,39 @@ func (t *Tailer) anew(dir files) look {
 
 // between returns the file that was begun after another one, if that one was renamed and there is one
 // between it and the one at the path: app.log.1 after app.log.2, and app.log-20260102 after app.log-20260101.
+// Whether numbers grow or fall with a file's age is seen by when the files were last written; dates, and files
+// that were written at one time, go by their names.
 func (t *Tailer) between(dir files, last look) (next look) {
-	name := ""
-	for _, f := range dir {
-		if f.same(last) {
-			name = t.suffix(f.name)
-		}
+	i := slices.IndexFunc(dir, func(f fileAt) bool { return f.same(last) })
+	if i < 0 {
+		return look{}
 	}
+	read := dir[i]
+	name := t.suffix(read.name)
 	if name == "" {
 		return look{}
 	}
-	nextName := ""
+	var first fileAt
 	for _, f := range dir {
 		suffix := t.suffix(f.name)
-		if suffix != "" && suffix[0] == name[0] && later(suffix, name) && (nextName == "" || later(nextName, suffix)) {
-			next, nextName = f.look, suffix
+		if suffix == "" || suffix[0] != name[0] || !t.before(read, f) {
+			continue
+		}
+		if !first.exists || t.before(f, first) {
+			first = f
 		}
 	}
-	return next
+	return first.look
+}
+
+// before reports whether a rotated file was begun before another one.
+func (t *Tailer) before(a, b fileAt) bool {
+	suffixA, suffixB := t.suffix(a.name), t.suffix(b.name)
+	written := cmp.Or(cmp.Compare(a.mtime.Sec, b.mtime.Sec), cmp.Compare(a.mtime.Nsec, b.mtime.Nsec))
+	if isDate(suffixA) && isDate(suffixB) || written == 0 {
+		return later(suffixB, suffixA)
+	}
+	return written < 0
 }
 
 // suffix returns what rotating has added to the path, a character and a number; empty if name is
@@ -309,12 +324,14 @@ func (t *Tailer) suffix(name string) string {
 // later reports whether the file with the suffix a was begun after the one with the suffix b. The numbers
 // of files that are counted get greater with their age, and dates have more digits.
 func later(a, b string) bool {
-	const date = len("20260102")
-	if len(a) > date && len(b) > date {
+	if isDate(a) && isDate(b) {
 		return a > b
 	}
 	return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) > 0
 }
+
+// isDate reports whether a suffix has as many digits as a date.
+func isDate(suffix string) bool { return len(suffix) > len("20260102") }
 
 // files are those that may have been at a path, with the one that is.
 type files []fileAt

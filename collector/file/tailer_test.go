@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,21 @@ func utf16(text string, bigEndian bool) string {
 }
 
 // Files come and go under a tailer that runs.
+// grow writes lines and renames the file after each, the first one to app.log.1 and the last one not. Each
+// file was written a second after the one before it.
+func grow(b *bench, wait time.Duration) {
+	began := time.Now().Add(-time.Hour)
+	for i := range 5 {
+		b.write("", fmt.Sprintln(i+1))
+		time.Sleep(wait)
+		at := began.Add(time.Duration(i) * time.Second)
+		b.must(os.Chtimes(b.path, at, at))
+		if i < 4 {
+			b.rename(fmt.Sprintf("app.log.%d", i+1))
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	head := strings.Repeat("h", 80) + "\n" // so much that the file is known again
 	for name, tc := range map[string]struct {
@@ -149,6 +165,17 @@ func TestRotation(t *testing.T) {
 			b.write("app.log-20251231", "old\n")
 			b.write("", "d\n")
 		}, []string{"a", "b", "c", "d"}},
+		"renamed with numbers that grow": {func(b *bench) {
+			grow(b, soon)
+		}, []string{"1", "2", "3", "4", "5"}},
+		"renamed with numbers that grow, between two looks": {func(b *bench) {
+			b.write("", "0\n")
+			time.Sleep(soon)
+			old := time.Now().Add(-2 * time.Hour)
+			b.must(os.Chtimes(b.path, old, old))
+			b.rename("app.log.0")
+			grow(b, 0)
+		}, []string{"0", "1", "2", "3", "4", "5"}},
 		"deleted and made again": {func(b *bench) {
 			b.write("", "a\n")
 			time.Sleep(soon)
