@@ -176,7 +176,7 @@ func (c *cli) refuse(ctx context.Context, err error) error {
 	var all alloy.Diagnostics
 	if errors.As(err, &all) {
 		_ = alloy.Fprint(c.stderr, all)
-		err = fmt.Errorf("the configuration has %s", counted(all))
+		err = fmt.Errorf("the configuration has %s: %w", counted(all), err)
 	}
 	return fail(ctx, c.bootLogger(), "startup_failed", err)
 }
