@@ -9,9 +9,15 @@ import (
 	"time"
 )
 
-// baseEnv is what every program is told of this process's environment.
+// baseEnv is what every program is told of this process's environment. Settings of lighter are among it, so that
+// one can be measured with and without what a setting turns off.
 func baseEnv() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	for _, kv := range os.Environ() {
+		if strings.HasPrefix(kv, "LIGHTER_") {
+			env = append(env, kv)
+		}
+	}
 	if host, ok := os.LookupEnv("DOCKER_HOST"); ok {
 		env = append(env, "DOCKER_HOST="+host)
 	}
