@@ -6,12 +6,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter/cmd/lighter/web"
 	"lighter/collector/journal/journalfile"
 	"lighter/collector/journal/journaltest"
 	"lighter/config"
@@ -87,6 +89,9 @@ func TestSourcesWithPositions(t *testing.T) {
 			write(200, 300)
 			b.once(t, "kind", "read", 300)
 			other.once(t, "kind", "read", 300)
+			await(t, "what has arrived is acknowledged", func() bool {
+				return !slices.ContainsFunc(a.Status().Sources, func(st web.LogSource) bool { return st.Read != st.Delivered })
+			})
 			ends := map[string]bool{}
 			for _, st := range a.Status().Sources {
 				if st.Kind != kind || st.State != "following" || st.Position.IsZero() || st.Read != st.Delivered || len(st.To) != 1 {
