@@ -91,7 +91,7 @@ func (o *OwnLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// want says whether there is a source that ships the lines. If there is none, no line is kept.
+// want sets whether some source ships the lines. No line is kept while none does.
 func (o *OwnLog) want(wanted bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -48,7 +48,7 @@ type pageSource struct {
 	a        *Agent
 	page     string
 	job      string
-	exporter string                    // the node, if the target is as one of an exporter of Alloy; else empty
+	exporter string                    // the name of the node if the target has the labels of an Alloy exporter, or nothing
 	withPort bool                      // instance has the port of the agent's own server
 	named    func(host string)         // adds the page, now that it is known what the host is called; nil if it is there
 	run      func(ctx context.Context) // what adds and makes the page; nil if nothing has to run

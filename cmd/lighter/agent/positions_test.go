@@ -151,7 +151,7 @@ func TestThePositionOfARemovedFile(t *testing.T) {
 	}
 }
 
-// Targets that are found in files, or by HTTP, are those of any discovery: their files are read.
+// A source reads the files of targets that are found in files or by HTTP, as of any others.
 func TestTargetsOfDiscoveries(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	dir := t.TempDir()

@@ -72,7 +72,7 @@ stage.static_labels {
 	}
 }
 
-// Entries that stages leave without labels are left out, which is said once.
+// Entries that have no labels after the stages are left out, and the log says so once.
 func TestStagesThatTakeAllLabels(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	h.write(h.container("api"), 10)
