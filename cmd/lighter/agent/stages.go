@@ -32,7 +32,7 @@ type stages struct {
 	processed *process.Shared
 }
 
-// newStages makes what the stages of a plan share with those of all plans that come after it.
+// newStages makes the state that all stages share. It outlives the plan: later plans use it too.
 func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logger) stages {
 	s := stages{
 		redactor: redact.New(),

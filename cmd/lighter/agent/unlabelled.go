@@ -36,7 +36,7 @@ func (t *logTarget) unlabelled(plan *config.Plan, p path) {
 // leftOut reports whether nothing of the log is shipped.
 func (t logTarget) leftOut() bool { return t.noOut && (t.noErr || t.container.TTY) }
 
-// sayUnlabelled logs of which containers nothing is shipped for want of labels, once each.
+// sayUnlabelled logs a warning for each container that is not shipped because its streams have no label.
 func (a *Agent) sayUnlabelled(before, wanted map[string]followed) {
 	for key, f := range wanted {
 		if f.target.noLabels && !before[key].target.noLabels {
@@ -45,8 +45,8 @@ func (a *Agent) sayUnlabelled(before, wanted map[string]followed) {
 	}
 }
 
-// ending returns the endpoint of a path. If stages may leave a stream without labels, those of its entries
-// are left out that Loki would refuse, and others with them.
+// ending returns the endpoint of a path. Entries whose stream has no label after the stages are dropped before
+// they reach it, because Loki would refuse them.
 func (a *Agent) ending(g *graph, p path) lighter.Logs {
 	end := a.counted(g.part(p.endpoint))
 	_, ofContainers := p.source.Args.(config.LogSource)

@@ -98,7 +98,7 @@ func (w way) sink(to scrape.Sink, logger *slog.Logger) scrape.Sink {
 	return s
 }
 
-// relabelSink hands samples on with the labels that rules make of those of their series.
+// relabelSink applies relabel rules to the labels of each series, and passes its samples on.
 type relabelSink struct {
 	scrape.Sink
 	rules    []*relabel.Config
