@@ -123,9 +123,8 @@ func since(all []*logFile, time int64) (first int, offset int64) {
 	return first, offset
 }
 
-// fileWithTime returns the index of the file to start from so that the line with the given time is read:
-// first; 0 if the line is in an older file; -1 if no file has it. It may read all files
-// completely.
+// fileWithTime returns the index of the file to start from so that the line with the given time is read: it is
+// first, or 0 if the line is in an older file, or -1 if no file has it. It may read all files completely.
 func fileWithTime(ctx context.Context, all []*logFile, first int, time int64) (start int, err error) {
 	for i := range all {
 		n := (first + i) % len(all)
