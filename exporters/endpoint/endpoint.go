@@ -23,8 +23,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options configure an Endpoint. All fields but Proxy, Headers, MinBackoff, MaxBackoff, Client and Reasons
-// are required, and without a queue on disk also all but Dir, MaxBytes, Lanes and Full.
+// Options configure an Endpoint. All fields are required except Proxy, Headers, MinBackoff, MaxBackoff,
+// Client and Reasons. Dir, MaxBytes, Lanes and Full are required only for a queue on disk.
 type Options struct {
 	Name       string // in metrics, status and log
 	URL        string // posted to as given
