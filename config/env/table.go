@@ -11,19 +11,19 @@ import (
 	"lighter"
 )
 
-// setting is one environment variable. The table of them drives the parsing, the _FILE
-// variables, the suggestion for a mistyped name, and the tables in README.md.
+// setting is one environment variable. The table of settings drives the parsing, the _FILE variables, the
+// suggestion for a mistyped name, and the tables in README.md.
 type setting struct {
 	section string
 	name    string
 	alias   string // another name, read when name is not set
-	value   string // the default, parsed as a value would be; empty leaves the zero value
-	shown   string // the default as README gives it, where that is not value
+	value   string // the default, parsed like a value; empty keeps the zero value
+	shown   string // the default as README shows it, if that is not value
 	meaning string
 	secret  bool // its value is never shown
-	url     bool // its value is a URL, several, or a part of one: shown without user, password and query
+	url     bool // its value is a URL, several, or part of one, and is shown without user, password and query
 
-	keep func(s *Settings, value string) error // nil: there is nothing to keep, or it is read elsewhere
+	keep func(s *Settings, value string) error // nil if there is nothing to set, or it is read elsewhere
 }
 
 // The sections of README's tables.
@@ -41,7 +41,7 @@ const (
 // fileSuffix is appended to a variable's name to get the variable that names a file with the value.
 const fileSuffix = "_FILE"
 
-// fromFile reports whether NAME_FILE may stand in place of the variable.
+// fromFile reports whether NAME_FILE may replace the variable.
 func (v setting) fromFile() bool { return v.secret || strings.HasPrefix(v.name, "GRAFANA_") }
 
 // table lists every variable, in the order in which they are parsed, reported and shown.
@@ -82,9 +82,9 @@ func backendTable() []setting {
 	}
 }
 
-// networkTable holds what other programs know too. Where both of two names are set, the one in
-// small letters counts, as for Go's own clients. SSL_CERT_FILE and SSL_CERT_DIR are read by
-// package crypto/x509 and by nothing here.
+// networkTable lists the variables that other programs also use. If both of two spellings are set, the
+// lower-case one counts, as in Go's own clients. SSL_CERT_FILE and SSL_CERT_DIR are read only by package
+// crypto/x509.
 func networkTable() []setting {
 	return []setting{
 		{section: ofNetwork, name: "https_proxy", alias: "HTTPS_PROXY", url: true,
@@ -260,7 +260,7 @@ func agentTable() []setting {
 	}
 }
 
-// in returns a keep that parses a value into a field. What does not parse leaves the field.
+// in returns a keep function that parses a value into a field. If parsing fails, the field is unchanged.
 func in[T any](field func(*Settings) *T, parse func(string) (T, error)) func(*Settings, string) error {
 	return func(s *Settings, value string) error {
 		v, err := parse(value)
