@@ -12,7 +12,7 @@ import (
 type rules struct {
 	cfg         Config
 	target      labels.Labels
-	targetPairs []labels.Label // targetLabels as a slice
+	targetPairs []labels.Label // target as a slice
 	joins       bool           // series get the labels of the page and the target's, without checks
 	builder     *labels.Builder
 }

@@ -147,7 +147,7 @@ func (c *Comparison) Jump(text, gap []byte, kind Flags) bool {
 	}
 	i, ok := c.texts.find(l.textKey())
 	if !ok || c.isTaken(i) || c.peeked && c.old.n-1 == i {
-		return false // the last line marks one that old is at and that the parser must read
+		return false // in the last case old is already at the line, which the parser must read
 	}
 	c.probe.seek(i)
 	if !bytes.Equal(c.probe.Text, text) || c.probe.Flags&HasGap != l.Flags || l.Flags != 0 && c.probe.Gap != l.Gap || !c.probe.Fits(kind) {

@@ -126,10 +126,10 @@ type lines struct {
 }
 
 // restartEvery is the distance of complete lines. A larger number takes less memory and more time to find a
-// line, as half as many lines must be unpacked on average.
+// line: half that many lines must be unpacked on average.
 const restartEvery = 32
 
-// add packs l behind the last line, which is before, and copies l to before.
+// add packs l behind the last line. before is a copy of the last line, and becomes one of l.
 func (ls *lines) add(before, l *Line) {
 	if ls.n%restartEvery == 0 {
 		ls.restarts = append(ls.restarts, uint32(len(ls.packed)))

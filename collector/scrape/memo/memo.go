@@ -122,8 +122,8 @@ func (m *Memo) each(w *walker, f func(e *Exception, own bool)) {
 	}
 }
 
-// setApart makes every series an exception. It is for a round whose time is not after that of the last: the
-// clock went back, and the new samples of the round are older than those it has.
+// setApart makes every series an exception. It is for a round whose time is not after that of the last one:
+// the clock went back, and the series do not all have the same last time any more.
 func (m *Memo) setApart(w *walker) {
 	var all []Exception
 	m.each(w, func(e *Exception, own bool) {
