@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestFullFileSystem fills a real one; what is acknowledged makes room again.
+// TestFullFileSystem fills a real file system; acknowledging records makes room again.
 func TestFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
@@ -49,7 +49,7 @@ func TestFullFileSystem(t *testing.T) {
 	f.mustAppend(t, 0, body(n, 100_000)) // it goes on by itself
 }
 
-// TestStartOnAFullFileSystem: a directory that cannot be made yet is made when there is room.
+// TestStartOnAFullFileSystem: a directory that cannot be created yet is created when there is room.
 func TestStartOnAFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,nr_inodes=3"); err != nil {
