@@ -13,9 +13,9 @@ import (
 //
 // A page requests what it needs next and waits until that is available. The waiting page that wants the
 // least in total is served first, so that a large page never delays a small one. Mostly some page is
-// complete within moments and the wait is over. A page that has waited for its patience makes another one
-// give way: one whose target is slow, or else one that holds more than the page wants in total. A page that
-// has arrived completely does not give way, because it waits only for the agent.
+// complete within moments and the wait is over. A page whose patience is over makes another one give way: one
+// whose target is slow, or else one that holds more than the page wants in total. A page that has arrived
+// completely does not give way, because it waits only for the agent.
 //
 // So no target can keep room from the others, by sending nothing for a while, by sending slowly, or by
 // sending endlessly. Its own scrape fails instead.
@@ -48,8 +48,8 @@ type claim struct {
 }
 
 const (
-	// slowAfter is how long a page may take before it has to give way to any other page that has no room,
-	// however small it is.
+	// slowAfter is how long a page, however small, may take before it has to give way to another page that
+	// has no room.
 	slowAfter = 500 * time.Millisecond
 	// lookAgain is how often a page whose patience is over searches for one that has to give way.
 	lookAgain = 100 * time.Millisecond
