@@ -56,7 +56,7 @@ type Tailer struct {
 	body         io.Closer
 	longestPause time.Duration // between two reads
 	decoder      decoder
-	repeats      *repeats  // finds the lines that an Engine before 23 gives twice; nil for any other Engine
+	repeats      *repeats  // finds the lines that an Engine before 23 returns twice; nil for any other Engine
 	bytes        int       // bytes read from the stream
 	top          int64     // time of the position at which the stream was opened
 	started      time.Time // when the container's run began; only known for a terminal's log, and for Podman

@@ -40,7 +40,7 @@ func explain(err error, path string) error {
 		return kinded{u, errDisconnected}
 	case client.IsErrConnectionFailed(err):
 		return kinded{err, errDisconnected}
-	case cerrdefs.IsNotFound(err) && !strings.Contains(text, "page not found"): // a proxy, or an Engine that lacks the path, says "page not found"
+	case cerrdefs.IsNotFound(err) && !strings.Contains(text, "page not found"): // a proxy, or an Engine without the path, responds with "page not found"
 		return kinded{err, lighter.ErrGone}
 	case cerrdefs.IsConflict(err):
 		return kinded{err, lighter.ErrGone}

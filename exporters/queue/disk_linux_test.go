@@ -17,7 +17,7 @@ func TestFullFileSystem(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	f := open(t, filepath.Join(dir, "queue"), maxBytes(64<<20))
-	t.Cleanup(func() { _ = f.Close() }) // before the file system goes
+	t.Cleanup(func() { _ = f.Close() }) // before the file system is unmounted
 	n, took := 0, 0
 	for failures := 0; failures < 50; n++ {
 		err := f.Append(0, 1, body(n, 3000))
@@ -46,7 +46,7 @@ func TestFullFileSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.mustAppend(t, 0, body(n, 100_000)) // it goes on by itself
+	f.mustAppend(t, 0, body(n, 100_000)) // the queue recovers without another call
 }
 
 // TestStartOnAFullFileSystem: a directory that cannot be created yet is created when there is room.

@@ -149,7 +149,8 @@ func (r reading) stream() labels.Labels {
 	return labels.EmptyLabels()
 }
 
-// readingJob returns the job of a reading. a.mu is held, but not when New is called: what it guards is read before.
+// readingJob returns the job of a reading. The caller holds a.mu. New is called without it, so what a.mu
+// guards is read in advance.
 func (a *Agent) readingJob(r reading) collector.Job {
 	g := a.graph.Load()
 	files := file.Options{Options: a.tailing, Watcher: a.fileWatcher.watcher}
@@ -165,10 +166,11 @@ func (a *Agent) readingJob(r reading) collector.Job {
 	}
 }
 
-// errNoReader says that there is no reader for a kind of source.
+// errNoReader means that there is no reader for a kind of source.
 var errNoReader = errors.New("there is no reader for this kind of source")
 
-// reader makes what reads. files are options for a tailer of a file, in so far as a.mu guards where they come from.
+// reader makes the reader of a reading. files are the options of a tailer of a file that depend on what
+// a.mu guards.
 func (a *Agent) reader(g *graph, r reading, files file.Options) (collector.Runner, error) {
 	switch c := r.source.Args.(type) {
 	case config.PushSource:
