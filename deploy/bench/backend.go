@@ -21,7 +21,7 @@ func startBackend() (*backend, error) {
 	return b, err
 }
 
-// report asks what has come so far.
+// report returns what has arrived so far.
 func (b *backend) report(ctx context.Context) (r report, err error) {
 	if err = ask(ctx, b.url+reportPath, &r); err != nil {
 		err = fmt.Errorf("%w: %s", err, b.said)
@@ -29,7 +29,7 @@ func (b *backend) report(ctx context.Context) (r report, err error) {
 	return r, err
 }
 
-// ask reads the JSON of an answer.
+// ask reads the JSON of a response.
 func ask(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -70,7 +70,7 @@ func TestWriterStaysAfterItsLines(t *testing.T) {
 	}
 }
 
-// lineCounter says when it has so many lines.
+// lineCounter signals when it has the wanted number of lines.
 type lineCounter struct {
 	bytes.Buffer
 	at      int
@@ -121,7 +121,7 @@ func TestLineTally(t *testing.T) {
 	}
 }
 
-// scrape reads a page as a scraper does and returns what it would write.
+// scrape reads a page as a scraper does and returns the series that it would write.
 func scrape(t *testing.T, h http.Handler, target string, change func(i int, ts *prompb.TimeSeries) bool) []byte {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodGet, "http://"+target+"/metrics", nil)
@@ -156,7 +156,7 @@ func scrape(t *testing.T, h http.Handler, target string, change func(i int, ts *
 }
 
 func TestSampleTally(t *testing.T) {
-	const series = 120 // counters, gauges, counters
+	const series = 120 // a family of counters, one of gauges, one of counters
 	header := http.Header{"Content-Encoding": {"snappy"}, "Content-Type": {"application/x-protobuf"}}
 	for name, tc := range map[string]struct {
 		change func(scrape, i int, ts *prompb.TimeSeries) bool // false leaves the series out
@@ -234,7 +234,7 @@ func TestVerdict(t *testing.T) {
 func TestTables(t *testing.T) {
 	var out strings.Builder
 	tb := &tables{out: &out}
-	for range 2 { // the second does not open it again
+	for range 2 { // the second one does not open the table again
 		tb.table([]string{"a", "b", "c"})
 	}
 	tb.row([]string{thousands(1234567), rate(2000, time.Second), perMillion(3*time.Second, 2_000_000)})
@@ -245,7 +245,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestHostileTargets: each begins to send what it is named after.
+// TestHostileTargets checks that each target begins to send what its name says.
 func TestHostileTargets(t *testing.T) {
 	for name, page := range hostilePages {
 		t.Run(name, func(t *testing.T) {

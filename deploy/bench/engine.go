@@ -18,18 +18,18 @@ import (
 
 const (
 	label           = "lighter-bench"  // on every container and the image
-	image           = "lighter-bench"  // holds this binary and nothing else
-	containerPrefix = "lighter-bench-" // of every container's name
+	image           = "lighter-bench"  // contains only this binary
+	containerPrefix = "lighter-bench-" // prefix of every container's name
 	pidFile         = "/run/docker.pid"
 )
 
-// engine is the machine's Docker Engine, driven by its command line.
+// engine is this machine's Docker Engine, which is used through the docker command.
 type engine struct {
-	root string // its data directory
-	pid  int    // of dockerd; 0 if that is not known
+	root string // the Engine's data directory
+	pid  int    // of dockerd; 0 if unknown
 }
 
-// openEngine finds the Engine, removes what a run that died has left, and makes the image.
+// openEngine finds the Engine, removes the remains of a run that crashed, and builds the image.
 func openEngine(ctx context.Context) (*engine, error) {
 	root, err := docker(ctx, nil, "info", "--format", "{{.DockerRootDir}}")
 	if err != nil {
@@ -91,7 +91,7 @@ func (e *engine) removeContainers(ctx context.Context) error {
 	return err
 }
 
-// runWriters starts n containers that write as args say (runWriter), in place of those before.
+// runWriters replaces the containers by n new ones that run runWriter with args.
 func (e *engine) runWriters(ctx context.Context, n int, args ...string) error {
 	if err := e.removeContainers(ctx); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (e *engine) waitWritten(ctx context.Context, n, lines int) error {
 	return nil
 }
 
-// cpu is the CPU time that dockerd has used; 0 if it cannot be known.
+// cpu returns the CPU time that dockerd has used, or 0 if it is unknown.
 func (e *engine) cpu() (time.Duration, error) {
 	if e.pid == 0 {
 		return 0, nil
@@ -145,7 +145,7 @@ func (e *engine) cpu() (time.Duration, error) {
 	return cpuOf(e.pid)
 }
 
-// docker runs the command and returns what it wrote, trimmed.
+// docker runs a docker command and returns its trimmed output.
 func docker(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	var stdout, stderr bytes.Buffer

@@ -15,25 +15,25 @@ import (
 	"time"
 )
 
-// hostileTargets is how many targets send what they should not.
+// hostileTargets is the number of targets that misbehave.
 const hostileTargets = 17
 
-// hostilePages are what they send, by the name that -sends takes.
+// hostilePages are the pages that they send, by the name in -sends.
 var hostilePages = map[string]func(http.ResponseWriter, *http.Request){
 	"endless": func(w http.ResponseWriter, _ *http.Request) { writeComments(w, 1<<40) },
 	"largest": func(w http.ResponseWriter, _ *http.Request) { writeComments(w, 1032*len(comments)) }, // a little less than 64 MiB
 	"bomb":    writeBomb,
 	"stall": func(w http.ResponseWriter, r *http.Request) {
 		writeComments(w, 3700<<10)
-		_ = http.NewResponseController(w).Flush() // who hung up sees nothing of it
+		_ = http.NewResponseController(w).Flush() // the client may have hung up
 		<-r.Context().Done()
 	},
 }
 
-// comments are lines of a page that hold no sample.
+// comments are lines of a page that contain no sample.
 var comments = bytes.Repeat([]byte("# a line that nobody needs, as long as sixty-four characters are\n"), 1000)
 
-// writeComments writes about n bytes, as long as there is somebody who reads them.
+// writeComments writes about n bytes, or less if the client hangs up.
 func writeComments(w io.Writer, n int) {
 	for n > 0 {
 		if _, err := w.Write(comments); err != nil {
@@ -49,17 +49,17 @@ var bomb = sync.OnceValue(func() []byte {
 	z := gzip.NewWriter(&b)
 	writeComments(z, 256<<20)
 	if err := z.Close(); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // writing to a buffer does not fail
 	}
 	return b.Bytes()
 })
 
 func writeBomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
-	_, _ = w.Write(bomb()) // who hung up has read enough
+	_, _ = w.Write(bomb()) // the client may have hung up
 }
 
-// runHostile serves the targets on loopback until stdin ends. It says their addresses, as JSON.
+// runHostile serves the targets on loopback until stdin ends. It prints their addresses as JSON.
 func runHostile(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	f := flag.NewFlagSet("hostile", flag.ContinueOnError)
 	sends := f.String("sends", "endless", "what the targets send")
@@ -68,7 +68,7 @@ func runHostile(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 	}
 	page, ok := hostilePages[*sends]
 	if !ok {
-		return fmt.Errorf("-sends %q is no page", *sends)
+		return fmt.Errorf("-sends %q is not a page", *sends)
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(page), ReadHeaderTimeout: 10 * time.Second}
 	var addrs []string
@@ -87,9 +87,9 @@ func runHostile(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 	return errors.Join(untilEnd(ctx, stdin, failed), srv.Close())
 }
 
-// scrapeHostile: three targets of 20,000 series, which are 2 MB, every two seconds, beside targets
-// that want all of the program's memory. What is to be seen is the peak, and that nothing of the
-// three is lost.
+// scrapeHostile measures three targets of 20,000 series (2 MB) every two seconds, together with targets
+// that try to use all of the program's memory. It shows the peak memory, and that no sample of the three
+// targets is lost.
 func (b *bench) scrapeHostile(ctx context.Context) error {
 	for _, one := range []struct{ sends, what string }{
 		{"endless", "that send without end"},

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// lineBytes is the length of every line, its newline not counted.
+// lineBytes is the length of every line without its newline.
 const lineBytes = 200
 
-// appendLine appends line seq of a container's log: in turn what a web server and what a
-// service that logs JSON would say. It depends on seq alone, so that the receiver can tell
-// whether a line is what was written.
+// appendLine appends line seq of a container's log, alternately in the format of a web server and in that
+// of a service that logs JSON. It depends only on seq, so that the receiver can check whether a line is
+// what was written.
 func appendLine(dst []byte, seq int) []byte {
 	end := len(dst) + lineBytes
 	h := uint64(seq) * 0x9e3779b97f4a7c15 // digits that differ from line to line
@@ -57,7 +57,7 @@ func appendHex(dst []byte, h uint64, end int) []byte {
 	return dst
 }
 
-// seqOf returns the number of a line, 0 if it has none.
+// seqOf returns the number of a line, or 0 if it has none.
 func seqOf(line string) int {
 	const before = len(`{"seq":"`)
 	if len(line) != lineBytes {
@@ -74,7 +74,7 @@ func seqOf(line string) int {
 	return n
 }
 
-// runWriter is what a container does: it writes lines, and stays when there are no more.
+// runWriter is the program of a container: it writes lines, and keeps running after the last one.
 func runWriter(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("write", flag.ContinueOnError)
 	count := f.Int("count", 0, "lines to write at once")

@@ -10,21 +10,21 @@ import (
 var sources = [...]string{"socket", "file"}
 
 const (
-	settle   = 3 * time.Second  // from when everything runs until a measurement begins
-	patience = 30 * time.Second // without anything new: what is missing will not come
+	settle   = 3 * time.Second  // after everything has started, before a measurement begins
+	patience = 30 * time.Second // if nothing new arrives for this long, nothing more is expected
 	poll     = 50 * time.Millisecond
 )
 
 var logHeader = []string{"workload", "read from", "lines", "lines/s", "CPU s per million lines", "dockerd's, over the writers' alone", "CPU of a core", "peak RSS", "received"}
 
-// logRow is what a measurement of logs found.
+// logRow is the result of a measurement of logs.
 type logRow struct {
 	workload string
 	source   string
 	lines    int // in the time
 	took     time.Duration
 	cpu      time.Duration // of the program
-	dockerd  time.Duration // over what it uses alone; negative where that is lost in the noise
+	dockerd  time.Duration // in addition to what it uses alone; noise can make it negative
 	peak     int64
 	verdict  string
 }
@@ -34,7 +34,7 @@ func (r logRow) cells() []string {
 		share(r.cpu, r.took), mebibytes(r.peak), r.verdict}
 }
 
-// shipping is lighter while it ships logs to a backend of its own.
+// shipping is a lighter process that ships logs to its own backend.
 type shipping struct {
 	*process
 	to *backend
@@ -57,7 +57,7 @@ func (b *bench) ship(source string, more ...string) (*shipping, error) {
 	return &shipping{p, to}, nil
 }
 
-// close ends both and may be called again. A stop of lighter that is not clean is an error.
+// close stops both and may be called again. It returns an error if lighter does not stop cleanly.
 func (s *shipping) close() error {
 	err := s.stop()
 	_ = s.to.stop() // it has nothing to lose
@@ -67,7 +67,7 @@ func (s *shipping) close() error {
 	return nil
 }
 
-// wait polls until ok says so, and fails when nothing new comes any more.
+// wait polls until ok returns true, and fails if nothing new arrives for a while.
 func (s *shipping) wait(ctx context.Context, ok func(report) bool) error {
 	for items, changed := -1, time.Now(); ; {
 		r, err := s.to.report(ctx)
@@ -84,7 +84,7 @@ func (s *shipping) wait(ctx context.Context, ok func(report) bool) error {
 			items, changed = r.Lines.Items, time.Now()
 		}
 		if time.Since(changed) > patience {
-			return fmt.Errorf("nothing came for %s, after %d lines of %d streams", patience, r.Lines.Items, r.Lines.Streams)
+			return fmt.Errorf("nothing arrived for %s, after %d lines of %d streams", patience, r.Lines.Items, r.Lines.Streams)
 		}
 		if !sleep(ctx, poll) {
 			return ctx.Err()
@@ -92,7 +92,7 @@ func (s *shipping) wait(ctx context.Context, ok func(report) bool) error {
 	}
 }
 
-// backlog: ten containers have written their logs before the agent starts.
+// backlog measures ten containers that have written their logs before the agent starts.
 func (b *bench) backlog(ctx context.Context) error {
 	const containers = 10
 	want := containers * b.lines
@@ -133,7 +133,7 @@ func (b *bench) backlogFrom(ctx context.Context, name, source string, want int) 
 		b.out.skip(logHeader, name, source, err)
 		return ctx.Err()
 	}
-	// What comes twice comes within the next second.
+	// A line that is sent twice arrives within the next second.
 	if !sleep(ctx, time.Second) {
 		return ctx.Err()
 	}

@@ -1,16 +1,17 @@
-// Command bench measures whole agents: what shipping a million lines or samples costs them in
-// CPU time, what memory they reach, and what it costs the Docker Engine beside them.
+// Command bench measures whole agents: the CPU time of shipping a million lines or samples, the peak
+// memory, and the CPU time that the Docker Engine uses for it.
 //
-// lighter is built as it is released and runs as a process of its own. What it reads comes from
-// containers of this machine's Engine and from pages that another process serves; what it
-// sends goes to the project's own receiver in a third one. So the figures of a process are its
-// own: CPU time and peak memory come from the kernel. Every line and sample has a number, and
-// the receiver says which are missing, came twice, or are not what was written. The figures
-// are printed as tables of Markdown and are never judged: times vary between machines.
+// lighter is built as it is released and runs in a separate process. It reads the logs of containers of
+// this machine's Engine and scrapes pages that another process serves; it sends to the project's own
+// receiver in a third process. The kernel therefore counts CPU time and peak memory separately for each.
+// Every line and sample has a number, and the receiver reports which are missing, arrived twice, or differ
+// from what was written. The figures are printed as Markdown tables and are not checked against limits,
+// because times vary between machines.
 //
-// The same binary is all other roles too: the receiver (receive), the pages (pages), targets that
-// send what they should not (hostile), and what the containers run (write). It needs Linux, root to read the Engine's files, Go, and a Docker
-// Engine with its command; no image. Containers and the image carry a label and are removed.
+// The same binary also plays all other roles: the receiver (receive), the pages (pages), targets that
+// misbehave (hostile), and the program of the containers (write). It needs Linux, root to read the
+// Engine's files, Go, and a Docker Engine with the docker command, but no image. Its containers and its
+// image have a label and are removed.
 package main
 
 import (
@@ -58,13 +59,13 @@ func run(ctx context.Context, args []string) error {
 	return measure(ctx, o, os.Stdout, os.Stderr)
 }
 
-// options are the command line.
+// options are the options of the command line.
 type options struct {
 	only       *regexp.Regexp // workloads to measure
-	length     time.Duration  // of each measurement that goes on for a time
-	lines      int            // that each container of the backlog has written
-	lighter    string         // path of a binary; empty: built
-	vmagent    string         // path of a binary; empty: not measured
+	length     time.Duration  // of each measurement with a fixed duration
+	lines      int            // written by each container of the backlog
+	lighter    string         // path of a binary; if empty, it is built
+	vmagent    string         // path of a binary; if empty, it is not measured
 	prometheus string         // likewise
 }
 
@@ -74,11 +75,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&only, "run", "", "measure the workloads that this regular expression matches")
-	f.DurationVar(&o.length, "for", time.Minute, "length of each measurement that goes on for a time")
-	f.IntVar(&o.lines, "lines", 200_000, "lines that each of the backlog's ten containers has written")
+	f.DurationVar(&o.length, "for", time.Minute, "length of each measurement with a fixed duration")
+	f.IntVar(&o.lines, "lines", 200_000, "lines written by each of the backlog's ten containers")
 	f.StringVar(&o.lighter, "lighter", "", "the lighter `binary` to measure; built if empty")
-	f.StringVar(&o.vmagent, "vmagent", "", "a vmagent `binary` to measure beside it")
-	f.StringVar(&o.prometheus, "prometheus", "", "a prometheus `binary` to measure beside it, as an agent")
+	f.StringVar(&o.vmagent, "vmagent", "", "a vmagent `binary` to measure in comparison")
+	f.StringVar(&o.prometheus, "prometheus", "", "a prometheus `binary` to measure in comparison, in agent mode")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// bench is a run.
+// bench is one run of the command.
 type bench struct {
 	options
 	engine *engine
-	dir    string // temporary, of this run
+	dir    string // temporary directory of this run
 	out    *tables
-	log    io.Writer // what is going on
+	log    io.Writer // for progress messages
 }
 
 // workload is one thing that is measured.
@@ -37,7 +37,7 @@ var workloads = [...]workload{
 	{"scrape-hostile", (*bench).scrapeHostile},
 }
 
-// measure runs the workloads, one after the other, and prints tables to out.
+// measure runs the workloads one after the other and prints tables to out.
 func measure(ctx context.Context, o options, out, log io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "lighter-bench-")
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *bench) say(format string, args ...any) {
 // freshDir returns an empty directory for a program's data.
 func (b *bench) freshDir() (string, error) { return os.MkdirTemp(b.dir, "") }
 
-// usage is what has been used so far.
+// usage is what was used until a moment.
 type usage struct {
 	at      time.Time
 	program time.Duration // CPU time
@@ -97,7 +97,7 @@ type usage struct {
 	report  report
 }
 
-// take reads it. The report comes last: until it is made, more is received.
+// take reads the usage. The report comes last, because more data arrives until it is made.
 func (b *bench) take(ctx context.Context, p *process, to *backend) (u usage, err error) {
 	u.at = time.Now()
 	if p != nil {
@@ -114,7 +114,7 @@ func (b *bench) take(ctx context.Context, p *process, to *backend) (u usage, err
 	return u, err
 }
 
-// verdict says in words what of the data is not as it must be; "all" if nothing is.
+// verdict describes what is wrong with the received data; it is "all" if nothing is.
 func (c count) verdict(lost int) string {
 	var said []string
 	for _, one := range []struct {

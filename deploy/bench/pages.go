@@ -18,9 +18,9 @@ import (
 // familySeries is how many series of a page have the same name.
 const familySeries = 50
 
-// Series i of a page has the value number+1000·i at the page's numberth scrape, an eighth of
-// that where the family is a gauge: so every value changes with each scrape, half of them are
-// no integers, and the receiver can tell from a value which scrape it is of.
+// At the page's nth scrape, series i has the value n+1000·i, or an eighth of that if its family is a
+// gauge. So every value changes with each scrape, half of the values are not integers, and the receiver can
+// determine from a value to which scrape it belongs.
 const (
 	gaugeScale  = 8
 	seriesScale = 1000
@@ -31,7 +31,7 @@ const routeLabel = "route"
 
 func isGauge(i int) bool { return i/familySeries%2 == 1 }
 
-// familyOf names the metric that series i is of.
+// familyOf returns the name of the metric to which series i belongs.
 func familyOf(i int) string {
 	if isGauge(i) {
 		return fmt.Sprintf("bench_queue_%d_seconds", i/familySeries)
@@ -39,7 +39,7 @@ func familyOf(i int) string {
 	return fmt.Sprintf("bench_requests_%d_total", i/familySeries)
 }
 
-// scrapeOf returns which scrape a value of series i is of, 0 if of none.
+// scrapeOf returns the number of the scrape to which a value of series i belongs, or 0 if it belongs to none.
 func scrapeOf(i int, v float64) uint32 {
 	if isGauge(i) {
 		v *= gaugeScale
@@ -51,7 +51,7 @@ func scrapeOf(i int, v float64) uint32 {
 	return uint32(n)
 }
 
-// page is what does not change between scrapes: the text before each value.
+// page is the part of a page that does not change between scrapes: the text before each value.
 type page []string
 
 func newPage(series int) page {
@@ -71,7 +71,7 @@ func newPage(series int) page {
 	return p
 }
 
-// append appends the page as the nth scrape gets it.
+// append appends the page of the nth scrape.
 func (p page) append(dst []byte, n int) []byte {
 	for i, prefix := range p {
 		dst = append(dst, prefix...)
@@ -85,10 +85,10 @@ func (p page) append(dst []byte, n int) []byte {
 	return dst
 }
 
-// scrapesPath tells how many scrapes each target has had.
+// scrapesPath returns the number of scrapes of each target.
 const scrapesPath = "/scrapes"
 
-// pages serves a page to scrapers of many targets, which are told apart by their addresses.
+// pages serves a page for many targets, which differ by their addresses.
 type pages struct {
 	page page
 
@@ -103,7 +103,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case scrapesPath:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		_ = json.NewEncoder(w).Encode(p.scrapes) // who asks sees by the JSON whether it is whole
+		_ = json.NewEncoder(w).Encode(p.scrapes) // if the write fails, the client's JSON is incomplete
 		return
 	default:
 		http.NotFound(w, r)
@@ -120,13 +120,13 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	buf = p.page.append(buf[:0], n)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(buf)))
-	_, _ = w.Write(buf) // who hung up is missing a scrape, and the receiver says so
+	_, _ = w.Write(buf) // if the client hangs up, the receiver reports a missing scrape
 	p.mu.Lock()
 	p.free = append(p.free, buf)
 	p.mu.Unlock()
 }
 
-// runPages serves targets on loopback until stdin ends. It says their addresses, as JSON.
+// runPages serves targets on loopback until stdin ends. It prints their addresses as JSON.
 func runPages(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	f := flag.NewFlagSet("pages", flag.ContinueOnError)
 	targets := f.Int("targets", 1, "how many")
@@ -152,7 +152,7 @@ func runPages(ctx context.Context, args []string, stdin io.Reader, stdout io.Wri
 	return errors.Join(untilEnd(ctx, stdin, failed), srv.Close())
 }
 
-// untilEnd waits until ctx ends, the starter closes stdin or dies, or serving fails.
+// untilEnd waits until ctx ends, the parent process closes stdin or exits, or serving fails.
 func untilEnd(ctx context.Context, stdin io.Reader, failed <-chan error) error {
 	ended := make(chan struct{})
 	go func() {

@@ -21,19 +21,19 @@ import (
 // stopTimeout is how long a process may take to end cleanly. Prometheus flushes for a minute.
 const stopTimeout = 90 * time.Second
 
-// process is a program that runs.
+// process is a running program.
 type process struct {
 	name    string
 	began   time.Time
 	cmd     *exec.Cmd
-	stdin   io.WriteCloser // nil unless it is a role; a role ends when it is closed
+	stdin   io.WriteCloser // nil unless the process is a role, which ends when stdin is closed
 	said    *tail
-	ended   chan struct{} // closed when it has ended
-	outcome error         // how; read it after ended
-	stop    func() error  // ends it cleanly if that can be, waits, and says how it ended; may be called again
+	ended   chan struct{} // closed when the process has ended
+	outcome error         // the result; valid after ended is closed
+	stop    func() error  // stops the process, cleanly if possible, waits, and returns its result; may be called again
 }
 
-// start runs a program. Its environment is what is given and nothing else.
+// start runs a program with only the given environment.
 func start(name string, env []string, binary string, args ...string) (*process, error) {
 	cmd := exec.Command(binary, args...)
 	p := &process{name: name, cmd: cmd, said: &tail{}, ended: make(chan struct{})}
@@ -41,7 +41,7 @@ func start(name string, env []string, binary string, args ...string) (*process, 
 	return p, p.begin()
 }
 
-// startRole runs this binary in another role and reads the first thing it says.
+// startRole runs this binary in another role and decodes the first JSON value that it prints.
 func startRole(first any, args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -64,14 +64,14 @@ func startRole(first any, args ...string) (*process, error) {
 		return nil, err
 	}
 	if err := json.NewDecoder(bufio.NewReader(r)).Decode(first); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s said nothing: %w: %s", p.name, err, p.said), p.stop())
+		return nil, errors.Join(fmt.Errorf("%s printed no JSON: %w: %s", p.name, err, p.said), p.stop())
 	}
 	return p, nil
 }
 
 func (p *process) begin() error {
 	p.began = time.Now()
-	// ^C at this process reaches it by stop only, when nobody needs it any more.
+	// Ctrl+C does not reach the process directly: stop ends it when it is no longer needed.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.stop = sync.OnceValue(p.end)
 	if err := p.cmd.Start(); err != nil {
@@ -84,10 +84,10 @@ func (p *process) begin() error {
 	return nil
 }
 
-// errEnded says that a program has ended by itself.
+// errEnded means that a program has ended by itself.
 var errEnded = errors.New("has ended")
 
-// alive returns errEnded with what is known of why, if the process has ended.
+// alive returns errEnded with the known reason if the process has ended.
 func (p *process) alive() error {
 	select {
 	case <-p.ended:
@@ -116,8 +116,8 @@ func (p *process) end() error {
 // cpu is the CPU time that the process has used, user and system.
 func (p *process) cpu() (time.Duration, error) { return cpuOf(p.cmd.Process.Pid) }
 
-// cpuOf reads a process's CPU clock: that counts in nanoseconds, and threads that have ended
-// too. The number of the clock is the kernel's ABI (clock_getcpuclockid(3)).
+// cpuOf reads a process's CPU clock, which counts nanoseconds and includes threads that have ended.
+// The number of the clock is the kernel's ABI (clock_getcpuclockid(3)).
 func cpuOf(pid int) (time.Duration, error) {
 	const scheduler = 2 // the sum of all threads' running times
 	var ts unix.Timespec
@@ -127,7 +127,7 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// peak is the most memory that was resident, in bytes.
+// peak returns the peak resident memory in bytes.
 func (p *process) peak() (int64, error) {
 	path := fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)
 	b, err := os.ReadFile(path)
@@ -143,7 +143,7 @@ func (p *process) peak() (int64, error) {
 	return 0, fmt.Errorf("%s has no VmHWM", path)
 }
 
-// tail keeps the end of what a program says.
+// tail keeps the end of a program's output.
 type tail struct {
 	mu sync.Mutex
 	b  []byte

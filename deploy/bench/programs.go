@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// baseEnv is what every program is told of this process's environment. Settings of lighter are among it, so that
-// one can be measured with and without what a setting turns off.
+// baseEnv is the part of this process's environment that every program gets. It includes lighter's
+// settings, so that the effect of a setting can be measured.
 func baseEnv() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	for _, kv := range os.Environ() {
@@ -24,7 +24,7 @@ func baseEnv() []string {
 	return env
 }
 
-// lighterEnv is how lighter is configured here: by what a user must say, and by default else.
+// lighterEnv is lighter's configuration: only what a user must set, and otherwise the defaults.
 func lighterEnv(dir string, more ...string) []string {
 	return append(append(baseEnv(),
 		"LIGHTER_DATA_DIR="+filepath.Join(dir, "lighter"),
@@ -33,12 +33,12 @@ func lighterEnv(dir string, more ...string) []string {
 	), more...)
 }
 
-// logEnv has it ship the logs of the bench's containers.
+// logEnv makes lighter ship the logs of the bench's containers.
 func logEnv(e *engine, b *backend, source string) []string {
 	return []string{"GRAFANA_LOKI_URL=" + b.url, "LIGHTER_LOG_SOURCE=" + source, "LIGHTER_DOCKER_ROOT=" + e.root, "LIGHTER_INCLUDE=" + containerPrefix + "*"}
 }
 
-// scrapeEnv has it scrape pages.
+// scrapeEnv makes lighter scrape pages.
 func scrapeEnv(b *backend, targets []string, every time.Duration) []string {
 	return []string{"GRAFANA_PROM_URL=" + b.url + "/api/v1/write", "LIGHTER_SCRAPE_TARGETS=" + strings.Join(targets, ","), "LIGHTER_SCRAPE_INTERVAL=" + every.String()}
 }
@@ -52,7 +52,7 @@ type scraper struct {
 // scrapers are lighter and those whose binaries were given.
 func scrapers(o options) []scraper {
 	all := []scraper{{"lighter", func(dir string, b *backend, targets []string, every time.Duration) (*process, error) {
-		// The containers of this machine are none of the workload's.
+		// The containers of this machine do not belong to the workload.
 		env := append(scrapeEnv(b, targets, every), "LIGHTER_INCLUDE="+containerPrefix+"*")
 		return start("lighter", lighterEnv(dir, env...), o.lighter, "run")
 	}}}
@@ -82,7 +82,7 @@ func scrapers(o options) []scraper {
 // writeScrapeConfig writes the file that Prometheus and vmagent read.
 func writeScrapeConfig(dir string, targets []string, every time.Duration, more string) (string, error) {
 	timeout := min(every, 10*time.Second)
-	list, err := json.Marshal(targets) // as YAML has it too
+	list, err := json.Marshal(targets) // JSON is also YAML
 	if err != nil {
 		return "", err
 	}

@@ -11,17 +11,17 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// report is what the receiver answers on reportPath.
+// report is the receiver's response on reportPath.
 type report struct {
 	Lines   lineReport
 	Samples sampleReport
-	Refused []string // what of both protocols was broken
+	Refused []string // violations of both protocols
 }
 
 const reportPath = "/report"
 
-// runReceiver is the project's receiver in a process of its own. It counts rather than keeps:
-// what comes is checked and forgotten. It says its URL and ends when stdin does.
+// runReceiver runs the project's receiver in a separate process. It checks and counts what it receives,
+// and does not store it. It prints its URL and ends when stdin does.
 func runReceiver(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	lines, samples := newLineTally(), newSampleTally()
 	server := receiver.New(receiver.Options{})
@@ -41,7 +41,7 @@ func runReceiver(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", server)
 	mux.HandleFunc("GET "+reportPath, func(w http.ResponseWriter, _ *http.Request) {
-		// Who asks sees by the JSON whether it is whole.
+		// If the write fails, the client's JSON is incomplete.
 		_ = json.NewEncoder(w).Encode(report{lines.report(), samples.report(), append(lines.refused(), samples.refused()...)})
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

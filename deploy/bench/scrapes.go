@@ -10,19 +10,18 @@ import (
 
 var scrapeHeader = []string{"workload", "program", "samples", "CPU s per million samples", "of the second half alone", "peak RSS", "received"}
 
-// scrapeMany: a hundred targets of 1,000 series, every second.
+// scrapeMany measures a hundred targets of 1,000 series, scraped every second.
 func (b *bench) scrapeMany(ctx context.Context) error {
 	return b.scrape(ctx, "100 × 1,000 series every 1s", 100, 1000, time.Second)
 }
 
-// scrapeLarge: twenty targets of 50,000 series, every ten seconds.
+// scrapeLarge measures twenty targets of 50,000 series, scraped every ten seconds.
 func (b *bench) scrapeLarge(ctx context.Context) error {
 	return b.scrape(ctx, "20 × 50,000 series every 10s", 20, 50_000, 10*time.Second)
 }
 
-// scrape measures each program in turn: from its start, so that what it costs to see the
-// series for the first time is among it. The addresses of others are scraped too, and nothing of
-// them has to come.
+// scrape measures each program in turn, from its start, so that the cost of the first scrape of each
+// series is included. The addresses in others are scraped too, but nothing is expected from them.
 func (b *bench) scrape(ctx context.Context, name string, targets, series int, every time.Duration, others ...string) error {
 	b.out.table(scrapeHeader)
 	for _, p := range scrapers(b.options) {
@@ -67,7 +66,7 @@ func (b *bench) scrapeWith(ctx context.Context, by scraper, name string, targets
 	if err != nil {
 		return errors.Join(err, p.alive())
 	}
-	stopErr := p.stop() // what it has scraped, it still sends
+	stopErr := p.stop() // it still sends what it has scraped
 	_, verdict, err := s.outcome(ctx)
 	if err != nil {
 		return err
@@ -81,7 +80,7 @@ func (b *bench) scrapeWith(ctx context.Context, by scraper, name string, targets
 	return nil
 }
 
-// scraped is pages, and the backend that their samples are to come to.
+// scraped is the pages and the backend that is to receive their samples.
 type scraped struct {
 	pages   *process
 	to      *backend
@@ -102,14 +101,13 @@ func startScraped(targets, series int) (*scraped, error) {
 	return s, nil
 }
 
-// stop ends both, which have nothing to lose.
+// stop stops both; neither has data to lose.
 func (s *scraped) stop() {
 	_ = s.pages.stop()
 	_ = s.to.stop()
 }
 
-// outcome says how many samples came and what is not as it must be with them, once the program
-// has stopped.
+// outcome returns how many samples arrived and what is wrong with them, once the program has stopped.
 func (s *scraped) outcome(ctx context.Context) (samples int, verdict string, err error) {
 	var scrapes map[string]int
 	if err := ask(ctx, "http://"+s.targets[0]+scrapesPath, &scrapes); err != nil {
@@ -126,8 +124,8 @@ func (s *scraped) outcome(ctx context.Context) (samples int, verdict string, err
 	return r.Samples.Items, verdict, nil
 }
 
-// lost is how many samples of the scrapes that each target has had are missing: between those
-// that came, before the first and after the last. The last scrape may be cut by the stop.
+// lost returns how many samples of each target's scrapes are missing: between those that arrived, before
+// the first one and after the last one. The stop may cut off the last scrape.
 func (r sampleReport) lost(scrapes map[string]int, series int) int {
 	n := r.Missing
 	for target, had := range scrapes {

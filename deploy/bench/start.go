@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// start: how long it takes from the start of the process until the first line is received.
+// start measures the time from the start of the process until the first line is received.
 func (b *bench) start(ctx context.Context) error {
 	const containers, lines, runs = 10, 100, 11
 	if err := b.engine.runWriters(ctx, containers, "-count", fmt.Sprint(lines)); err != nil {

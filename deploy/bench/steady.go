@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// paced: ten containers that write 2,000 lines a second together.
+// paced measures ten containers that together write 2,000 lines a second.
 func (b *bench) paced(ctx context.Context) error {
 	return b.steady(ctx, steadyLoad{name: "10 × 200 lines/s", containers: 10, rate: 200})
 }
 
-// hundred: a hundred containers that say little, and 10,000 series.
+// hundred measures a hundred containers that write little, and 10,000 series.
 func (b *bench) hundred(ctx context.Context) error {
 	return b.steady(ctx, steadyLoad{name: "100 × 5 lines/s and 10 × 1,000 series every 10 s", containers: 100, rate: 5, targets: 10, series: 1000, every: 10 * time.Second})
 }
 
-// idle: ten containers that say nothing.
+// idle measures ten containers that write nothing.
 func (b *bench) idle(ctx context.Context) error {
 	return b.steady(ctx, steadyLoad{name: "idle, 10 containers", containers: 10})
 }
 
-// steadyLoad goes on while it is measured.
+// steadyLoad is a load that continues while it is measured.
 type steadyLoad struct {
 	name       string
 	containers int
-	rate       int // lines a second of each
-	targets    int // pages; 0 is none
+	rate       int // lines a second of each container
+	targets    int // number of pages; may be 0
 	series     int // of each
 	every      time.Duration
 }
 
-// steady measures a load that goes on: dockerd without an agent, then each source, while the
-// same containers write.
+// steady measures a continuing load: dockerd without an agent, then each source, while the same containers
+// write.
 func (b *bench) steady(ctx context.Context, load steadyLoad) error {
 	b.say("%s: starting the containers", load.name)
 	if err := b.engine.runWriters(ctx, load.containers, "-rate", fmt.Sprint(load.rate)); err != nil {
@@ -66,7 +66,7 @@ func (b *bench) steady(ctx context.Context, load steadyLoad) error {
 
 // steadyFrom measures one source. alone is the share of a core that dockerd uses without it.
 func (b *bench) steadyFrom(ctx context.Context, load steadyLoad, source string, alone float64) error {
-	more := []string{"LIGHTER_LOGS_SINCE=0"} // what was written before is not asked for
+	more := []string{"LIGHTER_LOGS_SINCE=0"} // lines that were written before are not expected
 	var scraped *scraped
 	if load.targets > 0 {
 		var err error

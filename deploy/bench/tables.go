@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tables writes tables of Markdown, a row as soon as it is there.
+// tables writes Markdown tables, each row as soon as it is known.
 type tables struct {
 	out  io.Writer
-	last []string // header of the table that is open
+	last []string // header of the open table
 }
 
 func (t *tables) text(s string) { fmt.Fprintf(t.out, "%s\n", s) }
@@ -36,7 +36,7 @@ func (t *tables) row(cells []string) {
 	fmt.Fprintf(t.out, "| %s |\n", strings.Join(cells, " | "))
 }
 
-// skip writes a row that says why there is none.
+// skip writes a row with the reason why there are no figures.
 func (t *tables) skip(header []string, workload, program string, why error) {
 	cells := []string{workload, program}
 	for range header[3:] {
@@ -73,19 +73,19 @@ func share(cpu, took time.Duration) string {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
 
-// describeMachine is a line on where the figures come from.
+// describeMachine returns a line about the machine on which the figures were measured.
 func describeMachine(ctx context.Context) string {
 	engine, err := docker(ctx, nil, "version", "--format", "{{.Server.Version}}")
 	if err != nil {
 		engine = err.Error()
 	}
 	var u unix.Utsname
-	_ = unix.Uname(&u) // an empty name says enough
+	_ = unix.Uname(&u) // an error leaves the name empty
 	return fmt.Sprintf("%s, %d cores, %s; Linux %s; Docker Engine %s; %s.", field("/proc/cpuinfo", "model name"), runtime.NumCPU(),
 		memoryOf(field("/proc/meminfo", "MemTotal")), unix.ByteSliceToString(u.Release[:]), engine, runtime.Version())
 }
 
-// field returns the value of the first line of a file of the kernel's that has the name.
+// field returns the value of the first line with the name in a file of the kernel.
 func field(path, name string) string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -8,26 +8,26 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// lineReport is what came of the containers' logs.
+// lineReport is what arrived of the containers' logs.
 type lineReport struct {
 	count
 	Streams int
-	First   int64 // when the first line came, Unix nanoseconds; 0 if none did
-	Last    int64 // when the last one did
+	First   int64 // time of arrival of the first line in Unix nanoseconds; 0 if there is none
+	Last    int64 // time of arrival of the last line
 }
 
-// lineTally follows the streams of the bench's containers; other containers' are passed over.
+// lineTally follows the streams of the bench's containers and ignores all others.
 type lineTally struct {
 	mu      sync.Mutex
-	streams map[string]*sequence // by labels as sent
+	streams map[string]*sequence // by their labels as sent
 	sum     lineReport
 	errs    []string
-	want    []byte // a line as it was written
+	want    []byte // buffer for a line as it was written
 }
 
 func newLineTally() *lineTally { return &lineTally{streams: map[string]*sequence{}} }
 
-// take reads a push request that came at a time.
+// take reads a push request that arrived at a time.
 func (t *lineTally) take(body []byte, at time.Time) error {
 	req, err := receiver.DecodePush(body)
 	t.mu.Lock()

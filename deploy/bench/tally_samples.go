@@ -14,32 +14,32 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// sampleReport is what came of the pages.
+// sampleReport is what arrived of the pages.
 type sampleReport struct {
 	count
-	Stale   int // markers, which are no items
+	Stale   int // staleness markers, which do not count as items
 	Targets map[string]targetReport
 }
 
-// targetReport is one page's.
+// targetReport is the report of one page.
 type targetReport struct {
 	Series int
 	First  uint32 // the latest of the series' first scrapes
 	Last   uint32 // the earliest of the series' last scrapes
 }
 
-// sampleTally follows the series of the bench's pages; what agents say of themselves and of
-// scrapes is passed over.
+// sampleTally follows the series of the bench's pages and ignores those of the agents and of their
+// scrapes.
 type sampleTally struct {
 	mu      sync.Mutex
 	targets map[string]*pageTally // by instance
-	names   []string              // of families, as far as they were asked for
+	names   []string              // of families, as far as they were needed
 	sum     count
 	stale   int
 	errs    []string
 }
 
-// maxSeries is more than a page has.
+// maxSeries is more than the number of series of a page.
 const maxSeries = 1 << 20
 
 // pageTally has the series of a page by their numbers.
@@ -53,7 +53,7 @@ func newSampleTally() *sampleTally { return &sampleTally{targets: map[string]*pa
 // take reads a request of remote write 1.0.
 func (t *sampleTally) take(h http.Header, body []byte) error {
 	var req *prompb.WriteRequest
-	err := fmt.Errorf("a request of %s in %s, snappy and remote write 1.0 are expected", h.Get("Content-Type"), h.Get("Content-Encoding"))
+	err := fmt.Errorf("got a request of %s in %s, want remote write 1.0 in snappy", h.Get("Content-Type"), h.Get("Content-Encoding"))
 	if h.Get("Content-Encoding") == "snappy" && !strings.Contains(h.Get("Content-Type"), "v2") {
 		req, err = receiver.DecodeWrite(body)
 	}
@@ -114,7 +114,7 @@ func (t *sampleTally) see(ts *prompb.TimeSeries) {
 	}
 }
 
-// family is familyOf without making the name again.
+// family is familyOf, but remembers the names.
 func (t *sampleTally) family(i int) string {
 	for len(t.names) <= i/familySeries {
 		t.names = append(t.names, familyOf(len(t.names)*familySeries))

@@ -14,7 +14,7 @@ import (
 	"lighter/deploy/e2e/jsonfile"
 )
 
-// TestAccount shows that the measure of all fault scenarios sees what it is to see.
+// TestAccount tests the accounting of all fault scenarios itself.
 func TestAccount(t *testing.T) {
 	const mine = `{container="c"}`
 	const other = `{container="other"}`
@@ -68,13 +68,13 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// deathIn is one death, at once, after a time from now.
+// deathIn returns one sudden death that happens after a time from now.
 func deathIn(d time.Duration) []death {
 	at := time.Now().Add(d)
 	return []death{{at, at}}
 }
 
-// TestAccountOfCutAnswers shows that what comes again is excused by the very answer that was cut.
+// TestAccountOfCutAnswers checks that lines may arrive again only if the response to them was cut off.
 func TestAccountOfCutAnswers(t *testing.T) {
 	s, err := fault.New("127.0.0.1")
 	must(t, err)
@@ -99,7 +99,7 @@ func TestAccountOfCutAnswers(t *testing.T) {
 	}
 }
 
-// TestAccountOfSamples shows the same of samples.
+// TestAccountOfSamples checks the same for samples.
 func TestAccountOfSamples(t *testing.T) {
 	now := time.Now()
 	at := func(millis int64, v float64) fault.Sample {

@@ -16,11 +16,11 @@ import (
 	"lighter/deploy/e2e/gate"
 )
 
-// agent is lighter in its container, between the gates that are its own.
+// agent is lighter in its container, between gates of its own.
 type agent struct {
 	*docker.Container
 	lab         *lab
-	environment string // names the scenario
+	environment string // name of the scenario
 	host        string // the host label
 	logs        *gate.Gate
 	metrics     *gate.Gate
@@ -30,19 +30,19 @@ type agent struct {
 	deaths      []death
 }
 
-// agentOptions say how it is run; what they leave out is as in deploy/docker-compose.yml.
+// agentOptions configure an agent. The defaults are those of deploy/docker-compose.yml.
 type agentOptions struct {
 	include string                         // LIGHTER_INCLUDE
 	env     []string                       // further variables, NAME=value
 	docker  []string                       // further options of docker run
-	engine  *docker.Engine                 // that runs it and that it reads; if nil, those of the stage
-	socket  string                         // that it reads, a file or a directory with docker.sock in it; the engine's if empty
-	root    string                         // data directory whose files it reads, where it does; the engine's if empty
+	engine  *docker.Engine                 // the Engine that runs the agent and is read by it; if nil, those of the stage
+	socket  string                         // the socket that it reads, a file or a directory with docker.sock; the Engine's if empty
+	root    string                         // data directory of the files that it reads, if it does; the Engine's if empty
 	network string                         // the stage's if empty
 	gateway string                         // of that network
-	loki    string                         // base URL; a gate of its own before the lab's if empty
+	loki    string                         // base URL; if empty, a separate gate before the lab's Loki
 	prom    string                         // likewise
-	file    func(loki, prom string) string // the text of an Alloy file that it runs, given the addresses of its backends
+	file    func(loki, prom string) string // returns the text of an Alloy file to run, with the addresses of its backends
 	data    []string                       // docker run options that mount /var/lib/lighter; a volume if empty
 }
 
@@ -72,7 +72,7 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		var err error
 		a.logs, err = gate.New(loki, a.pushes, o.gateway)
 		must(t, err)
-		t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it any more
+		t.Cleanup(func() { _ = a.logs.Shut(context.Background()) }) // nothing waits for it anymore
 		a.metrics, err = gate.New(prom, a.writes, o.gateway)
 		must(t, err)
 		t.Cleanup(func() { _ = a.metrics.Shut(context.Background()) })
@@ -93,14 +93,14 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 		"--env", "ENVIRONMENT=" + environment,
 		"--env", "LIGHTER_INCLUDE=" + o.include,
 		"--env", "LIGHTER_LISTEN=0.0.0.0:12345",
-		// The measure is the Engine's bytes, so nothing may change them on the way.
+		// The result is compared with the Engine's bytes, so nothing may change them on the way.
 		"--env", "LIGHTER_REDACT=off", "--env", "LIGHTER_MULTILINE=off", "--env", "LIGHTER_CONTAINER_METRICS=off",
 	}
 	if o.file != nil {
 		file := filepath.Join(t.TempDir(), "config.alloy")
 		must(t, os.WriteFile(file, []byte(o.file(o.loki, o.prom)), 0o644))
 		must(t, os.Chmod(filepath.Dir(file), 0o755))
-		run = append(run, "--volume", file+":/etc/alloy/config.alloy:ro") // which the image runs if it is there
+		run = append(run, "--volume", file+":/etc/alloy/config.alloy:ro") // the image runs this file if it exists
 	}
 	run = append(run, l.source.docker(o.socket, l.group, o.root, l.host)...)
 	run = append(run, o.data...)
@@ -117,14 +117,14 @@ func (l *lab) agent(t *testing.T, environment string, o agentOptions) *agent {
 			}
 			t.Logf("the last lines of lighter in %s:\n%s", environment, a.Output(context.Background(), 40))
 		}
-		_ = a.Remove(context.Background()) // a private Engine has gone already
+		_ = a.Remove(context.Background()) // a private Engine may already be gone
 	})
 	a.waitReady(t)
 	return a
 }
 
-// mountSocket returns the options of docker run that give a container a socket, or the one in a
-// directory.
+// mountSocket returns the options of docker run that mount a socket, or a directory with one, into a
+// container.
 func mountSocket(socket string) []string {
 	if strings.HasSuffix(socket, ".sock") {
 		return []string{"--volume", socket + ":/var/run/docker.sock:ro"}
@@ -132,13 +132,13 @@ func mountSocket(socket string) []string {
 	return []string{"--volume", socket + ":/run/engine:ro", "--env", "DOCKER_HOST=unix:///run/engine/docker.sock"}
 }
 
-// waitReady waits until /ready answers 200.
+// waitReady waits until /ready responds with 200.
 func (a *agent) waitReady(t *testing.T) {
 	t.Helper()
 	eventually(t, 30*time.Second, func(ctx context.Context) error {
 		status, body, err := a.get(ctx, "/ready")
 		if err != nil {
-			return fmt.Errorf("%w; it says: %s", err, a.Output(ctx, 5))
+			return fmt.Errorf("%w; its log: %s", err, a.Output(ctx, 5))
 		}
 		if status != http.StatusOK {
 			return fmt.Errorf("/ready is %d: %s", status, body)
@@ -147,7 +147,7 @@ func (a *agent) waitReady(t *testing.T) {
 	})
 }
 
-// get asks the agent's own server.
+// get sends a request to the agent's own server.
 func (a *agent) get(ctx context.Context, path string) (int, string, error) {
 	s, err := a.State(ctx)
 	if err != nil {
@@ -171,7 +171,7 @@ func (a *agent) get(ctx context.Context, path string) (int, string, error) {
 	return res.StatusCode, string(body), err
 }
 
-// alive returns nil while the agent is running, and how it ended after that.
+// alive returns nil while the agent is running, and an error with its exit status after that.
 func (a *agent) alive(ctx context.Context) error {
 	s, err := a.State(ctx)
 	if err == nil && !s.Running {
@@ -180,7 +180,7 @@ func (a *agent) alive(ctx context.Context) error {
 	return err
 }
 
-// stop ends the agent as docker stop does, and demands a clean end.
+// stop stops the agent as docker stop does, and checks that it stops cleanly.
 func (a *agent) stop(t *testing.T) {
 	t.Helper()
 	must(t, a.Stop(t.Context()))
@@ -191,7 +191,7 @@ func (a *agent) stop(t *testing.T) {
 	}
 }
 
-// kill ends the agent with SIGKILL and starts it again.
+// kill kills the agent with SIGKILL and starts it again.
 func (a *agent) kill(t *testing.T) {
 	t.Helper()
 	began := time.Now()
@@ -200,7 +200,7 @@ func (a *agent) kill(t *testing.T) {
 	must(t, a.Start(t.Context()))
 }
 
-// waitDelivered waits until Loki has acknowledged n entries more than it had.
+// waitDelivered waits until Loki has acknowledged n more entries than before.
 func (a *agent) waitDelivered(t *testing.T, n int) {
 	t.Helper()
 	had := a.pushes.Acknowledged()
@@ -212,7 +212,7 @@ func (a *agent) waitDelivered(t *testing.T, n int) {
 	})
 }
 
-// metric sums a metric of the agent over all of its series; 0 if it has none.
+// metric returns the sum of a metric of the agent over all series, or 0 if it has none.
 func (a *agent) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	var page string
@@ -234,7 +234,7 @@ func (a *agent) metric(t *testing.T, name string) float64 {
 	return sum
 }
 
-// says waits until the agent's log has a line with all of the words.
+// says waits until the agent's log has a line with all the words.
 func (a *agent) says(t *testing.T, words ...string) {
 	t.Helper()
 	eventually(t, time.Minute, func(ctx context.Context) error {

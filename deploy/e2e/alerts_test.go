@@ -22,11 +22,11 @@ import (
 	"lighter/deploy/e2e/tool"
 )
 
-// alertsDir has the rule files and their tests.
+// alertsDir contains the rule files and their tests.
 const alertsDir = "../alerts"
 
-// TestAlerts has Prometheus' own promtool check the rule files and play each alert on series that make it
-// fire and end, and on others that must not.
+// TestAlerts lets promtool check the rule files and test each alert on series that make it fire and end,
+// and on others that must not.
 func TestAlerts(t *testing.T) {
 	promtool, err := tool.Tool{
 		Name: "promtool", Module: "github.com/prometheus/prometheus",
@@ -52,7 +52,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// loudLines are, for each rule about log lines, one that must make it fire and some that must not.
+// loudLines contains, for each rule about log lines, a line that must make it fire and some that must not.
 var loudLines = map[string]struct {
 	loud  string
 	quiet []string
@@ -75,7 +75,7 @@ var loudLines = map[string]struct {
 	},
 }
 
-// TestAlertsLoki has a real Loki's ruler read the rule file and fire each alert, and asks the rules' own
+// TestAlertsLoki lets a real Loki's ruler read the rule file and fire each alert, and evaluates the rules'
 // expressions before, at and after lines of half an hour ago.
 func TestAlertsLoki(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(alertsDir, "loki.rules.yml"))
@@ -88,7 +88,7 @@ func TestAlertsLoki(t *testing.T) {
 	must(t, yaml.Unmarshal(content, &file))
 
 	dir := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(dir, "rules", "fake"), 0o755)) // the tenant of a Loki without any
+	must(t, os.MkdirAll(filepath.Join(dir, "rules", "fake"), 0o755)) // the tenant of a Loki without tenants
 	often := bytes.ReplaceAll(content, []byte("interval: 1m"), []byte("interval: 2s"))
 	must(t, os.WriteFile(filepath.Join(dir, "rules", "fake", "loki.rules.yml"), often, 0o644))
 	loki, err := backend.StartLoki(t.Context(), dir, backend.WithoutShards)
@@ -131,7 +131,7 @@ func TestAlertsLoki(t *testing.T) {
 	})
 }
 
-// streamOf is the labels of a container's stream in production.
+// streamOf returns the labels of a container's stream in production.
 func streamOf(service string) map[string]string {
 	return map[string]string{
 		"job": "integrations/docker", "environment": "production", "host": "web-1", "instance": "web-1",
@@ -139,7 +139,7 @@ func streamOf(service string) map[string]string {
 	}
 }
 
-// lokiFiring returns the names of the alerts that Loki's ruler says fire, one for each alert of its own.
+// lokiFiring returns the names of the alerts that fire in Loki's ruler, one for each firing instance.
 func lokiFiring(ctx context.Context, loki *backend.Loki) ([]string, error) {
 	body, err := loki.Get(ctx, "/prometheus/api/v1/alerts")
 	if err != nil {
@@ -166,7 +166,7 @@ func lokiFiring(ctx context.Context, loki *backend.Loki) ([]string, error) {
 	return names, nil
 }
 
-// lokiValues returns the labels of what an instant query comes to.
+// lokiValues returns the labels of the results of an instant query.
 func lokiValues(t *testing.T, loki *backend.Loki, query string, at time.Time) []map[string]string {
 	t.Helper()
 	v := url.Values{"query": {query}, "time": {strconv.FormatInt(at.UnixNano(), 10)}}

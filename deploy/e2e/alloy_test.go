@@ -14,11 +14,11 @@ import (
 	"lighter/deploy/e2e/gate"
 )
 
-// planFile is the Alloy file of a small team's plan, as it was written.
+// planFile is the Alloy file of a small team's plan, unchanged.
 const planFile = "testdata/plan.alloy"
 
-// alloyFile runs the image with an Alloy file as a compose file runs Alloy with it: nothing is said but the file
-// and its variables. What arrives in Loki and Prometheus has the labels that Alloy gives, and no others.
+// alloyFile runs the image with an Alloy file as a compose file runs Alloy: with only the file and its
+// variables. The data in Loki and Prometheus has exactly the labels that Alloy gives it.
 func (l *lab) alloyFile(t *testing.T) {
 	ctx := t.Context()
 	app := l.generate(t, "alloy-app", generatorOptions{service: "alloy-service", docker: []string{"--network-alias", "api"}}, "-rate", "200", "-size", "120", "-stderr", "5", "-listen", ":3000")
@@ -49,7 +49,7 @@ func (l *lab) alloyFile(t *testing.T) {
 	must(t, err)
 	defer func() {
 		if t.Failed() {
-			t.Logf("lighter says:\n%s", agent.Output(context.Background(), 40))
+			t.Logf("lighter's log:\n%s", agent.Output(context.Background(), 40))
 		}
 		_ = agent.Remove(context.Background())
 	}()
@@ -109,8 +109,8 @@ func (l *lab) alloyFile(t *testing.T) {
 	})
 }
 
-// printedConfig runs what lighter config prints of the environment, and what arrives is what the environment
-// itself would have sent.
+// printedConfig runs the Alloy file that lighter config prints for an environment, and checks that the same
+// data arrives as with the environment itself.
 func (l *lab) printedConfig(t *testing.T) {
 	ctx := t.Context()
 	environ := []string{

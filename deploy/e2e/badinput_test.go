@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// badStart gives lighter what it cannot start with. It must exit with 1 and one line that names
-// the cause.
+// badStart gives lighter configurations with which it cannot start. It must exit with 1 and one line that
+// names the cause.
 func (l *lab) badStart(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "token")
-	must(t, os.WriteFile(secret, []byte("secret"), 0o600)) // of root, and lighter is 65532
+	must(t, os.WriteFile(secret, []byte("secret"), 0o600)) // belongs to root, and lighter runs as 65532
 	busy := l.generate(t, "busy", generatorOptions{}, "-listen", ":12345", "-linger")
 	busy.waitRunning(t)
 
 	for name, tc := range map[string]struct {
 		docker  []string
-		says    []string // all of it
+		says    []string // all must be in the output
 		network string   // the lab's if empty
 	}{
 		"a variable that does not parse": {
@@ -44,7 +44,7 @@ func (l *lab) badStart(t *testing.T) {
 		"a port in use": {
 			docker:  []string{"--env", "LIGHTER_LISTEN=0.0.0.0:12345"},
 			says:    []string{"12345"},
-			network: "container:" + busy.ID, // whose ports it shares
+			network: "container:" + busy.ID, // shares the ports of that container
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func (l *lab) badStart(t *testing.T) {
 			must(t, err)
 			code, err := c.Wait(ctx)
 			if err != nil {
-				t.Fatalf("it goes on: %v: %s", err, c.Output(t.Context(), 10))
+				t.Fatalf("it still runs: %v: %s", err, c.Output(t.Context(), 10))
 			}
 			out := strings.TrimSpace(c.Output(ctx, 100))
 			if code != 1 || strings.Count(out, "\n") > 0 {
@@ -72,8 +72,8 @@ func (l *lab) badStart(t *testing.T) {
 	}
 }
 
-// badTargets has an agent scrape what is no metrics page. Each is down, and the one good target
-// and the logs do not notice.
+// badTargets lets an agent scrape pages that are not metrics pages. Each target is down, and the one good
+// target and the logs are not affected.
 func (l *lab) badTargets(t *testing.T) {
 	bad := map[string]http.HandlerFunc{
 		"HTML": func(w http.ResponseWriter, _ *http.Request) {
@@ -83,7 +83,7 @@ func (l *lab) badTargets(t *testing.T) {
 		"500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", http.StatusInternalServerError) },
 		"100 MB": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-			_ = pages(w, 100<<20) // it hangs up before the end
+			_ = pages(w, 100<<20) // the client hangs up before the end
 		},
 		"gzip bomb": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
@@ -95,7 +95,7 @@ func (l *lab) badTargets(t *testing.T) {
 		"nothing": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 	}
 	var targets []string
-	instances := make(map[string]string) // instance to what it serves
+	instances := make(map[string]string) // from instance to the kind of page that it serves
 	for name, handler := range bad {
 		listener, err := net.Listen("tcp", net.JoinHostPort(l.gateway, "0"))
 		must(t, err)
@@ -146,7 +146,7 @@ func (l *lab) badTargets(t *testing.T) {
 	t.Logf("memory at its peak: container %d MiB, process %d MiB", m.Container>>20, m.Process>>20)
 	// One page of the largest size allowed (64 MiB) and half as much again; the kernel kills at 128 MiB.
 	if m.Process > 96<<20 {
-		t.Errorf("the process took %d MiB at its peak, too near the limit of 128", m.Process>>20)
+		t.Errorf("the process used %d MiB at its peak, too close to the limit of 128", m.Process>>20)
 	}
 	must(t, good.Stop(t.Context()))
 	a.verify(t, 30*time.Second, good)

@@ -14,9 +14,9 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// killAway kills the agent five times while Loki is away, on a machine whose processors and disk
-// are busy, and once more when Loki is back and the agent has much to send. What Loki had
-// acknowledged before a death does not come again.
+// killAway kills the agent five times while Loki is away, on a machine whose processors and disk are busy,
+// and once more when Loki is back and the agent has much to send. Lines that Loki had acknowledged before a
+// death must not be sent again.
 func (c *chaos) killAway(t *testing.T) {
 	v := c.victim(t, "killaway", agentOptions{})
 	busy(t)

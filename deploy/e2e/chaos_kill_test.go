@@ -9,8 +9,8 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// unsure is how long the agent does not know that Loki has taken a request, so that many a death
-// comes in between.
+// unsure is the delay between Loki's accepting a request and its response, so that many deaths happen in
+// between.
 const unsure = 300 * time.Millisecond
 
 // kill20 kills the agent with SIGKILL twenty times at random moments of a flood.
@@ -30,7 +30,7 @@ func (c *chaos) kill20(t *testing.T) {
 	v.verify(t, 3*time.Minute, a, b)
 }
 
-// term stops the agent cleanly five times in a flood: no line may come twice.
+// term stops the agent cleanly five times in a flood: no line may be sent twice.
 func (c *chaos) term(t *testing.T) {
 	v := c.victim(t, "term", agentOptions{})
 	v.loki.Misbehave(fault.Slow(unsure))
@@ -46,8 +46,8 @@ func (c *chaos) term(t *testing.T) {
 	v.verify(t, 3*time.Minute, g)
 }
 
-// engineKilled kills an Engine of the test's own and starts it again, three times, with a
-// container that ends with it and one that is started again. The agent is outside of it.
+// engineKilled kills a private Engine and starts it again, three times, with a container that ends with it
+// and one that is started again. The agent does not run in that Engine.
 func (c *chaos) engineKilled(t *testing.T) {
 	engine, _ := c.privateEngine(t)
 	root, err := engine.Root(t.Context())

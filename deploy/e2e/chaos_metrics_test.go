@@ -18,17 +18,17 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// target serves a page of series that all have the number of the scrape for a value.
+// target serves a page of series whose value is the number of the scrape.
 type target struct {
 	address string
 
 	mu     sync.Mutex
-	served []time.Time // when scrape i+1 had been answered
+	served []time.Time // when the response to scrape i+1 was written
 }
 
 const seriesOfTarget = 50
 
-// target starts one where the agents can reach it. It ends with t.
+// target starts a target that the agents can reach. It ends with t.
 func (c *chaos) target(t *testing.T) *target {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(c.gateway, "0"))
@@ -40,7 +40,7 @@ func (c *chaos) target(t *testing.T) *target {
 	return served
 }
 
-// ServeHTTP answers one scrape after the other.
+// ServeHTTP serves one scrape after the other.
 func (s *target) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,18 +50,18 @@ func (s *target) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	for i := range seriesOfTarget {
 		fmt.Fprintf(&page, "scrape_number{series=\"%02d\"} %d\n", i, n)
 	}
-	_, _ = w.Write([]byte(page.String())) // a scraper that hung up is about to die
+	_, _ = w.Write([]byte(page.String())) // if the scraper hung up, it is about to be killed
 	s.served = append(s.served, time.Now())
 }
 
-// scrapes is how many were answered.
+// scrapes returns the number of scrapes that were served.
 func (s *target) scrapes() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.served)
 }
 
-// waitScraped waits for n scrapes more.
+// waitScraped waits for n more scrapes.
 func (s *target) waitScraped(t *testing.T, n int) {
 	t.Helper()
 	had := s.scrapes()
@@ -73,21 +73,21 @@ func (s *target) waitScraped(t *testing.T, n int) {
 	})
 }
 
-// everySecond has an agent scrape the target once a second, and no container's logs.
+// everySecond configures an agent to scrape the target once a second and to read no logs.
 func everySecond(s *target) agentOptions {
 	return agentOptions{include: "nothing", env: []string{
 		"LIGHTER_SCRAPE_TARGETS=" + s.address, "LIGHTER_SCRAPE_INTERVAL=1s", "LIGHTER_SCRAPE_TIMEOUT=1s"}}
 }
 
-// metricsKill kills the agent while the metrics backend is away. Every scrape that was done is
-// there afterwards.
+// metricsKill kills the agent while the metrics backend is away. Every completed scrape must arrive
+// afterwards.
 func (c *chaos) metricsKill(t *testing.T) {
 	s := c.target(t)
 	v := c.victim(t, "metrics-kill", everySecond(s))
 	s.waitScraped(t, 5)
 	eventually(t, time.Minute, func(context.Context) error {
 		if v.prom.Samples.Taken() == 0 {
-			return fmt.Errorf("no sample came, of %d scrapes", s.scrapes())
+			return fmt.Errorf("no sample arrived, of %d scrapes", s.scrapes())
 		}
 		return nil
 	})
@@ -115,9 +115,9 @@ func (c *chaos) metricsAway60(t *testing.T) {
 	v.verifySamples(t, s)
 }
 
-// verifySamples demands that each series has the number of every scrape, in order of time, and
-// none twice but those that a death left unacknowledged. The last scrape before a death may
-// have been answered and not taken.
+// verifySamples checks that each series has the number of every scrape, in order of time, and none twice
+// except those that were not acknowledged before a death. The last scrape before a death may be missing
+// although it was served.
 func (v *victim) verifySamples(t *testing.T, s *target) {
 	t.Helper()
 	scrapes := s.scrapes()
@@ -178,13 +178,13 @@ func (v *victim) verifySamples(t *testing.T, s *target) {
 	count()
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		o.first = fmt.Sprintf("of %d scrapes these are missing: %v", scrapes, missing)
+		o.first = fmt.Sprintf("of %d scrapes, these are missing: %v", scrapes, missing)
 	}
 	v.judge(t, o)
 }
 
-// samples adds what of a series came again, came after a later sample, and had another value than
-// a sample of the same time.
+// samples counts the samples of a series that arrived again, that arrived after a later sample, and that
+// differ from a sample of the same time.
 func (o *outcome) samples(samples []fault.Sample, deaths []death) {
 	have := make(map[int64]fault.Sample, len(samples))
 	latest := int64(math.MinInt64)

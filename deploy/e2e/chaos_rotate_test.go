@@ -8,7 +8,7 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// rotations are the log options under which the Engine throws lines away, by max-file.
+// rotations are the log options with which the Engine deletes lines, by max-file.
 var rotations = map[string][]string{
 	"1": {"--log-opt", "max-size=100k", "--log-opt", "max-file=1"},
 	"3": {"--log-opt", "max-size=100k", "--log-opt", "max-file=3"},
@@ -29,7 +29,7 @@ func (c *chaos) rotateFollow(t *testing.T) {
 	}
 }
 
-// rotateStopped stops the agent while a log is rotated away under its position.
+// rotateStopped stops the agent while a log is rotated past its position.
 func (c *chaos) rotateStopped(t *testing.T) {
 	c.need(t, rotating)
 	for files, options := range rotations {
@@ -39,13 +39,13 @@ func (c *chaos) rotateStopped(t *testing.T) {
 			g := c.flood(t, scenario+"-flood", 300, generatorOptions{docker: options})
 			v.waitTaken(t, 500)
 			v.stop(t)
-			pass(t, span(c, 20*time.Second, 6*time.Second)) // about a megabyte, of which the Engine keeps 100 to 300 kB
+			pass(t, span(c, 20*time.Second, 6*time.Second)) // about a megabyte; the Engine keeps 100 to 300 kB of it
 			must(t, v.Start(t.Context()))
 			v.waitReady(t)
 			v.waitTaken(t, 500)
 			must(t, g.Stop(t.Context()))
 			if v.verifyRotated(t, g) == 0 {
-				t.Error("the Engine has thrown nothing away: the scenario shows nothing")
+				t.Error("the Engine deleted no line, so the scenario tests nothing")
 			}
 		})
 	}
@@ -57,14 +57,14 @@ func (c *chaos) rotateCompress(t *testing.T) {
 	c.rotateFast(t, "compressed", "--log-opt", "compress=true")
 }
 
-// rotateLocal does so with the driver local, which compresses unless it is told not to.
+// rotateLocal does the same with the driver local, which compresses by default.
 func (c *chaos) rotateLocal(t *testing.T) {
 	c.need(t, local)
 	c.rotateFast(t, "local", "--log-driver", "local")
 }
 
-// rotateFast writes faster than the Engine can have its log followed, but never so much that it
-// throws anything away. The agent is stopped once, so that it has to go on within a compressed file.
+// rotateFast writes faster than the Engine's followers can read, but never so much that the Engine deletes
+// lines. The agent is stopped once, so that it has to continue within a compressed file.
 func (c *chaos) rotateFast(t *testing.T, scenario string, options ...string) {
 	v := c.victim(t, scenario, agentOptions{})
 	g := c.flood(t, scenario+"-flood", 2000, generatorOptions{docker: append([]string{"--log-opt", "max-size=100k", "--log-opt", "max-file=100"}, options...)})
@@ -76,13 +76,13 @@ func (c *chaos) rotateFast(t *testing.T, scenario string, options ...string) {
 	v.waitTaken(t, 2000)
 	must(t, g.Stop(t.Context()))
 	if thrown := v.verifyRotated(t, g); thrown > 0 {
-		t.Errorf("%d lines were never delivered and the Engine holds them no more", thrown)
+		t.Errorf("%d lines were not delivered and the Engine no longer has them", thrown)
 	}
 }
 
-// verifyRotated verifies the delivery of a log of which the Engine has thrown some away. The
-// lines are numbered from 1: one that is neither in the Engine's files nor delivered was thrown
-// away, and that there are such must be counted and said. It returns how many.
+// verifyRotated verifies the delivery of a log of which the Engine has deleted some lines. The lines are
+// numbered from 1: a line that is neither in the Engine's files nor delivered was deleted, and the agent
+// must count and log such gaps. It returns the number of these lines.
 func (v *victim) verifyRotated(t *testing.T, g *generator) int {
 	t.Helper()
 	held := v.streams(t, []*generator{g})
@@ -92,7 +92,7 @@ func (v *victim) verifyRotated(t *testing.T, g *generator) int {
 			last = max(last, fault.Seq(line.Text))
 		}
 	}
-	// What the files no longer hold nobody can wait for: until nothing has come for three seconds.
+	// It is not known how many lines were deleted, so wait until nothing has arrived for three seconds.
 	for had := -1; had != v.loki.Lines.Taken(); pass(t, 3*time.Second) {
 		had = v.loki.Lines.Taken()
 	}
@@ -131,7 +131,7 @@ func (v *victim) verifyRotated(t *testing.T, g *generator) int {
 			latest = max(latest, e.Seq)
 		}
 	}
-	for _, s := range held { // what the files still hold must have come as it is there
+	for _, s := range held { // lines that are still in the files must have arrived unchanged
 		for _, line := range s.lines {
 			if e, ok := come[fault.Seq(line.Text)]; ok && (e.Nanos != line.Nanos || e.Hash != fault.Hash(line.Text)) {
 				o.changed++
@@ -142,7 +142,7 @@ func (v *victim) verifyRotated(t *testing.T, g *generator) int {
 	o.thrown = o.written - o.delivered - o.lost
 	v.judge(t, o)
 	if (o.thrown > 0) != (gaps > 0) {
-		t.Errorf("%d lines were thrown away before they were delivered, and lighter_log_gaps_total is %v", o.thrown, gaps)
+		t.Errorf("%d lines were deleted before they were delivered, and lighter_log_gaps_total is %v", o.thrown, gaps)
 	}
 	if o.thrown > 0 {
 		v.says(t, "rotated", g.Name)

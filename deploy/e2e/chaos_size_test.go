@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// diskFull gives the agent two megabytes of disk and takes Loki away until they are full:
-// reading stops, and the Engine keeps the lines.
+// diskFull gives the agent two megabytes of disk and stops Loki until they are full: reading stops, and the
+// Engine keeps the lines.
 func (c *chaos) diskFull(t *testing.T) {
 	v := c.victim(t, "diskfull", agentOptions{data: []string{"--tmpfs", "/var/lib/lighter:size=2m,uid=65532,gid=0,mode=0770"}})
 	g := c.flood(t, "diskfull-flood", 8000, generatorOptions{})
@@ -24,8 +24,8 @@ func (c *chaos) diskFull(t *testing.T) {
 	v.verify(t, 3*time.Minute, g)
 }
 
-// mostMemory is what the agent's process may take at its highest under the 128 MiB that it is
-// always run with.
+// mostMemory is the limit for the peak memory of the agent's process, which always runs with a limit of
+// 128 MiB.
 const mostMemory = 64 << 20
 
 // flood128 lets two containers flood while Loki is away for a minute.
@@ -42,11 +42,11 @@ func (c *chaos) flood128(t *testing.T) {
 	must(t, b.Stop(t.Context()))
 	v.verify(t, 4*time.Minute, a, b)
 	if v.peak > mostMemory {
-		t.Errorf("the process took %d MiB at its peak, at most %d are allowed", v.peak>>20, mostMemory>>20)
+		t.Errorf("the process used %d MiB at its peak, at most %d are allowed", v.peak>>20, mostMemory>>20)
 	}
 }
 
-// hundred runs a hundred containers, each of which says something ten times a second.
+// hundred runs a hundred containers, each of which writes ten lines a second.
 func (c *chaos) hundred(t *testing.T) {
 	v := c.victim(t, "hundred", agentOptions{})
 	all := make([]*generator, 100)
@@ -71,12 +71,12 @@ func (c *chaos) hundred(t *testing.T) {
 	must(t, work.Wait())
 	v.verify(t, 2*time.Minute, all...)
 	if v.peak > mostMemory {
-		t.Errorf("the process took %d MiB at its peak, at most %d are allowed", v.peak>>20, mostMemory>>20)
+		t.Errorf("the process used %d MiB at its peak, at most %d are allowed", v.peak>>20, mostMemory>>20)
 	}
 }
 
-// thousand runs a thousand containers, each for a moment, and removes each when its lines have
-// arrived. What the agent knew of them must go: its memory after the last is that after two hundred.
+// thousand runs a thousand containers, each for a moment, and removes each when its lines have arrived. The
+// agent must forget them: its memory after the last one must be the same as after two hundred.
 func (c *chaos) thousand(t *testing.T) {
 	const all, early, batch = 1000, 200, 50
 	v := c.victim(t, "thousand", agentOptions{})
@@ -121,7 +121,7 @@ func (c *chaos) thousand(t *testing.T) {
 	}
 }
 
-// arrived waits until the backend has taken all that the stopped generators wrote.
+// arrived waits until the backend has received everything that the stopped generators wrote.
 func (v *victim) arrived(t *testing.T, generators []*generator) outcome {
 	t.Helper()
 	want := v.streams(t, generators)
@@ -164,5 +164,5 @@ func removeAll(all []*generator) {
 			work.Go(func() error { return g.Remove(context.Background()) })
 		}
 	}
-	_ = work.Wait() // some may be gone, and the lab's end removes the others
+	_ = work.Wait() // some may be gone, and the others are removed at the end of the lab
 }

@@ -10,20 +10,20 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// TestChaos plays every fault in turn: a backend that misbehaves, an agent or an Engine that is
-// killed, logs that rotate, a full disk, little memory, many containers. Each scenario prints
-// one line. With -short they last seconds, and those whose point is size or time are left out.
-// They are played on the machine's own Engine, or on the one that LIGHTER_E2E_ENGINE names.
+// TestChaos runs every fault in turn: a backend that misbehaves, an agent or an Engine that is killed, logs
+// that rotate, a full disk, little memory, many containers. Each scenario prints one line. With -short they
+// last seconds, and those about size or time are skipped. They run on the machine's own Engine, or on the
+// one in LIGHTER_E2E_ENGINE.
 func TestChaos(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
-		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
+		t.Fatalf("this takes longer than go test's default timeout: run go test -timeout 60m")
 	}
 	engines := askedKinds(t, kinds[:1])
 	c := &chaos{lab: openLab(t), short: testing.Short()}
 	c.on(t, engines, func(t *testing.T) {
 		for _, s := range []struct {
 			name  string
-			long  bool // left out with -short
+			long  bool // skipped with -short
 			reads reads
 			play  func(*chaos, *testing.T)
 		}{
@@ -54,7 +54,7 @@ func TestChaos(t *testing.T) {
 		} {
 			c.play(t, s.name, s.reads, func(t *testing.T) {
 				if s.long && c.short {
-					t.Skip("not with -short")
+					t.Skip("skipped with -short")
 				}
 				s.play(c, t)
 			})
@@ -62,14 +62,14 @@ func TestChaos(t *testing.T) {
 	})
 }
 
-// chaos is the stage of the fault scenarios: the lab without Loki and Prometheus, in whose place
-// each scenario has fault backends of its own.
+// chaos is the lab of the fault scenarios: instead of Loki and Prometheus, each scenario has its own fault
+// backends.
 type chaos struct {
 	*lab
 	short bool
 }
 
-// span is how long something lasts, or how often it happens, with and without -short.
+// span returns how long something lasts, or how often it happens, depending on -short.
 func span[T any](c *chaos, full, short T) T {
 	if c.short {
 		return short
@@ -82,7 +82,7 @@ type victim struct {
 	*agent
 	loki *fault.Server
 	prom *fault.Server
-	peak int64 // the highest resident set of the lives before this one, in bytes
+	peak int64 // the largest resident set of the previous runs of the process, in bytes
 }
 
 // victim starts an agent that reads the containers whose names begin with the scenario's.
@@ -95,7 +95,7 @@ func (c *chaos) victim(t *testing.T, scenario string, o agentOptions) *victim {
 	for _, s := range []**fault.Server{&v.loki, &v.prom} {
 		backend, err := fault.New(o.gateway)
 		must(t, err)
-		t.Cleanup(func() { _ = backend.Refuse() }) // nothing waits for it any more
+		t.Cleanup(func() { _ = backend.Refuse() }) // nothing waits for it anymore
 		*s = backend
 	}
 	o.loki, o.prom = v.loki.URL(), v.prom.URL()
@@ -106,13 +106,13 @@ func (c *chaos) victim(t *testing.T, scenario string, o agentOptions) *victim {
 	return v
 }
 
-// flood starts a generator of about a hundred bytes to 300 a line, on both streams, in both formats.
+// flood starts a generator of lines of about 100 to 300 bytes, on both streams, in both formats.
 func (c *chaos) flood(t *testing.T, name string, rate int, o generatorOptions, args ...string) *generator {
 	t.Helper()
 	return c.generate(t, name, o, append([]string{"-rate", strconv.Itoa(rate), "-format", "mix", "-size", "200", "-stderr", "5"}, args...)...)
 }
 
-// remember keeps the peak of the life that is about to end.
+// remember records the peak memory of the process before it ends.
 func (v *victim) remember(t *testing.T) {
 	t.Helper()
 	m, err := v.Memory(t.Context())
@@ -122,21 +122,21 @@ func (v *victim) remember(t *testing.T) {
 	v.peak = max(v.peak, m.Process)
 }
 
-// kill ends the agent with SIGKILL and starts it again.
+// kill kills the agent with SIGKILL and starts it again.
 func (v *victim) kill(t *testing.T) {
 	t.Helper()
 	v.remember(t)
 	v.agent.kill(t)
 }
 
-// stop ends the agent as docker stop does.
+// stop stops the agent as docker stop does.
 func (v *victim) stop(t *testing.T) {
 	t.Helper()
 	v.remember(t)
 	v.agent.stop(t)
 }
 
-// waitTaken waits until Loki's stand-in has taken n lines more than it had.
+// waitTaken waits until the backend in place of Loki has received n more lines than before.
 func (v *victim) waitTaken(t *testing.T, n int) {
 	t.Helper()
 	had := v.loki.Lines.Taken()
@@ -148,7 +148,7 @@ func (v *victim) waitTaken(t *testing.T, n int) {
 	})
 }
 
-// pass lets time go by.
+// pass waits for a time.
 func pass(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {

@@ -19,9 +19,9 @@ import (
 	"lighter/deploy/e2e/backend"
 )
 
-// TestDashboards asks a real Prometheus and a real Loki every query of every dashboard, with all values of
-// the variables and with one of each. On data of a fleet each must come to something, and each choice of a
-// variable must offer something.
+// TestDashboards sends every query of every dashboard to a real Prometheus and a real Loki, with all values
+// of the variables and with one of each. With the data of a fleet, each query must have a result, and each
+// variable must have values.
 func TestDashboards(t *testing.T) {
 	prom, err := backend.StartPrometheus(t.Context(), t.TempDir())
 	must(t, err)
@@ -79,7 +79,7 @@ func TestDashboards(t *testing.T) {
 	t.Logf("%d queries of %d dashboards", queries, len(paths))
 }
 
-// dashboardFile is what matters here of a dashboard's JSON.
+// dashboardFile is the part of a dashboard's JSON that matters here.
 type dashboardFile struct {
 	Panels []struct {
 		Title   string
@@ -102,7 +102,7 @@ type dashboardFile struct {
 	}
 }
 
-// These replace what Grafana would.
+// These replace the variables that Grafana replaces.
 var (
 	allValues = strings.NewReplacer("$environment", ".*", "$host", ".*", "$service", ".*", "$container", ".*",
 		"$level", ".*", "$search", "", "$__rate_interval", "5m", "$__auto", "5m")
@@ -110,7 +110,7 @@ var (
 		"$level", "error", "$search", "LINE", "$__rate_interval", "5m", "$__auto", "5m")
 )
 
-// asker asks what Grafana would ask.
+// asker sends the queries that Grafana would send.
 type asker struct {
 	t    *testing.T
 	prom *backend.Prometheus
@@ -118,7 +118,7 @@ type asker struct {
 	now  time.Time
 }
 
-// panel demands that a query comes to something.
+// panel checks that a query has a result.
 func (a asker) panel(where, source, query string) {
 	a.t.Helper()
 	if strings.Contains(query, "$") {
@@ -153,7 +153,7 @@ func (a asker) panel(where, source, query string) {
 	}
 }
 
-// choice demands that a variable label_values(selector, label) has values.
+// choice checks that a variable label_values(selector, label) has values.
 func (a asker) choice(dashboard, name, source, definition string) {
 	a.t.Helper()
 	selector, label, ok := cutLast(strings.TrimSuffix(strings.TrimPrefix(definition, "label_values("), ")"), ", ")
@@ -170,7 +170,7 @@ func (a asker) choice(dashboard, name, source, definition string) {
 	var answer struct{ Data []string }
 	must(a.t, json.Unmarshal(body, &answer))
 	if len(answer.Data) == 0 {
-		a.t.Errorf("%s: variable %s offers nothing: %s", dashboard, name, definition)
+		a.t.Errorf("%s: variable %s has no values: %s", dashboard, name, definition)
 	}
 }
 
@@ -182,10 +182,10 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// fleetSeries are an hour of the metrics that dashboards ask for, of two environments with a host each.
+// fleetSeries returns an hour of the metrics in the dashboards, for two environments with one host each.
 func fleetSeries(now time.Time) []prompb.TimeSeries {
 	var all []prompb.TimeSeries
-	// Each name stands for a series; one that ends in _total or _count grows by ten a minute.
+	// Each name is a series; one that ends in _total or _count grows by ten a minute.
 	add := func(names string, value float64, pairs ...string) {
 		for _, name := range strings.Fields(names) {
 			b := labels.NewBuilder(labels.FromStrings(pairs...)).Set(labels.MetricName, name)

@@ -10,7 +10,7 @@ import (
 	"lighter/deploy/e2e/docker"
 )
 
-// TestMain removes the images at the end; see README.md for how to keep them.
+// TestMain removes the images at the end; README.md describes how to keep them.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if os.Getenv("LIGHTER_E2E_KEEP") != "images" {
@@ -19,11 +19,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// removeImages removes all that runs leave, unless another one needs it.
+// removeImages removes everything that runs leave behind, unless another run needs it.
 func removeImages() {
 	f, err := lockRuns(false)
 	if err != nil {
-		return // it is the other's to remove
+		return // the other run removes it
 	}
 	defer f.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -36,23 +36,23 @@ func removeImages() {
 	}
 }
 
-// atLeast is the time that a whole run may take on a fresh machine, builds included.
+// atLeast is the minimum timeout of a complete run, which on a new machine includes the builds.
 const atLeast = 30 * time.Minute
 
-// where says on which of the Engines a scenario is played.
+// where selects the Engines on which a scenario runs.
 type where int
 
 const (
-	machineAlone where = iota // it is about something else than what Engines do
-	everyEngine               // it is about what an Engine says of logs and containers
+	machineAlone where = iota // it does not depend on the Engine
+	everyEngine               // it depends on how an Engine reports logs and containers
 )
 
-// TestLighter starts the backends once and plays the scenarios, one after the other. Each starts
-// its own agent with an environment label, buffers and gates of its own. The main ones are played
-// again with each way to read logs, and on each Engine.
+// TestLighter starts the backends once and runs the scenarios one after the other. Each starts its own agent
+// with its own environment label, buffers and gates. The main scenarios run again with each way to read
+// logs, and on each Engine.
 func TestLighter(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < atLeast {
-		t.Fatalf("this takes longer than go test's own limit: run go test -timeout 60m")
+		t.Fatalf("this takes longer than go test's default timeout: run go test -timeout 60m")
 	}
 	engines := askedKinds(t, kinds)
 	l := openLab(t)

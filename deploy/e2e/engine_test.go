@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// engineKilled kills an Engine with SIGKILL and starts it again. It is a second Engine of the
-// test's own: this machine's has other people's containers. One agent is a container of the
-// Engine that dies, and is started again with it; one is not, and has to find the recreated
-// socket. Neither may lose a line that the Engine kept.
+// engineKilled kills an Engine with SIGKILL and starts it again. It is a private Engine, because this
+// machine's Engine may have other containers. One agent runs in the Engine that is killed, and is started
+// again with it; the other one runs outside and has to find the recreated socket. Neither may lose a line
+// that the Engine kept.
 func (l *lab) engineKilled(t *testing.T) {
 	ctx := t.Context()
 	engine, gateway := l.privateEngine(t)

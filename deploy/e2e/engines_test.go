@@ -15,22 +15,21 @@ import (
 // kind is an Engine that the suite knows.
 type kind struct {
 	name string
-	// open starts it, for as long as t runs, beside the machine's own.
+	// open starts it beside the machine's own Engine. It ends with t.
 	open func(t *testing.T, machine *stage) *stage
 }
 
-// kinds are the Engines that the suite knows. The first is this machine's own, whatever it is.
+// kinds are the Engines that the suite knows. The first one is this machine's own, of any kind.
 var kinds = []kind{
 	{"machine", func(_ *testing.T, machine *stage) *stage { return machine }},
 	{"28", openCurrent},
 	{"podman", openPodman},
 }
 
-// engineVariable names the one Engine to play with.
+// engineVariable is the environment variable that selects a single Engine.
 const engineVariable = "LIGHTER_E2E_ENGINE"
 
-// askedKinds returns the Engines to play with: the one that the environment names, else those of
-// the caller's choice.
+// askedKinds returns the Engines to use: the one that the environment selects, or else those of the caller.
 func askedKinds(t *testing.T, otherwise []kind) []kind {
 	t.Helper()
 	asked := os.Getenv(engineVariable)
@@ -48,10 +47,10 @@ func askedKinds(t *testing.T, otherwise []kind) []kind {
 	return nil
 }
 
-// stage is an Engine whose logs are read, and the place of the agents that read them.
+// stage is an Engine whose logs are read, and the Engine that runs the agents.
 type stage struct {
 	kind    string
-	engine  *docker.Engine // whose containers are read
+	engine  *docker.Engine // the Engine whose containers are read
 	program string         // dockerd of that kind
 	host    string         // the Engine's name for this machine, the host label
 	group   string         // of the Engine's socket
@@ -59,35 +58,35 @@ type stage struct {
 	logging []string       // options of docker run for their logs
 	whole   bool           // the Engine's times are whole seconds
 
-	home    *docker.Engine // that runs the agents
+	home    *docker.Engine // the Engine that runs the agents
 	network string         // of the agents
-	gateway string         // of that network: where they reach this machine
+	gateway string         // of that network: the address of this machine for the agents
 
-	// cannot is why a scenario, or a part of one, cannot be played on this Engine.
+	// cannot contains the reasons why parts of scenarios cannot run on this Engine.
 	cannot map[string]string
 }
 
-// Parts of scenarios that an Engine may not be able to play.
+// Parts of scenarios that an Engine may not support.
 const (
-	scraping = "scraping"       // a container that is scraped
+	scraping = "scraping"       // scraping a container
 	files    = "reading files"  // reading json-file logs from the Engine's directory
-	damage   = "telling damage" // a damaged log record, of which the API shows that it is there
-	killing  = "being killed"   // an Engine that dies with its containers
-	rotating = "rotation"       // logs that are rotated
-	local    = "driver local"   // a log driver whose logs are in no file that others can read
+	damage   = "telling damage" // the API shows that a log record is damaged
+	killing  = "being killed"   // the Engine is killed with its containers
+	rotating = "rotation"       // logs are rotated
+	local    = "driver local"   // a log driver whose files only the Engine can read
 )
 
-// need skips a test whose Engine cannot do what it is about.
+// need skips a test if the Engine does not support its subject.
 func (s *stage) need(t *testing.T, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if why, cannot := s.cannot[part]; cannot {
-			t.Skipf("not on %s: %s: %s", s.kind, part, why)
+			t.Skipf("skipped on %s: %s: %s", s.kind, part, why)
 		}
 	}
 }
 
-// can reports whether the Engine can play a part of a scenario, and says in the test's log if not.
+// can reports whether the Engine supports a part of a scenario, and logs the reason if not.
 func (s *stage) can(t *testing.T, part string) bool {
 	t.Helper()
 	why, cannot := s.cannot[part]
@@ -97,8 +96,8 @@ func (s *stage) can(t *testing.T, part string) bool {
 	return !cannot
 }
 
-// openMachine makes a stage of this machine's own Engine, cleaned up, with the images. What it
-// makes ends with t, but the images: those TestMain removes, for all tests use the same.
+// openMachine returns a stage of this machine's own Engine, cleaned up, with the images. It ends with t,
+// except for the images: TestMain removes those, because all tests share them.
 func openMachine(t *testing.T) *stage {
 	ctx := t.Context()
 	e := docker.Default()
@@ -121,10 +120,10 @@ func openMachine(t *testing.T) *stage {
 	return s
 }
 
-// jsonFile keeps all that a container writes in one file.
+// jsonFile keeps everything that a container writes in one file.
 var jsonFile = []string{"--log-driver", "json-file", "--log-opt", "max-size=1g", "--log-opt", "max-file=1"}
 
-// openCurrent starts a current Docker Engine, which runs the agents that read it too.
+// openCurrent starts a current Docker Engine, which also runs the agents.
 func openCurrent(t *testing.T, machine *stage) *stage {
 	ctx := t.Context()
 	if _, err := exec.LookPath("containerd"); err != nil {
@@ -175,7 +174,7 @@ func openPodman(t *testing.T, machine *stage) *stage {
 	return s
 }
 
-// findGroup reads which group may use the Engine's socket.
+// findGroup returns the group that may use the Engine's socket.
 func (s *stage) findGroup() error {
 	info, err := os.Stat(s.engine.Socket)
 	if err != nil {
@@ -185,20 +184,20 @@ func (s *stage) findGroup() error {
 	return nil
 }
 
-// private starts another Engine of the stage's kind, which may be killed, and returns it and the
-// address where its containers reach this machine.
+// private starts another Engine of the stage's kind, which may be killed, and returns it and the address at
+// which its containers reach this machine.
 func (l *lab) privateEngine(t *testing.T) (engine *docker.Private, gateway string) {
 	t.Helper()
 	l.need(t, killing)
 	return privateEngine(t, l.machine.engine, l.program, "lighter-e2e-engine")
 }
 
-// privateEngine starts an Engine that has the images of the machine's, and returns it and the
-// address where its containers reach this machine. It ends with t.
+// privateEngine starts an Engine with the images of the machine's Engine, and returns it and the address at
+// which its containers reach this machine. It ends with t.
 func privateEngine(t *testing.T, machine *docker.Engine, program, name string) (engine *docker.Private, gateway string) {
 	t.Helper()
 	bridge := "le2e-" + name[strings.LastIndexByte(name, '-')+1:] // an interface's name has 15 characters at most
-	gateway, err := machine.Network(t.Context(), bridge)          // for its bridge alone
+	gateway, err := machine.Network(t.Context(), bridge)          // only for its bridge
 	must(t, err)
 	t.Cleanup(func() { _, _ = machine.Do(context.Background(), "network", "rm", bridge) })
 	engine, err = docker.NewPrivate(t.Context(), program, name, bridge)

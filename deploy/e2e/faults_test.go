@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// agentKilled kills the agent five times in the middle of a flood, twice of them when Loki has
-// taken lines and the agent does not know it yet.
+// agentKilled kills the agent five times in the middle of a flood, two of them when Loki has accepted lines
+// and the agent does not know it yet.
 func (l *lab) agentKilled(t *testing.T) {
 	a := l.agent(t, "agent-killed", agentOptions{include: "flood-*"})
 	json := l.generate(t, "flood-json", generatorOptions{}, "-rate", "2500", "-size", "180", "-stderr", "5")
@@ -38,8 +38,8 @@ func (l *lab) agentKilled(t *testing.T) {
 	a.verify(t, 2*time.Minute, json, plain)
 }
 
-// lokiAway refuses all connections to Loki for a minute and until the agent says so itself.
-// Meanwhile metrics must go on.
+// lokiAway refuses all connections to Loki for a minute and until the agent reports that. Meanwhile metrics
+// must still be delivered.
 func (l *lab) lokiAway(t *testing.T) {
 	a := l.agent(t, "loki-away", agentOptions{include: "away-*", env: []string{"LIGHTER_SCRAPE_INTERVAL=1s", "LIGHTER_SCRAPE_TIMEOUT=1s"}})
 	g := l.generate(t, "away-api", generatorOptions{docker: []string{"--label", "lighter.scrape=true", "--label", "lighter.port=3000"}},

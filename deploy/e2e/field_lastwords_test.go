@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// lastWords starts programs again and again that end in the middle of a line. What they wrote is a
-// line, whichever of the streams it is on and whichever driver keeps it, and what comes after it,
-// on that stream or on the other, is the next run's. Nothing is missing, and the agent says so.
+// lastWords repeatedly starts programs that end in the middle of a line. The incomplete line must be
+// delivered as a line, on each stream and with each log driver, and the text after it, on either stream,
+// belongs to the next run. Nothing is missing, and the agent reports no gap.
 func (l *lab) lastWords(t *testing.T) {
 	ctx := t.Context()
-	syslog, err := net.ListenPacket("udp", "127.0.0.1:0") // whose Engine keeps a copy that can be read
+	syslog, err := net.ListenPacket("udp", "127.0.0.1:0") // the Engine keeps a readable copy of such logs
 	must(t, err)
 	defer syslog.Close()
 	a := l.agent(t, "words", agentOptions{include: "words-*"})
@@ -37,7 +37,7 @@ func (l *lab) lastWords(t *testing.T) {
 	others := l.source != fromFiles && l.can(t, local)
 	generators := make([]*generator, len(containers))
 	for run := 1; run <= 5; run++ {
-		if run == 4 { // the last two with the agent away
+		if run == 4 { // the last two while the agent is stopped
 			a.stop(t)
 		}
 		for i, c := range containers {
@@ -69,7 +69,7 @@ func (l *lab) lastWords(t *testing.T) {
 	a.verify(t, 10*time.Second, all...)
 }
 
-// ofRuns returns what a container wrote in n runs, of which each wrote the lines with its number.
+// ofRuns returns the lines of a container after n runs, each of which wrote the lines with its number.
 func ofRuns(n int, lines []string) []string {
 	var out []string
 	for run := 1; run <= n; run++ {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// hasRead waits until a line has come.
+// hasRead waits until a line has arrived.
 func (a *agent) hasRead(t *testing.T, g *generator, line string) {
 	t.Helper()
 	must(t, poll(t.Context(), time.Minute, func(context.Context) error {
@@ -19,8 +19,8 @@ func (a *agent) hasRead(t *testing.T, g *generator, line string) {
 	}))
 }
 
-// prompt starts programs on a terminal again and again that end with a prompt: a last line without
-// a newline. What comes after it is the next run's, and has a line of its own.
+// prompt repeatedly starts programs on a terminal that end with a prompt: a last line without a newline. The
+// text after it belongs to the next run and must be a separate line.
 func (l *lab) prompt(t *testing.T) {
 	ctx := t.Context()
 	a := l.agent(t, "prompt", agentOptions{include: "prompt-*"})
@@ -35,14 +35,14 @@ func (l *lab) prompt(t *testing.T) {
 	const runs = 4
 	for n := 1; n < runs; n++ {
 		run(n)
-		// The next run must not begin in the second of this one's last line: an Engine whose times are
-		// whole seconds gives the two lines as one.
+		// The next run must not begin in the second of this run's last line: an Engine whose times are
+		// whole seconds would return the two lines as one.
 		for _, g := range []*generator{stopped, restarted} {
 			a.hasRead(t, g, fmt.Sprintf("ready %d", n))
 		}
 		pass(t, 2*time.Second)
 		must(t, stopped.StopWithin(ctx, 0))
-		pass(t, time.Second) // time for the prompt to be delivered by itself
+		pass(t, time.Second) // time to deliver the prompt alone
 		must(t, stopped.Start(ctx))
 		must(t, restarted.restart(ctx, 0))
 	}
@@ -53,7 +53,7 @@ func (l *lab) prompt(t *testing.T) {
 		a.gets(t, 30*time.Second, g, "stdout", want...)
 	}
 
-	// While the agent is away one ends, is started again and ends.
+	// While the agent is stopped, a program ends, is started again and ends.
 	a.stop(t)
 	must(t, missed.restart(ctx, 0))
 	pass(t, time.Second)

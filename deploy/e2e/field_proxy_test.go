@@ -10,8 +10,8 @@ import (
 	"lighter/deploy/e2e/gate"
 )
 
-// proxy puts a socket before the Engine that ends what is quiet, as socket proxies do. That is an
-// orderly end: the agent asks again, and neither says nor shows that anything is wrong.
+// proxy puts a socket before the Engine that ends quiet streams, as socket proxies do. That is an orderly
+// end: the agent reconnects, and does not report an error.
 func (l *lab) proxy(t *testing.T) {
 	socket := l.recordingSocket(t)
 	socket.EndQuiet(time.Second)
@@ -34,7 +34,7 @@ func (l *lab) proxy(t *testing.T) {
 	}
 	for line := range strings.Lines(a.Output(t.Context(), 1000)) {
 		if strings.Contains(line, "cannot be reached") {
-			t.Errorf("the agent says what is not so: %s", line)
+			t.Errorf("the agent reports an error that does not exist: %s", line)
 			break
 		}
 	}
@@ -42,7 +42,7 @@ func (l *lab) proxy(t *testing.T) {
 	a.verify(t, 30*time.Second, quiet)
 }
 
-// recordingSocket is a socket before the Engine's, which ends with t.
+// recordingSocket starts a socket before the Engine's, which ends with t.
 func (l *lab) recordingSocket(t *testing.T) *gate.Socket {
 	t.Helper()
 	socket, err := gate.NewSocket(filepath.Join(t.TempDir(), "docker.sock"), l.engine.Socket)
@@ -51,7 +51,7 @@ func (l *lab) recordingSocket(t *testing.T) *gate.Socket {
 	return socket
 }
 
-// asked is how often a path that ends so was asked for.
+// asked returns how often paths with that suffix were requested.
 func asked(s *gate.Socket, suffix string) int {
 	n := 0
 	for r, times := range s.Requests() {

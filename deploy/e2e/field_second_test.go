@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// sameSecond writes short lines in the same second as one over 8 KiB, which some Engines keep in
-// pieces, and stops and starts the agent again and again, the last time with more lines to come.
-// Where times are whole seconds all of them have the same. Nothing may be sent again.
+// sameSecond writes short lines in the same second as one over 8 KiB, which some Engines keep in pieces, and
+// restarts the agent repeatedly, the last time before more lines are written. If the Engine's times are
+// whole seconds, all these lines have the same time. No line may be sent twice.
 func (l *lab) sameSecond(t *testing.T) {
 	a := l.agent(t, "second", agentOptions{include: "second-*"})
 	long := strings.Repeat("0123456789", 2000)

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// noticed is the time within which a silent answer must be found out.
+// noticed is the time within which the agent must notice a silent response.
 const noticed = 3 * time.Minute
 
-// silent has an open answer carry nothing any more though the log grows, which is noticed.
+// silent lets nothing more pass in an open response although the log grows. The agent must notice that.
 func (l *lab) silent(t *testing.T) {
 	if l.stage != l.machine {
-		t.Skip("the socket before the Engine falls silent, so one Engine is enough")
+		t.Skip("only the socket in front of the Engine falls silent, so one Engine is enough")
 	}
 	socket := l.recordingSocket(t)
 	a := l.agent(t, "silent", agentOptions{include: "silent-*", socket: socket.Path})

@@ -11,14 +11,14 @@ import (
 	"lighter/deploy/e2e/gate"
 )
 
-// fieldAtLeast is the time that all situations may take, when what they need is built.
+// fieldAtLeast is the minimum timeout for all situations, once everything is built.
 const fieldAtLeast = 12 * time.Minute
 
-// TestField plays situations that people reported for agents like this one, each on every Engine
-// where it can be had. There is no Loki: in its place is a server that takes everything.
+// TestField reproduces situations that people reported for similar agents, each on every Engine that
+// supports it. There is no Loki: a server that accepts everything replaces it.
 func TestField(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < fieldAtLeast {
-		t.Fatalf("this takes longer than what is left of go test's own limit: run go test with a longer -timeout")
+		t.Fatalf("this takes longer than the remaining time of go test: run go test with a longer -timeout")
 	}
 	engines := askedKinds(t, kinds)
 	l := openLab(t)
@@ -41,12 +41,12 @@ func TestField(t *testing.T) {
 	})
 }
 
-// noGaps demands that the agent has not said that lines are lost, which is for lines that the
-// Engine holds no more.
+// noGaps checks that the agent has not reported lost lines, which would mean that the Engine no longer has
+// them.
 func (a *agent) noGaps(t *testing.T) {
 	t.Helper()
 	if gaps := a.metric(t, "lighter_log_gaps_total"); gaps > 0 {
-		t.Errorf("%s: lighter_log_gaps_total is %v, and nothing was thrown away", a.environment, gaps)
+		t.Errorf("%s: lighter_log_gaps_total is %v, although no line was deleted", a.environment, gaps)
 	}
 	for line := range strings.Lines(a.Output(t.Context(), 1000)) {
 		if strings.Contains(line, "lines are lost") {
@@ -55,7 +55,7 @@ func (a *agent) noGaps(t *testing.T) {
 	}
 }
 
-// texts returns what was delivered of a stream of a container, in the order in which it came.
+// texts returns the delivered lines of a stream of a container, in the order in which they arrived.
 func (a *agent) texts(g *generator, stream string) []string {
 	var out []string
 	for _, e := range a.pushes.Entries() {
@@ -70,8 +70,8 @@ func labelled(e gate.Entry, name, value string) bool {
 	return strings.Contains(e.Labels, fmt.Sprintf("%s=%q", name, value))
 }
 
-// gets waits until exactly these texts of a container's stream have been delivered, each once and
-// in that order, and fails the test at the deadline with what came.
+// gets waits until exactly these texts of a container's stream have been delivered, each once and in that
+// order. At the deadline, it fails the test and prints what arrived.
 func (a *agent) gets(t *testing.T, within time.Duration, g *generator, stream string, want ...string) {
 	t.Helper()
 	err := poll(t.Context(), within, func(context.Context) error {
@@ -85,7 +85,7 @@ func (a *agent) gets(t *testing.T, within time.Duration, g *generator, stream st
 	}
 }
 
-// difference says what is missing of the lines that are wanted, and what came besides.
+// difference describes which of the wanted lines are missing, and which other ones arrived.
 func difference(got, want []string) string {
 	var extra []string
 	missing := slices.Clone(want)
@@ -99,5 +99,5 @@ func difference(got, want []string) string {
 	if len(missing) == 0 && len(extra) == 0 {
 		return fmt.Sprintf("they are in another order: %.1000q", got)
 	}
-	return fmt.Sprintf("missing %.1000q, and came besides %.1000q", missing, extra)
+	return fmt.Sprintf("missing %.1000q, and also arrived %.1000q", missing, extra)
 }

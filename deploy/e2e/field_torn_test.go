@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// torn overwrites a part of a stopped container's log with zero bytes, as a power cut leaves it,
-// and starts the container again. Only what was overwritten may be missing, whether the agent saw
-// the log before or not, and the agent says that the log is damaged.
+// torn overwrites a part of a stopped container's log with zero bytes, as after a power failure, and starts
+// the container again. Only the overwritten lines may be missing, whether or not the agent has read the log
+// before, and the agent must report that the log is damaged.
 func (l *lab) torn(t *testing.T) {
 	ctx := t.Context()
-	// A record that shares its line with the zeros is lost with them, but not to who reads files.
+	// A record on the same line as the zeros is lost with them, except for an agent that reads files.
 	for name, tc := range map[string]struct {
 		damage func(log []byte) []byte
-		lost   []string // by the Engine, of the 60 lines of the first run and the 5 of each later one
-		spared []string // of them by who reads the files
+		lost   []string // for the Engine, of the 60 lines of the first run and the 5 of each later one
+		spared []string // those of them that an agent that reads files still finds
 	}{
 		"record": {func(log []byte) []byte { return zeroRecord(log, 20, true) }, []string{"1 line 20", "1 line 21"}, []string{"1 line 21"}},
 		"text":   {func(log []byte) []byte { return zeroRecord(log, 20, false) }, []string{"1 line 20"}, nil},
@@ -42,26 +42,26 @@ func (l *lab) torn(t *testing.T) {
 				g.waitExited(t, 0)
 				must(t, g.damage(t, tc.damage))
 				if l.whole {
-					pass(t, time.Second) // lines of one second cannot be told apart once some of them are gone
+					pass(t, time.Second) // lines of the same second cannot be distinguished if some of them are missing
 				}
 				must(t, g.Start(ctx))
 				g.waitExited(t, 0)
 			}
 			want = append(want, numbered(2, 5)...)
 
-			// The agent that has seen the log before goes on after the damage.
+			// The agent that has read the log before continues after the damage.
 			must(t, a.Start(ctx))
 			a.waitReady(t)
 			behind := lost
 			if name != "end" {
-				behind = nil // what was lost had been delivered
+				behind = nil // the lost lines had been delivered before
 			}
 			a.gets(t, halfMinute, seen, "stdout", without(want, behind)...)
 			if t.Failed() {
-				return // the rest would fail as slowly
+				return // the rest would fail after the same wait
 			}
 
-			// Another one sees both for the first time. While it is away five lines more are written.
+			// Another agent reads both logs for the first time. While it is stopped, five more lines are written.
 			first := l.agent(t, scenario+"-first", agentOptions{include: scenario + "-*"})
 			for _, g := range both {
 				first.gets(t, halfMinute, g, "stdout", without(want, lost)...)
@@ -90,10 +90,10 @@ func (l *lab) torn(t *testing.T) {
 
 const halfMinute = 30 * time.Second
 
-// sixtyLines writes that many in the first run and five in each later one, as numbered says.
+// sixtyLines writes sixty lines in the first run and five in each later one; see numbered.
 var sixtyLines = generatorOptions{says: []string{"lines:60,5"}}
 
-// numbered are the lines that a run of sixtyLines wrote.
+// numbered returns the lines that a run of sixtyLines writes.
 func numbered(run, n int) []string {
 	var out []string
 	for i := 1; i <= n; i++ {
@@ -102,7 +102,7 @@ func numbered(run, n int) []string {
 	return out
 }
 
-// without returns the lines but for those that are lost.
+// without returns the lines except the lost ones.
 func without(lines, lost []string) []string {
 	gone := make(map[string]bool)
 	for _, line := range lost {
@@ -137,7 +137,7 @@ func (g *generator) damage(t *testing.T, change func([]byte) []byte) error {
 	return os.WriteFile(s.LogPath, change(log), 0o600)
 }
 
-// zeroRecord overwrites the nth record of a log with zero bytes, and its newline if asked to.
+// zeroRecord overwrites the nth record of a log with zero bytes, optionally including its newline.
 func zeroRecord(log []byte, n int, newline bool) []byte {
 	from := 0
 	for range n - 1 {

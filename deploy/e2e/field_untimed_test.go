@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// untimed has the Engine send one message without a time among others that have one. It is counted
-// as broken, and reading goes on.
+// untimed lets the Engine send one message without a time among others that have one. The agent must count
+// it as broken and continue reading.
 func (l *lab) untimed(t *testing.T) {
 	socket := l.recordingSocket(t)
 	socket.Change(func(frame []byte) []byte {
@@ -24,7 +24,7 @@ func (l *lab) untimed(t *testing.T) {
 		t.Errorf("lighter_log_lines_broken_total is %v, want 1", n)
 	}
 	if n := asked(socket, "/logs"); n > 5 {
-		t.Errorf("the log was asked for %d times", n)
+		t.Errorf("the log was requested %d times", n)
 	}
 	a.says(t, g.Name, "without a time")
 	a.noGaps(t)

@@ -18,25 +18,25 @@ import (
 // generator is a container that writes lines.
 type generator struct {
 	*docker.Container
-	service string // the service label that its lines must have
+	service string // the service label of its lines
 	tty     bool
-	whole   bool            // its Engine's times are whole seconds
-	starts  []time.Time     // when it was asked to start, each before it did
-	kept    []jsonfile.Line // of its predecessors, see recreate
+	whole   bool            // the Engine's times are whole seconds
+	starts  []time.Time     // times just before each start
+	kept    []jsonfile.Line // lines of its predecessors; see recreate
 }
 
-// generatorOptions say how it is run.
+// generatorOptions configure a generator.
 type generatorOptions struct {
 	engine  *docker.Engine // the lab's if nil
 	service string         // its Compose service; without one the service is the name
 	docker  []string       // further options of docker run
-	logging []string       // its log driver and options; if nil, those that keep everything
-	network string         // that of the Engine's generators if empty
+	logging []string       // its log driver and options; if nil, ones that keep everything
+	network string         // if empty, that of the Engine's generators
 	tty     bool           // its output is a terminal
-	says    []string       // what it writes, as the generator's say takes it, in place of its lines
+	says    []string       // steps of the generator's say, instead of numbered lines
 }
 
-// generate starts a generator; args are its own. It is removed when t ends.
+// generate starts a generator with args. It is removed when t ends.
 func (l *lab) generate(t *testing.T, name string, o generatorOptions, args ...string) *generator {
 	t.Helper()
 	g, err := l.startGenerator(t.Context(), name, o, args...)
@@ -85,14 +85,14 @@ func (g *generator) Start(ctx context.Context) error {
 // Restart stops it within ten seconds and starts it again, as docker restart does.
 func (g *generator) Restart(ctx context.Context) error { return g.restart(ctx, 10) }
 
-// restart is Restart within that many seconds. A container that writes until it ends must end with
-// a newline: what it writes between this and its end is taken for the next run's.
+// restart is Restart within that many seconds. A container that writes until it ends must end with a
+// newline: text that it writes between this call and its end is attributed to the next run.
 func (g *generator) restart(ctx context.Context, seconds int) error {
 	g.starts = append(g.starts, time.Now())
 	return g.RestartWithin(ctx, seconds)
 }
 
-// count is the generator's own word on what it wrote since it was last started.
+// count returns the generator's own count of what it wrote since its last start.
 type count struct {
 	Lines, Stdout, Stderr, Empty, Last int
 	Done                               bool
@@ -122,7 +122,7 @@ func (g *generator) count(ctx context.Context) (count, error) {
 	return c, json.NewDecoder(res.Body).Decode(&c)
 }
 
-// waitWritten waits until the container has written at least n lines since it was made.
+// waitWritten waits until the container has written at least n lines since it was created.
 func (g *generator) waitWritten(t *testing.T, n int) {
 	t.Helper()
 	eventually(t, time.Minute, func(ctx context.Context) error {
@@ -145,8 +145,7 @@ func (g *generator) waitExited(t *testing.T, code int) {
 	}
 }
 
-// lines returns what the Engine holds of the container, after what it held of its
-// predecessors (see recreate).
+// lines returns the Engine's log of the container, after the logs of its predecessors (see recreate).
 func (g *generator) lines(t *testing.T) []jsonfile.Line {
 	t.Helper()
 	s, err := g.State(t.Context())
@@ -156,14 +155,14 @@ func (g *generator) lines(t *testing.T) []jsonfile.Line {
 	}
 	lines, err := g.read(s.LogPath)
 	if err != nil {
-		// A line may be half on disk while the container runs: the next look sees it whole.
+		// While the container runs, a line may be incomplete on disk: the next read gets it whole.
 		if s.Running && strings.Contains(err.Error(), "unexpected end of JSON input") {
 			return g.kept
 		}
 		t.Fatal(err)
 	}
 	if g.tty {
-		// The container wrote \n; its terminal made \r\n of it.
+		// The terminal converts the container's \n to \r\n.
 		for i := range lines {
 			lines[i].Text = strings.TrimSuffix(lines[i].Text, "\r")
 		}
@@ -179,7 +178,7 @@ func (g *generator) read(path string) ([]jsonfile.Line, error) {
 	return jsonfile.Read(path)
 }
 
-// told returns what the Engine's API gives of the stopped container's log.
+// told returns the stopped container's log from the Engine's API.
 func (g *generator) told(t *testing.T) []jsonfile.Line {
 	t.Helper()
 	records, err := g.Records(t.Context())
@@ -191,8 +190,8 @@ func (g *generator) told(t *testing.T) []jsonfile.Line {
 	return j.Lines()
 }
 
-// recreate removes the stopped container and starts another one in its name, as a deployment
-// does. What the Engine held of the old one is remembered.
+// recreate removes the stopped container and starts another one with its name, as a deployment does. The log
+// of the old one is remembered.
 func (l *lab) recreate(t *testing.T, g *generator, o generatorOptions, args ...string) *generator {
 	t.Helper()
 	lines := g.lines(t)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// image looks into lighter's image: one small binary, the CA bundle, the data directory of its
-// user, and nothing to run a shell with.
+// image examines lighter's image: one small binary, the CA bundle, the data directory of its user, and no
+// shell.
 func (l *lab) image(t *testing.T) {
 	ctx := t.Context()
 	id, err := l.engine.Do(ctx, "create", "--label", "lighter-e2e", agentImage)

@@ -17,14 +17,14 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// Names of what is made on the machine's Engine, all labelled docker.Label.
+// Names of objects on the machine's Engine, which all have docker.Label.
 const (
 	agentImage     = "lighter-e2e-agent"
 	generatorImage = "lighter-e2e-generator"
 	network        = "lighter-e2e"
 )
 
-// lab is what all scenarios share: the stages, of which one is in use, and the backends.
+// lab is what all scenarios share: the stages, one of which is in use, and the backends.
 type lab struct {
 	*stage         // in use
 	machine *stage // of the machine's own Engine
@@ -32,11 +32,10 @@ type lab struct {
 	prom    *backend.Prometheus
 	began   time.Time
 	tallies []tally
-	source  source // where the agents of the present scenario read logs
+	source  source // where the agents of the current scenario read logs
 }
 
-// openLab cleans up after a run that died, builds the images, and takes the machine's own Engine
-// into use.
+// openLab cleans up after a run that crashed, builds the images, and selects the machine's own Engine.
 func openLab(t *testing.T) *lab {
 	onlyRun(t)
 	l := &lab{began: time.Now(), source: fromSocket}
@@ -46,7 +45,7 @@ func openLab(t *testing.T) *lab {
 	return l
 }
 
-// on plays scenarios on each of the Engines in turn, those of the machine's own as t itself.
+// on runs scenarios on each of the Engines in turn. On the machine's own Engine, it runs them as t itself.
 func (l *lab) on(t *testing.T, engines []kind, scenarios func(*testing.T)) {
 	t.Helper()
 	for _, k := range engines {
@@ -79,8 +78,8 @@ func (l *lab) startBackends(t *testing.T) {
 	must(t, l.loki.Ready(ctx))
 }
 
-// backends returns the base URLs of what the gates of an agent stand before: Loki and Prometheus,
-// or, where they were not started, a server that takes what they would.
+// backends returns the base URLs of the backends behind an agent's gates: Loki and Prometheus, or, if they
+// were not started, a server that accepts the same data.
 func (l *lab) backends(t *testing.T) (loki, prom string) {
 	t.Helper()
 	if l.loki != nil {
@@ -88,17 +87,17 @@ func (l *lab) backends(t *testing.T) (loki, prom string) {
 	}
 	s, err := fault.New("127.0.0.1")
 	must(t, err)
-	t.Cleanup(func() { _ = s.Refuse() }) // nothing waits for it any more
+	t.Cleanup(func() { _ = s.Refuse() }) // nothing waits for it anymore
 	return s.URL(), s.URL()
 }
 
-// timed returns a function that prints how long it took until it was called.
+// timed returns a function that prints the time since the call of timed.
 func (l *lab) timed(what string) func() {
 	began := time.Now()
 	return func() { fmt.Printf("e2e: %s in %s\n", what, time.Since(began).Round(time.Second)) }
 }
 
-// onlyRun waits until no other run is going on here, which would remove what this one makes.
+// onlyRun waits until there is no other run on this machine, because it would remove this run's objects.
 func onlyRun(t *testing.T) {
 	f, err := lockRuns(false)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -109,9 +108,9 @@ func onlyRun(t *testing.T) {
 	t.Cleanup(func() { f.Close() })
 }
 
-// lockRuns takes the lock that one run at a time has, until the file is closed. Without wait it
-// fails with EWOULDBLOCK while another has it. The file stays: who waits for one that is removed
-// would have a lock that nobody else sees.
+// lockRuns acquires the lock that allows one run at a time; closing the file releases it. Without wait, it
+// fails with EWOULDBLOCK while another run has the lock. The file is not removed: a run that waits for a
+// removed file would get a lock that no other run sees.
 func lockRuns(wait bool) (*os.File, error) {
 	f, err := os.Create(filepath.Join(os.TempDir(), "lighter-e2e.lock"))
 	if err != nil {
@@ -128,7 +127,7 @@ func lockRuns(wait bool) (*os.File, error) {
 	return f, nil
 }
 
-// buildImages builds the generator, and lighter by the repository's own Dockerfile.
+// buildImages builds the generator, and lighter with the repository's Dockerfile.
 func buildImages(ctx context.Context, e *docker.Engine) error {
 	if err := buildGenerator(ctx, e); err != nil {
 		return fmt.Errorf("build the generator's image: %w", err)
@@ -142,7 +141,7 @@ func buildImages(ctx context.Context, e *docker.Engine) error {
 		return err
 	}
 	if err := e.GoImage(ctx, base); err != nil {
-		return fmt.Errorf("make the image %s: %w", base, err)
+		return fmt.Errorf("create the image %s: %w", base, err)
 	}
 	if err := e.Build(ctx, root, agentImage, "--build-arg", "VERSION=e2e"); err != nil {
 		return fmt.Errorf("build lighter's image: %w", err)

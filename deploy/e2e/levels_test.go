@@ -17,11 +17,11 @@ import (
 	"lighter/deploy/e2e/backend"
 )
 
-// levelsFile has of each line what Loki detects as its level, and what we say.
+// levelsFile contains, for each line, the level that Loki detects and the level that lighter sends.
 const levelsFile = "../../collector/stage/level/testdata/levels.tsv"
 
-// TestLevels asks a real Loki for the level of each line of levelsFile: as it detects it, and as it keeps it
-// when what we say comes with the line. It needs no Docker.
+// TestLevels queries a real Loki for the level of each line of levelsFile: the level that Loki detects, and
+// the one that it stores if lighter sends a level with the line. It does not need Docker.
 func TestLevels(t *testing.T) {
 	ctx := t.Context()
 	loki, err := backend.StartLoki(ctx, t.TempDir(), backend.WithoutShards)
@@ -65,7 +65,7 @@ func TestLevels(t *testing.T) {
 				t.Errorf("%s: Loki has %s, want %s, for %q", name, got[e.at], e.want, e.line)
 			}
 		}
-		fmt.Printf("e2e: levels %s: %d lines, %d of them other than expected\n", name, len(entries), wrong)
+		fmt.Printf("e2e: levels %s: %d lines, %d of them with an unexpected level\n", name, len(entries), wrong)
 	}
 }
 
@@ -76,7 +76,7 @@ type levelEntry struct {
 	metadata map[string]string
 }
 
-// pushLevels sends entries as a stream of their own.
+// pushLevels sends entries as a separate stream.
 func pushLevels(ctx context.Context, loki *backend.Loki, name string, entries []levelEntry) error {
 	var values [][]any
 	for _, e := range entries {
@@ -99,7 +99,7 @@ func pushLevels(ctx context.Context, loki *backend.Loki, name string, entries []
 	return err
 }
 
-// levelsIn returns the level that Loki keeps for each entry of a stream, by the entry's time.
+// levelsIn returns the level that Loki stores for each entry of a stream, by the entry's time.
 func levelsIn(ctx context.Context, loki *backend.Loki, name string, at time.Time) (map[int64]string, error) {
 	v := url.Values{
 		"query": {fmt.Sprintf(`{levels=%q}`, name)}, "limit": {"5000"},

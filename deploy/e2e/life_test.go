@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// life takes containers through all that happens to containers, before the agent comes, while
-// it is there and while it is away, in all shapes of output. Where the agent sees the Engine, that
-// is through a recording socket, which must have carried reads alone.
+// life takes containers through everything that happens to containers, before the agent starts, while it runs
+// and while it is stopped, with all kinds of output. If the agent uses the Engine, it does so through a
+// recording socket, which must have seen only read requests.
 func (l *lab) life(t *testing.T) {
 	ctx := t.Context()
 	exited := l.generate(t, "life-exited", generatorOptions{}, "-count", "100", "-format", "mix", "-stderr", "3", "-exit", "3")
@@ -41,15 +41,15 @@ func (l *lab) life(t *testing.T) {
 	must(t, restarted.Restart(ctx))
 	must(t, stopped.Stop(ctx))
 	must(t, recreated.Stop(ctx))
-	a.delivers(t, recreated) // what is removed before it is read is gone
+	a.delivers(t, recreated) // lines that are not read before the removal are lost
 	recreated = l.recreate(t, recreated, generatorOptions{}, "-rate", "50", "-stderr", "4")
 	must(t, stopped.Start(ctx))
 	unfinished.waitExited(t, 0)
-	must(t, unfinished.Start(ctx)) // a new first line after an unfinished last one
+	must(t, unfinished.Start(ctx)) // a new first line after an incomplete last one
 	for _, g := range []*generator{restarted, stopped, recreated} {
 		g.waitWritten(t, len(g.lines(t))+50)
 	}
-	if l.source != fromFiles && l.can(t, scraping) { // files know nothing of networks
+	if l.source != fromFiles && l.can(t, scraping) { // files contain no information about networks
 		eventually(t, 20*time.Second, func(ctx context.Context) error {
 			got, err := l.prom.Query(ctx, fmt.Sprintf(`up{environment=%q,container="life-scraped"}`, a.environment))
 			if err == nil && (len(got) != 1 || got[0].Value != 1) {
@@ -59,7 +59,7 @@ func (l *lab) life(t *testing.T) {
 		})
 	}
 
-	// While the agent is away they go on, one ends, and one comes and goes.
+	// While the agent is stopped, they continue, one ends, and one starts and ends.
 	a.stop(t)
 	must(t, stopped.Stop(ctx))
 	missed := l.generate(t, "life-missed", generatorOptions{}, "-count", "150", "-stderr", "2")
@@ -91,7 +91,7 @@ func (l *lab) life(t *testing.T) {
 	if (gets > 0) != (l.source != fromFiles) {
 		t.Errorf("the recording socket has seen %d requests of an agent that reads from %s", gets, l.source)
 	}
-	t.Logf("the Engine's socket carried %d requests, GET and HEAD only", gets)
+	t.Logf("the Engine's socket got %d requests, only GET and HEAD", gets)
 }
 
 // delivers waits until all lines of a stopped generator are acknowledged.

@@ -10,8 +10,8 @@ import (
 	"lighter/deploy/e2e/backend"
 )
 
-// limited has Loki limit how fast a stream may grow. A noisy container is over that limit, and another one,
-// which is not, must not wait for it. In the end Loki has every line of both.
+// limited lets Loki limit the rate of each stream. A noisy container exceeds that limit, and another one,
+// which does not, must not wait for it. In the end, Loki has every line of both.
 func (l *lab) limited(t *testing.T) {
 	ctx := t.Context()
 	loki, err := backend.StartLoki(ctx, t.TempDir(), backend.SlowStreams)
@@ -35,13 +35,13 @@ func (l *lab) limited(t *testing.T) {
 	}
 	a.hasInLoki(t, 3*time.Minute, noisy)
 	if said := a.Output(ctx, 1000); !strings.Contains(said, "Loki refuses a stream that is over its limit") {
-		t.Errorf("the agent does not say that Loki limits a stream:\n%s", said)
+		t.Errorf("the agent does not report that Loki limits a stream:\n%s", said)
 	}
 
 	want := a.streams(t, []*generator{noisy, quiet})
 	a.stop(t)
 	a.inLoki(t, want)
-	// Loki stores what it does not refuse of a request that it refuses, so not all lines are acknowledged.
+	// Loki stores the valid part of a request that it refuses, so not all stored lines are acknowledged.
 	c, unexpected := compare(want, a.pushes.Entries())
 	if c.twice > 0 || c.disordered > 0 || len(unexpected) > 0 {
 		t.Errorf("sent twice %d (%s), out of order %d, entries that nobody wrote %d", c.twice, c.first, c.disordered, len(unexpected))
@@ -52,7 +52,7 @@ func (l *lab) limited(t *testing.T) {
 	l.report(c)
 }
 
-// hasInLoki waits until Loki has as many lines of a generator as it wrote.
+// hasInLoki waits until Loki has all lines that a generator wrote.
 func (a *agent) hasInLoki(t *testing.T, within time.Duration, g *generator) {
 	t.Helper()
 	want := len(g.lines(t))

@@ -11,21 +11,21 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// outcome is what became of the lines of a scenario.
+// outcome is the result of a scenario for its lines.
 type outcome struct {
 	written    int
-	delivered  int // each counted once
+	delivered  int // each line counts once
 	lost       int // neither delivered nor refused by the backend
-	refused    int // by name, in an answer
-	thrown     int // rotated away by the Engine before they were delivered
-	twice      int // came again, the same
+	refused    int // named in a response as refused
+	thrown     int // deleted by the Engine's rotation before they were delivered
+	twice      int // arrived again unchanged
 	changed    int // entries that nobody wrote: other bytes, another time, another stream
-	disordered int // came after a later line of their stream
-	late       int // came again though nothing had died about the time they came, and nobody cut their answer
+	disordered int // arrived after a later line of their stream
+	late       int // arrived again although nothing was killed at about the time of arrival, and no response was cut off
 	first      string
 }
 
-// of prints it as the line of a scenario.
+// of formats the outcome as the line of a scenario.
 func (o outcome) of(scenario string, peak int64, took time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "chaos: %-14s  written %7d  delivered %7d  lost %d", scenario, o.written, o.delivered, o.lost)
@@ -33,7 +33,7 @@ func (o outcome) of(scenario string, peak int64, took time.Duration) string {
 		fmt.Fprintf(&b, " (refused by the backend %d)", o.refused)
 	}
 	if o.thrown > 0 {
-		fmt.Fprintf(&b, " (thrown away by Docker %d)", o.thrown)
+		fmt.Fprintf(&b, " (deleted by Docker %d)", o.thrown)
 	}
 	fmt.Fprintf(&b, "  sent twice %d", o.twice+o.changed)
 	if o.twice+o.changed > 0 {
@@ -49,26 +49,26 @@ type key struct {
 	hash  uint64
 }
 
-// account holds all that a backend has taken against what it must have got.
+// account compares everything that a backend has accepted with what it must have received.
 func account(want []stream, backend *fault.Server, deaths []death) outcome {
 	o := accountOf(want, backend, deaths)
 	got := backend.Lines.Streams()
 	for _, s := range want {
 		delete(got, s.labels)
 	}
-	for name, entries := range got { // of nobody's
+	for name, entries := range got { // of no known stream
 		o.changed += len(entries)
 		o.first = fmt.Sprintf("stream %s of %d lines", name, len(entries))
 	}
 	return o
 }
 
-// accountOf is account of these streams alone.
+// accountOf is account for only these streams.
 func accountOf(want []stream, backend *fault.Server, deaths []death) outcome {
 	var o outcome
 	got, refused := backend.Lines.Streams(), backend.Lines.Refused()
 	for _, s := range want {
-		places := make(map[key]int, len(s.lines)) // by line, where it stands in its stream
+		places := make(map[key]int, len(s.lines)) // from line to its place in its stream
 		for i, line := range s.lines {
 			places[key{line.Nanos, fault.Hash(line.Text)}] = i
 		}
@@ -87,7 +87,7 @@ func accountOf(want []stream, backend *fault.Server, deaths []death) outcome {
 
 // stream adds the outcome of one stream.
 func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []death) {
-	last := make(map[key]fault.Entry, len(got)) // when it came last
+	last := make(map[key]fault.Entry, len(got)) // the last arrival of each line
 	latest := -1
 	for _, e := range got {
 		k := key{e.Nanos, e.Hash}
@@ -123,7 +123,7 @@ func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]
 	}
 }
 
-// firstLost names the first line of a stream that is missing.
+// firstLost returns the first missing line of a stream.
 func firstLost(s stream, got []fault.Entry) string {
 	have := make(map[key]bool, len(got))
 	for _, e := range got {
@@ -137,9 +137,9 @@ func firstLost(s stream, got []fault.Entry) string {
 	return ""
 }
 
-// verify waits until the agent has delivered what the stopped generators wrote, stops it, prints
-// the scenario's line, and demands that nothing was lost, changed or disordered, and that only
-// after a death or a cut answer lines came twice.
+// verify waits until the agent has delivered what the stopped generators wrote, stops it, prints the
+// scenario's line, and checks that nothing was lost, changed or disordered, and that lines arrived twice only
+// after a kill or a response that was cut off.
 func (v *victim) verify(t *testing.T, within time.Duration, generators ...*generator) outcome {
 	t.Helper()
 	want := v.streams(t, generators)
@@ -159,12 +159,12 @@ func (v *victim) verify(t *testing.T, within time.Duration, generators ...*gener
 	return o
 }
 
-// judge prints an outcome and demands that it is as promised.
+// judge prints an outcome and checks that it is as promised.
 func (v *victim) judge(t *testing.T, o outcome) {
 	t.Helper()
 	fmt.Println(o.of(v.environment, v.peak, time.Since(v.began)))
 	if o.lost > 0 || o.changed > 0 || o.disordered > 0 || o.late > 0 {
-		t.Errorf("lost %d, changed %d, out of order %d, sent again though nothing had died within %s of their answer, which was whole, %d; first: %s",
+		t.Errorf("lost %d, changed %d, out of order %d, sent again although nothing was killed within %s of their response, which was complete, %d; first: %s",
 			o.lost, o.changed, o.disordered, settled, o.late, o.first)
 	}
 	for _, b := range []*fault.Server{v.loki, v.prom} {
@@ -172,10 +172,10 @@ func (v *victim) judge(t *testing.T, o outcome) {
 			t.Error(err)
 		}
 	}
-	t.Logf("answers for logs %v, for metrics %v", sorted(v.loki.Statuses()), sorted(v.prom.Statuses()))
+	t.Logf("responses for logs %v, for metrics %v", sorted(v.loki.Statuses()), sorted(v.prom.Statuses()))
 }
 
-// sorted prints how often each status was answered.
+// sorted formats the number of responses by status.
 func sorted(m map[int]int) string {
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(m)) {

@@ -15,8 +15,8 @@ import (
 	"lighter/deploy/e2e/jsonfile"
 )
 
-// queries is the main job: one agent for each environment, three containers for the first, and
-// the questions that a user asks of the logs and metrics.
+// queries tests the main job: one agent for each environment, three containers for the first one, and the
+// queries of a user for logs and metrics.
 func (l *lab) queries(t *testing.T) {
 	const rate, series, lines = 50, 200, 2500
 	scraped := []string{"--label", "lighter.scrape=true", "--label", "lighter.port=3000"}
@@ -33,7 +33,7 @@ func (l *lab) queries(t *testing.T) {
 	production := l.agent(t, "production", agentOptions{include: "prod-*", env: quick, docker: []string{"--health-interval", "2s"}})
 	development := l.agent(t, "dev", agentOptions{include: "dev-*", env: quick})
 
-	// While the lines are being written the rate is theirs.
+	// While the lines are being written, the rate must match them.
 	eventually(t, time.Minute, func(ctx context.Context) error {
 		got, err := l.prom.Query(ctx, `sum(rate(http_requests_total{environment="production"}[15s]))`)
 		if err != nil {
@@ -66,7 +66,7 @@ func (l *lab) queries(t *testing.T) {
 	})
 	for _, a := range []*agent{production, development} {
 		samples, twice := a.writes.Samples()
-		t.Logf("%s: %d samples delivered, %d of them twice; answers %v", a.environment, samples, twice, a.writes.Statuses())
+		t.Logf("%s: %d samples delivered, %d of them twice; responses %v", a.environment, samples, twice, a.writes.Statuses())
 		if twice > 0 {
 			t.Errorf("%s: %d samples were sent twice", a.environment, twice)
 		}
@@ -76,7 +76,7 @@ func (l *lab) queries(t *testing.T) {
 	}
 }
 
-// finds demands that a log query returns exactly the lines that match.
+// finds checks that a log query returns exactly the lines that match.
 func (l *lab) finds(t *testing.T, query string, written []stream, match func(string) bool) {
 	t.Helper()
 	n := 0
@@ -101,8 +101,8 @@ func (l *lab) finds(t *testing.T, query string, written []stream, match func(str
 	t.Logf("%s finds the %d lines written", query, n)
 }
 
-// seriesOf demands the generator's final counts, the contract's label sets, and no series more
-// than the page has and five of the scrape.
+// seriesOf checks the generator's final counts, the contract's label sets, and that there are no series
+// except those of the page and five of the scrape.
 func (l *lab) seriesOf(t *testing.T, g *generator, environment string, series int) {
 	t.Helper()
 	state, err := g.State(t.Context())
@@ -125,7 +125,7 @@ func (l *lab) seriesOf(t *testing.T, g *generator, environment string, series in
 		ls["__name__"], ls["method"], ls["status_code"] = "http_requests_total", r.Method, r.StatusCode
 		want[fmt.Sprint(ls)] = float64(r.Count)
 	}
-	selector := fmt.Sprintf(`{environment=%q,job="api"}`, environment) // the scraped ones: what is counted from its log has another job
+	selector := fmt.Sprintf(`{environment=%q,job="api"}`, environment) // only the scraped series: those counted from its log have another job
 	l.answers(t, "http_requests_total"+selector, want)
 
 	up := maps.Clone(target)
@@ -143,7 +143,7 @@ func (l *lab) seriesOf(t *testing.T, g *generator, environment string, series in
 	}
 }
 
-// answers demands that a PromQL query comes to exactly these series and values, soon.
+// answers checks that a PromQL query soon returns exactly these series and values.
 func (l *lab) answers(t *testing.T, query string, want map[string]float64) {
 	t.Helper()
 	eventually(t, 20*time.Second, func(ctx context.Context) error {
@@ -166,7 +166,7 @@ func bySeries(samples []backend.Sample) map[string]float64 {
 	return out
 }
 
-// metadata demands TYPE and HELP, which Prometheus itself sends each minute.
+// metadata checks for TYPE and HELP, which Prometheus itself sends every minute.
 func (l *lab) metadata(t *testing.T, a *agent) {
 	t.Helper()
 	eventually(t, 70*time.Second, func(context.Context) error {
@@ -178,32 +178,32 @@ func (l *lab) metadata(t *testing.T, a *agent) {
 	})
 }
 
-// healthy demands that the image's own health check passes.
+// healthy checks that the image's own health check passes.
 func (l *lab) healthy(t *testing.T, a *agent) {
 	t.Helper()
 	eventually(t, 40*time.Second, func(ctx context.Context) error {
 		s, err := a.State(ctx)
 		if err == nil && s.Health != "healthy" {
-			err = fmt.Errorf("Docker says that %s is %q", a.Name, s.Health)
+			err = fmt.Errorf("Docker reports that %s is %q", a.Name, s.Health)
 		}
 		return err
 	})
 }
 
-// memory prints the peaks, and fails above twice the aim.
+// memory prints the peaks, and fails if they exceed twice the goal.
 func (l *lab) memory(t *testing.T, a *agent) {
 	t.Helper()
 	m, err := a.Memory(t.Context())
 	must(t, err)
-	fmt.Printf("e2e: memory of lighter in %s at its peak: container %.1f MiB, process %.1f MiB (aim: below 30)\n",
+	fmt.Printf("e2e: memory of lighter in %s at its peak: container %.1f MiB, process %.1f MiB (goal: below 30)\n",
 		a.environment, float64(m.Container)/(1<<20), float64(m.Process)/(1<<20))
 	if max(m.Container, m.Process) > 64<<20 {
 		t.Errorf("over 64 MiB: %+v", m)
 	}
 }
 
-// stale demands that the series of a container that was stopped end at once, not with
-// Prometheus's five minutes of looking back.
+// stale checks that the series of a stopped container end at once, not after Prometheus's lookback of five
+// minutes.
 func (l *lab) stale(t *testing.T, a *agent) {
 	t.Helper()
 	query := fmt.Sprintf(`http_requests_total{environment=%q}`, a.environment)

@@ -13,15 +13,15 @@ import (
 	"lighter/deploy/e2e/jsonfile"
 )
 
-// runtime is one whose programs print stack traces when they fail.
+// runtime is a language runtime whose programs print stack traces when they fail.
 type runtime struct {
 	name    string
-	debian  string // the package that has it; empty if it is built here
+	debian  string // the package of the runtime; empty if it is built here
 	command []string
-	fails   []string // what the program is told to fail of, one run each
+	fails   []string // the failures of the program, one per run
 }
 
-// runtimes are the real ones, and programs of runtimes/ for them.
+// runtimes are real runtimes and programs in runtimes/ for them.
 var runtimes = []runtime{
 	{"python", "python3-minimal", []string{"/usr/bin/python3", "/runtimes/trace.py"}, []string{"pay", "during", "group", "endless", "threaded", "printed", "syntax"}},
 	{"node", "nodejs", []string{"/usr/bin/node", "/runtimes/trace.js"}, []string{"uncaught", "cause", "rejected", "aggregate", "logged", "loggedWithCause", "notFound"}},
@@ -32,14 +32,14 @@ var runtimes = []runtime{
 	{"go", "", []string{"/gotrace"}, []string{"panic", "nil", "goroutines", "again", "deadlock", "concurrent", "recovered"}},
 }
 
-// A run of a program is between two lines of these.
+// Lines before and after each run of a program.
 const (
 	traceBegins = "== trace "
 	traceEnds   = "== end "
 )
 
-// runtimesThrow has programs of real runtimes print their stack traces: each is one entry, and each line around
-// it is another.
+// runtimesThrow lets programs of real runtimes print stack traces: each must be one entry, and each line
+// around it another one.
 func (l *lab) runtimesThrow(t *testing.T) {
 	ctx := t.Context()
 	a := l.agent(t, "runtimes", agentOptions{include: "run-*", env: []string{"LIGHTER_MULTILINE=auto"}})
@@ -54,7 +54,7 @@ func (l *lab) runtimesThrow(t *testing.T) {
 	started := map[string]*generator{}
 	for _, r := range runtimes {
 		if _, err := os.Stat(r.command[0]); r.debian != "" && err != nil {
-			t.Logf("%s is left out: %v; install Debian's package %s", r.name, err, r.debian)
+			t.Logf("%s is skipped: %v; install Debian's package %s", r.name, err, r.debian)
 			continue
 		}
 		script := fmt.Sprintf("for what in %s; do echo '%s'$what; %s $what; echo '%s'$what; done >&2",
@@ -81,7 +81,7 @@ func (l *lab) runtimesThrow(t *testing.T) {
 	}
 }
 
-// machinesPrograms returns the options of docker run that give a container this machine's programs, read-only.
+// machinesPrograms returns the options of docker run that mount this machine's programs read-only.
 func machinesPrograms(t *testing.T) (options []string) {
 	for _, pattern := range []string{"/usr", "/bin", "/lib", "/lib64", "/etc/alternatives", "/etc/java-*"} {
 		dirs, err := filepath.Glob(pattern)
@@ -93,8 +93,8 @@ func machinesPrograms(t *testing.T) (options []string) {
 	return options
 }
 
-// wholeTraces returns the entries that lines should become: what is between two marks is one. traces is how many of
-// these have several lines.
+// wholeTraces returns the entries that lines should become: the lines between two marks are one entry. traces
+// is the number of entries with several lines.
 func wholeTraces(lines []jsonfile.Line) (entries []string, traces int) {
 	var trace []string
 	for _, line := range lines {

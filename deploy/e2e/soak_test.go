@@ -15,15 +15,14 @@ import (
 	"lighter/deploy/e2e/fault"
 )
 
-// TestSoak plays floods, restarts and faults at random for the time that LIGHTER_E2E_SOAK says,
-// as make soak does; LIGHTER_E2E_SEED repeats a run's choices. Two agents read the same
-// containers: one lives through it all, and must not grow; the other is killed and stopped
-// again and again. Neither may lose a line.
+// TestSoak causes random floods, restarts and faults for the time in LIGHTER_E2E_SOAK, as make soak does;
+// LIGHTER_E2E_SEED repeats a run's choices. Two agents read the same containers: one always runs, and must
+// not grow; the other one is killed and stopped repeatedly. Neither may lose a line.
 func TestSoak(t *testing.T) {
 	lasts, seed := soakSettings(t)
 	began := time.Now()
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < lasts+10*time.Minute {
-		t.Fatalf("this takes longer than go test's limit: run go test -timeout %s", lasts+20*time.Minute)
+		t.Fatalf("this takes longer than go test's timeout: run go test -timeout %s", lasts+20*time.Minute)
 	}
 	fmt.Printf("soak: %s with LIGHTER_E2E_SEED=%d\n", lasts, seed)
 	c := &chaos{lab: openLab(t)}
@@ -50,7 +49,7 @@ func soakSettings(t *testing.T) (lasts time.Duration, seed uint64) {
 	t.Helper()
 	setting := os.Getenv("LIGHTER_E2E_SOAK")
 	if setting == "" {
-		t.Skip("LIGHTER_E2E_SOAK does not say for how long: use make soak")
+		t.Skip("LIGHTER_E2E_SOAK is not set: use make soak")
 	}
 	lasts, err := time.ParseDuration(setting)
 	must(t, err)
@@ -68,16 +67,16 @@ type soak struct {
 	random *rand.Rand
 	steady *victim // never restarted
 	mortal *victim
-	before [2][]stream // by agent, those of the round before, which may still come again
-	sums   [2]outcome  // by agent, of the rounds before that
+	before [2][]stream // by agent, of the previous round, whose lines may still arrive again
+	sums   [2]outcome  // by agent, of the rounds before the previous one
 	sizes  []size
 }
 
-// size is what the steady agent takes at the end of a round.
+// size is the resource usage of the steady agent at the end of a round.
 type size struct{ memory, goroutines, descriptors float64 }
 
-// round starts a few containers, breaks something while they write, mends it, and waits until
-// both backends have all.
+// round starts a few containers, breaks something while they write, repairs it, and waits until both backends
+// have all lines.
 func (s *soak) round(t *testing.T, number int) {
 	var group []*generator
 	for i := range 1 + s.random.IntN(3) {
@@ -113,7 +112,7 @@ func (s *soak) round(t *testing.T, number int) {
 		s.sums[0].delivered, last.memory/(1<<20), last.goroutines, last.descriptors)
 }
 
-// breakSomething breaks one thing at random and returns its name, and how to mend it.
+// breakSomething breaks a random thing and returns its name and a function that repairs it.
 func (s *soak) breakSomething(t *testing.T) (what string, mend func()) {
 	misbehave := func(f fault.Fault) func() {
 		s.steady.loki.Misbehave(f)
@@ -161,7 +160,7 @@ func (s *soak) breakSomething(t *testing.T) (what string, mend func()) {
 	return f.name, f.do()
 }
 
-// retire adds the round before to the sum of an agent; its lines must not come again.
+// retire adds the previous round to the sum of an agent; its lines must not arrive again.
 func (s *soak) retire(i int) {
 	v := s.victims()[i]
 	s.sums[i] = s.sums[i].plus(accountOf(s.before[i], v.loki, v.deaths))
@@ -170,11 +169,11 @@ func (s *soak) retire(i int) {
 	}
 }
 
-// victims are both agents.
+// victims returns both agents.
 func (s *soak) victims() []*victim { return []*victim{s.steady, s.mortal} }
 
-// flat compares the quarters of the run: the last with the second, for in the first the agent
-// warms up. A tenth and a little more is allowed.
+// flat compares the last quarter of the run with the second one, because the agent warms up in the first. It
+// allows an increase of a tenth and a little more.
 func (s *soak) flat(t *testing.T) {
 	quarter := len(s.sizes) / 4
 	if quarter < 3 {

@@ -11,25 +11,25 @@ import (
 type source string
 
 const (
-	fromSocket source = "socket" // the Engine's API, as without settings
-	fromFiles  source = "file"   // the Engine's files, with no socket at all
-	fromBoth   source = "auto"   // the files, and all that is not in them from the socket
+	fromSocket source = "socket" // the Engine's API, as by default
+	fromFiles  source = "file"   // the Engine's files, without a socket
+	fromBoth   source = "auto"   // the files, and the socket for everything else
 )
 
-// reads says with which sources a scenario is played.
+// reads selects the sources with which a scenario runs.
 type reads int
 
 const (
-	socketAlone reads = iota // it is about the socket, metrics or the start
-	filesToo                 // with the source that LIGHTER_E2E_SOURCE names, else with the socket
-	filesAlways              // without that with the socket, and again with files
-	bothAlways               // and again with both
+	socketAlone reads = iota // the scenario is about the socket, metrics or the start
+	filesToo                 // with the source in LIGHTER_E2E_SOURCE, or else with the socket
+	filesAlways              // without LIGHTER_E2E_SOURCE, with the socket and again with files
+	bothAlways               // and again with both sources
 )
 
-// sourceVariable names the one source to play with: socket, file or auto.
+// sourceVariable is the environment variable that selects a single source: socket, file or auto.
 const sourceVariable = "LIGHTER_E2E_SOURCE"
 
-// sources returns the sources to play a scenario with.
+// sources returns the sources of a scenario.
 func sources(t *testing.T, r reads) []source {
 	t.Helper()
 	all := []source{fromSocket, fromFiles, fromBoth}
@@ -45,8 +45,8 @@ func sources(t *testing.T, r reads) []source {
 	return []source{asked}
 }
 
-// play runs a scenario once for each of its sources, the socket's under the scenario's own name.
-// On another Engine than the machine's that is the socket, unless the environment says otherwise.
+// play runs a scenario once for each of its sources; with the socket, under the scenario's own name. On other
+// Engines than the machine's, it uses only the socket, unless the environment selects another source.
 func (l *lab) play(t *testing.T, name string, r reads, scenario func(*testing.T)) {
 	t.Helper()
 	if _, cannot := l.cannot[files]; cannot || l.stage != l.machine {
@@ -61,7 +61,7 @@ func (l *lab) play(t *testing.T, name string, r reads, scenario func(*testing.T)
 	}
 }
 
-// name marks the name of a scenario with the source.
+// name adds the source to the name of a scenario.
 func (l *lab) name(name string) string {
 	if l.source == fromSocket {
 		return name
@@ -69,7 +69,7 @@ func (l *lab) name(name string) string {
 	return name + "-" + string(l.source)
 }
 
-// environmentOf marks the name of an agent with the source and the Engine.
+// environmentOf adds the source and the Engine to the name of an agent.
 func (l *lab) environmentOf(name string) string {
 	if l.stage == l.machine {
 		return l.name(name)
@@ -77,9 +77,9 @@ func (l *lab) environmentOf(name string) string {
 	return l.name(name) + "-" + l.kind
 }
 
-// docker returns the options of docker run that let an agent read: from a socket with the rights
-// of its group, or from the files in the Engine's data directory root as root, who owns them and
-// needs no capability.
+// docker returns the options of docker run that let an agent read logs: from a socket with the permissions of
+// its group, or from the files in the Engine's data directory root as user root, which owns them and needs no
+// capability.
 func (s source) docker(socket, group, root, host string) []string {
 	if s == fromSocket {
 		return append(mountSocket(socket), "--user", "65532:65532", "--group-add", group)
@@ -88,5 +88,5 @@ func (s source) docker(socket, group, root, host string) []string {
 	if s == fromBoth {
 		return append(files, mountSocket(socket)...)
 	}
-	return append(files, "--env", "LIGHTER_LOG_SOURCE=file", "--env", "LIGHTER_HOST="+host) // nobody else says what the host is called
+	return append(files, "--env", "LIGHTER_LOG_SOURCE=file", "--env", "LIGHTER_HOST="+host) // without a socket, the host's name is unknown
 }

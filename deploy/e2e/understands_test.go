@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// mixinQueries has the queries of Grafana's published Docker dashboard.
+// mixinQueries contains the queries of Grafana's published Docker dashboard.
 const mixinQueries = "../../collector/containers/testdata/docker-mixin-queries.txt"
 
 // A stack trace as Python prints it, and a line with a password in it.
@@ -20,9 +20,9 @@ const (
 	dburl = "postgres://app:" + "hunter2secret" + "@db:5432/app"
 )
 
-// understands runs an agent with all that it makes of lines and containers by default. It is killed while a
-// flood is counted. In the end the count is that of the lines, stack traces are single entries, no password
-// has left, and the queries of the published Docker dashboard answer.
+// understands runs an agent with all default processing of lines and containers. It is killed while a flood is
+// counted. In the end, the count must be that of the lines, stack traces must be single entries, no password
+// may have been sent, and the queries of the published Docker dashboard must have results.
 func (l *lab) understands(t *testing.T) {
 	ctx := t.Context()
 	a := l.agent(t, "understands", agentOptions{include: "und-*", env: []string{
@@ -31,7 +31,7 @@ func (l *lab) understands(t *testing.T) {
 		"LIGHTER_LOG_METRICS=und_lines_total = count()",
 	}})
 	says := []string{"out:connecting to " + dburl + "\n"}
-	for _, half := range strings.SplitAfter(trace, "in pay\n") { // torn by a pause
+	for _, half := range strings.SplitAfter(trace, "in pay\n") { // with a pause in the middle
 		says = append(says, "err:"+half, "wait:100ms")
 	}
 	app := l.generate(t, "und-app", generatorOptions{docker: []string{"--memory", "64m", "--memory-reservation", "32m"}, says: append(says, "err:\n", "stay")})
@@ -64,7 +64,7 @@ func (l *lab) understands(t *testing.T) {
 		}
 		asked++
 		if strings.Contains(query, "container_fs_reads_total") || strings.Contains(query, "container_fs_writes_total") {
-			continue // there may be no I/O that the kernel counts
+			continue // the kernel may not have counted any I/O
 		}
 		a.promGives(t, strings.NewReplacer("$job", "integrations/docker", "$instance", ".*", "$name", "und-.*", "$__rate_interval", "1m").Replace(strings.TrimSpace(query)), nil)
 	}
@@ -89,7 +89,7 @@ func (l *lab) understands(t *testing.T) {
 	})
 }
 
-// streamsOf returns the label sets of a container that Loki has taken, each once.
+// streamsOf returns the distinct label sets of a container that Loki has accepted.
 func (a *agent) streamsOf(g *generator) string {
 	all := map[string]bool{}
 	for _, e := range a.pushes.Entries() {
@@ -100,8 +100,8 @@ func (a *agent) streamsOf(g *generator) string {
 	return strings.Join(slices.Sorted(maps.Keys(all)), " ")
 }
 
-// distinctTexts returns what was delivered of a stream of a container, each text once: after a kill the same
-// may come again.
+// distinctTexts returns the distinct texts that were delivered of a stream of a container: after a kill, a
+// text may arrive again.
 func (a *agent) distinctTexts(g *generator, stream string) map[string]bool {
 	all := map[string]bool{}
 	for _, text := range a.texts(g, stream) {
@@ -110,7 +110,7 @@ func (a *agent) distinctTexts(g *generator, stream string) map[string]bool {
 	return all
 }
 
-// promGives waits until a query of Prometheus gives the one value that is wanted, or anything.
+// promGives waits until a Prometheus query returns the single value that is wanted, or any value.
 func (a *agent) promGives(t *testing.T, query string, want *float64) {
 	t.Helper()
 	err := poll(t.Context(), 2*time.Minute, func(ctx context.Context) error {

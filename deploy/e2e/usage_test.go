@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// within are the values that a query may give, both ends included.
+// within is the range of values that a query may return, both ends included.
 type within struct{ least, most float64 }
 
 func exactly(v float64) within { return within{v, v} }
 
-// inRange waits until a query of Prometheus gives one value within the bounds.
+// inRange waits until a Prometheus query returns one value within the bounds.
 func (a *agent) inRange(t *testing.T, query string, bounds within) {
 	t.Helper()
 	err := poll(t.Context(), time.Minute, func(ctx context.Context) error {
@@ -38,8 +38,8 @@ func (a *agent) inRange(t *testing.T, query string, bounds within) {
 	}
 }
 
-// usage measures a container that works, and compares what arrives with what this machine's kernel says of its
-// process. Every Engine tells that in its own way.
+// usage measures a busy container, and compares the metrics that arrive with the kernel's figures for its
+// process. Every Engine provides them in its own way.
 func (l *lab) usage(t *testing.T) {
 	const memory = 64 << 20
 	a := l.agent(t, "usage", agentOptions{include: "use-*", env: []string{
@@ -76,7 +76,7 @@ func (l *lab) usage(t *testing.T) {
 		t.Logf("on %s a container has %v series", l.kind, series[0].Value)
 	}
 
-	// They end with the container.
+	// The series end with the container.
 	must(t, app.Stop(t.Context()))
 	must(t, app.Remove(t.Context()))
 	eventually(t, time.Minute, func(ctx context.Context) error {
@@ -100,7 +100,7 @@ func cpuSeconds(pid int) (float64, error) {
 		return 0, err
 	}
 	system, err := strconv.ParseFloat(f[12], 64)
-	return (user + system) / 100, err // clock ticks, of which a second has a hundred
+	return (user + system) / 100, err // clock ticks, a hundred per second
 }
 
 // meminfo returns a value of /proc/meminfo in bytes.
@@ -119,11 +119,11 @@ func meminfo(t *testing.T, name string) float64 {
 	return 0
 }
 
-// hostAndBudget runs an agent that measures the host, and compares what arrives with what this machine says of
-// itself. It has a budget of log lines, which a noisy container breaks.
+// hostAndBudget runs an agent that measures the host, and compares the metrics that arrive with the figures of
+// this machine. The agent has a budget of log lines, which a noisy container exceeds.
 func (l *lab) hostAndBudget(t *testing.T) {
 	const budget, lines, size = 100_000, 2000, 180
-	// With rslave, as README has it, the mount needs a host whose root is shared, which a machine in a container has not.
+	// With rslave, as in README.md, the host's root mount must be shared, which it is not if this machine is a container.
 	a := l.agent(t, "host", agentOptions{include: "host-*", docker: []string{"--volume", "/:/host:ro"}, env: []string{
 		"LIGHTER_HOST_METRICS=on", "LIGHTER_RESOURCE_INTERVAL=1s", "LIGHTER_SCRAPE_INTERVAL=1s", "LIGHTER_SCRAPE_TIMEOUT=1s",
 		fmt.Sprintf("LIGHTER_BUDGET_LOGS=%dB/month", budget)}})
@@ -159,11 +159,11 @@ func (l *lab) hostAndBudget(t *testing.T) {
 	} {
 		a.inRange(t, query, bounds)
 	}
-	must(t, poll(t.Context(), 90*time.Second, func(ctx context.Context) error { // it looks once a minute
-		if said := a.Output(ctx, 1000); !strings.Contains(said, "of their budget; nothing is left out for that") || !strings.Contains(said, "host-noisy") {
+	must(t, poll(t.Context(), 90*time.Second, func(ctx context.Context) error { // the agent checks its budget once a minute
+		if said := a.Output(ctx, 1000); !strings.Contains(said, "of their budget; nothing is dropped because of that") || !strings.Contains(said, "host-noisy") {
 			return fmt.Errorf("the agent does not warn of its budget:\n%s", said)
 		}
 		return nil
 	}))
-	a.verify(t, 30*time.Second, noisy) // nothing is left out for it
+	a.verify(t, 30*time.Second, noisy) // nothing is dropped because of the budget
 }

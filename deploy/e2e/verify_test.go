@@ -27,11 +27,11 @@ const (
 type tally struct {
 	scenario   string
 	written    int // by the Engine's files
-	delivered  int // of them acknowledged by Loki, each counted once
+	delivered  int // those acknowledged by Loki, each counted once
 	lost       int
 	twice      int    // acknowledged again
 	disordered int    // acknowledged after a later line of its stream
-	first      string // of those that were acknowledged again
+	first      string // the first line that was acknowledged again
 	seconds    float64
 }
 
@@ -40,14 +40,14 @@ func (c tally) String() string {
 		c.scenario, c.written, c.delivered, c.lost, c.twice, c.disordered, c.seconds)
 }
 
-// stream is what one stream must be: its labels, and its lines in the order they were written.
+// stream is what a stream must contain: its labels, and its lines in the order in which they were written.
 type stream struct {
 	labels string // as labels.Labels prints them
 	lines  []jsonfile.Line
 }
 
-// streams returns what the agent must deliver of the generators. The label set of the contract
-// is written down here and nowhere else.
+// streams returns what the agent must deliver of the generators. The tests define the contract's label set
+// only here.
 func (a *agent) streams(t *testing.T, generators []*generator) []stream {
 	t.Helper()
 	byLabels := make(map[string]*stream)
@@ -88,15 +88,15 @@ type sent struct {
 	text   string
 }
 
-// compare holds what Loki acknowledged against what it must have got. Unexpected are entries
-// that nobody wrote.
+// compare compares what Loki acknowledged with what it must have received. Entries that no generator wrote are
+// unexpected.
 func compare(want []stream, got []gate.Entry) (c tally, unexpected []gate.Entry) {
 	places := placesOf(want)
 	for _, s := range want {
 		c.written += len(s.lines)
 	}
 	seen := make(map[sent]int)
-	latest := make(map[string]int) // by stream, the place of the latest line delivered
+	latest := make(map[string]int) // from stream to the place of its latest delivered line
 	for _, e := range got {
 		key := sent{e.Labels, e.Nanos, e.Text}
 		p := places[key]
@@ -113,7 +113,7 @@ func compare(want []stream, got []gate.Entry) (c tally, unexpected []gate.Entry)
 		}
 		c.delivered++
 		if len(p) > 1 {
-			continue // it cannot be told which of them it is, if some are sent again
+			continue // if some are sent again, it is unknown which of them this one is
 		}
 		at := p[0]
 		if at < latest[e.Labels] {
@@ -125,8 +125,8 @@ func compare(want []stream, got []gate.Entry) (c tally, unexpected []gate.Entry)
 	return c, unexpected
 }
 
-// placesOf returns by line where it stands in its stream. Only lines of an Engine whose times are
-// whole seconds stand in more than one place.
+// placesOf returns the places of each line in its stream. Only lines of an Engine whose times are whole seconds
+// can have more than one place.
 func placesOf(want []stream) map[sent][]int {
 	places := make(map[sent][]int)
 	for _, s := range want {
@@ -138,9 +138,9 @@ func placesOf(want []stream) map[sent][]int {
 	return places
 }
 
-// verify waits until the agent has delivered what the stopped generators wrote, stops the agent,
-// and demands that the gate and Loki have seen exactly that. Lines sent twice are an error
-// unless the agent died: then those are that were acknowledged well before.
+// verify waits until the agent has delivered what the stopped generators wrote, stops the agent, and checks
+// that the gate and Loki have received exactly that. Lines that were sent twice are an error, unless the agent
+// was killed: then only those that had been acknowledged well before are an error.
 func (a *agent) verify(t *testing.T, within time.Duration, generators ...*generator) {
 	t.Helper()
 	want := a.streams(t, generators)
@@ -176,23 +176,23 @@ func (a *agent) verify(t *testing.T, within time.Duration, generators ...*genera
 	}
 }
 
-// settled is how long a line may be acknowledged and still be sent again after a kill: the
-// time that an acknowledgement takes to become a position on disk, on a machine that is busy.
+// settled is the time after its acknowledgement during which a line may still be sent again after a kill: the
+// time in which an acknowledgement becomes a position on disk on a busy machine.
 const settled = 5 * time.Second
 
-// death is when an agent was killed: at some moment while the Engine was asked to.
+// death is the time at which an agent was killed: during the request to the Engine.
 type death struct{ began, ended time.Time }
 
-// excused reports whether what was acknowledged at a time may come again because of a death: the
-// acknowledgement may not have been known, or not have been on disk yet.
+// excused reports whether a line that was acknowledged at a time may arrive again because of a death: the agent
+// may not have received the acknowledgement, or not have stored it on disk yet.
 func excused(acknowledged time.Time, deaths []death) bool {
 	return slices.ContainsFunc(deaths, func(d death) bool {
 		return acknowledged.After(d.began.Add(-settled)) && acknowledged.Before(d.ended.Add(settled))
 	})
 }
 
-// sentAgain counts entries that were acknowledged again, more often than they were written, with
-// no death to excuse it.
+// sentAgain counts entries that were acknowledged more often than they were written, without a death that
+// excuses it.
 func sentAgain(want []stream, got []gate.Entry, deaths []death) int {
 	places := placesOf(want)
 	before := make(map[sent]time.Time)
@@ -208,7 +208,7 @@ func sentAgain(want []stream, got []gate.Entry, deaths []death) int {
 	return n
 }
 
-// inLoki demands that a query for all of the agent's environment finds the streams as they are.
+// inLoki checks that a query for the agent's whole environment returns exactly these streams.
 func (a *agent) inLoki(t *testing.T, want []stream) {
 	t.Helper()
 	got, err := a.lab.loki.Query(t.Context(), fmt.Sprintf(`{environment=%q}`, a.environment), a.lab.began.Add(-time.Hour))
@@ -235,7 +235,7 @@ func sameStreams(t *testing.T, want []stream, got []backend.Stream) {
 			t.Errorf("Loki has no stream %s, of %d lines", s.labels, len(s.lines))
 			continue
 		}
-		// Loki gives lines of one time in no certain order.
+		// Loki returns lines of the same time in any order.
 		lines := onceEach(s.lines)
 		slices.SortFunc(lines, func(a, b jsonfile.Line) int {
 			return cmp.Or(cmp.Compare(a.Nanos, b.Nanos), strings.Compare(a.Text, b.Text))
@@ -259,8 +259,8 @@ func sameStreams(t *testing.T, want []stream, got []backend.Stream) {
 	}
 }
 
-// onceEach returns the lines without those that have the time and the text of an earlier one: Loki
-// keeps such lines once. They come of Engines whose times are whole seconds.
+// onceEach returns the lines without those that have the time and the text of an earlier one, because Loki
+// stores such lines once. They exist on Engines whose times are whole seconds.
 func onceEach(lines []jsonfile.Line) []jsonfile.Line {
 	seen := make(map[jsonfile.Line]bool, len(lines))
 	var out []jsonfile.Line

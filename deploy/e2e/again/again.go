@@ -1,4 +1,4 @@
-// Package again listens at an address that was listened at a moment ago.
+// Package again listens on an address that was in use a moment ago.
 package again
 
 import (
@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Listen listens at a TCP address. It tries for a while: a port that was just left may not be
+// Listen listens on a TCP address. It retries for a while, because a port that was just closed may not be
 // free at once.
 func Listen(addr string) (net.Listener, error) {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {

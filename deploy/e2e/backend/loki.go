@@ -20,15 +20,15 @@ import (
 //go:embed loki.yaml
 var lokiConfig string
 
-// Loki is a running Loki, in one process, its limits left as they come but for those in loki.yaml.
+// Loki is a running Loki in one process, with its default limits except for those in loki.yaml.
 type Loki struct{ *process }
 
-// Limits of a Loki, as its file has them below limits_config.
+// Limits of a Loki, as in the section limits_config of its file.
 const (
-	// WithoutShards are Loki's own limits, but a stream above 1.5 MB/s is not split in several: what comes
-	// twice would then be kept twice.
+	// WithoutShards are Loki's own limits, except that a stream above 1.5 MB/s is not split into several:
+	// lines that arrive twice would then be stored twice.
 	WithoutShards = "  shard_streams: {enabled: false}\n"
-	// SlowStreams limits how fast a stream may grow.
+	// SlowStreams limits the rate of each stream.
 	SlowStreams = "  per_stream_rate_limit: 64KB\n  per_stream_rate_limit_burst: 256KB\n"
 )
 
@@ -58,25 +58,25 @@ func StartLoki(ctx context.Context, dir, limits string) (*Loki, error) {
 	return &Loki{p}, nil
 }
 
-// Ready waits until Loki takes and answers requests.
+// Ready waits until Loki accepts writes and answers queries.
 func (l *Loki) Ready(ctx context.Context) error { return l.ready(ctx, "/ready") }
 
-// Entry is an entry of a query's answer.
+// Entry is an entry of a query's result.
 type Entry struct {
 	Nanos int64
 	Text  string
 }
 
-// Stream is the entries of one label set, in the order Loki gives them.
+// Stream is the entries of one label set, in Loki's order.
 type Stream struct {
 	Labels  map[string]string
 	Entries []Entry
 }
 
-// pageSize is the largest page that Loki gives by default.
+// pageSize is the largest page that Loki returns by default.
 const pageSize = 5000
 
-// Query returns all that a log query finds from since until now, by streams. It reads page by
+// Query returns the complete result of a log query from since until now, by streams. It reads page by
 // page, forward in time.
 func (l *Loki) Query(ctx context.Context, query string, since time.Time) ([]Stream, error) {
 	var all []Stream
@@ -95,7 +95,7 @@ func (l *Loki) Query(ctx context.Context, query string, since time.Time) ([]Stre
 		}
 		full := n >= pageSize
 		for _, s := range page {
-			if full { // the last nanosecond may go on in the next page: leave it to that one
+			if full { // the last nanosecond may continue on the next page: leave it to that page
 				s.Entries = slices.DeleteFunc(s.Entries, func(e Entry) bool { return e.Nanos == last })
 			}
 			all = merge(all, s)
@@ -123,8 +123,8 @@ func merge(all []Stream, s Stream) []Stream {
 	return append(all, s)
 }
 
-// page asks for entries in [from, until). Labels are the stream's own: those that the query or
-// Loki itself adds to an entry (detected_level) come apart from them and are left out.
+// page queries the entries in [from, until). Their labels are those of the stream: labels that the query or
+// Loki adds to an entry (detected_level) are separate and are left out.
 func (l *Loki) page(ctx context.Context, query string, from, until int64) ([]Stream, error) {
 	v := url.Values{
 		"query": {query}, "direction": {"forward"}, "limit": {strconv.Itoa(pageSize)},

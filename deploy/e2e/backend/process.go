@@ -1,8 +1,8 @@
-// Package backend builds, starts and asks a real Loki and a real Prometheus.
+// Package backend builds, starts and queries a real Loki and a real Prometheus.
 //
-// Both are built from their Go modules at the versions of this module's go.mod (tool). They
-// listen on loopback, keep their data in a directory of the caller's, and end with Close. Loki
-// and Prometheus ask them as a user would, with LogQL and PromQL over HTTP.
+// Both are built from their Go modules at the versions in this module's go.mod (tool). They listen on
+// loopback, keep their data in a directory of the caller, and end with Close. The types Loki and Prometheus
+// query them as a user would, with LogQL and PromQL over HTTP.
 package backend
 
 import (
@@ -36,7 +36,7 @@ func start(dir, url, binary string, args ...string) (*process, error) {
 	}
 	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	// A test that is killed takes its servers along.
+	// If the test is killed, its servers are killed too.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
@@ -46,7 +46,7 @@ func start(dir, url, binary string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// ready waits until GET path is answered with 200.
+// ready waits until GET path returns 200.
 func (p *process) ready(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -57,7 +57,7 @@ func (p *process) ready(ctx context.Context, path string) error {
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("%s ended at once: see %s", filepath.Base(p.cmd.Path), p.log.Name())
+			return fmt.Errorf("%s ended immediately: see %s", filepath.Base(p.cmd.Path), p.log.Name())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w: see %s", filepath.Base(p.cmd.Path), err, p.log.Name())
 		case <-time.After(200 * time.Millisecond):
@@ -65,14 +65,14 @@ func (p *process) ready(ctx context.Context, path string) error {
 	}
 }
 
-// Close ends the server without ceremony: nobody needs its data after the tests.
+// Close kills the server: nobody needs its data after the tests.
 func (p *process) Close() error {
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.ended
 	return p.log.Close()
 }
 
-// get returns the body of a 200 and an error for all else.
+// get returns the body of a 200, and an error for any other status.
 func get(ctx context.Context, url string, header http.Header) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

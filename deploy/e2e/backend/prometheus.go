@@ -13,7 +13,7 @@ import (
 	"lighter/deploy/e2e/tool"
 )
 
-// Prometheus is a running Prometheus that scrapes nothing and takes remote writes, in order only.
+// Prometheus is a running Prometheus that scrapes nothing and accepts only remote writes, in order.
 type Prometheus struct{ *process }
 
 // StartPrometheus builds and starts Prometheus with its data in dir. It may not be ready yet.
@@ -41,16 +41,16 @@ func StartPrometheus(ctx context.Context, dir string) (*Prometheus, error) {
 	return &Prometheus{p}, nil
 }
 
-// Ready waits until Prometheus takes and answers requests.
+// Ready waits until Prometheus accepts writes and answers queries.
 func (p *Prometheus) Ready(ctx context.Context) error { return p.ready(ctx, "/-/ready") }
 
-// Sample is one series of an instant query's answer.
+// Sample is one series of an instant query's result.
 type Sample struct {
 	Labels map[string]string
 	Value  float64
 }
 
-// Query answers a PromQL query as of now.
+// Query evaluates a PromQL query at the present time.
 func (p *Prometheus) Query(ctx context.Context, query string) ([]Sample, error) {
 	v := url.Values{"query": {query}, "time": {strconv.FormatFloat(float64(time.Now().UnixMilli())/1000, 'f', 3, 64)}}
 	body, err := get(ctx, p.URL+"/api/v1/query?"+v.Encode(), nil)

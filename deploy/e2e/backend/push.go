@@ -19,7 +19,7 @@ func (p *process) Get(ctx context.Context, path string) ([]byte, error) {
 	return get(ctx, p.URL+path, nil)
 }
 
-// post sends a body and takes any status of success.
+// post sends a body and accepts any success status.
 func (p *process) post(ctx context.Context, path string, body []byte, header http.Header) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+path, bytes.NewReader(body))
 	if err != nil {
@@ -41,8 +41,8 @@ func (p *process) post(ctx context.Context, path string, body []byte, header htt
 	return nil
 }
 
-// Push sends lines of a stream, a nanosecond apart from at on. The lines of a stream must not be older than
-// an hour before its newest.
+// Push sends lines of a stream with timestamps a nanosecond apart, beginning at at. The lines of a stream
+// must not be more than an hour older than its newest line.
 func (l *Loki) Push(ctx context.Context, labels map[string]string, at time.Time, lines ...string) error {
 	type stream struct {
 		Stream map[string]string `json:"stream"`

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Container is a container that Run made.
+// Container is a container that Run started.
 type Container struct {
 	ID   string
 	Name string
@@ -25,26 +25,26 @@ func (e *Engine) Run(ctx context.Context, name string, args ...string) (*Contain
 	return &Container{ID: id, Name: name, engine: e}, nil
 }
 
-// Start starts a container that stopped.
+// Start starts a stopped container.
 func (c *Container) Start(ctx context.Context) error { return c.do(ctx, "start") }
 
-// Stop asks it to end, and kills it after ten seconds.
+// Stop stops the container, and kills it after ten seconds.
 func (c *Container) Stop(ctx context.Context) error { return c.do(ctx, "stop") }
 
-// StopWithin asks it to end, and kills it after that many seconds.
+// StopWithin stops the container, and kills it after that many seconds.
 func (c *Container) StopWithin(ctx context.Context, seconds int) error {
 	return c.do(ctx, "stop", "--time", strconv.Itoa(seconds))
 }
 
-// RestartWithin is StopWithin and Start, done by the Engine.
+// RestartWithin is StopWithin and Start in one request to the Engine.
 func (c *Container) RestartWithin(ctx context.Context, seconds int) error {
 	return c.do(ctx, "restart", "--time", strconv.Itoa(seconds))
 }
 
-// Kill ends it with SIGKILL.
+// Kill kills the container with SIGKILL.
 func (c *Container) Kill(ctx context.Context) error { return c.do(ctx, "kill") }
 
-// Remove ends and removes it, with its log and its unnamed volumes.
+// Remove kills and removes the container, with its log and its unnamed volumes.
 func (c *Container) Remove(ctx context.Context) error {
 	return c.do(ctx, "rm", "--force", "--volumes")
 }
@@ -62,7 +62,7 @@ type State struct {
 	OOMKilled bool
 	Restarts  int
 	Health    string // empty without a health check
-	IP        string // in the one network that it is in, if it is in one
+	IP        string // in its only network, if it is in one
 	LogPath   string // of its json-file log
 }
 
@@ -87,7 +87,7 @@ func (c *Container) State(ctx context.Context) (State, error) {
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
-		return State{}, fmt.Errorf("inspect %s: %d answers: %w", c.Name, len(all), err)
+		return State{}, fmt.Errorf("inspect %s: %d results: %w", c.Name, len(all), err)
 	}
 	in := all[0]
 	s := State{

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// daemon is the process of an Engine that this package starts. All that the Engine has is in dir.
+// daemon is the process of an Engine that this package starts. All its files are in dir.
 type daemon struct {
 	dir     string
 	log     *os.File
@@ -19,7 +19,7 @@ type daemon struct {
 	ended   chan struct{} // closed when process has ended
 }
 
-// prepare removes what a run that died has left in the directory of that name and makes it again.
+// prepare creates the directory of that name again, without the remains of a run that crashed.
 func (d *daemon) prepare(name string) error {
 	d.dir = filepath.Join(os.TempDir(), name) // short, because socket paths have a limit
 	if err := d.sweep(); err != nil {
@@ -33,10 +33,10 @@ func (d *daemon) prepare(name string) error {
 	return err
 }
 
-// start starts the process and waits until the Engine answers.
+// start starts the process and waits until the Engine responds.
 func (d *daemon) start(ctx context.Context, e *Engine, process *exec.Cmd) error {
 	process.Stdout, process.Stderr = d.log, d.log
-	// ^C at the test reaches the process through Close only; a test that is killed takes it along.
+	// Ctrl+C does not reach the process directly: Close stops it. If the test is killed, it is killed too.
 	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := process.Start(); err != nil {
 		return err
@@ -54,16 +54,16 @@ func (d *daemon) start(ctx context.Context, e *Engine, process *exec.Cmd) error 
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("%s ended at once: %s", process.Path, d.tail())
+			return fmt.Errorf("%s ended immediately: %s", process.Path, d.tail())
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w: %s", process.Path, err, d.tail())
+			return fmt.Errorf("%s does not respond: %w: %s", process.Path, err, d.tail())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// stop removes the Engine's containers, ends it, and leaves nothing of it. What does not end when
-// it is asked to is killed.
+// stop removes the Engine's containers, stops the Engine, and removes its files. Processes that do not stop
+// are killed.
 func (d *daemon) stop(e *Engine) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -1,8 +1,8 @@
-// Package docker drives a Docker Engine by its command line, as a user would.
+// Package docker uses a Docker Engine through its command line, as a user would.
 //
-// Everything it makes carries Label, and Clean removes what carries it, so that a
-// run which died leaves nothing to the next. It also starts Engines of its own: Docker's
-// (Private), which a test may kill without hurting anybody's containers, and Podman.
+// Everything that it creates has Label, and Clean removes everything with it, so that a run that crashed
+// leaves nothing to the next one. It can also start further Engines: Docker's (Private), which a test may kill
+// without affecting other containers, and Podman.
 package docker
 
 import (
@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// Label is on every container, network, volume and image that this package makes.
+// Label is the label of every container, network, volume and image that this package creates.
 const Label = "lighter-e2e"
 
 // Engine is a Docker Engine at an address. It is safe for concurrent use.
 type Engine struct {
-	host string // as DOCKER_HOST; empty is the command line's own default
+	host string // as in DOCKER_HOST; if empty, the default of the docker command
 	// Socket is the Engine's socket file.
 	Socket string
 }
@@ -26,7 +26,7 @@ type Engine struct {
 // Default returns the Engine of this machine.
 func Default() *Engine { return &Engine{Socket: "/var/run/docker.sock"} }
 
-// Do runs docker with the arguments and returns what it wrote to its standard output, trimmed.
+// Do runs docker with the arguments and returns its trimmed standard output.
 func (e *Engine) Do(ctx context.Context, args ...string) (string, error) {
 	return e.do(ctx, nil, args...)
 }
@@ -37,7 +37,7 @@ func (e *Engine) do(ctx context.Context, env []string, args ...string) (string, 
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		// What failed in a build is on the standard output.
+		// The errors of a build are on the standard output.
 		return "", fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, lastLines(stdout.String()+stderr.String(), 20))
 	}
 	return strings.TrimSpace(stdout.String()), nil
@@ -50,18 +50,18 @@ func (e *Engine) command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "docker", args...)
 }
 
-// Name is the name that the Engine has for its host.
+// Name returns the Engine's name for its host.
 func (e *Engine) Name(ctx context.Context) (string, error) {
 	return e.Do(ctx, "info", "--format", "{{.Name}}")
 }
 
-// Root is the Engine's data directory.
+// Root returns the Engine's data directory.
 func (e *Engine) Root(ctx context.Context) (string, error) {
 	return e.Do(ctx, "info", "--format", "{{.DockerRootDir}}")
 }
 
-// Network makes a bridge network and returns the address of its gateway: there this
-// machine can be reached by the containers in it, and by nobody else.
+// Network creates a bridge network and returns the address of its gateway, at which only the containers in
+// that network can reach this machine.
 func (e *Engine) Network(ctx context.Context, name string) (string, error) {
 	// The bridge has the network's name, so that another Engine can be put on it.
 	if _, err := e.Do(ctx, "network", "create", "--label", Label, "--opt", "com.docker.network.bridge.name="+name, name); err != nil {
@@ -70,14 +70,13 @@ func (e *Engine) Network(ctx context.Context, name string) (string, error) {
 	return e.Do(ctx, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", name)
 }
 
-// Volume makes a named volume.
+// Volume creates a named volume.
 func (e *Engine) Volume(ctx context.Context, name string) error {
 	_, err := e.Do(ctx, "volume", "create", "--label", Label, name)
 	return err
 }
 
-// Clean removes every container, network and volume with Label, and with images set every
-// image too.
+// Clean removes every container, network and volume with Label, and if images is set, every image too.
 func (e *Engine) Clean(ctx context.Context, images bool) error {
 	kinds := []struct{ list, remove []string }{
 		{[]string{"ps", "-aq", "--no-trunc"}, []string{"rm", "--force", "--volumes"}},

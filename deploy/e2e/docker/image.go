@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// Build builds the Dockerfile of dir with the classic builder, which every Engine has, on the
-// host's network, and tags the image.
+// Build builds the Dockerfile of dir on the host's network with the classic builder, which every Engine
+// has, and tags the image.
 func (e *Engine) Build(ctx context.Context, dir, tag string, args ...string) error {
 	args = append([]string{"build", "--network", "host", "--label", Label, "--tag", tag}, args...)
 	_, err := e.do(ctx, []string{"DOCKER_BUILDKIT=0"}, append(args, dir)...)
 	return err
 }
 
-// Copy gives another Engine an image of this one.
+// Copy copies an image of this Engine to another one.
 func (e *Engine) Copy(ctx context.Context, to *Engine, image string) error {
 	file := filepath.Join(os.TempDir(), fmt.Sprintf("lighter-e2e-%d.tar", os.Getpid()))
 	defer os.Remove(file)
@@ -32,9 +32,8 @@ func (e *Engine) Copy(ctx context.Context, to *Engine, image string) error {
 	return err
 }
 
-// GoImage makes sure that there is an image named tag with a shell, a CA bundle and Go: on a
-// machine without a registry it is put together from this machine's own. One that is there
-// already is used as it is.
+// GoImage makes sure that there is an image named tag with a shell, a CA bundle and Go. If it does not
+// exist, it is built from this machine's files, so that no registry is needed.
 func (e *Engine) GoImage(ctx context.Context, tag string) error {
 	if _, err := e.Do(ctx, "image", "inspect", tag); err == nil {
 		return nil
@@ -75,7 +74,7 @@ func busybox(ctx context.Context) (string, error) {
 	return exec.LookPath("busybox")
 }
 
-// goRoot writes the image's file tree as a tar.
+// goRoot writes the image's file tree as a tar archive.
 func goRoot(ctx context.Context, dst io.Writer, shell string) error {
 	w := tar.NewWriter(dst)
 	if err := addFile(w, "bin/busybox", shell); err != nil {

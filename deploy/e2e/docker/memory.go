@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Memory is how much a container has used at its highest, in bytes.
+// Memory is the peak memory of a container, in bytes.
 type Memory struct {
-	Container int64 // by its cgroup: all of its processes and the file pages it caused
+	Container int64 // of its cgroup: all its processes and their file pages
 	Process   int64 // the resident set of its first process
 }
 
@@ -22,7 +22,7 @@ func (c *Container) Memory(ctx context.Context) (Memory, error) {
 		return Memory{}, err
 	}
 	if !s.Running {
-		return Memory{}, fmt.Errorf("memory of %s: it is not running", c.Name)
+		return Memory{}, fmt.Errorf("read the memory of %s: it is not running", c.Name)
 	}
 	var m Memory
 	if m.Process, err = highWater(s.Pid); err != nil {
@@ -47,7 +47,7 @@ func highWater(pid int) (int64, error) {
 	return 0, fmt.Errorf("%s has no VmHWM", path)
 }
 
-// cgroupPeak finds the process's memory cgroup, of version 1 or 2, and reads its peak.
+// cgroupPeak finds the memory cgroup of a process, version 1 or 2, and reads its peak.
 func cgroupPeak(pid int) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

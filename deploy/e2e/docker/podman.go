@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Podman is Podman's Docker-compatible service, with storage, locks and settings of its own, so
-// that nothing of the machine's own Podman is touched. Its containers have no network.
+// Podman is Podman's Docker-compatible service, with its own storage, locks and settings, so that it does
+// not affect the machine's Podman. Its containers have no network.
 type Podman struct {
 	Engine
 	daemon
 }
 
-// podmanSettings are what the machine's settings and Podman's own defaults would get wrong here.
+// podmanSettings replace the machine's settings and Podman's defaults that do not work here.
 const podmanSettings = `
 [containers]
 # Podman's own defaults are above what a container's root, or a small virtual machine, may ask for.
@@ -31,8 +31,8 @@ lock_type = "file"
 network_config_dir = "%s"
 `
 
-// NewPodman starts the service and waits until it answers. There is one at a time on a machine:
-// what a run that died has left of it is removed first.
+// NewPodman starts the service and waits until it responds. There can be only one on a machine, so the
+// remains of a run that crashed are removed first.
 func NewPodman(ctx context.Context) (*Podman, error) {
 	p := new(Podman)
 	if err := p.prepare("lighter-e2e-podman"); err != nil {
@@ -54,9 +54,9 @@ func NewPodman(ctx context.Context) (*Podman, error) {
 	if err := p.start(ctx, &p.Engine, service); err != nil {
 		return p, fmt.Errorf("start Podman: %w", err)
 	}
-	// Docker's socket is its group's too, and this one is root's alone.
+	// Docker's socket is also accessible for its group, but this one only for root.
 	return p, os.Chmod(p.Socket, 0o660)
 }
 
-// Close removes the service's containers, ends it, and leaves nothing of it.
+// Close removes the service's containers, stops the service, and removes its files.
 func (p *Podman) Close() error { return p.stop(&p.Engine) }

@@ -12,9 +12,8 @@ import (
 	"lighter/deploy/e2e/tool"
 )
 
-// Private is a Docker Engine on this machine beside its own, with a data directory, a containerd
-// and a socket of its own. It uses a bridge that is there already and touches no firewall rule.
-// It may be killed and started again.
+// Private is a second Docker Engine on this machine, with its own data directory, containerd and socket. It
+// uses an existing bridge and does not change firewall rules. It may be killed and started again.
 type Private struct {
 	Engine
 	// Program is the path of its dockerd.
@@ -26,7 +25,7 @@ type Private struct {
 
 // Current builds the dockerd of a current Docker Engine and returns its path.
 func Current(ctx context.Context) (string, error) {
-	// On this machine's btrfs nothing depends, and its headers may be missing.
+	// The btrfs driver is not needed, and its headers may be missing.
 	path, err := tool.Tool{
 		Name: "dockerd", Dir: "engine28", Module: "github.com/docker/docker",
 		Package: "github.com/docker/docker/cmd/dockerd", Tags: "exclude_graphdriver_btrfs",
@@ -38,10 +37,9 @@ func Current(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// NewPrivate starts an Engine and waits until it answers. There is one of a name at a time on a
-// machine: what a run that died has left of it is removed first. Its containers are on the bridge,
-// an interface that nobody else uses: without one the Engine would remove docker0, which is
-// another's.
+// NewPrivate starts an Engine and waits until it responds. There can be only one of a name on a machine, so
+// the remains of a run that crashed are removed first. Its containers are on the bridge, an interface that
+// nobody else uses: without it, the Engine would remove docker0, which belongs to another Engine.
 func NewPrivate(ctx context.Context, program, name, bridge string) (*Private, error) {
 	p := &Private{Program: program, bridge: bridge}
 	if err := p.prepare(name); err != nil {
@@ -55,7 +53,7 @@ func NewPrivate(ctx context.Context, program, name, bridge string) (*Private, er
 	return p, p.Start(ctx)
 }
 
-// Start starts the Engine after Kill and waits until it answers.
+// Start starts the Engine after Kill and waits until it responds.
 func (p *Private) Start(ctx context.Context) error {
 	err := p.start(ctx, &p.Engine, exec.Command(p.Program,
 		"--config-file", filepath.Join(p.dir, "daemon.json"),
@@ -63,7 +61,7 @@ func (p *Private) Start(ctx context.Context) error {
 		"--exec-root", filepath.Join(p.dir, "exec"),
 		"--pidfile", filepath.Join(p.dir, "pid"),
 		"--host", p.host,
-		"--storage-driver", "vfs", // the images are small, and it works on every file system
+		"--storage-driver", "vfs", // it works on every file system, and the images are small
 		"--bridge", p.bridge, "--iptables=false", "--ip6tables=false",
 		"--log-level", "warn",
 	))
@@ -73,8 +71,8 @@ func (p *Private) Start(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends the Engine with SIGKILL, and its containerd with it. Its containers' processes are
-// left to the next Start, which ends them, and starts again those with a restart policy.
+// Kill kills the Engine and its containerd with SIGKILL. The processes of its containers remain until the
+// next Start, which ends them and restarts containers with a restart policy.
 func (p *Private) Kill() error {
 	containerd, err := os.ReadFile(filepath.Join(p.dir, "exec", "containerd", "containerd.pid"))
 	if err != nil {
@@ -84,14 +82,14 @@ func (p *Private) Kill() error {
 		return fmt.Errorf("kill the private Engine: %w", err)
 	}
 	<-p.ended
-	// While the dead containerd still has an entry in /proc, a new Engine takes it for alive.
+	// While the dead containerd still has an entry in /proc, a new Engine assumes that it is running.
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(containerd))); err != nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("containerd (process %s) outlives the private Engine", containerd)
+	return fmt.Errorf("containerd (process %s) still runs after the private Engine was killed", containerd)
 }
 
-// Close removes the Engine's containers, ends it, and leaves nothing of it.
+// Close removes the Engine's containers, stops the Engine, and removes its files.
 func (p *Private) Close() error { return p.stop(&p.Engine) }

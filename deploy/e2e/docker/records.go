@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// Record is one message of a container's log, as the Engine's API gives it: a line with its
-// newline, a piece of a long line, or what a container wrote last without a newline.
+// Record is one message of a container's log, as the Engine's API returns it: a line with its newline, a
+// piece of a long line, or the last text of a container if it has no newline.
 type Record struct {
 	At     time.Time
 	Stream string // stdout or stderr
 	Text   string
 }
 
-// Records returns all that the Engine holds of the log of a container without a terminal. It asks
-// the API itself: docker logs does not show where a record ends that has no newline.
+// Records returns the complete log of a container without a terminal, as far as the Engine has it. It uses
+// the API directly: docker logs does not show where a record without a newline ends.
 func (c *Container) Records(ctx context.Context) ([]Record, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", c.engine.Socket)

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// sweep ends the processes that an Engine left behind, and removes its directory with
-// what is mounted there. After a clean end there is nothing to do but the removal.
+// sweep kills the processes that an Engine left behind, and removes its directory and the mounts in it.
+// After a clean stop, only the directory is left to remove.
 func (d *daemon) sweep() error {
 	for _, shim := range processesNaming(d.dir) {
 		for _, pid := range append(children(shim), shim) {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended with the other
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended already
 		}
 	}
 	for _, mount := range mountsBelow(d.dir) {
@@ -25,7 +25,7 @@ func (d *daemon) sweep() error {
 		}
 	}
 	var err error
-	for range 50 { // the killed may still be letting go
+	for range 50 { // killed processes may still use the mounts
 		if err = os.RemoveAll(d.dir); err == nil {
 			return nil
 		}
@@ -34,11 +34,11 @@ func (d *daemon) sweep() error {
 	return err
 }
 
-// programs are how the names of an Engine's programs begin.
+// programs are the prefixes of the names of an Engine's programs.
 var programs = []string{"dockerd", "containerd", "podman", "conmon"}
 
-// processesNaming returns the Engine's processes that have a path in dir on their command line:
-// dockerd and containerd or podman, and a containerd-shim or conmon for each container.
+// processesNaming returns the Engine's processes that have a path in dir on their command line: dockerd and
+// containerd or podman, and a containerd-shim or conmon for each container.
 func processesNaming(dir string) []int {
 	var out []int
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -73,7 +73,7 @@ func children(pid int) []int {
 	return out
 }
 
-// mountsBelow returns what is mounted in dir, the innermost first.
+// mountsBelow returns the mount points in dir, the innermost first.
 func mountsBelow(dir string) []string {
 	b, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {

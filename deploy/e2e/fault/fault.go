@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Fault answers one request. It is called from many goroutines.
+// Fault responds to one request. It is called from many goroutines.
 type Fault func(*Exchange)
 
-// Exchange is a request and the means to answer it.
+// Exchange is a request and the means to respond to it.
 type Exchange struct {
 	Number  int // counted from 1 since the fault was set
 	Request *http.Request
@@ -20,26 +20,26 @@ type Exchange struct {
 	w      http.ResponseWriter
 }
 
-// behave keeps all of the request.
+// behave stores the complete request.
 func behave(x *Exchange) {
 	if x.keep(false) {
 		x.answer(http.StatusNoContent, nil, "")
 	}
 }
 
-// Status answers with a status of the backend's own and keeps nothing. The text is the body.
+// Status responds with the given status and stores nothing. The text is the body.
 func Status(status int, text string) Fault {
 	return func(x *Exchange) { x.turnDown(status, nil, text) }
 }
 
-// RetryAfterSeconds answers 429 and asks for a pause.
+// RetryAfterSeconds responds with 429 and asks for a pause.
 func RetryAfterSeconds(pause time.Duration) Fault {
 	return func(x *Exchange) {
 		x.turnDown(http.StatusTooManyRequests, http.Header{"Retry-After": {strconv.Itoa(int(pause.Seconds()))}}, rateLimited)
 	}
 }
 
-// RetryAfterDate answers 429 and asks for a pause until the given time.
+// RetryAfterDate responds with 429 and asks for a pause until the given time.
 func RetryAfterDate(until time.Time) Fault {
 	return func(x *Exchange) {
 		x.turnDown(http.StatusTooManyRequests, http.Header{"Retry-After": {until.UTC().Format(http.TimeFormat)}}, rateLimited)
@@ -48,8 +48,7 @@ func RetryAfterDate(until time.Time) Fault {
 
 const rateLimited = "Ingestion rate limit exceeded for user fake: reduce log volume or contact your Loki administrator"
 
-// RefuseEvery refuses one entry, the first, of every nth push with Loki's words, and keeps all
-// else.
+// RefuseEvery refuses the first entry of every nth push with Loki's message, and stores everything else.
 func RefuseEvery(n int) Fault {
 	return func(x *Exchange) {
 		if x.Number%n != 0 {
@@ -71,7 +70,7 @@ func RefuseEvery(n int) Fault {
 	}
 }
 
-// TooLarge answers 413 to bodies of more than the given bytes, as they come, compressed.
+// TooLarge responds with 413 to compressed bodies of more than the given bytes.
 func TooLarge(bytes int) Fault {
 	return func(x *Exchange) {
 		body, ok := x.body()
@@ -90,16 +89,16 @@ func TooLarge(bytes int) Fault {
 	}
 }
 
-// BlackHole takes connections and never answers.
+// BlackHole accepts connections and never responds.
 func BlackHole() Fault {
 	return func(x *Exchange) {
-		_, _ = x.body() // while the body is not read the server does not see that the client hangs up
+		_, _ = x.body() // until the body is read, the server does not notice that the client hangs up
 		<-x.Request.Context().Done()
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// CutBody hangs up after half of the request, keeping nothing.
+// CutBody hangs up after half of the request and stores nothing.
 func CutBody() Fault {
 	return func(x *Exchange) {
 		_, _ = io.CopyN(io.Discard, x.Request.Body, x.Request.ContentLength/2)
@@ -107,7 +106,7 @@ func CutBody() Fault {
 	}
 }
 
-// CutAnswer keeps the request and hangs up within its answer: who sent it cannot know.
+// CutAnswer stores the request and hangs up within the response: the client cannot know that it was stored.
 func CutAnswer() Fault {
 	return func(x *Exchange) {
 		if !x.keep(true) {
@@ -122,7 +121,7 @@ func CutAnswer() Fault {
 	}
 }
 
-// Slow keeps the request and lets each answer wait.
+// Slow stores the request and delays each response.
 func Slow(pause time.Duration) Fault {
 	return func(x *Exchange) {
 		if !x.keep(false) {
@@ -137,7 +136,7 @@ func Slow(pause time.Duration) Fault {
 	}
 }
 
-// InTurn plays the faults one after the other, a request each, again and again; nil behaves.
+// InTurn uses the faults in turn, each for one request; nil behaves correctly.
 func InTurn(faults ...Fault) Fault {
 	return func(x *Exchange) {
 		if f := faults[(x.Number-1)%len(faults)]; f != nil {
@@ -148,8 +147,8 @@ func InTurn(faults ...Fault) Fault {
 	}
 }
 
-// keep reads the request and keeps all of it; cut says that there will be no whole answer. If it
-// cannot, it has answered.
+// keep reads and stores the complete request; cut means that the response will be cut off. If keep returns
+// false, it has already responded.
 func (x *Exchange) keep(cut bool) bool {
 	body, ok := x.body()
 	if !ok {
@@ -162,13 +161,13 @@ func (x *Exchange) keep(cut bool) bool {
 	return true
 }
 
-// body reads the request. A client that hung up within it has sent nothing.
+// body reads the request. If the client hangs up within it, nothing was sent.
 func (x *Exchange) body() ([]byte, bool) {
 	body, err := io.ReadAll(x.Request.Body)
 	return body, err == nil
 }
 
-// turnDown answers without keeping anything.
+// turnDown responds without storing anything.
 func (x *Exchange) turnDown(status int, header http.Header, text string) {
 	if _, ok := x.body(); ok {
 		x.answer(status, header, text)
@@ -184,6 +183,6 @@ func (x *Exchange) answer(status int, header http.Header, text string) {
 	}
 	x.w.WriteHeader(status)
 	if status != http.StatusNoContent {
-		_, _ = io.WriteString(x.w, text+"\n") // who hung up by now does not want it
+		_, _ = io.WriteString(x.w, text+"\n") // the client may have hung up
 	}
 }

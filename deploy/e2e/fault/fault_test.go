@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// pushOf is a push of three numbered lines.
+// pushOf returns a push of three numbered lines.
 func pushOf(t *testing.T) []byte {
 	t.Helper()
 	req := push.PushRequest{Streams: []push.Stream{{Labels: `{service="a", container="b"}`, Entries: []push.Entry{
@@ -31,8 +31,8 @@ func pushOf(t *testing.T) []byte {
 func TestFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault      Fault
-		status     int    // 0 is no answer
-		says       string // within the answer
+		status     int    // 0 means no response
+		says       string // contained in the response
 		retryAfter string
 		kept       int
 	}{

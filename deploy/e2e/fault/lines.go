@@ -15,39 +15,39 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// Entry is a line that was taken.
+// Entry is a line that was accepted.
 type Entry struct {
 	Nanos int64  // its time
-	Hash  uint64 // of its text, see Hash
-	Seq   int    // the generator's number for it; 0 if it has none
-	At    int64  // when it came, Unix milliseconds
-	Cut   bool   // its answer was cut: who sent it cannot know that it came
+	Hash  uint64 // of its text; see Hash
+	Seq   int    // the generator's number of the line; 0 if it has none
+	At    int64  // time of arrival in Unix milliseconds
+	Cut   bool   // the response was cut off: the client cannot know that the line arrived
 }
 
-// Lines is the log lines that were taken, by stream. The zero value is ready to use.
+// Lines contains the accepted log lines by stream. The zero value is ready to use.
 type Lines struct {
 	mu      sync.Mutex
 	streams map[string][]Entry // by labels, as labels.Labels prints them
-	labels  map[string]string  // as they are sent, to as labels.Labels prints them
-	refused map[string][]Entry // as streams
+	labels  map[string]string  // from labels as sent to labels as labels.Labels prints them
+	refused map[string][]Entry // like streams
 	total   int
 }
 
-// taken is what a push held.
+// taken is the content of a push.
 type taken struct {
 	entries int
 	stream  string // of the first entry
 	refused Entry  // that entry, if it was refused
 }
 
-// Hash is how a line's text is remembered.
+// Hash returns the hash of a line's text, which is stored instead of the text.
 func Hash(text string) uint64 {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, text) // it cannot fail
+	_, _ = io.WriteString(h, text) // does not fail
 	return h.Sum64()
 }
 
-// Seq reads the number that a generator's line carries, 0 if there is none.
+// Seq returns the number in a generator's line, or 0 if there is none.
 func Seq(text string) int {
 	_, rest, ok := strings.Cut(text, `"seq":`)
 	if !ok {
@@ -66,7 +66,7 @@ func Seq(text string) int {
 	return n
 }
 
-// take keeps the entries of a push, without the first refused ones. cut is theirs.
+// take stores the entries of a push without the first refused ones. cut applies to all of them.
 func (l *Lines) take(body []byte, refused int, cut bool) (taken, error) {
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {
@@ -122,14 +122,14 @@ func (l *Lines) name(sent string) (string, error) {
 	return ls.String(), nil
 }
 
-// Taken is how many lines have come, those that came twice counted twice.
+// Taken returns the number of lines that arrived; a line that arrived twice counts twice.
 func (l *Lines) Taken() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total
 }
 
-// Forget drops what has come of a stream; Taken goes on.
+// Forget deletes the lines of a stream; Taken still counts them.
 func (l *Lines) Forget(labels string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,14 +137,14 @@ func (l *Lines) Forget(labels string) {
 	delete(l.refused, labels)
 }
 
-// Streams returns what has come, by labels, in the order in which it came.
+// Streams returns the lines by labels, in the order in which they arrived.
 func (l *Lines) Streams() map[string][]Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return view(l.streams)
 }
 
-// Refused returns what RefuseEvery has refused, likewise.
+// Refused returns the lines that RefuseEvery has refused, in the same form.
 func (l *Lines) Refused() map[string][]Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,27 +11,26 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// Sample is a value of a series that was taken.
+// Sample is a value of a series that was accepted.
 type Sample struct {
 	Millis int64 // its time
 	Value  float64
-	At     int64 // when it came, Unix milliseconds
+	At     int64 // time of arrival in Unix milliseconds
 }
 
-// Same reports whether two samples are the same, whenever they came. A staleness marker is
-// the same as another.
+// Same reports whether two samples are the same, whenever they arrived. All staleness markers are the same.
 func (s Sample) Same(o Sample) bool {
 	return s.Millis == o.Millis && math.Float64bits(s.Value) == math.Float64bits(o.Value)
 }
 
-// Samples is the samples that were taken, by series. The zero value is ready to use.
+// Samples contains the accepted samples by series. The zero value is ready to use.
 type Samples struct {
 	mu     sync.Mutex
 	series map[string][]Sample // by labels, as labels.Labels prints them
 	total  int
 }
 
-// take keeps the samples of a remote write 1.0.
+// take stores the samples of a request of remote write 1.0.
 func (s *Samples) take(body []byte) error {
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {
@@ -58,14 +57,14 @@ func (s *Samples) take(body []byte) error {
 	return nil
 }
 
-// Taken is how many samples have come, those that came twice counted twice.
+// Taken returns the number of samples that arrived; a sample that arrived twice counts twice.
 func (s *Samples) Taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.total
 }
 
-// Series returns what has come, by labels, in the order in which it came.
+// Series returns the samples by labels, in the order in which they arrived.
 func (s *Samples) Series() map[string][]Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()

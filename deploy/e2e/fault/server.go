@@ -1,11 +1,10 @@
-// Package fault is a backend that misbehaves on command: a server of Loki's push API and of
-// remote write 1.0 that refuses, stalls, lies and hangs up as a scenario tells it to.
+// Package fault provides a backend that misbehaves on command: a server of Loki's push API and of remote
+// write 1.0 that refuses, stalls, lies and hangs up as a scenario requests.
 //
-// What it does take it keeps, small: of a line its time, a hash and the number that the
-// generator gave it (Lines), of a sample its time and value (Samples), both in the order in
-// which they came and as often. So a test can say what was lost, what came twice and whether
-// it was the same, and what came out of order. It decodes by the protocols' own packages and
-// shares nothing with the agent.
+// It stores what it accepts in a compact form: of a line its time, a hash and the generator's number
+// (Lines), of a sample its time and value (Samples), both in the order of arrival and with repetitions. So a
+// test can determine what was lost, what arrived twice and whether it was the same, and what arrived out of
+// order. It decodes with the protocols' own packages and shares no code with the agent.
 package fault
 
 import (
@@ -26,29 +25,29 @@ const (
 	WritePath = "/api/v1/write"
 )
 
-// Server takes both protocols. It is safe for concurrent use.
+// Server accepts both protocols. It is safe for concurrent use.
 type Server struct {
-	// Lines and Samples are what was taken.
+	// Lines and Samples contain the accepted data.
 	Lines   Lines
 	Samples Samples
 
 	address string // host:port
 
 	mu       sync.Mutex
-	fault    Fault // nil: it behaves
-	number   int   // of requests since the fault was set
+	fault    Fault // nil if it behaves correctly
+	number   int   // number of requests since the fault was set
 	statuses map[int]int
 	errs     []error
 	server   *http.Server // nil while it refuses connections
 }
 
-// New serves on a free port of host, well-behaved.
+// New starts a server without a fault on a free port of host.
 func New(host string) (*Server, error) {
 	s := &Server{address: net.JoinHostPort(host, "0"), statuses: make(map[int]int)}
 	return s, s.Open()
 }
 
-// URL is the base of both paths.
+// URL returns the base URL of both paths.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +72,7 @@ func (s *Server) Open() error {
 	return nil
 }
 
-// Refuse answers the requests under way, for up to five seconds, and then refuses connections.
+// Refuse completes the requests in progress, for up to five seconds, and then refuses connections.
 func (s *Server) Refuse() error {
 	s.mu.Lock()
 	srv := s.server
@@ -90,35 +89,35 @@ func (s *Server) Refuse() error {
 	return srv.Close()
 }
 
-// Misbehave answers every request from now on by the fault; nil ends it.
+// Misbehave lets the fault respond to every request from now on; nil ends that.
 func (s *Server) Misbehave(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault, s.number = f, 0
 }
 
-// Misbehaved is how many requests the fault has answered, or is answering.
+// Misbehaved returns the number of requests that the fault has handled or is handling.
 func (s *Server) Misbehaved() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.number
 }
 
-// Statuses is how often each status was answered.
+// Statuses returns the number of responses by status.
 func (s *Server) Statuses() map[int]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.statuses)
 }
 
-// Errors returns what was wrong with requests: a path or a body that neither protocol knows.
+// Errors returns the errors of requests: a path or a body that neither protocol defines.
 func (s *Server) Errors() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.errs
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	f := s.fault
@@ -133,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f(x)
 }
 
-// take decodes a body and keeps what is in it, without the first refused entries. cut is of the
+// take decodes a body and stores its content, without the first refused entries. cut applies to the
 // entries.
 func (s *Server) take(path string, body []byte, refused int, cut bool) (taken, error) {
 	var t taken

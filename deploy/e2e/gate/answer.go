@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// canceler is the key of a request's context to what ends it.
+// canceler is the context key of the function that cancels a request.
 type canceler struct{}
 
-// errQuiet is why an answer was ended that carried nothing.
-var errQuiet = errors.New("nothing came for too long")
+// errQuiet is the cause of the end of a quiet response.
+var errQuiet = errors.New("the response was quiet for too long")
 
-// answer is the body of an Engine's answer on its way to the client.
+// answer is the body of an Engine's response on its way to the client.
 type answer struct {
 	io.ReadCloser
 	socket *Socket
@@ -27,13 +27,13 @@ type answer struct {
 	mute   atomic.Bool
 
 	quiet time.Duration
-	timer *time.Timer // ends the answer; nil if nothing does
+	timer *time.Timer // ends the response; may be nil
 
-	change func(frame []byte) []byte // nil if the frames stay as they are
-	frame  []byte                    // changed, and not read yet
+	change func(frame []byte) []byte // nil if the frames are not changed
+	frame  []byte                    // changed, but not read yet
 }
 
-// take puts an answer before the body.
+// take wraps the body of a response in an answer.
 func (s *Socket) take(res *http.Response) error {
 	ctx := res.Request.Context()
 	cancel, ok := ctx.Value(canceler{}).(context.CancelCauseFunc)
@@ -54,16 +54,16 @@ func (s *Socket) take(res *http.Response) error {
 	return nil
 }
 
-// logs reports whether it is of a container's log.
+// logs reports whether the response is a container's log.
 func (a *answer) logs() bool { return strings.HasSuffix(a.url.Path, "/logs") }
 
-// follows reports whether it follows the log of that container.
+// follows reports whether the response follows the log of that container.
 func (a *answer) follows(id string) bool {
 	follow := a.url.Query().Get("follow")
 	return a.logs() && strings.Contains(a.url.Path, "/"+id+"/") && (follow == "1" || follow == "true")
 }
 
-// Read passes what the Engine says.
+// Read passes on the Engine's response.
 func (a *answer) Read(p []byte) (int, error) {
 	for {
 		n, err := a.read(p)
@@ -82,7 +82,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	}
 }
 
-// read reads from the Engine, frame by frame where these may be changed.
+// read reads from the Engine, frame by frame if frames may be changed.
 func (a *answer) read(p []byte) (int, error) {
 	if a.change == nil {
 		return a.ReadCloser.Read(p)

@@ -1,9 +1,9 @@
-// Package gate stands between the agent and what it talks to, and writes down what passes.
+// Package gate provides proxies between the agent and its backends and Engine, which record the traffic.
 //
-// A Gate is before a backend: it hands each request on, records it with the answer it got
-// (Pushes for Loki, Writes for remote write), and can answer by itself or be gone for a
-// while. A Socket is before the Docker Engine and records methods and paths. What was
-// recorded is the truth about what was sent, also about what the backend keeps only once.
+// A Gate is in front of a backend: it passes on each request, records it with its response (Pushes for Loki,
+// Writes for remote write), and can respond by itself or refuse connections for a while. A Socket is in
+// front of the Docker Engine and records methods and paths. The records show what was really sent, even if
+// the backend stores repeated data only once.
 package gate
 
 import (
@@ -19,9 +19,9 @@ import (
 	"lighter/deploy/e2e/again"
 )
 
-// Recorder is told of each request before its answer goes back.
+// Recorder records each request before its response is returned.
 type Recorder interface {
-	// Record is called from many goroutines. The body is the caller's again after it returns.
+	// Record is called from many goroutines. It must not keep the body.
 	Record(path string, body []byte, status int)
 }
 
@@ -33,19 +33,19 @@ type Gate struct {
 	client   *http.Client
 
 	mu     sync.Mutex
-	answer int           // status that is answered without asking the backend; 0 is none
+	answer int           // status of a response without the backend; 0 if the backend is asked
 	server *http.Server  // nil while the gate is shut
-	held   chan struct{} // closed when answers may go back; nil when they may anyway
+	held   chan struct{} // closed when responses may be returned; nil if they are not held
 }
 
-// New opens a gate before the backend, on a free port of host.
+// New opens a gate in front of the backend, on a free port of host.
 func New(backend string, recorder Recorder, host string) (*Gate, error) {
 	g := &Gate{backend: backend, address: net.JoinHostPort(host, "0"), recorder: recorder,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, DisableCompression: true}}}
 	return g, g.Open()
 }
 
-// URL is where the gate is, or was before Shut.
+// URL returns the URL of the gate, also after Shut.
 func (g *Gate) URL() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,7 +67,7 @@ func (g *Gate) Open() error {
 	return nil
 }
 
-// Shut lets the requests under way end, and from then on refuses connections.
+// Shut waits for the requests in progress, and from then on refuses connections.
 func (g *Gate) Shut(ctx context.Context) error {
 	g.mu.Lock()
 	srv := g.server
@@ -79,15 +79,15 @@ func (g *Gate) Shut(ctx context.Context) error {
 	return srv.Shutdown(ctx)
 }
 
-// Answer makes the gate answer every request with status by itself; 0 asks the backend again.
+// Answer makes the gate respond to every request with status by itself; with 0, the backend responds again.
 func (g *Gate) Answer(status int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.answer = status
 }
 
-// Hold keeps back the answers of the backend until release is called or their client is gone:
-// who dies meanwhile cannot know that its request was taken.
+// Hold holds the responses of the backend until release is called or the client is gone: a client that is
+// killed meanwhile cannot know that its request was accepted.
 func (g *Gate) Hold() (release func()) {
 	held := make(chan struct{})
 	g.mu.Lock()
@@ -125,10 +125,10 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(answer) // who hung up by now has died, which is what some tests are about
+	_, _ = w.Write(answer) // the client may have been killed, which is the subject of some tests
 }
 
-// pass asks the backend, even if the client is gone by then, and returns its answer.
+// pass sends the request to the backend, even if the client is gone by then, and returns the response.
 func (g *Gate) pass(w http.ResponseWriter, r *http.Request, body []byte) (int, []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Minute)
 	defer cancel()

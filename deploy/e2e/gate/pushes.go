@@ -28,7 +28,7 @@ type Pushes struct {
 	errs     []error
 }
 
-// Record decodes a push and keeps its entries if Loki took them.
+// Record decodes a push and keeps its entries if Loki accepted them.
 func (p *Pushes) Record(path string, body []byte, status int) {
 	entries, err := decodePush(path, body)
 	p.mu.Lock()
@@ -46,21 +46,21 @@ func (p *Pushes) Record(path string, body []byte, status int) {
 	p.entries = append(p.entries, entries...)
 }
 
-// Entries returns the entries that Loki acknowledged, in the order in which it did.
+// Entries returns the entries that Loki acknowledged, in the order of the acknowledgements.
 func (p *Pushes) Entries() []Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.entries[:len(p.entries):len(p.entries)] // only ever appended to
 }
 
-// Acknowledged is the number of Entries.
+// Acknowledged returns the number of Entries.
 func (p *Pushes) Acknowledged() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.entries)
 }
 
-// Statuses is how often each status was answered.
+// Statuses returns the number of responses by status.
 func (p *Pushes) Statuses() map[int]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *Pushes) Statuses() map[int]int {
 	return out
 }
 
-// Errors returns what was wrong with requests: a body that is no push, labels that are none.
+// Errors returns the errors of requests: a body that is not a push, or labels that do not parse.
 func (p *Pushes) Errors() []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// Socket is a Docker socket that passes requests on to the Engine's and records them. It can do
-// to the answers what proxies and busy Engines do to them.
+// Socket is a Docker socket that passes on requests to the Engine's socket and records them. It can disturb
+// the responses as proxies and busy Engines do.
 type Socket struct {
-	// Path is the socket file. It has the group and the mode of the Engine's.
+	// Path is the socket file. It has the group and the mode of the Engine's socket.
 	Path string
 
 	server *http.Server
 	mu     sync.Mutex
 	seen   map[Request]int
-	quiet  time.Duration             // after which an answer that carries nothing is ended; 0 is never
-	change func(frame []byte) []byte // of logs; nil leaves them as they are
+	quiet  time.Duration             // time after which a quiet response is ended; 0 means never
+	change func(frame []byte) []byte // for logs; nil leaves frames unchanged
 	open   map[*answer]bool
 }
 
-// Request is what a client asked of the Engine.
+// Request is a request of a client to the Engine.
 type Request struct{ Method, Path string }
 
-// NewSocket serves a socket at path before the Engine's.
+// NewSocket serves a socket at path in front of the Engine's.
 func NewSocket(path, engine string) (*Socket, error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -66,7 +66,7 @@ func NewSocket(path, engine string) (*Socket, error) {
 	return s, nil
 }
 
-// Requests returns what was asked, and how often.
+// Requests returns the number of requests of each kind.
 func (s *Socket) Requests() map[Request]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,24 +77,23 @@ func (s *Socket) Requests() map[Request]int {
 	return out
 }
 
-// EndQuiet ends, from now on and in good order, each answer that carries nothing for that long, as
-// proxies do.
+// EndQuiet makes the socket end each response in good order when it is quiet for that long, as proxies do.
 func (s *Socket) EndQuiet(after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.quiet = after
 }
 
-// Change lets change alter the frames of the logs that are asked for from now on. It gets what the
-// Engine sends of a container without a terminal, without the frame's header.
+// Change lets change modify the frames of logs that are requested from now on. It gets the content of a
+// frame, without its header, of a container without a terminal.
 func (s *Socket) Change(change func(frame []byte) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.change = change
 }
 
-// Mute lets nothing pass any more of the logs of a container that are being followed now. Their
-// answers stay open. It returns how many there are.
+// Mute stops the data of a container's logs that are being followed now, but leaves the responses open. It
+// returns the number of these responses.
 func (s *Socket) Mute(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,5 +107,5 @@ func (s *Socket) Mute(id string) int {
 	return n
 }
 
-// Close ends the socket and all that goes through it.
+// Close closes the socket and all its connections.
 func (s *Socket) Close() error { return s.server.Close() }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// follow is an Engine whose log stream says one line for each value of say.
+// follow is an Engine whose log stream has one line for each value of say.
 func follow(t *testing.T, say <-chan string) *Socket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "engine.sock")
@@ -49,7 +49,7 @@ func follow(t *testing.T, say <-chan string) *Socket {
 	return s
 }
 
-// get asks for a log through the socket.
+// get requests a log through the socket.
 func get(t *testing.T, s *Socket) io.ReadCloser {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -63,7 +63,7 @@ func get(t *testing.T, s *Socket) io.ReadCloser {
 	return res.Body
 }
 
-// text is what a reader gives, without the headers of frames.
+// text returns the content of a reader without the headers of frames.
 func text(b []byte) string {
 	var out strings.Builder
 	for len(b) >= 8 {

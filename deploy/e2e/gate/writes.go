@@ -12,7 +12,7 @@ import (
 // Writes records remote writes of version 1.0. The zero value is ready to use.
 type Writes struct {
 	mu       sync.Mutex
-	samples  map[sample]int // acknowledged; how often
+	samples  map[sample]int // number of acknowledgements
 	metadata map[string]string
 	statuses map[int]int
 	errs     []error
@@ -23,7 +23,7 @@ type sample struct {
 	millis int64
 }
 
-// Record decodes a write and keeps its samples if the backend took them.
+// Record decodes a write and keeps its samples if the backend accepted them.
 func (w *Writes) Record(path string, body []byte, status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +61,7 @@ func (w *Writes) decode(body []byte, taken bool) error {
 	return nil
 }
 
-// Samples returns how many samples were acknowledged, and how many of them more than once.
+// Samples returns the number of acknowledged samples, and how many of them were acknowledged repeatedly.
 func (w *Writes) Samples() (acknowledged, twice int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,14 +72,14 @@ func (w *Writes) Samples() (acknowledged, twice int) {
 	return acknowledged, twice
 }
 
-// Metadata returns the type and help text sent for a metric family, "" if none was.
+// Metadata returns the type and help text that were sent for a metric family, or "" if there were none.
 func (w *Writes) Metadata(family string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.metadata[family]
 }
 
-// Statuses is how often each status was answered.
+// Statuses returns the number of responses by status.
 func (w *Writes) Statuses() map[int]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *Writes) Statuses() map[int]int {
 	return out
 }
 
-// Errors returns what was wrong with requests.
+// Errors returns the errors of requests.
 func (w *Writes) Errors() []error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

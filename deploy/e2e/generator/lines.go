@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// write says one line after the other until the count, the duration or ctx ends.
-// A line is one write, so that Docker sees it whole unless it is too long for that.
+// write writes one line after the other until the count, the duration or ctx ends. Each line is one write,
+// so that Docker gets it in one piece unless it is too long.
 func write(ctx context.Context, o options, said *said, stdout, stderr io.Writer) error {
 	started := time.Now()
 	var buf []byte
@@ -54,7 +54,7 @@ func sleepUntil(ctx context.Context, t time.Time) bool {
 	}
 }
 
-// line is what one line will say.
+// line is the content of one line.
 type line struct {
 	seq    int
 	run    string
@@ -63,10 +63,10 @@ type line struct {
 	json   bool
 	empty  bool
 	stderr bool
-	size   int // padded to this many bytes, its newline not counted
+	size   int // padded to this many bytes, without its newline
 }
 
-// line decides all of line seq from the options alone.
+// line returns line seq, which depends only on the options.
 func (o options) line(seq int) line {
 	l := line{
 		seq: seq, run: o.run, level: "info", msg: "request served", size: o.size,
@@ -109,8 +109,8 @@ func (l line) append(b []byte) []byte {
 	return append(b, tail...)
 }
 
-// pad adds n bytes that say where they stand, so that a piece which is lost, doubled
-// or out of place changes the line.
+// pad adds n bytes that contain their own offsets, so that a lost, repeated or misplaced piece changes the
+// line.
 func (l line) pad(b []byte, n int) []byte {
 	end := len(b) + n
 	if l.json {

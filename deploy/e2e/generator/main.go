@@ -1,13 +1,11 @@
-// Command generator is the container that the tests watch: it writes numbered log
-// lines in every shape that Docker can carry, serves metrics, and counts what it
-// said.
+// Command generator is the program of the tests' containers: it writes numbered log lines of every kind that
+// Docker supports, serves metrics, and counts what it wrote.
 //
-// A line names its run and its number, so a test can tell which one is missing. With "say" it
-// writes what its arguments tell it to instead.
+// A line contains its run and its number, so a test can determine which one is missing. With "say", it
+// writes what its arguments specify instead.
 //
-// /metrics serves counters that move with the lines; /count is the generator's own
-// word on what it wrote, as JSON. It keeps nothing and promises nothing beyond its
-// last line.
+// /metrics serves counters that grow with the lines; /count returns the generator's own count of its lines
+// as JSON. The generator stores nothing.
 package main
 
 import (
@@ -36,7 +34,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run writes all lines, then lingers if asked, and returns the exit code to end with.
+// run writes all lines, then lingers if asked, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	if len(args) > 0 && args[0] == "say" {
 		return say(ctx, starts, args[1:], stdout, stderr)
@@ -68,19 +66,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (int, err
 // options are the command line.
 type options struct {
 	run        string        // named in every line
-	format     string        // json, plain, or mix: in turn
-	count      int           // lines to write; 0 is no end
-	duration   time.Duration // for how long to write; 0 is no end
-	rate       int           // lines a second; 0 is as fast as they are taken
+	format     string        // json, plain, or mix for both alternately
+	count      int           // number of lines; 0 means no limit
+	duration   time.Duration // how long to write; 0 means no limit
+	rate       int           // lines a second; 0 means as fast as possible
 	size       int           // lines are padded to this many bytes
-	stderr     int           // every Nth line goes to stderr; 0 is none
-	empty      int           // every Nth line is empty; 0 is none
+	stderr     int           // every Nth line goes to stderr; 0 means none
+	empty      int           // every Nth line is empty; 0 means none
 	long       []int         // one line of each of these sizes, at line 10, 20, …
 	unfinished bool          // the last line has no newline
 	linger     bool          // stay after the last line, until a signal
 	exit       int           // exit code
-	listen     string        // address to serve on; empty is none
-	series     int           // how many series /metrics has at least
+	listen     string        // address to serve on; may be empty
+	series     int           // minimum number of series of /metrics
 }
 
 func parse(args []string) (options, error) {
@@ -89,18 +87,18 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("generator", flag.ContinueOnError)
 	f.StringVar(&o.run, "run", "r", "name of the run, in every line")
 	f.StringVar(&o.format, "format", "json", "json, plain or mix")
-	f.IntVar(&o.count, "count", 0, "lines to write; 0 is no end")
-	f.DurationVar(&o.duration, "for", 0, "for how long to write; 0 is no end")
-	f.IntVar(&o.rate, "rate", 0, "lines a second; 0 is a flood")
-	f.IntVar(&o.size, "size", 0, "bytes that a line is padded to")
+	f.IntVar(&o.count, "count", 0, "number of lines; 0 means no limit")
+	f.DurationVar(&o.duration, "for", 0, "how long to write; 0 means no limit")
+	f.IntVar(&o.rate, "rate", 0, "lines a second; 0 means as fast as possible")
+	f.IntVar(&o.size, "size", 0, "bytes to which each line is padded")
 	f.IntVar(&o.stderr, "stderr", 0, "every Nth line goes to stderr")
 	f.IntVar(&o.empty, "empty", 0, "every Nth line is empty")
 	f.StringVar(&long, "long", "", "sizes of long lines, comma-separated, written as line 10, 20, …")
 	f.BoolVar(&o.unfinished, "unfinished", false, "end the last line without a newline")
-	f.BoolVar(&o.linger, "linger", false, "stay after the last line, until a signal")
+	f.BoolVar(&o.linger, "linger", false, "keep running after the last line, until a signal")
 	f.IntVar(&o.exit, "exit", 0, "exit code")
-	f.StringVar(&o.listen, "listen", "", "address to serve /metrics and /count on")
-	f.IntVar(&o.series, "series", 0, "how many series /metrics has at least")
+	f.StringVar(&o.listen, "listen", "", "address on which to serve /metrics and /count")
+	f.IntVar(&o.series, "series", 0, "minimum number of series of /metrics")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -108,7 +106,7 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	if o.format != "json" && o.format != "plain" && o.format != "mix" {
-		return o, fmt.Errorf("format is %q, not json, plain or mix", o.format)
+		return o, fmt.Errorf("format is %q, want json, plain or mix", o.format)
 	}
 	if o.unfinished && o.count == 0 {
 		return o, errors.New("unfinished needs count: without one there is no last line")

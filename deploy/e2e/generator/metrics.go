@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// metrics is the page as it stands: a counter, a gauge, a histogram, and as many
-// numbered gauges as it takes to have the given number of series.
+// metrics returns the current page: a counter, a gauge, a histogram, and as many numbered gauges as needed
+// for the given number of series.
 func (s *said) metrics(series int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *said) metrics(series int) string {
 	return b.String()
 }
 
-// sorted returns the keys in the order they are shown in.
+// sorted returns the keys in the order in which they are shown.
 func sorted(m map[request]int) []request {
 	keys := make([]request, 0, len(m))
 	for r := range m {

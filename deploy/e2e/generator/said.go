@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// said counts the lines written, and the requests that they stand for.
+// said counts the written lines and the requests that they represent.
 type said struct {
 	mu       sync.Mutex
 	count    count
@@ -17,15 +17,15 @@ type said struct {
 	sum      float64
 }
 
-// count is what /count answers.
+// count is the response of /count.
 type count struct {
 	Lines  int  `json:"lines"`
 	Stdout int  `json:"stdout"`
 	Stderr int  `json:"stderr"`
 	Empty  int  `json:"empty"`
 	Last   int  `json:"last"` // number of the last line
-	Done   bool `json:"done"` // no more lines will come
-	// Requests is what http_requests_total shows.
+	Done   bool `json:"done"` // no more lines will be written
+	// Requests is the value of http_requests_total.
 	Requests []requests `json:"requests"`
 }
 
@@ -83,7 +83,7 @@ func (s *said) finish() {
 	s.count.Done = true
 }
 
-// snapshot returns the count as it stands.
+// snapshot returns the current count.
 func (s *said) snapshot() count {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func handler(s *said, series int) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = io.WriteString(w, s.metrics(series)) // a scraper that hung up has nothing to be told
+		_, _ = io.WriteString(w, s.metrics(series)) // the scraper may have hung up
 	})
 	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

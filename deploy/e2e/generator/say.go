@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// starts is the file that counts how often the container was started.
+// starts is the file with the number of times that the container was started.
 const starts = "/starts"
 
-// say does what the steps ask, one after the other, and returns the exit code to end with:
+// say executes the steps one after the other and returns the exit code:
 //
-//	out:TEXT  err:TEXT   one write of the text, as it is; %n in it is the number of this start
-//	lines:60,5           as many numbered lines as the first number says, and the second in later starts
-//	wait:1s              nothing for that long
-//	stay                 nothing until a signal
-//	exit:3               the end, with this code; without it the code is 0
+//	out:TEXT  err:TEXT   one write of the unchanged text; %n in it is the number of this start
+//	lines:60,5           as many numbered lines as the first number, and as the second number in later starts
+//	wait:1s              wait for that long
+//	stay                 wait for a signal
+//	exit:3               exit with this code; the default is 0
 func say(ctx context.Context, file string, steps []string, stdout, stderr io.Writer) (int, error) {
 	n, err := countStart(file)
 	if err != nil {

@@ -1,9 +1,8 @@
-// Package jsonfile reads what the Engine itself holds of a container's output: the
-// json-file logs on its disk, rotated ones included.
+// Package jsonfile reads the Engine's own record of a container's output: the json-file logs on its disk,
+// including rotated ones.
 //
-// It is the measure that deliveries are compared with, and so shares nothing with the
-// agent. It wants a container that has stopped writing, and the right to read the
-// Engine's data directory.
+// Tests compare deliveries with it, so it shares no code with the agent. It needs a container that has
+// stopped writing, and the permission to read the Engine's data directory.
 package jsonfile
 
 import (
@@ -27,8 +26,8 @@ type Line struct {
 	Text   string
 }
 
-// Read returns the lines of the log at path in the order they were written, those of
-// rotated files (path.2.gz, path.1, …) first.
+// Read returns the lines of the log at path in the order in which they were written, beginning with those of
+// rotated files (path.2.gz, path.1, …).
 func Read(path string) ([]Line, error) {
 	var j Joiner
 	for _, name := range append(rotated(path), path) {
@@ -96,14 +95,14 @@ func decode(r io.Reader, j *Joiner) error {
 	}
 }
 
-// Joiner puts the pieces of long lines together. A piece that has no newline is continued by the
-// next one of its stream if that has the same time. The zero value is ready to use.
+// Joiner joins the pieces of long lines. A piece without a newline is continued by the next piece of its
+// stream if that has the same time. The zero value is ready to use.
 type Joiner struct {
 	done []Line
-	open map[string]int // stream to the index in done of a line without its newline yet
+	open map[string]int // from stream to the index in done of a line that has no newline yet
 }
 
-// Add takes the next record of a log.
+// Add adds the next record of a log.
 func (j *Joiner) Add(at time.Time, stream, log string) {
 	text, ended := strings.CutSuffix(log, "\n")
 	if j.open == nil {
@@ -123,11 +122,11 @@ func (j *Joiner) Add(at time.Time, stream, log string) {
 	}
 }
 
-// Lines returns the lines in the order they began.
+// Lines returns the lines in the order in which they began.
 func (j *Joiner) Lines() []Line { return j.done }
 
-// Size is the number of bytes of the log at path, rotated files included. It tells, cheaply,
-// whether a container still writes.
+// Size returns the number of bytes of the log at path, including rotated files. It is a cheap way to find
+// out whether a container still writes.
 func Size(path string) (int64, error) {
 	var n int64
 	for _, name := range append(rotated(path), path) {

@@ -1,7 +1,7 @@
-// Package k8sfile reads what Podman itself holds of a container's output: the logs of its
-// driver k8s-file, which is also what it makes of json-file.
+// Package k8sfile reads Podman's own record of a container's output: the logs of its driver k8s-file, which
+// Podman also uses for json-file.
 //
-// It is the measure that deliveries are compared with, and so shares nothing with the agent.
+// Tests compare deliveries with it, so it shares no code with the agent.
 package k8sfile
 
 import (
@@ -14,17 +14,17 @@ import (
 	"lighter/deploy/e2e/jsonfile"
 )
 
-// Read returns the lines of the log at path in the order they began. Their times are whole
-// seconds, as Podman's API gives them. A line that was written in pieces has the time of the
-// first. A piece without a newline that was written before one of the starts ends there: what
-// comes after it is another run's.
+// Read returns the lines of the log at path in the order in which they began. Their times are whole seconds,
+// as in Podman's API. A line that was written in pieces has the time of the first piece. A piece without a
+// newline that was written before one of the starts is a complete line: the text after it belongs to another
+// run.
 func Read(path string, starts []time.Time) ([]jsonfile.Line, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	type piece struct {
-		index int // in out, of the line that it belongs to
+		index int // in out, of its line
 		at    time.Time
 	}
 	var out []jsonfile.Line
@@ -36,7 +36,7 @@ func Read(path string, starts []time.Time) ([]jsonfile.Line, error) {
 		}
 		f := strings.SplitN(string(record), " ", 4) // time, stream, F for full or P for partial, text
 		if len(f) < 4 || f[2] != "F" && f[2] != "P" {
-			return nil, fmt.Errorf("read %s: line %d is no log record: %q", path, n, record)
+			return nil, fmt.Errorf("read %s: line %d is not a log record: %q", path, n, record)
 		}
 		at, err := time.Parse(time.RFC3339Nano, f[0])
 		if err != nil {

@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// Tool is a program that the go.mod in Dir names as a tool.
+// Tool is a program that is a tool in the go.mod of Dir.
 type Tool struct {
 	Name    string // of the binary
 	Dir     string // the directory of the go.mod; the suite's own if it is empty
-	Module  string // whose version the binary has
+	Module  string // the module that determines the version
 	Package string // the command's import path
 	Tags    string // build tags, separated by commas
-	Version string // variable that is set to the module's version at link time, if it is not empty
+	Version string // variable that is set to the module's version at link time; may be empty
 }
 
-// Build returns the path of the tool's binary. It is built if this machine has none of its version.
+// Build returns the path of the tool's binary. It is built if this machine has no binary of its version.
 func (t Tool) Build(ctx context.Context) (string, error) {
 	version, err := t.goCommand(ctx, "list", "-m", "-f", "{{.Version}}", t.Module)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command gotrace ends with a stack trace, the one that its argument names.
+// Command gotrace ends with the stack trace that its argument selects.
 package main
 
 import (
