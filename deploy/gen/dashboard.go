@@ -31,7 +31,7 @@ type list struct {
 	List []object `json:"list"`
 }
 
-// object is a part of the model that is written once and never read.
+// object is a part of the model that is only written.
 type object map[string]any
 
 type link struct {
@@ -89,7 +89,7 @@ var (
 	onLoki       = datasource{"loki", "${loki}"}
 )
 
-// newDashboard returns a dashboard of the panels, laid out from left to right and top to bottom.
+// newDashboard returns a dashboard with the panels laid out from left to right and top to bottom.
 func newDashboard(uid, title, description string, variables []object, panels ...panel) *dashboard {
 	d := &dashboard{
 		UID: uid, Title: title, Description: description, Tags: []string{"lighter"},
@@ -123,12 +123,12 @@ func (d *dashboard) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// prom is a query to Prometheus over the time that is looked at.
+// prom is a query to Prometheus over the dashboard's time range.
 func prom(expr, legend string) target {
 	return target{Datasource: onPrometheus, Expr: expr, LegendFormat: legend, Range: true}
 }
 
-// loki is a query to Loki over that time.
+// loki is a query to Loki over the dashboard's time range.
 func loki(expr, legend string) target {
 	return target{Datasource: onLoki, Expr: expr, LegendFormat: legend, Range: true, QueryType: "range"}
 }
@@ -163,7 +163,7 @@ func stacked(title, description, unit string, width int, targets ...target) pane
 	return p
 }
 
-// stat shows the newest value of each series, in red from bad on; a bad of 0 colours nothing.
+// stat shows the newest value of each series, in red if it is at least bad; if bad is 0, it is never red.
 func stat(title, description, unit string, width int, bad float64, targets ...target) panel {
 	for i := range targets {
 		targets[i].Instant, targets[i].Range = true, false

@@ -1,15 +1,15 @@
 package main
 
-// dashboards are all that are delivered.
+// dashboards returns all dashboards.
 func dashboards() []*dashboard {
 	return []*dashboard{fleet(), service(), agents(), logs()}
 }
 
-// fleet shows environments side by side: each panel has a series for each of them.
+// fleet is the dashboard that shows environments side by side: each panel has a series per environment.
 func fleet() *dashboard {
 	return newDashboard("lighter-fleet", "Lighter / Fleet",
-		"All environments side by side: what runs, what it uses, what fails.", ofContainers(),
-		stat("Hosts", "Hosts whose agent writes metrics now.", "none", 4, 0,
+		"All environments side by side: what runs, what it uses, and what fails.", ofContainers(),
+		stat("Hosts", "Hosts whose agent currently writes metrics.", "none", 4, 0,
 			prom(`count by (environment) (up{job="lighter", `+inEnvironment+`} == 1)`, "{{environment}}")),
 		stat("Containers running", "Containers that run now.", "none", 4, 0,
 			prom(`count by (environment) (lighter_container_state{state="running", `+inContainers+`})`, "{{environment}}")),
@@ -19,13 +19,13 @@ func fleet() *dashboard {
 			prom(`count by (environment) (lighter_container_health{`+inContainers+`} == 0)`, "{{environment}}")),
 		stat("Restarts", "Times that Docker started a container again in the last hour because it had ended by itself.", "none", 4, 1,
 			prom(`sum by (environment) (increase(lighter_container_restarts_total{`+inContainers+`}[1h]))`, "{{environment}}")),
-		stat("Out of memory", "Times that the kernel killed a process of a container in the last hour for want of memory.", "none", 4, 1,
+		stat("Out of memory", "Times that the kernel killed a process of a container in the last hour because it was out of memory.", "none", 4, 1,
 			prom(`sum by (environment) (increase(container_oom_events_total{`+inContainers+`}[1h]))`, "{{environment}}")),
 		graph("CPU", "Cores that containers use.", "none", 8,
 			prom(`sum by (environment) (rate(container_cpu_usage_seconds_total{`+inContainers+`}[$__rate_interval]))`, "{{environment}}")),
-		graph("Memory", "Memory that containers use and that cannot be taken back (working set).", "bytes", 8,
+		graph("Memory", "Memory that containers use and that cannot be reclaimed (working set).", "bytes", 8,
 			prom(`sum by (environment) (container_memory_working_set_bytes{`+inContainers+`})`, "{{environment}}")),
-		graph("Network", "What containers receive and send.", "Bps", 8,
+		graph("Network", "Bytes that containers receive and send.", "Bps", 8,
 			prom(`sum by (environment) (rate(container_network_receive_bytes_total{`+inContainers+`}[$__rate_interval]))`, "{{environment}} received"),
 			prom(`sum by (environment) (rate(container_network_transmit_bytes_total{`+inContainers+`}[$__rate_interval]))`, "{{environment}} sent")),
 		graph("Log lines", "Lines that containers write, whatever their level.", "cps", 8,

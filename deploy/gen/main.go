@@ -1,10 +1,10 @@
-// Gen writes what Grafana reads, from the repository's root:
+// Gen writes the files that Grafana reads. It is run in the repository's root:
 //
 //	go run ./deploy/gen [-prometheus UID] [-loki UID]
 //
-// It makes the alert rules of deploy/alerts/*.rules.yml rules of Grafana's own (deploy/alerts/grafana.yml)
-// and writes the dashboards (deploy/dashboards/*.json). The rule files are written by hand; what this
-// program writes is not.
+// It converts the alert rules of deploy/alerts/*.rules.yml to Grafana's own rules
+// (deploy/alerts/grafana.yml) and writes the dashboards (deploy/dashboards/*.json). The rule files are
+// written by hand, and the files that this program writes are not.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 )
 
 func main() {
-	prometheus := flag.String("prometheus", defaultPrometheus, "`UID` of the Prometheus data source that the alert rules ask")
-	loki := flag.String("loki", defaultLoki, "`UID` of the Loki data source that the alert rules ask")
+	prometheus := flag.String("prometheus", defaultPrometheus, "`UID` of the Prometheus data source that the alert rules query")
+	loki := flag.String("loki", defaultLoki, "`UID` of the Loki data source that the alert rules query")
 	flag.Parse()
 	if err := run("deploy", *prometheus, *loki); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -38,7 +38,7 @@ func run(dir, prometheus, loki string) error {
 	return nil
 }
 
-// generate returns the files by their names below dir, from the rule files there.
+// generate returns the generated files by their names below dir. It reads the rule files there.
 func generate(dir, prometheus, loki string) (map[string][]byte, error) {
 	rules, err := provisioning(filepath.Join(dir, "alerts"), prometheus, loki)
 	if err != nil {

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the generated files")
 // deployDir is the repository's deploy directory, seen from this one.
 const deployDir = ".."
 
-// TestGenerated holds the files in the repository to what this program writes.
+// TestGenerated compares the files in the repository with what this program writes.
 func TestGenerated(t *testing.T) {
 	if *update {
 		if err := run(deployDir, defaultPrometheus, defaultLoki); err != nil {
@@ -45,7 +45,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// TestRules demands of each alert what the person who gets it needs, and that each is tested.
+// TestRules checks that each alert has what its recipient needs, and that each has a test.
 func TestRules(t *testing.T) {
 	files, err := readRules(filepath.Join(deployDir, "alerts"))
 	if err != nil {
@@ -129,7 +129,7 @@ func TestProvisioning(t *testing.T) {
 	}
 }
 
-// TestDashboards demands what makes a panel of use.
+// TestDashboards checks that each panel has what makes it useful.
 func TestDashboards(t *testing.T) {
 	for _, d := range dashboards() {
 		content, err := d.encode()

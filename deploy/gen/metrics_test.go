@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// known are the metrics that rules and dashboards may name, beside those in the code. Each list says where
-// they come from.
+// known are the metrics that rules and dashboards may use in addition to those in the code. The comment of
+// each list names their origin.
 var known = map[string]string{
 	"of an application, in application.rules.yml": `sv0_http_requests_total sv0_queue_depth sv0_sync_age_minutes`,
 	"of every scrape":          `up scrape_duration_seconds scrape_samples_scraped scrape_samples_post_metric_relabeling scrape_series_added`,
@@ -34,8 +34,8 @@ var known = map[string]string{
 		lighter_budget_logs_bytes lighter_budget_series`,
 }
 
-// TestMetricsExist demands that every PromQL expression names metrics that something makes. That it parses is
-// what deploy/e2e shows, on the real Prometheus.
+// TestMetricsExist checks that all metrics in PromQL expressions exist. deploy/e2e tests with a real
+// Prometheus that the expressions parse.
 func TestMetricsExist(t *testing.T) {
 	exist := ownMetrics(t)
 	for _, names := range known {
@@ -43,7 +43,7 @@ func TestMetricsExist(t *testing.T) {
 			exist[name] = true
 		}
 	}
-	exprs := make(map[string]string) // by where they stand
+	exprs := make(map[string]string) // by their location
 	files, err := readRules(filepath.Join(deployDir, "alerts"))
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +84,8 @@ var (
 	metricName = regexp.MustCompile(`\b[a-z0-9]+_[a-z0-9_]+\b|\bup\b`)
 )
 
-// metricsOf returns the names of metrics in a PromQL expression. All that is written here have an
-// underscore, but for up.
+// metricsOf returns the names of metrics in a PromQL expression. All metrics that are used here, except up,
+// have an underscore in their names.
 func metricsOf(expr string) []string {
 	return metricName.FindAllString(notMetrics.ReplaceAllString(expr, " "), -1)
 }
@@ -101,7 +101,7 @@ func TestMetricsOf(t *testing.T) {
 	}
 }
 
-// ownMetrics returns the names of the agent's metrics, as the code writes them.
+// ownMetrics returns the names of the agent's metrics in the code.
 func ownMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	name := regexp.MustCompile(`"(lighter_[a-z_]+)"`)

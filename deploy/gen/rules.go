@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// The UIDs of the data sources that Grafana Cloud comes with.
+// The UIDs of Grafana Cloud's default data sources.
 const (
 	defaultPrometheus = "grafanacloud-prom"
 	defaultLoki       = "grafanacloud-logs"
@@ -34,8 +34,8 @@ type rule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
-// readRules returns the rule files of a directory by their names. A field that the types above do not
-// have is an error, because it would be missing in what is made of them.
+// readRules returns the rule files of a directory by their names. A field that the types above do not have
+// is an error, because it would be missing in the generated rules.
 func readRules(dir string) (map[string]ruleFile, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.rules.yml"))
 	if err != nil {
@@ -56,12 +56,12 @@ func readRules(dir string) (map[string]ruleFile, error) {
 	return files, nil
 }
 
-// ruleFiles is the order of the groups in what is generated. The last one is asked of Loki.
+// ruleFiles are the rule files in the order of their groups in the generated file. The last one is for Loki.
 var ruleFiles = [...]string{"application.rules.yml", "containers.rules.yml", "agent.rules.yml", lokiRules}
 
 const lokiRules = "loki.rules.yml"
 
-// These are the parts of Grafana's provisioning file for alert rules that are needed.
+// The needed parts of Grafana's provisioning file for alert rules.
 type (
 	provisioned struct {
 		APIVersion int            `yaml:"apiVersion"`
@@ -103,7 +103,7 @@ const provisioningHead = `# Written by go run ./deploy/gen from the *.rules.yml 
 # Cloud: datasourceUid, or run go run ./deploy/gen -prometheus UID -loki UID.
 `
 
-// provisioning returns the rules of dir as rules of Grafana's own.
+// provisioning returns the rules of dir as Grafana's own rules.
 func provisioning(dir, prometheus, loki string) ([]byte, error) {
 	files, err := readRules(dir)
 	if err != nil {
@@ -134,8 +134,8 @@ func provisioning(dir, prometheus, loki string) ([]byte, error) {
 	return append([]byte(provisioningHead), content...), nil
 }
 
-// grafanaOf makes a rule fire as it does in Prometheus: for each series that the query returns, whatever
-// its value, such as the 0 of up == 0. Grafana itself fires on values that are not 0.
+// grafanaOf converts a rule so that it fires as in Prometheus: for each series that the query returns,
+// whatever its value, such as the 0 of up == 0. Grafana itself fires only for values other than 0.
 func grafanaOf(r rule, query grafanaQuery) grafanaRule {
 	forAtLeast := r.For
 	if forAtLeast == "" {
@@ -143,7 +143,7 @@ func grafanaOf(r rule, query grafanaQuery) grafanaRule {
 	}
 	annotations := make(map[string]string)
 	for name, text := range r.Annotations {
-		// In Grafana $value is a text about all queries.
+		// In Grafana, $value is a text about all queries.
 		annotations[name] = strings.ReplaceAll(text, "$value ", "$values.A.Value ")
 	}
 	return grafanaRule{

@@ -9,8 +9,8 @@ func sources() []object {
 	return all
 }
 
-// choice is a variable of several values, all of which are chosen at first. All of them is written .*, which
-// holds for series without the label too.
+// choice is a variable with several values, all of which are selected at first. The value for all is .*,
+// which also matches series without the label.
 func choice(name, label string, source datasource, definition string, query any) object {
 	return object{
 		"type": "query", "name": name, "label": label, "datasource": source, "definition": definition, "query": query,
@@ -19,13 +19,13 @@ func choice(name, label string, source datasource, definition string, query any)
 	}
 }
 
-// inMetrics is a choice among the values of a label of a metric.
+// inMetrics is a choice of the values of a label of a metric.
 func inMetrics(name, label, metric, of string) object {
 	definition := "label_values(" + metric + ", " + of + ")"
 	return choice(name, label, onPrometheus, definition, object{"query": definition, "refId": "StandardVariableQuery"})
 }
 
-// inLogs is a choice among the values of a label of streams.
+// inLogs is a choice of the values of a label of streams.
 func inLogs(name, label, selector, of string) object {
 	return choice(name, label, onLoki, "label_values("+selector+", "+of+")",
 		object{"label": of, "stream": selector, "type": 1, "refId": "LokiVariableQueryEditor-VariableQuery"})
@@ -40,8 +40,8 @@ func ofContainers() []object {
 		inMetrics("container", "Container", `container_last_seen{environment=~"$environment", instance=~"$host", service=~"$service"}`, "name"))
 }
 
-// ofAgents are the variables of the dashboard about agents. Their instance is a host and a port; the choice is
-// among hosts, so that it holds in all dashboards.
+// ofAgents returns the variables of the dashboard about agents. An agent's instance is a host and a port;
+// the choice is one of hosts, so that it applies to all dashboards.
 func ofAgents() []object {
 	host := inMetrics("host", "Host", `lighter_endpoint_up{environment=~"$environment"}`, "instance")
 	host["regex"] = `/^(.*?)(:[0-9]+)?$/`
@@ -65,7 +65,7 @@ func ofStreams() []object {
 		levels, search)
 }
 
-// These select what the variables choose.
+// These selectors apply the variables.
 const (
 	inEnvironment = `environment=~"$environment"`
 	onHost        = inEnvironment + `, instance=~"$host"`
@@ -73,7 +73,7 @@ const (
 	inContainers  = onHost + `, service=~"$service", name=~"$container"`
 	// countedLines selects series of lighter_container_log_lines_total.
 	countedLines = inEnvironment + `, service=~"$service", container=~"$container"`
-	// inStreams holds with a job, because Loki wants a selector that is not about anything.
+	// inStreams includes a job, because Loki rejects a selector whose matchers can all be empty.
 	inStreams = `{job="integrations/docker", environment=~"$environment", host=~"$host", service=~"$service", container=~"$container"}`
 	bad       = `critical|fatal|error`
 )

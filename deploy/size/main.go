@@ -1,11 +1,10 @@
-// Command size says what each module adds to the lighter binary, as a table of Markdown.
+// Command size prints what each module adds to the lighter binary, as a Markdown table.
 //
-// It builds the agent twice: as it is released, for its size, and with its symbols, for what
-// that consists of. A module's code and data are the symbols of its packages. Each function
-// also has an entry in the table that stack traces and the garbage collector read, in all half
-// as large as the code itself: a module is given the share of it that it has of the code. What
-// the linker merges into one piece over all modules, types, strings and the like, is a row of
-// its own.
+// It builds the agent twice: as it is released, for its size, and with symbols, for its composition. A
+// module's code and data are the symbols of its packages. Each function also has an entry in the table for
+// stack traces and the garbage collector, which is about half as large as the code itself: it is divided
+// among the modules in proportion to their code. Types, strings and other data that the linker merges for
+// all modules have a separate row.
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 
 const (
 	agent        = "lighter/cmd/lighter"
-	releaseFlags = "-s -w" // as the Makefile and the Dockerfile have them
+	releaseFlags = "-s -w" // as in the Makefile and the Dockerfile
 )
 
 func main() {
@@ -81,13 +80,13 @@ func build(ctx context.Context, to, ldflags string) (int64, error) {
 	return info.Size(), nil
 }
 
-// Names of what is no module of the module proxy.
+// Names for packages and data that belong to no module of the module proxy.
 const (
 	standard = "the standard library and the runtime"
 	merged   = "types, strings and what else the linker merges"
 )
 
-// modulesOf returns the module of each package that the agent is made of.
+// modulesOf returns the module of each package of the agent.
 func modulesOf(ctx context.Context) (map[string]string, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", agent)
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux")
@@ -106,10 +105,10 @@ func modulesOf(ctx context.Context) (map[string]string, error) {
 	return modules, nil
 }
 
-// part is what a module adds, in bytes.
+// part is what a module adds to the binary, in bytes.
 type part struct {
 	code  int64
-	data  int64 // that is in the file
+	data  int64 // in the file
 	table int64 // its share of the function table
 }
 
@@ -135,7 +134,7 @@ func measure(f *elf.File, modules map[string]string) (map[string]*part, error) {
 		}
 		in := f.Sections[s.Section]
 		if in.Type != elf.SHT_PROGBITS || in.Name == ".gopclntab" {
-			continue // what is zero at the start is not in the file
+			continue // data that is zero at the start is not in the file
 		}
 		module, ok := modules[packageOf(s.Name)]
 		if !ok {
@@ -151,7 +150,7 @@ func measure(f *elf.File, modules map[string]string) (map[string]*part, error) {
 	}
 	table := f.Section(".gopclntab")
 	if table == nil || code == 0 {
-		return nil, errors.New("this is no binary of Go with symbols")
+		return nil, errors.New("the file is not a Go binary with symbols")
 	}
 	for _, p := range parts {
 		p.table = int64(float64(table.Size) * float64(p.code) / float64(code))
@@ -165,8 +164,8 @@ func measure(f *elf.File, modules map[string]string) (map[string]*part, error) {
 	return parts, nil
 }
 
-// packageOf returns the package that a symbol belongs to, as the linker names it; for what
-// belongs to none it is a name that no package has.
+// packageOf returns the package of a symbol, as the linker names it. For a symbol without a package, it
+// returns a name that no package has.
 func packageOf(symbol string) string {
 	name := symbol
 	for _, generated := range []string{"type:.eq.", "type:.hash.", "go:struct."} {
@@ -210,7 +209,7 @@ func print(out io.Writer, parts map[string]*part, modules map[string]string, rel
 	row(fmt.Sprintf("%d smaller ones", small), ofSmall, rest)
 }
 
-// smallest is what a module must add to have a row, in bytes.
+// smallest is the size in bytes from which a module has its own row.
 const smallest = 20 << 10
 
 func kib(n int64) string { return fmt.Sprintf("%d KiB", (n+512)>>10) }
