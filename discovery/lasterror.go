@@ -1,12 +1,11 @@
 package discovery
 
-// LastError remembers the error that was met last, so that a source which tries again and again
-// logs an error when it appears or changes, and not each time. The zero value remembers that there
-// was none. It is not safe for concurrent use.
+// LastError remembers the last error, so that a source that retries repeatedly logs an error only when
+// it appears or changes. The zero value remembers no error. It is not safe for concurrent use.
 type LastError struct{ text string }
 
-// Set remembers err, which is nil if all is well. It reports whether that is news: whether err is
-// another error than the last one, which it is if its text differs.
+// Set remembers err, which may be nil. It reports whether err is news, which means that its text differs
+// from that of the last error.
 func (l *LastError) Set(err error) (news bool) {
 	text := ""
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"lighter"
 )
 
-// retryAfter is how long Refresh waits after a failure, if it is to ask less often otherwise.
+// retryAfter is the longest time that Refresh waits after a failure.
 const retryAfter = 5 * time.Second
 
-// Refresh is the Run of a Source that has to ask for its targets. It calls ask at once and then every so often,
-// and update when ask has given targets that differ from the last ones, in whatever order. When ask reports
-// false, because it knows nothing, the last targets stay.
+// Refresh is the Run of a Source that polls for its targets. It calls ask at once and then at each interval,
+// and calls update if the targets differ from the last ones in more than their order. If ask returns false,
+// because it knows no targets, the last ones stay.
 func Refresh(ctx context.Context, every time.Duration, ask func(context.Context) ([]lighter.Target, bool), update func([]lighter.Target)) error {
 	var last []lighter.Target
 	known := false

@@ -1,4 +1,4 @@
-// Package groups reads lists of target groups, as Prometheus's discoveries by file and by HTTP have them.
+// Package groups reads lists of target groups in the format of Prometheus's file and HTTP discovery.
 package groups
 
 import (
@@ -22,7 +22,7 @@ func JSON(text []byte, name, value string) ([]lighter.Target, error) {
 	return targets(all, name, value)
 }
 
-// YAML returns the targets of a YAML list of groups likewise.
+// YAML does the same for a YAML list of groups.
 func YAML(text []byte, name, value string) ([]lighter.Target, error) {
 	var all []*targetgroup.Group
 	if err := yaml.UnmarshalStrict(text, &all); err != nil {

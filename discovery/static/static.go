@@ -1,4 +1,4 @@
-// Package static provides the targets that are written down in the settings.
+// Package static provides the targets that are listed in the configuration.
 package static
 
 import (
@@ -9,12 +9,12 @@ import (
 	"lighter"
 )
 
-// Discoverer provides the same targets all the time.
+// Discoverer always provides the same targets.
 type Discoverer struct {
 	targets []lighter.Target
 }
 
-// New returns a Discoverer of targets with these labels, __address__ among them.
+// New returns a Discoverer of targets with these labels, which include __address__.
 func New(targets []labels.Labels) *Discoverer {
 	d := &Discoverer{targets: make([]lighter.Target, len(targets))}
 	for i, l := range targets {
