@@ -14,7 +14,7 @@ import (
 // SSL_CERT_DIR that yields no certificate authority. Package crypto/x509, which reads the two variables,
 // ignores those silently, and a backend's certificate is then refused for no apparent reason.
 func certificateWarnings(file, dirs string) (warnings []string) {
-	const nothing = "; no certificate authority is taken from it"
+	const nothing = "; no certificate authority is loaded from it"
 	if file != "" {
 		if err := holdsCertificate(file); err != nil {
 			warnings = append(warnings, fmt.Sprintf("SSL_CERT_FILE=%q: %s%s", file, err, nothing))
@@ -36,7 +36,7 @@ func holdsCertificate(file string) error {
 		return fmt.Errorf("cannot read the file: %w", reason(err))
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return errors.New("the file holds no certificate in PEM form")
+		return errors.New("the file contains no certificate in PEM format")
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func holdsFileWithCertificate(dir string) error {
 			return nil
 		}
 	}
-	return errors.New("no file in the directory holds a certificate in PEM form")
+	return errors.New("no file in the directory contains a certificate in PEM format")
 }
 
 // reason returns an error of package os without the path, which the caller adds.

@@ -29,15 +29,15 @@ func TestCertificatesThatAreIgnoredAreNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const nothing = "; no certificate authority is taken from it"
+	const nothing = "; no certificate authority is loaded from it"
 	for name, tc := range map[string]struct{ environ, want []string }{
 		"not set":        {nil, nil},
 		"set to nothing": {[]string{"SSL_CERT_FILE=", "SSL_CERT_DIR="}, nil},
 		"all is well":    {[]string{"SSL_CERT_FILE=" + good, "SSL_CERT_DIR=" + dir}, nil},
 		"a missing file": {[]string{"SSL_CERT_FILE=/none/ca.pem"}, []string{`SSL_CERT_FILE="/none/ca.pem": cannot read the file: no such file or directory` + nothing}},
 		"a directory":    {[]string{"SSL_CERT_FILE=" + dir}, []string{`SSL_CERT_FILE="` + dir + `": cannot read the file: is a directory` + nothing}},
-		"no PEM":         {[]string{"SSL_CERT_FILE=" + bad}, []string{`SSL_CERT_FILE="` + bad + `": the file holds no certificate in PEM form` + nothing}},
-		"two of three":   {[]string{"SSL_CERT_DIR=" + dir + ":/none:" + empty}, []string{`SSL_CERT_DIR="/none": cannot read the directory: no such file or directory` + nothing, `SSL_CERT_DIR="` + empty + `": no file in the directory holds a certificate in PEM form` + nothing}},
+		"no PEM":         {[]string{"SSL_CERT_FILE=" + bad}, []string{`SSL_CERT_FILE="` + bad + `": the file contains no certificate in PEM format` + nothing}},
+		"two of three":   {[]string{"SSL_CERT_DIR=" + dir + ":/none:" + empty}, []string{`SSL_CERT_DIR="/none": cannot read the directory: no such file or directory` + nothing, `SSL_CERT_DIR="` + empty + `": no file in the directory contains a certificate in PEM format` + nothing}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &cli{environ: tc.environ}

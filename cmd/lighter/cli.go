@@ -82,7 +82,7 @@ func (c *cli) rootCommand() *cobra.Command {
 		Short: "Ships the logs of Docker containers to Loki and their metrics to a remote-write backend",
 		Long: `lighter discovers the containers of a Docker host, ships their logs to Loki and
 their Prometheus metrics to a remote-write backend. It is configured by environment
-variables; lighter alone is lighter run.`,
+variables; lighter without a command is lighter run.`,
 		Args:              usageArgs(knownCommand),
 		RunE:              agent.RunE,
 		SilenceErrors:     true,
@@ -100,7 +100,7 @@ variables; lighter alone is lighter run.`,
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
-		Short: "Print what a command does and which flags it takes",
+		Short: "Print what a command does and its flags",
 		Args:  usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)

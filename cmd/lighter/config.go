@@ -14,7 +14,7 @@ import (
 func (c *cli) configCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "config",
-		Short: "Print what the environment amounts to as an Alloy file that does the same",
+		Short: "Print the configuration by environment variables as an Alloy file that does the same",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			plan, warnings, err := env.FromEnv(c.environ, os.ReadFile)

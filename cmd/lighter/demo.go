@@ -23,10 +23,10 @@ func (c *cli) demoCommand() *cobra.Command {
 	var real bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole job on this machine, with nothing else installed",
+		Short: "Show the whole job on this machine; nothing else needs to be installed",
 		Long: `demo runs the whole agent between a simulated Docker Engine with three containers and
 receivers of the Loki and remote-write protocols, takes the backend away for two seconds,
-and compares in the end what was produced with what arrived. It ends by itself, with
+and finally compares what was produced with what arrived. It ends by itself, with
 exit code 0 only if nothing was lost.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +38,7 @@ exit code 0 only if nothing was lost.`,
 			return errors.Join(demo.Run(cmd.Context(), host, demoAgent, screen), stop())
 		},
 	}
-	cmd.Flags().BoolVar(&real, "docker", false, "read the containers of the real Engine instead; nothing of it is changed")
+	cmd.Flags().BoolVar(&real, "docker", false, "read the containers of the real Engine instead, without changing anything there")
 	return cmd
 }
 

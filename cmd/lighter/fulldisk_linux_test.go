@@ -85,7 +85,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, log := end()
-		if code != exitOK || strings.Count(log, "positions cannot be written") != 1 || strings.Count(log, "queue on disk cannot be made yet") != 2 || strings.Count(log, "not locked for this process yet") != 1 {
+		if code != exitOK || strings.Count(log, "positions cannot be written") != 1 || strings.Count(log, "queue on disk cannot be created yet") != 2 || strings.Count(log, "not locked for this process yet") != 1 {
 			t.Errorf("exit %d, want 0 and the full disk said once for each part:\n%s", code, log)
 		}
 		_, stop := h.start("socket")

@@ -30,7 +30,7 @@ const (
 func (c *cli) healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck [ADDRESS]",
-		Short: "Ask the running agent's /ready; for a Docker HEALTHCHECK",
+		Short: "Ask the running agent whether it is ready, for a Docker HEALTHCHECK",
 		Args:  usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckTimeout)

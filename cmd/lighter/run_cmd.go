@@ -40,7 +40,7 @@ func (f runFlags) environ(environ []string) []string {
 // ignoredFlags are flags of alloy that have no effect in lighter.
 var ignoredFlags = []struct{ name, why string }{
 	{"stability.level", "all components may be used"},
-	{"feature.prometheus.metric-validation-scheme", "a scrape says it by itself"},
+	{"feature.prometheus.metric-validation-scheme", "each scrape sets its own scheme"},
 	{"feature.component-shutdown-deadline", "a stop takes 5 seconds at most"},
 	{"server.http.memory-addr", "the agent's own pages are scraped without an address"},
 	{"cluster.node-name", noCluster}, {"cluster.advertise-address", noCluster}, {"cluster.join-addresses", noCluster},
@@ -50,11 +50,11 @@ var ignoredFlags = []struct{ name, why string }{
 	{"windows.priority", "it is for Windows"},
 }
 
-const noCluster = "an agent ships what its own host has"
+const noCluster = "each agent ships only the data of its own host"
 
 // ignoredSwitches are flags of alloy that have no effect in lighter, and take no value.
 var ignoredSwitches = []struct{ name, why string }{
-	{"disable-reporting", "lighter reports to nobody"},
+	{"disable-reporting", "lighter sends no reports"},
 	{"feature.community-components.enabled", "there are none"},
 	{"feature.prometheus.direct-fanout.enabled", "samples go to endpoints without a copy"},
 	{"cluster.enabled", noCluster},
@@ -75,7 +75,7 @@ func (f *runFlags) ignored(flags *pflag.FlagSet) {
 		flags.Bool(one.name, false, "accepted for compatibility, without effect: "+one.why)
 		_ = flags.MarkHidden(one.name)
 	}
-	flags.Var(formatFlag{}, "config.format", `"alloy" is the one format that is read`)
+	flags.Var(formatFlag{}, "config.format", `only "alloy" is supported`)
 	flags.String("config.extra-args", "", "accepted for compatibility, without effect: no other format is converted")
 	_ = flags.MarkHidden("config.format")
 	_ = flags.MarkHidden("config.extra-args")
@@ -88,7 +88,7 @@ func (formatFlag) String() string { return "alloy" }
 func (formatFlag) Type() string   { return "string" }
 func (formatFlag) Set(format string) error {
 	if format != "alloy" {
-		return fmt.Errorf("%q is not read; convert the file with alloy convert first", format)
+		return fmt.Errorf("%q is not supported; convert the file with alloy convert first", format)
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ by an Alloy file or a directory of them; - is stdin. Without an argument the fil
 	}
 	cmd.Flags().StringVar(&flags.listen, "server.http.listen-addr", "", "host:port of the agent's own HTTP server, in place of LIGHTER_LISTEN")
 	cmd.Flags().StringVar(&flags.dataDir, "storage.path", "", "directory of positions and buffers, in place of LIGHTER_DATA_DIR")
-	cmd.Flags().StringVar(&flags.uiPrefix, "server.http.ui-path-prefix", "", "path below which the agent's own server is reached too, for a proxy in front of it")
+	cmd.Flags().StringVar(&flags.uiPrefix, "server.http.ui-path-prefix", "", "path prefix under which the agent's own server can also be reached, for a proxy in front of it")
 	flags.ignored(cmd.Flags())
 	return cmd
 }

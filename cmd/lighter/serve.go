@@ -112,7 +112,7 @@ func (r *reloader) reload() error {
 		err = r.agent.Apply(next.plan)
 	}
 	if err != nil {
-		r.logger.Error("the configuration was not reloaded, and the one before goes on", "error", oneLine(err.Error()))
+		r.logger.Error("the configuration was not reloaded, and the previous one stays in use", "error", oneLine(err.Error()))
 		return err
 	}
 	r.server.SetAccess(access)

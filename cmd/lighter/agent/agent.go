@@ -144,7 +144,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	queue := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "lighter_queue_bytes", Help: "Bytes that wait for an endpoint, in memory or on disk."}, []string{"endpoint", "in"})
+		Name: "lighter_queue_bytes", Help: "Bytes waiting to be sent to an endpoint, in memory or on disk."}, []string{"endpoint", "in"})
 	registry.MustRegister(queue)
 	a := &Agent{
 		o:        o,
@@ -161,7 +161,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 			push:    push.NewMetrics(registry),
 			syslog:  syslog.NewMetrics(registry),
 			unlabelled: prometheus.NewCounter(prometheus.CounterOpts{
-				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were left out because stages or rules left their stream without labels, which Loki refuses."}),
+				Name: "lighter_log_lines_unlabelled_total", Help: "Log lines that were dropped because stages or rules left their stream without labels; Loki refuses such streams."}),
 		},
 		inMemory: position.InMemory(),
 		buffers:  scrape.NewBuffers(pageMemory),
@@ -181,10 +181,10 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	a.own.Add(selfPage, pages.Own(registry))
 	a.own.Add(countPage, a.stages.counted.Gatherer())
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "lighter_build_info", Help: "Is 1; its labels say what was built."}, []string{"version", "commit", "goversion"})
+		Name: "lighter_build_info", Help: "Always 1; the labels describe the build."}, []string{"version", "commit", "goversion"})
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	registry.MustRegister(o.OwnLog.dropped, a.metrics.unlabelled, build, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that is read and not delivered, of those on disk since they came there; 0 if there is none."}, a.lag))
+		Name: "lighter_log_lag_seconds", Help: "Age of the oldest log line that was read but is not yet delivered, or 0 if there is none. For lines on disk, it is the time since they were written there."}, a.lag))
 	a.tailers = collector.NewManager(drain, a.tailerEnded)
 	a.loops = collector.NewManager(0, a.loopEnded)
 	g, err := a.build(p, &graph{plan: &config.Plan{}})

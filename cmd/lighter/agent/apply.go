@@ -38,12 +38,12 @@ func (a *Agent) Apply(p *config.Plan) error {
 	removed := old.without(next)
 	// From here on the plan is accepted. Later failures, such as those of a disk, are logged, and the rest
 	// runs.
-	a.logFailure("a part of the plan before did not stop as it should", removed.stop(isDiscovery)) // before mu is locked, because their updates wait for it
+	a.logFailure("a part of the previous configuration did not stop cleanly", removed.stop(isDiscovery)) // before mu is locked, because their updates wait for it
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.endReaders(removed, next)
-	a.logFailure("a part of the plan before did not stop as it should", errors.Join(removed.stop(isEndpoint), removed.close()))
+	a.logFailure("a part of the previous configuration did not stop cleanly", errors.Join(removed.stop(isEndpoint), removed.close()))
 	a.rewind(removed)
 	a.logFailure("an endpoint cannot be opened, and nothing is read for it", next.open(a))
 	a.graph.Store(next)
@@ -87,7 +87,7 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 		{"log_format", old.LogFormat != next.LogFormat},
 	} {
 		if s.changed {
-			a.o.Logger.Warn("a setting of the process is read at the start alone: restart the agent to change it", "setting", s.name)
+			a.o.Logger.Warn("a setting of the process is read only at the start: restart the agent to change it", "setting", s.name)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (d *dataDir) take() error {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		advice = "Another agent uses it: give each one a directory of its own"
 	case errors.Is(err, errLock):
-		advice = "Put it on a file system that has locks"
+		advice = "Put it on a file system that supports locks"
 	}
 	return d.fail(err, advice)
 }
@@ -193,7 +193,7 @@ func warnOfOrphans(dir string, wanted map[string]bool, logger *slog.Logger) {
 			return nil
 		})
 		if size > 0 {
-			logger.Warn("data waits on disk for an endpoint that is not set any more, and is not sent; set the endpoint again, or delete the directory", "directory", buffer, "bytes", size)
+			logger.Warn("data on disk waits for an endpoint that is no longer configured, and is not sent; configure the endpoint again, or delete the directory", "directory", buffer, "bytes", size)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func TestTheDataDirectoryIsLockedWhenThereIsRoom(t *testing.T) {
 // TestADirectoryWithoutLocks: the error is a whole sentence.
 func TestADirectoryWithoutLocks(t *testing.T) {
 	d := &dataDir{dir: t.TempDir(), logger: slog.New(slog.DiscardHandler), mkdir: os.MkdirAll, flock: func(int, int) error { return syscall.EOPNOTSUPP }}
-	want := "data directory " + d.dir + " (" + lighter.SettingDataDir + "): cannot lock it for this process: operation not supported. Put it on a file system that has locks"
+	want := "data directory " + d.dir + " (" + lighter.SettingDataDir + "): cannot lock it for this process: operation not supported. Put it on a file system that supports locks"
 	if err := d.take(); err == nil || err.Error() != want {
 		t.Errorf("err = %v, want %s", err, want)
 	}

@@ -33,7 +33,7 @@ func (e echo) Append(ctx context.Context, b *lighter.Batch) error {
 		for _, f := range b.Fields(entry) {
 			shown = append(shown, slog.String("metadata_"+f.Name, string(f.Value)))
 		}
-		e.logger.InfoContext(ctx, "a log entry came", shown...)
+		e.logger.InfoContext(ctx, "received a log entry", shown...)
 	}
 	return nil
 }

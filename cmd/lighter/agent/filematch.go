@@ -116,7 +116,7 @@ func (m *fileMatcher) look() (changed bool) {
 	defer m.mu.Unlock()
 	for _, p := range wanted {
 		if why := failed[p]; why != "" && why != m.failed[p] {
-			m.logger.Warn("files cannot be looked for", "path", p.path, "error", why)
+			m.logger.Warn("the files that match a path cannot be listed", "path", p.path, "error", why)
 		}
 		if before, known := m.found[p]; !known && len(found[p]) > 0 || !slices.Equal(before, found[p]) {
 			changed = true

@@ -66,11 +66,11 @@ func (a *Agent) parseLegacy(file, node string) legacy {
 	}
 	switch {
 	case err != nil:
-		a.o.Logger.Warn("the positions of another agent cannot be read, and its logs are read as if they were new", "node", node, "file", file, "error", err)
+		a.o.Logger.Warn("the positions of another agent cannot be read, so its logs are read as if they were new", "node", node, "file", file, "error", err)
 		return legacy{}
 	case bad > 0:
-		a.o.Logger.Warn("some positions of another agent are not understood, and are passed over", "node", node, "file", file, "positions", bad)
+		a.o.Logger.Warn("some positions of another agent are invalid and are ignored", "node", node, "file", file, "positions", bad)
 	}
-	a.o.Logger.Info("reading goes on where another agent has left off", "node", node, "file", file)
+	a.o.Logger.Info("reading continues where another agent left off", "node", node, "file", file)
 	return legacy{all}
 }

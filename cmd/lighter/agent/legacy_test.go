@@ -54,7 +54,7 @@ func TestPositionsOfAlloy(t *testing.T) {
 		t.Errorf("the first line is number %d, want 10", got[0])
 	}
 	b.once(t, "kind", "read", 2)
-	if n := len(a.said.lines("another agent has left off")); n != 2 {
+	if n := len(a.said.lines("another agent left off")); n != 2 {
 		t.Errorf("it was said %d times, want once a source", n)
 	}
 	a.stop()
@@ -67,7 +67,7 @@ func TestPositionsOfAlloy(t *testing.T) {
 	if n := len(b.numbers("api", "source", "logs")); n != 11 {
 		t.Errorf("%d lines arrived, want 11", n)
 	}
-	if n := len(a.said.lines("another agent has left off")); n != 0 {
+	if n := len(a.said.lines("another agent left off")); n != 0 {
 		t.Errorf("it was said %d times with positions of our own, want never", n)
 	}
 }

@@ -82,14 +82,14 @@ func (l *listener) Run(ctx context.Context) error {
 }
 
 // errEnded means that a server has ended without being told to.
-var errEnded = errors.New("the server has ended by itself")
+var errEnded = errors.New("the server stopped unexpectedly")
 
 // note records why the server does not listen, and logs it if it is new.
 func (l *listener) note(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil && (l.failed == nil || l.failed.Error() != err.Error()) {
-		l.logger.Error("the source takes no log entries, and tries again", "error", err)
+		l.logger.Error("the source cannot accept log entries; trying again", "error", err)
 	}
 	l.failed = err
 }

@@ -53,7 +53,7 @@ type ownLine struct {
 func NewOwnLog() *OwnLog {
 	return &OwnLog{
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "lighter_own_log_lines_dropped_total", Help: "Lines of the agent's own log that were to be shipped and were left out: they came faster than they are shipped at most, or than the endpoint took them."}),
+			Name: "lighter_own_log_lines_dropped_total", Help: "Lines of the agent's own log that were dropped instead of shipped, because they came faster than the limit, or faster than the endpoint accepted them."}),
 		read: map[string]uint64{},
 		left: ownLogBurst,
 		at:   time.Now(),
@@ -140,7 +140,7 @@ func (a *Agent) listenToOwnLog(g *graph) {
 			continue
 		}
 		if echoes(g.plan, p.endpoint) {
-			a.o.Logger.Warn("the agent's own log is not echoed, because what is echoed are lines of that log", "node", p.endpoint)
+			a.o.Logger.Warn("the agent's own log is not echoed, because the echo would be written to that log", "node", p.endpoint)
 			continue
 		}
 		wanted = true

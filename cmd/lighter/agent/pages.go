@@ -116,9 +116,9 @@ func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
 	h, err := host.New(host.Options{Root: c.Root, Exporter: c.Unix, Nodename: name, Logger: a.o.Logger})
 	if err != nil {
 		if c.Unix != nil {
-			a.o.Logger.Error("there are no host metrics; mount the host's /proc and /sys, read-only, where procfs_path and sysfs_path say", "error", err)
+			a.o.Logger.Error("host metrics are not available; mount the host's /proc and /sys read-only at procfs_path and sysfs_path", "error", err)
 		} else {
-			a.o.Logger.Error("there are no host metrics; mount the host's root, read-only, where "+lighter.SettingHostRoot+" says", "error", err)
+			a.o.Logger.Error("host metrics are not available; mount the host's root read-only at the path in "+lighter.SettingHostRoot, "error", err)
 		}
 		a.own.Add(page, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, err }))
 		return

@@ -40,7 +40,7 @@ func TestTargetLimit(t *testing.T) {
 	}
 	await(t, "both targets are up", func() bool { return last("one") == 1 && last("two") == 1 })
 	logged, err := os.ReadFile(failures)
-	if err != nil || !strings.Contains(string(logged), `"msg":"the scrape has 2 targets, more than 1, the limit: none is asked"`) {
+	if err != nil || !strings.Contains(string(logged), `"msg":"the scrape has 2 targets, more than the limit of 1, so none is scraped"`) {
 		t.Errorf("the log of failures: %q, %v; want why none was asked", logged, err)
 	}
 }

@@ -216,7 +216,7 @@ func TestContainersWithoutLabels(t *testing.T) {
 	h.container("another") // causes one more evaluation
 	await(t, "both are seen", func() bool { return len(a.Status().Containers) == 2 })
 	c := a.Status().Containers[0]
-	if c.State != "left out" || !strings.Contains(c.Error, "rules that make a label") {
+	if c.State != "left out" || !strings.Contains(c.Error, "rules that create a label") {
 		t.Errorf("status: %q, %q", c.State, c.Error)
 	}
 	if n := len(a.said.lines("container=api")); n != 1 {

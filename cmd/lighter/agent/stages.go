@@ -228,7 +228,7 @@ func (s *logStages) multiline(c config.Multiline) (stage.Maker, bool) {
 func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 	declared, err := logmetrics.Parse(c.Declarations)
 	if err != nil { // cannot fail in a valid plan
-		s.logger.Error("metrics of logs do not parse", "error", err)
+		s.logger.Error("the metrics counted from log lines do not parse", "error", err)
 	}
 	if text := s.says(c.Label); text != "" {
 		own, err := logmetrics.Parse(text)

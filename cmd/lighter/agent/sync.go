@@ -164,7 +164,7 @@ func (a *Agent) syncLocked() {
 		targets := scrapeTargets(e.inputs(n))
 		var over error
 		if c.TargetLimit > 0 && len(targets) > c.TargetLimit {
-			over = fmt.Errorf("the scrape has %d targets, more than %d, the limit: none is asked", len(targets), c.TargetLimit)
+			over = fmt.Errorf("the scrape has %d targets, more than the limit of %d, so none is scraped", len(targets), c.TargetLimit)
 		}
 		for _, t := range targets {
 			scrapes = append(scrapes, a.scrapeJob(n, c, t, over))

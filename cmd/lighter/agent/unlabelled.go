@@ -15,7 +15,7 @@ import (
 )
 
 // giveLabels is the advice about streams without labels.
-const giveLabels = "Loki refuses streams without labels: give the source labels, or rules that make a label of the target's, such as container of __meta_docker_container_name"
+const giveLabels = "Loki refuses streams without labels: give the source labels, or rules that create a label from one of the target's, such as container from __meta_docker_container_name"
 
 // unlabelled drops those streams of a target that get no label on a path, because Loki refuses them.
 func (t *logTarget) unlabelled(plan *config.Plan, p path) {

@@ -141,7 +141,7 @@ type usageEngine struct {
 	node string
 }
 
-var errNoEngine = errors.New("the plan has no such Engine any more")
+var errNoEngine = errors.New("the configuration no longer has this Engine")
 
 func (e usageEngine) client() (*docker.Client, error) {
 	if p := e.a.graph.Load().part(e.node); p != nil && p.engine != nil {

@@ -128,7 +128,7 @@ func (s *relabelSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	relabelled := b.Labels()
 	if !relabelled.Has(model.MetricNameLabel) || !relabelled.IsValid(model.LegacyValidation) {
 		s.invalid.Do(func() {
-			s.logger.Error("metric relabelling makes a series that no backend takes: it is dropped, and so are others like it", "series", relabelled.String(), "was", l.String())
+			s.logger.Error("metric relabelling produces a series that no backend accepts: it is dropped, and so are others like it", "series", relabelled.String(), "was", l.String())
 		})
 		return dst, false
 	}

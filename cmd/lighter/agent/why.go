@@ -35,9 +35,9 @@ func whyDropped(d droppedTarget) string {
 	case origin != "":
 		return fmt.Sprintf("%s: left out by %s", found, origin)
 	case r.Action == relabel.Keep:
-		return fmt.Sprintf("%s: kept is what matches %q", found, r.Regex.String())
+		return fmt.Sprintf("%s: only what matches %q is kept", found, r.Regex.String())
 	default:
-		return fmt.Sprintf("%s: left out is what matches %q", found, r.Regex.String())
+		return fmt.Sprintf("%s: what matches %q is left out", found, r.Regex.String())
 	}
 }
 
@@ -57,11 +57,11 @@ func ownName(name model.LabelName) string { return containerLabels.Replace(strin
 func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string {
 	switch {
 	case c.Self:
-		return "it is lighter's own container: what it says of shipping is not shipped in turn"
+		return "it is lighter's own container, whose log is not shipped"
 	case c.SkipReason != "":
 		return "it may ask not to be: " + oneLine(c.SkipReason)
 	case c.LogDriver == "none":
-		return "log driver none keeps nothing that could be read"
+		return "log driver none keeps no log to read"
 	}
 	if s.Engine == "" && !c.Started.IsZero() {
 		if err := filelog.Readable(s.Root, c); err != nil {
@@ -72,7 +72,7 @@ func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string 
 	case c.Running || c.Finished.IsZero():
 		return ""
 	case s.Since == 0:
-		return "it has ended, and " + lighter.SettingLogsSince + "=0 is from now on"
+		return "it has ended, and " + lighter.SettingLogsSince + "=0 means from now on"
 	case now.Sub(c.Finished) > s.Since:
 		return fmt.Sprintf("it ended %s ago, and %s is %s", ago(now.Sub(c.Finished)), lighter.SettingLogsSince, model.Duration(s.Since))
 	}

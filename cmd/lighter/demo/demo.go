@@ -101,7 +101,7 @@ func (d *demo) run(ctx context.Context) error {
 	select {
 	case err := <-ended:
 		if err == nil {
-			err = errors.New("it ended at once")
+			err = errors.New("it stopped immediately")
 		}
 		return fmt.Errorf("start the agent: %w", err)
 	case statusURL = <-listening:
@@ -176,7 +176,7 @@ func unavailable(*http.Request, []byte) (status int, header http.Header, text st
 
 // drain waits until everything has arrived, but not longer than drainFor.
 func (d *demo) drain(ctx context.Context) {
-	d.say("From here on, nothing new is counted. The demo waits for what is under way.")
+	d.say("From here on, nothing new is counted. The demo waits for what is still on its way.")
 	ctx, cancel := context.WithTimeout(ctx, drainFor)
 	defer cancel()
 	var compared time.Time

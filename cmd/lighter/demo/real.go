@@ -57,7 +57,7 @@ func (h *Real) Run(ctx context.Context, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("The Engine has %d containers whose logs are shipped: the last %s, and what comes in %s.", len(containers), since, readFor))
+	say(fmt.Sprintf("The Engine has %d containers whose logs are shipped: the last %s, and what they write in the next %s.", len(containers), since, readFor))
 	sleep(ctx, readFor)
 	h.until = time.Now()
 	return nil

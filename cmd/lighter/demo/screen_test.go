@@ -105,10 +105,10 @@ func TestColor(t *testing.T) {
 func TestLoggerSaysTheAgentsLines(t *testing.T) {
 	var out bytes.Buffer
 	log := demo.NewScreen(&out, demo.ScreenOptions{}).Logger(func() time.Duration { return 1500 * time.Millisecond })
-	log.Info("endpoint works again", "endpoint", "loki", "after", 2*time.Second)
+	log.Info("the endpoint works again", "endpoint", "loki", "after", 2*time.Second)
 	log.With("a", 1).Warn("odd")
 	log.Debug("not shown")
-	want := "  1.5s  lighter: msg=\"endpoint works again\" endpoint=loki after=2s\n" +
+	want := "  1.5s  lighter: msg=\"the endpoint works again\" endpoint=loki after=2s\n" +
 		"  1.5s  lighter: level=WARN msg=odd a=1\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)

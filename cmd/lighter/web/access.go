@@ -61,7 +61,7 @@ func NewAccess(a *config.ServerAuth, t *config.ServerTLS, logger *slog.Logger) (
 	}
 	access.tls.ClientCAs = x509.NewCertPool()
 	if !access.tls.ClientCAs.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("%s %s: there is no certificate in PEM form", what, cmp.Or(t.ClientCAFile, "(client_ca_pem of the http block)"))
+		return nil, fmt.Errorf("%s %s: it contains no certificate in PEM format", what, cmp.Or(t.ClientCAFile, "(client_ca_pem of the http block)"))
 	}
 	return access, nil
 }
@@ -121,7 +121,7 @@ func (k *keyPair) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	case k.pair == nil:
 		return nil, err
 	default:
-		k.logger.Warn("the server's certificate has changed and cannot be used, and the one before goes on", "error", err)
+		k.logger.Warn("the server's certificate has changed and cannot be used, and the previous one stays in use", "error", err)
 	}
 	return k.pair, nil
 }
@@ -139,7 +139,7 @@ func (k *keyPair) read() (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("use the server's certificate %s (%s) with the key %s (%s): %w",
-			cmp.Or(k.from.CertFile, "that is written down"), certSetting, cmp.Or(k.from.KeyFile, "that is written down"), keySetting, err)
+			cmp.Or(k.from.CertFile, "of the configuration"), certSetting, cmp.Or(k.from.KeyFile, "of the configuration"), keySetting, err)
 	}
 	return &pair, nil
 }

@@ -75,7 +75,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveError(w, http.StatusForbidden, fmt.Sprintf("%q is not a name of this server. Use its address, or give it that name: %s=name:port, %s, or the host name of its container", r.Host, lighter.SettingListen, lighter.SettingHost))
 	case !h.access.Load().allows(asked, r.URL.Path, h.prefix):
 		header.Set("WWW-Authenticate", `Basic realm="lighter", charset="UTF-8"`)
-		serveError(w, http.StatusUnauthorized, "this needs the user and the password that the agent was given")
+		serveError(w, http.StatusUnauthorized, "the user and the password of the agent's server are required")
 	case !ok:
 		serveError(w, http.StatusNotFound, "there is nothing at "+r.URL.Path)
 	case r.URL.Path == reloadPath:
@@ -126,11 +126,11 @@ func (h *handler) serveReload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.reload == nil {
-		serveError(w, http.StatusNotFound, "there is no configuration to read again")
+		serveError(w, http.StatusNotFound, "there is no configuration to reload")
 		return
 	}
 	if err := h.reload(); err != nil {
-		serveError(w, http.StatusBadRequest, "the configuration was not reloaded, and the one before goes on: "+err.Error())
+		serveError(w, http.StatusBadRequest, "the configuration was not reloaded, and the previous one stays in use: "+err.Error())
 		return
 	}
 	serveJSON(w, http.StatusOK, state{Status: "ok"})
@@ -154,7 +154,7 @@ func (h *handler) serveStatus(w http.ResponseWriter, _ *http.Request) {
 func (h *handler) servePage(w http.ResponseWriter, _ *http.Request) {
 	body, err := h.page.render(h.source.Status().ordered(), h.source.Ready())
 	if err != nil {
-		serveError(w, http.StatusInternalServerError, "the page cannot be made: "+err.Error())
+		serveError(w, http.StatusInternalServerError, "the page cannot be rendered: "+err.Error())
 		return
 	}
 	serveBytes(w, http.StatusOK, "text/html; charset=utf-8", body)

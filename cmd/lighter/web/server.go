@@ -79,7 +79,7 @@ func (s *Server) tlsConfig() *tls.Config {
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		err = fmt.Errorf("%w; another program, perhaps another lighter, listens there: end it, or take another port", err)
+		err = fmt.Errorf("%w; another program, perhaps another lighter, listens there: stop it, or use another port", err)
 	}
 	if err != nil {
 		return fmt.Errorf("listen on %s (%s): %w", addr, lighter.SettingListen, err)
