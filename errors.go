@@ -9,5 +9,5 @@ var (
 	// the agent stops.
 	ErrGone = errors.New("it is gone")
 	// ErrUnreadable means that the log driver of a container keeps no readable log, now or later.
-	ErrUnreadable = errors.New("the log driver keeps nothing that could be read")
+	ErrUnreadable = errors.New("the log driver keeps no log that can be read")
 )
