@@ -103,15 +103,15 @@ var metrics = [...]metric{
 		func(v *view) (value, string) { return v.io.writes, v.device }},
 	{"container_last_seen", "Time at which the agent last knew that the container ran, in Unix seconds.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return value{float64(v.now.Unix()), true}, "" }},
-	{"container_memory_cache", "Memory that holds contents of files.", gauge, whileRunning, thirdToGo, "",
+	{"container_memory_cache", "Memory that contains file contents (the page cache).", gauge, whileRunning, thirdToGo, "",
 		func(v *view) (value, string) { return v.stats.cache, "" }},
 	{"container_memory_failcnt", "How often the memory limit was reached.", untyped, whileRunning, firstToGo, "",
 		func(v *view) (value, string) { return v.stats.failcnt, "" }},
-	{"container_memory_rss", "Memory that belongs to processes and to no file.", gauge, whileRunning, keep, "",
+	{"container_memory_rss", "Memory that belongs to processes and not to files.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.stats.rss, "" }},
-	{"container_memory_usage_bytes", "Memory in use, with all contents of files that are kept in memory.", gauge, whileRunning, keep, "",
+	{"container_memory_usage_bytes", "Memory in use, including all file contents in memory.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.stats.memory, "" }},
-	{"container_memory_working_set_bytes", "Memory in use, without contents of files that were not used lately.", gauge, whileRunning, keep, "",
+	{"container_memory_working_set_bytes", "Memory in use, without file contents that were not used recently.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.stats.workingSet, "" }},
 	{"container_network_receive_bytes_total", "Bytes received.", counter, whileRunning, keep, "interface",
 		func(v *view) (value, string) { return v.traffic(v.net.receive.bytes) }},
@@ -131,15 +131,15 @@ var metrics = [...]metric{
 		func(v *view) (value, string) { return v.traffic(v.net.transmit.packets) }},
 	{"container_oom_events_total", "Processes of the container that the kernel has killed because memory was short, since the agent has known the container.", counter, always, keep, "",
 		func(v *view) (value, string) { return count(v.ooms), "" }},
-	{"container_processes", "Processes of the container, or its threads where only the Engine can be asked.", gauge, whileRunning, keep, "",
+	{"container_processes", "Processes of the container, or its threads if only the Engine's number is available.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.stats.processes, "" }},
 	{"container_spec_cpu_period", "Length of a period of the CPU quota in microseconds.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.ifQuota(value{float64(v.Limits.CPUPeriod), true}), "" }},
 	{"container_spec_cpu_quota", "CPU time that the container may use in each period, in microseconds.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.ifQuota(value{float64(v.Limits.CPUQuota), true}), "" }},
-	{"container_spec_memory_limit_bytes", "Memory that the container may use at most; 0 if there is no limit.", gauge, whileRunning, keep, "",
+	{"container_spec_memory_limit_bytes", "Memory limit of the container; 0 if there is no limit.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return value{float64(v.Limits.MemoryBytes), true}, "" }},
-	{"container_spec_memory_reservation_limit_bytes", "Memory that the container is to keep when memory is short; 0 if none is set.", gauge, whileRunning, keep, "",
+	{"container_spec_memory_reservation_limit_bytes", "Memory that is reserved for the container when memory is short; 0 if none is set.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) {
 			return value{float64(v.Limits.MemoryReservationBytes), true}, ""
 		}},
@@ -149,7 +149,7 @@ var metrics = [...]metric{
 		func(v *view) (value, string) {
 			return value{float64(v.ExitCode), !v.Running && !v.Started.IsZero()}, ""
 		}},
-	{"lighter_container_health", "Whether the health check of a container says that it is healthy. A container without a health check has no such series.", gauge, whileRunning, keep, "",
+	{"lighter_container_health", "1 if the health check of a container reports that it is healthy, otherwise 0. A container without a health check has no such series.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) {
 			if v.Health == "healthy" {
 				return value{1, true}, ""
@@ -158,7 +158,7 @@ var metrics = [...]metric{
 		}},
 	{"lighter_container_log_disk_bytes", "Size of a container's log, over all its files.", gauge, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.logBytes, "" }},
-	{"lighter_container_restarts_total", "How often the Engine has restarted a container by itself since it was started last by somebody.", counter, always, keep, "",
+	{"lighter_container_restarts_total", "How often the Engine has restarted a container by itself since somebody last started it.", counter, always, keep, "",
 		func(v *view) (value, string) { return count(uint64(max(v.Restarts, 0))), "" }},
 	{"lighter_container_state", "The value is 1 for the state that a container is in.", gauge, always, keep, "state",
 		func(v *view) (value, string) { return value{1, v.State != ""}, v.State }},
