@@ -18,7 +18,7 @@ import (
 // can read.
 
 // errHole means that a response lacks lines that the log contained when the response was opened.
-var errHole = errors.New("the Engine does not give all that the log holds")
+var errHole = errors.New("the Engine does not return all that the log contains")
 
 // remedy is the result of examining the log: how to request the next response, and what to expect of it. It
 // applies to one response. The zero value requests all lines from the position on.

@@ -28,7 +28,7 @@ type engineError string
 
 func (e engineError) Error() string { return "the Engine reports: " + string(e) }
 
-var errFrame = errors.New("a response of the Engine is not made of log frames")
+var errFrame = errors.New("a response of the Engine does not consist of log frames")
 
 // decoder makes lines of the bytes of one response of the Engine, in the order of the log:
 //

@@ -9,7 +9,7 @@ import (
 
 // errStandstill means that a stream was closed because the Engine sent nothing more although the log
 // continued.
-var errStandstill = errors.New("the Engine sent nothing for a while although the log was written")
+var errStandstill = errors.New("the Engine sent nothing for a while although the log grew")
 
 // How long a stream may be silent.
 const (

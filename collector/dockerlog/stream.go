@@ -94,7 +94,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	// Ask the Engine after the stream was opened: the stream returns what the log contains now.
 	gone, err := t.goneSinceSetBack(ctx, from)
 	if err != nil {
-		return t.explain("find where reading goes on in the log", err)
+		return t.explain("find where to continue in the log", err)
 	}
 	if gone {
 		t.feed.BeginAnew()

@@ -197,7 +197,7 @@ func (t *Tailer) reopening(err error, in time.Duration) {
 		reopens.Stalled.Inc()
 		if !t.stalled {
 			t.stalled = true
-			t.feed.Logger.Warn("the Engine stopped sending a log that is still written, opening it again; further times are only counted, in lighter_log_reopens_total", "error", err)
+			t.feed.Logger.Warn("the Engine stopped sending a log that still grows, opening it again; further occurrences are only counted, in lighter_log_reopens_total", "error", err)
 		}
 	default:
 		reopens.Broken.Inc()
@@ -209,7 +209,7 @@ func (t *Tailer) reopening(err error, in time.Duration) {
 
 // errMissed means that a response does not contain the last line before the position. The log may still
 // contain it; finding out requires reading the whole log.
-var errMissed = errors.New("the line after which reading goes on is not in what the Engine gives")
+var errMissed = errors.New("the Engine does not return the line after which reading is to continue")
 
 // takeLines adds the decoder's lines to the batch. It skips lines that an old Engine repeats, and lines
 // before the position.
@@ -387,7 +387,7 @@ func (t *Tailer) passOver(err error) {
 	t.o.Metrics.Broken.Inc()
 	if !t.broken {
 		t.broken = true
-		t.feed.Logger.Warn("a message of the log without a timestamp is passed over; further ones are only counted, in lighter_log_lines_broken_total", "error", err)
+		t.feed.Logger.Warn("a message of the log without a timestamp is skipped; further ones are only counted, in lighter_log_lines_broken_total", "error", err)
 	}
 }
 
