@@ -95,7 +95,7 @@ func (s *Source) Tell(e lighter.Event) {
 	if len(s.waiting) == maxWaiting {
 		if !s.full {
 			s.full = true
-			s.o.Logger.Warn("events of containers come faster than they can be delivered, and some are left out", "waiting", maxWaiting)
+			s.o.Logger.Warn("events of containers arrive faster than they can be delivered, and some are dropped", "waiting", maxWaiting)
 		}
 		return
 	}

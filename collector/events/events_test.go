@@ -323,7 +323,7 @@ func TestNoRoom(t *testing.T) {
 		if n := len(b.sink.Lines()); n != 1+256 {
 			t.Errorf("%d events were delivered, want 257", n)
 		}
-		if n := strings.Count(b.logged.String(), "come faster"); n != 1 {
+		if n := strings.Count(b.logged.String(), "arrive faster"); n != 1 {
 			t.Errorf("the log says %d times that events were left out, want once:\n%s", n, b.logged)
 		}
 		b.sink.AckAll()
