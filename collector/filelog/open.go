@@ -21,7 +21,7 @@ func (r *reader) open(ctx context.Context) error {
 	}
 	if err := r.begin(ctx, all); err != nil {
 		closeAll(all)
-		return fmt.Errorf("find where reading goes on in the log: %w", err)
+		return fmt.Errorf("find where to continue in the log: %w", err)
 	}
 	r.lines.Forget(tail.Stdout)
 	r.lines.Forget(tail.Stderr)
@@ -54,7 +54,7 @@ func (r *reader) warnOfTruncation(all []*logFile, b position.Bookmark) {
 		}
 		if size, err := s.length(); err == nil && size < b.Offset {
 			r.cutOff = b
-			r.feed.Logger.Warn("the log file is shorter than what was read of it before: it was truncated since. If it was not the Engine, have nothing else rotate its logs; a larger max-size does not help then", "file", s.name, "read", b.Offset, "size", size)
+			r.feed.Logger.Warn("the log file is shorter than what was already read of it: it was truncated. If the Engine did not do that, make sure that nothing else rotates its logs; a larger max-size does not help then", "file", s.name, "read", b.Offset, "size", size)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (r *reader) setBack(last *logFile, from position.Position) bool {
 // it.
 func (r *reader) restart() {
 	s := r.files[0]
-	r.feed.Logger.Warn("the log file was truncated and is read from its start; if it was not the Engine, have nothing else rotate its logs", "file", s.name, "read", s.offset)
+	r.feed.Logger.Warn("the log file was truncated and is read from its start; if the Engine did not do that, make sure that nothing else rotates its logs", "file", s.name, "read", s.offset)
 	s.offset, s.mark = 0, position.Bookmark{}
 }
 

@@ -252,6 +252,6 @@ func (r *reader) broken(why error) {
 	r.metrics.Broken.Inc()
 	if s := r.files[0]; !s.brokenLogged {
 		s.brokenLogged = true
-		r.feed.Logger.Warn("a line of the log file is damaged and is passed over; a full disk or a crash may have cut it", "file", s.name, "offset", r.at, "error", why)
+		r.feed.Logger.Warn("a line of the log file is damaged and is skipped; a full disk or a crash may have cut it off", "file", s.name, "offset", r.at, "error", why)
 	}
 }

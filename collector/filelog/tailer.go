@@ -135,7 +135,7 @@ func advise(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; only root may list the folder of a log: run the agent as root, or set %s", err, lighter.SettingSocketSource)
 	case errors.Is(err, errNoFile):
-		return fmt.Errorf("%w; mount the Engine's data directory, read-only, where %s says, or set %s", err, lighter.SettingDockerRoot, lighter.SettingSocketSource)
+		return fmt.Errorf("%w; mount the Engine's data directory read-only at the path in %s, or set %s", err, lighter.SettingDockerRoot, lighter.SettingSocketSource)
 	}
 	return err
 }

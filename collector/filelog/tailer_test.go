@@ -144,7 +144,7 @@ func TestBrokenLines(t *testing.T) {
 				if n := b.counter("lighter_log_lines_broken_total"); n != tc.broken {
 					t.Errorf("broken = %v, want %v", n, tc.broken)
 				}
-				b.said(1, "is damaged and is passed over")
+				b.said(1, "is damaged and is skipped")
 				b.said(0, "password")
 				b.restart(true) // nothing is acknowledged: everything is read again, in the same way
 				b.tail()

@@ -36,7 +36,7 @@ func TestTruncatedBetweenTwoRuns(t *testing.T) {
 				if got := b.sink.Lines(); len(got) < len(tc.after) || len(tc.after) > 0 && got[len(got)-1] != "out: "+tc.after[0] {
 					t.Errorf("lines = %q, want %q at the end", got, tc.after)
 				}
-				b.said(1, "it was truncated since")
+				b.said(1, "it was truncated")
 			})
 		})
 	}

@@ -50,7 +50,7 @@ type watch struct {
 func NewWatcher(logger *slog.Logger) *Watcher {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		logger.Warn("no inotify: log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_instances", "error", os.NewSyscallError("inotify_init1", err))
+		logger.Warn("inotify is not available: log files are checked once a second instead of when they are written; raise the sysctl fs.inotify.max_user_instances", "error", os.NewSyscallError("inotify_init1", err))
 		return &Watcher{}
 	}
 	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), logger: logger, add: unix.InotifyAddWatch, read: unix.Read, watches: map[int32]*watch{}}
@@ -97,7 +97,7 @@ func (w *Watcher) fail(err error) bool {
 		return false
 	}
 	w.closed = true
-	w.logger.Warn("inotify fails: from now on log files are looked at once a second instead of when they are written; restart the agent to try it again", "error", err)
+	w.logger.Warn("inotify fails: from now on log files are checked once a second instead of when they are written; restart the agent to try it again", "error", err)
 	for _, h := range w.watches {
 		h.dir, h.armed = -1, -1
 		wake(h.look)
@@ -143,7 +143,7 @@ func (w *Watcher) addLocked(h *watch, path string, events uint32) (descriptor in
 	}
 	if err == unix.ENOSPC && !w.short {
 		w.short = true
-		w.logger.Warn("no more inotify watches: some log files are looked at once a second instead of when they are written; raise the sysctl fs.inotify.max_user_watches", "file", path, "error", os.NewSyscallError("inotify_add_watch", err))
+		w.logger.Warn("there are no more inotify watches: some log files are checked once a second instead of when they are written; raise the sysctl fs.inotify.max_user_watches", "file", path, "error", os.NewSyscallError("inotify_add_watch", err))
 	}
 	if err != nil {
 		return -1, err
