@@ -135,7 +135,7 @@ func exporterSources(o Options) ([]*source, error) {
 	for _, name := range e.runs() {
 		c, err := makeCollector(name)
 		if err != nil {
-			o.Logger.Error("a collector of the host's metrics cannot be made, and is left out", "collector", name, "error", err)
+			o.Logger.Error("a collector of host metrics cannot be created, and is left out", "collector", name, "error", err)
 			continue
 		}
 		sources = append(sources, &source{name: name, updater: measured{name, c}})
@@ -148,7 +148,7 @@ func exporterSources(o Options) ([]*source, error) {
 func makeCollector(name string) (c collector.Collector, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("it does not take its settings: %v", v)
+			err = fmt.Errorf("it does not accept its settings: %v", v)
 		}
 	}()
 	return linked[name](slog.New(slog.DiscardHandler)) // the error contains what fails

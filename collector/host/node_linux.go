@@ -65,7 +65,7 @@ func acquire(ctx context.Context, f *flags, n int) error {
 		err = settings.Acquire(ctx, whole)
 	}
 	if err != nil {
-		return fmt.Errorf("the host at %s has to wait for another root or exporter, where a filesystem hangs: %w", f.root, err)
+		return fmt.Errorf("the host at %s has to wait for another root or exporter, in which a filesystem hangs: %w", f.root, err)
 	}
 	if err := f.set(); err != nil {
 		release(whole)
