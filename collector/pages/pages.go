@@ -59,7 +59,7 @@ func (p *Pages) RoundTrip(req *http.Request) (*http.Response, error) {
 	handler := p.byName[name]
 	p.mu.RUnlock()
 	if handler == nil {
-		return nil, fmt.Errorf("the agent has no page that is called %q", name)
+		return nil, fmt.Errorf("the agent has no page named %q", name)
 	}
 	ctx := req.Context()
 	body, w := newWriter()

@@ -133,7 +133,7 @@ func TestNames(t *testing.T) {
 	}
 	resp.Body.Close()
 	p.Remove("a")
-	const want = `Get "http://a/metrics": the agent has no page that is called "a"`
+	const want = `Get "http://a/metrics": the agent has no page named "a"`
 	if _, err := get(t.Context(), p, "http://a/metrics"); err == nil || err.Error() != want {
 		t.Errorf("err = %v, want %s", err, want)
 	}
