@@ -126,9 +126,9 @@ func (j *journal) renew() {
 	switch {
 	case j.failed == "":
 	case strings.HasPrefix(j.failed, cannotReplace):
-		j.logger.Info("the file of positions is rewritten again", "file", j.path)
+		j.logger.Info("the file of positions can be rewritten again", "file", j.path)
 	default:
-		j.logger.Info("positions are written again", "file", j.path)
+		j.logger.Info("positions can be written again", "file", j.path)
 	}
 	j.failed = ""
 }

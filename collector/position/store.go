@@ -52,7 +52,7 @@ func openWith(dir string, logger *slog.Logger, create func(path string) (journal
 		return nil, fmt.Errorf("read positions: %w", err)
 	}
 	if bad := s.load(b); bad > 0 {
-		logger.Warn("positions were damaged, their last intact state is used", "file", path, "lines_left_out", bad)
+		logger.Warn("the file of positions is damaged, and its last intact state is used", "file", path, "lines_left_out", bad)
 	}
 	s.journal = &journal{path: path, logger: logger, current: s.current, create: create}
 	if err := s.journal.begin(); err != nil {
