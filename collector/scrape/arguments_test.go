@@ -140,19 +140,19 @@ func TestScrapeArguments(t *testing.T) {
 		},
 		"a label too many, those of the target counted": {
 			config: func(c *scrape.Config) { c.LabelLimit = 3 },
-			page:   "a{b=\"c\"} 1\n", up: "0", err: "a series of a has 4 labels, more than 3, the limit",
+			page:   "a{b=\"c\"} 1\n", up: "0", err: "a series of a has 4 labels, more than the limit of 3",
 		},
 		"a name that is too long": {
 			config: func(c *scrape.Config) { c.LabelNameLimit = 8 }, // as long as __name__ and instance
-			page:   "a{far_too_long=\"c\"} 1\n", up: "0", err: "a series of a has a label name of 12 bytes, more than 8, the limit",
+			page:   "a{far_too_long=\"c\"} 1\n", up: "0", err: "a series of a has a label name of 12 bytes, more than the limit of 8",
 		},
 		"a name of the target that is too long": {
 			config: func(c *scrape.Config) { c.LabelNameLimit = 7 },
-			page:   "a 1\n", up: "0", err: "label name of 8 bytes, more than 7, the limit",
+			page:   "a 1\n", up: "0", err: "label name of 8 bytes, more than the limit of 7",
 		},
 		"a value that is too long": {
 			config: func(c *scrape.Config) { c.LabelValueLimit = 8 },
-			page:   "a{b=\"123456789\"} 1\n", up: "0", err: "a series of a has a value of the label b of 9 bytes, more than 8, the limit",
+			page:   "a{b=\"123456789\"} 1\n", up: "0", err: "a series of a has a value of the label b of 9 bytes, more than the limit of 8",
 		},
 		"a page without a type that is OpenMetrics": {
 			config:      func(c *scrape.Config) { c.FallbackProtocol = "OpenMetricsText1.0.0" },

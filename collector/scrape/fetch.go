@@ -120,7 +120,7 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 		n, err := body.Read(p.free())
 		p.body = p.body[:len(p.body)+n]
 		if limit := l.cfg.BodyLimit; limit > 0 && int64(len(p.body)) > limit {
-			return failf(resultTooLarge, "its page is larger than %d bytes, the limit", limit)
+			return failf(resultTooLarge, "its page is larger than the limit of %d bytes", limit)
 		}
 		if err == io.EOF {
 			return nil
@@ -139,19 +139,19 @@ func (l *Loop) roomFailure(ctx context.Context, p *page, took time.Duration, err
 	case errors.Is(err, errTooLarge):
 		return failf(resultTooLarge, "its page is larger than the %d MiB that all pages share while they are read: give the target fewer series, or serve them on several pages", shared)
 	case errors.Is(context.Cause(ctx), errGaveWay):
-		return failf(resultNoRoom, "its page was given up for those of other targets: %d bytes of it had come in %s, and all pages share %d MiB while they are read",
+		return failf(resultNoRoom, "its page was given up in favour of other targets' pages: %d bytes of it had arrived in %s, and all pages share %d MiB while they are read",
 			len(p.body), (took - p.share.waited).Round(time.Millisecond), shared)
 	case errors.Is(err, context.DeadlineExceeded):
-		return failf(resultNoRoom, "its page found no room within %s: all pages share %d MiB while they are read", l.target.timeout, shared)
+		return failf(resultNoRoom, "there was no memory for its page within %s: all pages share %d MiB while they are read", l.target.timeout, shared)
 	case resultOf(err) == resultTimeout && p.share.waited > 0:
-		return failf(resultTimeout, "no whole answer within %s, and for a part of that its page waited for room: all pages share %d MiB while they are read", l.target.timeout, shared)
+		return failf(resultTimeout, "no complete response within %s, and for a part of that time its page waited for memory: all pages share %d MiB while they are read", l.target.timeout, shared)
 	}
 	return err
 }
 
 func (l *Loop) bodyFailure(err error) error {
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
-		return failf(resultBadContent, "its page is not the gzip it is said to be: %w", err)
+		return failf(resultBadContent, "its page is not valid gzip, although its Content-Encoding is gzip: %w", err)
 	}
 	return l.networkFailure(err)
 }
@@ -160,7 +160,7 @@ func (l *Loop) bodyFailure(err error) error {
 // line has, and details that differ each time, such as the local port.
 func (l *Loop) networkFailure(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return failf(resultTimeout, "no whole answer within %s", l.target.timeout)
+		return failf(resultTimeout, "no complete response within %s", l.target.timeout)
 	}
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
@@ -184,11 +184,11 @@ func (l *Loop) wayToHost(err error) error {
 	result, host := resultOf(err), l.target.url.Hostname()
 	switch ip := net.ParseIP(host); {
 	case host == "localhost" || ip.IsLoopback():
-		return failf(result, "%w. %s, which is asked at %s: if the agent is in a container of another network, run it with network_mode: host", err, its, host)
+		return failf(result, "%w. %s, which is scraped at %s: if the agent is in a container of another network, run it with network_mode: host", err, its, host)
 	case ip == nil:
 		return failf(result, `%w. %s, and the agent's network has no gateway to the host: give the agent extra_hosts: ["%s:host-gateway"], or network_mode: host`, err, its, host)
 	}
-	return failf(result, "%w. %s, which is asked at %s: it must listen there too, not on 127.0.0.1 alone, and a firewall of the host must let the agent in. Or run the agent with network_mode: host", err, its, host)
+	return failf(result, "%w. %s, which is scraped at %s: it must listen there too, not only on 127.0.0.1, and the host's firewall must let the agent in. Or run the agent with network_mode: host", err, its, host)
 }
 
 // mediaType returns the media type that a response declared, for an error.
@@ -207,7 +207,7 @@ func followOwn(next *http.Request, via []*http.Request) error {
 	sameHost := strings.EqualFold(next.URL.Hostname(), asked.Hostname())
 	toTLS := asked.Scheme == "http" && next.URL.Scheme == "https"
 	if !sameHost || !toTLS && portOf(next.URL) != portOf(asked) {
-		return failf(resultStatus, "it redirected to %s, which is not asked", printable([]byte((&url.URL{Host: next.URL.Host}).String()[len("//"):])))
+		return failf(resultStatus, "it redirected to %s, which is not followed", printable([]byte((&url.URL{Host: next.URL.Host}).String()[len("//"):])))
 	}
 	if len(via) >= maxRedirects {
 		return failf(resultStatus, "it redirected more than %d times", maxRedirects)
@@ -233,7 +233,7 @@ func redirectFailure(err error) error {
 		return f
 	}
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) && strings.HasPrefix(wrapped.Err.Error(), "failed to parse Location header") {
-		return failf(resultStatus, "it redirected to what is no URL")
+		return failf(resultStatus, "it redirected to an invalid URL")
 	}
 	return nil
 }

@@ -78,10 +78,10 @@ func TestAnswers(t *testing.T) {
 	}{
 		"gzip":                {answer: answer{200, "gzip", of(zipped(t, 1, "a 1\nb 2\n"))}, samples: 2},
 		"at the limit":        {answer: answer{200, "", of([]byte("a 1\n#" + strings.Repeat("x", limit-6) + "\n"))}, samples: 1},
-		"over the limit":      {answer: answer{200, "", of([]byte("a 1\n#" + strings.Repeat("x", limit-5) + "\n"))}, err: "its page is larger than 1048576 bytes, the limit"},
-		"a hundred megabytes": {answer: answer{200, "", func(*http.Request) io.Reader { return io.LimitReader(zeros{}, 100<<20) }}, err: "its page is larger than 1048576 bytes, the limit", atMost: 3 * limit},
-		"gzip bomb":           {answer: answer{200, "gzip", of(bomb)}, err: "its page is larger than 1048576 bytes, the limit", atMost: len(bomb) / 4},
-		"no gzip":             {answer: answer{200, "gzip", of([]byte("a 1\nthis is no gzip header\n"))}, err: "its page is not the gzip it is said to be: gzip: invalid header"},
+		"over the limit":      {answer: answer{200, "", of([]byte("a 1\n#" + strings.Repeat("x", limit-5) + "\n"))}, err: "its page is larger than the limit of 1048576 bytes"},
+		"a hundred megabytes": {answer: answer{200, "", func(*http.Request) io.Reader { return io.LimitReader(zeros{}, 100<<20) }}, err: "its page is larger than the limit of 1048576 bytes", atMost: 3 * limit},
+		"gzip bomb":           {answer: answer{200, "gzip", of(bomb)}, err: "its page is larger than the limit of 1048576 bytes", atMost: len(bomb) / 4},
+		"no gzip":             {answer: answer{200, "gzip", of([]byte("a 1\nthis is no gzip header\n"))}, err: "its page is not valid gzip, although its Content-Encoding is gzip: gzip: invalid header"},
 		"gzip cut":            {answer: answer{200, "gzip", of(bomb[:len(bomb)/1000])}, err: "unexpected EOF"},
 		"another encoding":    {answer: answer{200, "br", of([]byte("x"))}, err: `it answered with Content-Encoding "br", which was not asked for`},
 		"500":                 {answer: answer{500, "", of([]byte("a 1\n"))}, err: "it answered 500 Internal Server Error"},
@@ -89,7 +89,7 @@ func TestAnswers(t *testing.T) {
 		"500 without end":     {answer: answer{500, "", func(*http.Request) io.Reader { return zeros{} }}, err: "it answered 500 Internal Server Error", atMost: 100 << 10},
 		"hangs in mid-body": {answer: answer{200, "", func(r *http.Request) io.Reader {
 			return io.MultiReader(strings.NewReader("a 1\n"), hanging{r})
-		}}, err: "no whole answer within 10s"},
+		}}, err: "no complete response within 10s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestNoAnswer(t *testing.T) {
 		stop := l.run(t)
 		time.Sleep(16 * time.Second)
 		stop(nil)
-		if got := l.Status(); got.Err != "no whole answer within 10s" || got.Duration != 10*time.Second {
+		if got := l.Status(); got.Err != "no complete response within 10s" || got.Duration != 10*time.Second {
 			t.Errorf("status %+v", got)
 		}
 		if n := len(l.sink.take()); n != 5 {

@@ -51,14 +51,14 @@ func (c *Config) checkLabels(l labels.Labels) error {
 	}
 	name := func() string { return printable([]byte(l.Get(model.MetricNameLabel))) }
 	if c.LabelLimit > 0 && l.Len() > c.LabelLimit {
-		return labelError{fmt.Errorf("a series of %s has %d labels, more than %d, the limit", name(), l.Len(), c.LabelLimit)}
+		return labelError{fmt.Errorf("a series of %s has %d labels, more than the limit of %d", name(), l.Len(), c.LabelLimit)}
 	}
 	return l.Validate(func(one labels.Label) error {
 		switch {
 		case c.LabelNameLimit > 0 && len(one.Name) > c.LabelNameLimit:
-			return labelError{fmt.Errorf("a series of %s has a label name of %d bytes, more than %d, the limit", name(), len(one.Name), c.LabelNameLimit)}
+			return labelError{fmt.Errorf("a series of %s has a label name of %d bytes, more than the limit of %d", name(), len(one.Name), c.LabelNameLimit)}
 		case c.LabelValueLimit > 0 && len(one.Value) > c.LabelValueLimit:
-			return labelError{fmt.Errorf("a series of %s has a value of the label %s of %d bytes, more than %d, the limit",
+			return labelError{fmt.Errorf("a series of %s has a value of the label %s of %d bytes, more than the limit of %d",
 				name(), printable([]byte(one.Name)), len(one.Value), c.LabelValueLimit)}
 		}
 		return nil
@@ -98,7 +98,7 @@ func (c *Config) limitHistogram(h *histogram.Histogram, f *histogram.FloatHistog
 	}
 	for limit := c.NativeBucketLimit; limit > 0 && buckets() > limit; {
 		if !histogram.IsExponentialSchemaReserved(schema) || schema <= histogram.ExponentialSchemaMin {
-			return fmt.Errorf("it has %d buckets, more than %d, the limit, and cannot be made coarser", buckets(), limit)
+			return fmt.Errorf("it has %d buckets, more than the limit of %d, and cannot be made coarser", buckets(), limit)
 		}
 		if err := to(schema - 1); err != nil {
 			return err

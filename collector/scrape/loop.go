@@ -234,6 +234,6 @@ func (l *Loop) deliver(ctx context.Context, out *blocks, at int64) {
 			l.Metrics.rejected.WithLabelValues("not_taken").Add(float64(samples))
 			err = fmt.Errorf("hand on %d samples of %s: %w", samples, l.target.shown, err)
 		}
-		l.logChange(&l.refused[i], "samples were not taken", "samples are taken again", err)
+		l.logChange(&l.refused[i], "samples were not accepted", "samples are accepted again", err)
 	}
 }

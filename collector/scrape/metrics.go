@@ -21,15 +21,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{
 		samples: f.NewCounter(prometheus.CounterOpts{
-			Name: "lighter_samples_scraped_total", Help: "Samples on the pages of targets, before metric relabelling, of scrapes that count."}),
+			Name: "lighter_samples_scraped_total", Help: "Samples on the pages of targets, before metric relabelling, without those of failed scrapes."}),
 		rejected: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "lighter_samples_rejected_total",
-			Help: "Samples that were scraped and not handed on: duplicate (the page has the series twice, the first counts), out_of_order (a time before the series' last), too_far_ahead (a time more than ten minutes ahead), not_taken (an endpoint that is closed)."},
+			Help: "Samples that were scraped but not sent: duplicate (the page has the series more than once; the first value counts), out_of_order (a timestamp before the last one of the series), too_far_ahead (a timestamp more than ten minutes ahead), not_taken (the endpoint is closed)."},
 			[]string{"reason"}),
 		scrapes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_scrapes_total", Help: "Scrapes by result; all but ok give up 0 and no sample of the page."}, []string{"result"}),
+			Name: "lighter_scrapes_total", Help: "Scrapes by result; for every result but ok, up is 0 and no sample of the page is sent."}, []string{"result"}),
 		seconds: f.NewCounter(prometheus.CounterOpts{
-			Name: "lighter_scrape_duration_seconds_total", Help: "Time that scrapes took; by lighter_scrapes_total, the mean."}),
+			Name: "lighter_scrape_duration_seconds_total", Help: "Total duration of all scrapes; divided by lighter_scrapes_total, it is the mean duration."}),
 	}
 	for _, r := range []string{resultOK, resultUnreachable, resultTimeout, resultStatus, resultTooLarge, resultNoRoom, resultSampleLimit, resultBadContent} {
 		m.scrapes.WithLabelValues(r)

@@ -186,7 +186,7 @@ func TestProtobufPages(t *testing.T) {
 		"wrong count":          {families(t, native(dto.Histogram{SampleCount: 7, PositiveSpan: span, PositiveDelta: []int64{1, 1}})), nil, "its page is broken: histogram h: 3 observations found in buckets, but the Count field is 7: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)"},
 		"negative bucket":      {families(t, native(dto.Histogram{SampleCount: 0, PositiveSpan: span, PositiveDelta: []int64{-1, 1}})), nil, "its page is broken: histogram h: positive side: bucket number 1 has observation count of -1: histogram has a bucket whose observation count is negative"},
 		"spans and buckets":    {families(t, native(dto.Histogram{SampleCount: 3, PositiveSpan: span, PositiveDelta: []int64{1}})), nil, `its page is broken: histogram "h": positive side: spans require 2 buckets, have 1`},
-		"a name with dots":     {families(t, &dto.MetricFamily{Name: "a.b", Type: dto.MetricType_GAUGE, Metric: []dto.Metric{{Gauge: &dto.Gauge{Value: 1}}}}), nil, `a series of a.b has a name, label name or value that backends do not take`},
+		"a name with dots":     {families(t, &dto.MetricFamily{Name: "a.b", Type: dto.MetricType_GAUGE, Metric: []dto.Metric{{Gauge: &dto.Gauge{Value: 1}}}}), nil, `a series of a.b has a name, label name or value that backends do not accept`},
 		"cut":                  {families(t, gauge)[:20], nil, "its page is broken: "},
 		"nothing":              {"", nil, ""},
 	} {

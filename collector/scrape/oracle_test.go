@@ -143,7 +143,7 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 			m.series[name], m.labels[name] = s, l
 		}
 		if n.kept++; m.cfg.SampleLimit > 0 && n.kept > m.cfg.SampleLimit {
-			return nil, failf(resultSampleLimit, "its page has more than %d samples, the limit", m.cfg.SampleLimit)
+			return nil, failf(resultSampleLimit, "its page has more samples than the limit of %d", m.cfg.SampleLimit)
 		}
 		again := s.seen == m.round
 		s.seen = m.round

@@ -53,7 +53,7 @@ const maxParseError = 200
 
 func notMetrics(contentType string, body []byte, err error) error {
 	if kind := mediaType(contentType); kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		return failf(resultBadContent, "it answered with %s, which is no metrics page: check port and path", kind)
+		return failf(resultBadContent, "it answered with %s, which is not a metrics page: check port and path", kind)
 	}
 	return failf(resultBadContent, "its page is broken: %s", printable([]byte(withoutContent(err.Error()))))
 }

@@ -100,14 +100,14 @@ func TestRedirects(t *testing.T) {
 		"https on the host":              {[]string{"https://api/metrics"}, ""},
 		"https on another port":          {[]string{"https://api:8443/metrics"}, ""},
 		"another path, then https":       {[]string{"/a", "https://api:3000/b"}, ""},
-		"another port":                   {[]string{"http://api:3001/metrics?token=hunter2"}, "it redirected to api:3001, which is not asked"},
-		"no port":                        {[]string{"http://api/metrics"}, "it redirected to api, which is not asked"},
-		"another host":                   {[]string{"http://me:hunter2@169.254.169.254/latest/meta-data?hunter2"}, "it redirected to 169.254.169.254, which is not asked"},
-		"another host by TLS":            {[]string{"https://other:3000/metrics"}, "it redirected to other:3000, which is not asked"},
-		"to TLS and to another port":     {[]string{"https://api/a", "http://api:8080/b"}, "it redirected to api:8080, which is not asked"},
-		"a path first":                   {[]string{"/a", "//other/b"}, "it redirected to other, which is not asked"},
-		"a name that begins like it":     {[]string{"http://api.evil:3000/"}, "it redirected to api.evil:3000, which is not asked"},
-		"a location that cannot be read": {[]string{"http://[hunter2/"}, "it redirected to what is no URL"},
+		"another port":                   {[]string{"http://api:3001/metrics?token=hunter2"}, "it redirected to api:3001, which is not followed"},
+		"no port":                        {[]string{"http://api/metrics"}, "it redirected to api, which is not followed"},
+		"another host":                   {[]string{"http://me:hunter2@169.254.169.254/latest/meta-data?hunter2"}, "it redirected to 169.254.169.254, which is not followed"},
+		"another host by TLS":            {[]string{"https://other:3000/metrics"}, "it redirected to other:3000, which is not followed"},
+		"to TLS and to another port":     {[]string{"https://api/a", "http://api:8080/b"}, "it redirected to api:8080, which is not followed"},
+		"a path first":                   {[]string{"/a", "//other/b"}, "it redirected to other, which is not followed"},
+		"a name that begins like it":     {[]string{"http://api.evil:3000/"}, "it redirected to api.evil:3000, which is not followed"},
+		"a location that cannot be read": {[]string{"http://[hunter2/"}, "it redirected to an invalid URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (r *rules) relabel(l labels.Labels) (_ labels.Labels, keep bool, err error)
 		return l, false, fmt.Errorf("a series of %s has no name after metric relabelling", name())
 	}
 	if !l.IsValid(model.LegacyValidation) {
-		return l, false, fmt.Errorf("a series of %s has a name, label name or value that backends do not take", name())
+		return l, false, fmt.Errorf("a series of %s has a name, label name or value that backends do not accept", name())
 	}
 	return l, true, r.cfg.checkLabels(l)
 }

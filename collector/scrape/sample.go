@@ -28,7 +28,7 @@ type point struct {
 func (r *reader) count() error {
 	r.kept++
 	if limit := r.cfg.SampleLimit; limit > 0 && r.kept > limit {
-		return failf(resultSampleLimit, "its page has more than %d samples, the limit", limit)
+		return failf(resultSampleLimit, "its page has more samples than the limit of %d", limit)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestSinksAreApart(t *testing.T) {
 		if diff := cmp.Diff([]sample{a, a, b, b}, strip(all.take(), false), anyTime, unordered); diff != "" {
 			t.Errorf("the sink that takes all (-want +got):\n%s", diff)
 		}
-		if n := strings.Count(l.log.String(), "samples were not taken"); n != 1 {
+		if n := strings.Count(l.log.String(), "samples were not accepted"); n != 1 {
 			t.Errorf("the closed sink is logged %d times, want once:\n%s", n, l.log)
 		}
 	})

@@ -154,8 +154,8 @@ func TestTheLargestPage(t *testing.T) {
 		want scrape.Status
 	}{
 		"the limit":     {64 << 20, scrape.Status{Health: scrape.Up, Samples: 1}},
-		"above it":      {64<<20 + 65, scrape.Status{Health: scrape.Down, Err: "its page is larger than 67108864 bytes, the limit"}},
-		"far above it":  {100 << 20, scrape.Status{Health: scrape.Down, Err: "its page is larger than 67108864 bytes, the limit"}},
+		"above it":      {64<<20 + 65, scrape.Status{Health: scrape.Down, Err: "its page is larger than the limit of 67108864 bytes"}},
+		"far above it":  {100 << 20, scrape.Status{Health: scrape.Down, Err: "its page is larger than the limit of 67108864 bytes"}},
 		"without limit": {65 << 20, scrape.Status{Health: scrape.Down, Err: "its page is larger than the 64 MiB that all pages share while they are read: give the target fewer series, or serve them on several pages"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestAPageThatGivesWaySaysSo(t *testing.T) {
 			t.Errorf("status %+v", got)
 		}
 		got := slow.Status().Err
-		if !strings.HasPrefix(got, "its page was given up for those of other targets: 66060288 bytes of it had come in ") || !strings.HasSuffix(got, ", and all pages share 64 MiB while they are read") {
+		if !strings.HasPrefix(got, "its page was given up in favour of other targets' pages: 66060288 bytes of it had arrived in ") || !strings.HasSuffix(got, ", and all pages share 64 MiB while they are read") {
 			t.Errorf("error %q", got)
 		}
 		if n := counterOf(t, slow.registry, "lighter_scrapes_total", "no_room"); n != 1 {

@@ -52,7 +52,7 @@ func (l *Loop) note(start time.Time, took time.Duration, n counts, err error) {
 	l.mu.Unlock()
 	l.logChange(&l.failing, "scrape failed", "target works again", err)
 	if err == nil {
-		l.logChange(&l.dropping, "samples of its page are dropped", "no sample of its page is dropped any more", dropped)
+		l.logChange(&l.dropping, "samples of its page are dropped", "no samples of its page are dropped any more", dropped)
 	}
 }
 

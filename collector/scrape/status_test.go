@@ -72,13 +72,13 @@ func TestMetrics(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		stop(nil)
 		const want = `
-# HELP lighter_samples_rejected_total Samples that were scraped and not handed on: duplicate (the page has the series twice, the first counts), out_of_order (a time before the series' last), too_far_ahead (a time more than ten minutes ahead), not_taken (an endpoint that is closed).
+# HELP lighter_samples_rejected_total Samples that were scraped but not sent: duplicate (the page has the series more than once; the first value counts), out_of_order (a timestamp before the last one of the series), too_far_ahead (a timestamp more than ten minutes ahead), not_taken (the endpoint is closed).
 # TYPE lighter_samples_rejected_total counter
 lighter_samples_rejected_total{reason="duplicate"} 1
 lighter_samples_rejected_total{reason="not_taken"} 0
 lighter_samples_rejected_total{reason="out_of_order"} 0
 lighter_samples_rejected_total{reason="too_far_ahead"} 1
-# HELP lighter_samples_scraped_total Samples on the pages of targets, before metric relabelling, of scrapes that count.
+# HELP lighter_samples_scraped_total Samples on the pages of targets, before metric relabelling, without those of failed scrapes.
 # TYPE lighter_samples_scraped_total counter
 lighter_samples_scraped_total 3
 `
@@ -143,7 +143,7 @@ func TestSamplesThatAreDroppedAreSaid(t *testing.T) {
 					case strings.Contains(line, `msg="samples of its page are dropped"`) && strings.Contains(line, "level=WARN") && strings.Contains(line, "target=http://api:3000/metrics"):
 						_, why, _ := strings.Cut(line, "error=")
 						got = append(got, strings.Trim(strings.TrimSpace(why), `"`))
-					case strings.Contains(line, `msg="no sample of its page is dropped any more"`):
+					case strings.Contains(line, `msg="no samples of its page are dropped any more"`):
 						got = append(got, "over")
 					case strings.Contains(line, `msg="scrape failed"`):
 						got = append(got, "failed")
@@ -173,9 +173,9 @@ func TestATargetOnTheHostsNetwork(t *testing.T) {
 		want             string
 	}{
 		"another network": {"172.18.0.1:9100", "front", "dial 192.0.2.1:9100: connection refused"},
-		"the host": {"172.18.0.1:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is asked at 172.18.0.1: " +
-			"it must listen there too, not on 127.0.0.1 alone, and a firewall of the host must let the agent in. Or run the agent with network_mode: host"},
-		"the agent's own localhost": {"localhost:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is asked at localhost: " +
+		"the host": {"172.18.0.1:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is scraped at 172.18.0.1: " +
+			"it must listen there too, not only on 127.0.0.1, and the host's firewall must let the agent in. Or run the agent with network_mode: host"},
+		"the agent's own localhost": {"localhost:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, which is scraped at localhost: " +
 			"if the agent is in a container of another network, run it with network_mode: host"},
 		"a name that nobody knows": {"host.docker.internal:9100", "host", "dial 192.0.2.1:9100: connection refused. The container is on the host's network, and the agent's network has no gateway to the host: " +
 			`give the agent extra_hosts: ["host.docker.internal:host-gateway"], or network_mode: host`},
