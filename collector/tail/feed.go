@@ -14,7 +14,7 @@ import (
 
 // ErrFull means that a batch was handed on, but only after Logs had had no room for longer than Patience,
 // so that Full was called.
-var ErrFull = errors.New("there was no room for what the log holds")
+var ErrFull = errors.New("there was no room for the lines of the log")
 
 // Feed hands on the lines of one log. The log's position moves only when all lines before it are
 // acknowledged: a crash repeats lines, with the same labels, time and bytes, and never skips one.
@@ -120,7 +120,7 @@ func (f *Feed) BeginAnew() {
 	if !f.pos.Unordered() {
 		f.gap = certainGap // no line after the position was read
 	}
-	f.Logger.Warn("the clock was set back, and the line after which reading went on is gone: all that the log holds is sent again")
+	f.Logger.Warn("the clock was set back, and the line after which reading was to continue is gone: the whole log is sent again")
 }
 
 // Damaged declares that the log is damaged where reading continues. If the next line does not follow the
@@ -192,9 +192,9 @@ func (f *Feed) add(l *Line) {
 func (f *Feed) report(at int64) {
 	if f.gap == certainGap || f.skipper.Lost() {
 		f.o.Metrics.gaps.Inc()
-		why := "lines are lost: the log was rotated, or truncated, past the position where reading went on. If the log driver rotates it, give it a larger max-size or max-file"
+		why := "lines are lost: the log was rotated, or truncated, past the position where reading was to continue. If the log driver rotates it, give it a larger max-size or max-file"
 		if f.damaged {
-			why = "lines are lost: a part of the log file is damaged, and the Engine cannot read past it. Mount the Engine's log files, so that the agent reads them itself and loses the damaged lines alone"
+			why = "lines are lost: a part of the log file is damaged, and the Engine cannot read past it. Mount the Engine's log files, so that the agent reads them itself and loses only the damaged lines"
 		}
 		f.Logger.Error(why, "from", time.Unix(0, f.pos.Time).UTC(), "to", time.Unix(0, at).UTC(), "gap", time.Duration(at-f.pos.Time))
 		f.State.lost(why)

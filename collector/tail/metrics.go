@@ -32,14 +32,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	reopens := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "lighter_log_reopens_total", Help: "Logs that were opened again: broken, because they could not be read; full, because there was no room for their lines; ended, because the Engine ended its answer before the log, as when a container starts again; stalled, because the Engine sent nothing more though the log went on."}, []string{"reason"})
+		Name: "lighter_log_reopens_total", Help: "Times that a log was opened again, by reason: broken (it could not be read), full (there was no room for its lines), ended (the Engine ended its response before the end of the log, as when a container starts again), stalled (the Engine sent nothing more although the log grew)."}, []string{"reason"})
 	return &Metrics{
 		Truncated: counter("lighter_log_lines_truncated_total", "Log lines cut because they were longer than the limit."),
-		Broken:    counter("lighter_log_lines_broken_total", "Records of logs that could not be read and were passed over: a line of a log file that a full disk cut short, or a message of the Engine without a timestamp."),
-		Repeated:  counter("lighter_log_lines_repeated_total", "Lines that the Engine handed out twice and that were sent once."),
+		Broken:    counter("lighter_log_lines_broken_total", "Records of logs that could not be read and were skipped: a line of a log file that a full disk cut short, or a message of the Engine without a timestamp."),
+		Repeated:  counter("lighter_log_lines_repeated_total", "Lines that the Engine returned twice and that were sent once."),
 		Reopens:   Reopens{Broken: reopens.WithLabelValues("broken"), Full: reopens.WithLabelValues("full"), Ended: reopens.WithLabelValues("ended"), Stalled: reopens.WithLabelValues("stalled")},
-		read:      counter("lighter_log_lines_read_total", "Log lines read and handed on for delivery, each once as long as the agent lives."),
-		bytes:     counter("lighter_log_bytes_read_total", "Bytes of those lines."),
-		gaps:      counter("lighter_log_gaps_total", "Times that lines of a log were gone before they were read: the log had been rotated past the position where reading went on, or a part of it is damaged."),
+		read:      counter("lighter_log_lines_read_total", "Log lines read and passed on for delivery; each counts once while the agent runs."),
+		bytes:     counter("lighter_log_bytes_read_total", "Bytes of the log lines read and passed on for delivery."),
+		gaps:      counter("lighter_log_gaps_total", "Times that lines of a log were lost before they were read: the log had been rotated past the position where reading was to continue, or a part of it is damaged."),
 	}
 }
