@@ -33,11 +33,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		lines: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "lighter_log_lines_filtered_total",
-			Help: "Log lines that a rule left out, by service and rule.",
+			Help: "Log lines that a rule dropped, by service and rule.",
 		}, []string{"service", "rule"}),
 		bytes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "lighter_log_bytes_filtered_total",
-			Help: "Bytes of the log lines that a rule left out, by service and rule.",
+			Help: "Bytes of the log lines that a rule dropped, by service and rule.",
 		}, []string{"service", "rule"}),
 		services: map[string]*totals{},
 	}

@@ -124,7 +124,7 @@ func TestCounts(t *testing.T) {
 		}
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP lighter_log_bytes_filtered_total Bytes of the log lines that a rule left out, by service and rule.
+# HELP lighter_log_bytes_filtered_total Bytes of the log lines that a rule dropped, by service and rule.
 # TYPE lighter_log_bytes_filtered_total counter
 lighter_log_bytes_filtered_total{rule="health",service="api"} 108
 lighter_log_bytes_filtered_total{rule="health",service="worker"} 54
@@ -132,7 +132,7 @@ lighter_log_bytes_filtered_total{rule="ti",service="api"} 16
 lighter_log_bytes_filtered_total{rule="ti",service="worker"} 8
 lighter_log_bytes_filtered_total{rule="tick",service="api"} 32
 lighter_log_bytes_filtered_total{rule="tick",service="worker"} 16
-# HELP lighter_log_lines_filtered_total Log lines that a rule left out, by service and rule.
+# HELP lighter_log_lines_filtered_total Log lines that a rule dropped, by service and rule.
 # TYPE lighter_log_lines_filtered_total counter
 lighter_log_lines_filtered_total{rule="health",service="api"} 4
 lighter_log_lines_filtered_total{rule="health",service="worker"} 2

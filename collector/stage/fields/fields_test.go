@@ -216,12 +216,12 @@ func TestParseNamed(t *testing.T) {
 	for in, want := range map[string]string{
 		"ctx.user.id":  `field "ctx.user.id": it needs a name of letters, digits and underscores, such as ctx_user_id=ctx.user.id`,
 		"9a":           `such as _9a=9a`,
-		"user-id=x":    `the name "user-id" must have letters, digits and underscores only`,
-		"9a=x":         `begin with no digit`,
-		"=x":           `the name "" must have`,
+		"user-id=x":    `the name "user-id" may have only letters, digits and underscores`,
+		"9a=x":         `must not begin with a digit`,
+		"=x":           `the name "" may have`,
 		"a=":           `field "a=": a field's path is empty`,
 		"a=b..c":       `has an empty key`,
-		"a,b=c,a=ctx":  `the name a is taken twice`,
+		"a,b=c,a=ctx":  `the name a is used twice`,
 		"ä":            `such as __=ä`,
 		"trace_id=a b": "",
 	} {

@@ -60,12 +60,12 @@ func ParseNamed(s string) ([]Named, error) {
 		switch {
 		case isLabelName(name):
 		case named:
-			return nil, fmt.Errorf("field %q: the name %q must have letters, digits and underscores only, and begin with no digit", item, name)
+			return nil, fmt.Errorf("field %q: the name %q may have only letters, digits and underscores, and must not begin with a digit", item, name)
 		default:
 			return nil, fmt.Errorf("field %q: it needs a name of letters, digits and underscores, such as %s=%s", item, suggest(name), name)
 		}
 		if seen[name] {
-			return nil, fmt.Errorf("field %q: the name %s is taken twice", item, name)
+			return nil, fmt.Errorf("field %q: the name %s is used twice", item, name)
 		}
 		seen[name] = true
 		all = append(all, Named{name, path})

@@ -108,7 +108,7 @@ func (p *parser) quoted(expected string) (string, error) {
 	}
 	prefix, err := strconv.QuotedPrefix(p.text[start:])
 	if err != nil {
-		return "", p.fail(start, "this text does not end, or has a backslash that stands alone: in \"…\" write it twice, or put the text into `…`")
+		return "", p.fail(start, "this text has no closing quote, or contains a single backslash: in \"…\" write it twice, or put the text into `…`")
 	}
 	text, err := strconv.Unquote(prefix)
 	if err != nil {
@@ -154,7 +154,7 @@ func (p *parser) arguments(d *Declaration) error {
 func (p *parser) value(k kind) (value, error) {
 	var v value
 	var err error
-	if v.path, err = p.path("the field is expected that " + k.String() + " takes its numbers from, as in histogram(latencyMs/1000)"); err != nil {
+	if v.path, err = p.path("the field is expected from which " + k.String() + " takes its numbers, as in histogram(latencyMs/1000)"); err != nil {
 		return v, err
 	}
 	symbol := p.takeOne("*", "/", "+", "-")

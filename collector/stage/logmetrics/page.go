@@ -55,7 +55,7 @@ func (s *Set) Collect(ch chan<- prometheus.Metric) {
 }
 
 func refusedDesc() *prometheus.Desc {
-	return prometheus.NewDesc("lighter_log_metrics_refused_total", "Log lines that a metric did not count, because it has as many series as it may have.", []string{"metric"}, nil)
+	return prometheus.NewDesc("lighter_log_metrics_refused_total", "Log lines that a metric did not count, because it has reached its maximum number of series.", []string{"metric"}, nil)
 }
 
 func linesDesc() *prometheus.Desc {

@@ -103,11 +103,11 @@ func fits(d *Declaration, others []*Declaration) error {
 				return bad("%s and %s would both be shown under the name %s: give one of them another name", o.Name, d.Name, taken)
 			}
 		case o.kind != d.kind:
-			return bad("%s is declared as %s on line %d: the type must be the same, or the name another", d.Name, o.kind, o.line)
+			return bad("%s is declared as %s on line %d: use the same type, or another name", d.Name, o.kind, o.line)
 		case !o.sameMetric(d):
-			return bad("%s is declared with other labels or buckets on line %d: they must be the same, or the name another", d.Name, o.line)
+			return bad("%s is declared with other labels or buckets on line %d: use the same ones, or another name", d.Name, o.line)
 		case o.String() == d.String():
-			return bad("%s is declared on line %d in the same way: every line would count twice", d.Name, o.line)
+			return bad("%s is already declared in the same way on line %d: every line would count twice", d.Name, o.line)
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func checkName(name string) string {
 	case strings.HasPrefix(name, "lighter_"), strings.HasPrefix(name, "go_"), strings.HasPrefix(name, "process_"),
 		strings.HasPrefix(name, "promhttp_"), strings.HasPrefix(name, "scrape_"), strings.HasPrefix(name, "__"),
 		name == "up", name == "target_info":
-		return fmt.Sprintf("the name %s is the agent's own, or Prometheus': take one that does not begin with lighter_, go_, process_, promhttp_, scrape_ or __, and is not up or target_info", name)
+		return fmt.Sprintf("the name %s is reserved for the agent or for Prometheus: use one that does not begin with lighter_, go_, process_, promhttp_, scrape_ or __, and is not up or target_info", name)
 	}
 	return ""
 }
@@ -155,7 +155,7 @@ func checkLabel(name string) string {
 		return fmt.Sprintf("the label %s is set by the agent: give the field another name, such as log_%s=%s", name, name, name)
 	}
 	if strings.HasPrefix(name, "__") {
-		return fmt.Sprintf("the label %s begins with __, which is Prometheus' own: give the field another name, such as log%s=%s", name, strings.TrimLeft(name, "_"), name)
+		return fmt.Sprintf("the label %s begins with __, which is reserved for Prometheus: give the field another name, such as log%s=%s", name, strings.TrimLeft(name, "_"), name)
 	}
 	return ""
 }
@@ -209,7 +209,7 @@ func (p *parser) declaration() (*Declaration, error) {
 		return nil, err
 	}
 	if p.space(); !p.end() {
-		return nil, p.fail(p.pos, "nothing is expected after the closing ), but a # and a comment: write each declaration on a line of its own")
+		return nil, p.fail(p.pos, "only a # and a comment may follow the closing ): write each declaration on a line of its own")
 	}
 	return d, nil
 }
@@ -229,7 +229,7 @@ func (p *parser) labels() ([]label, error) {
 		}
 		name := path.String()
 		if p.take("=") {
-			if path, err = p.path("the field is expected that the label has its value from, as in {user=ctx.user.id}"); err != nil {
+			if path, err = p.path("the field is expected from which the label gets its value, as in {user=ctx.user.id}"); err != nil {
 				return nil, err
 			}
 		} else {

@@ -95,11 +95,11 @@ func TestParseErrors(t *testing.T) {
 		`m{a b} = count()`:                "line 1, column 5: , or } is expected",
 		`m{a`:                             "line 1, column 4: , or } is expected",
 		`m{=a}`:                           "line 1, column 3: a label is expected",
-		`m{a=}`:                           "line 1, column 5: the field is expected that the label has its value from",
+		`m{a=}`:                           "line 1, column 5: the field is expected from which the label gets its value",
 
 		"m = count()\n\n m = gauge(a)":           "line 3, column 2: m is declared as count on line 1",
 		"m{a} = count()\nm{b} = count()":         "line 2, column 1: m is declared with other labels or buckets on line 1",
-		"m = count()\nm = count()":               "line 2, column 1: m is declared on line 1 in the same way",
+		"m = count()\nm = count()":               "line 2, column 1: m is already declared in the same way on line 1",
 		"m = histogram(a)\nm_count = count()":    "line 2, column 1: m and m_count would both be shown under the name m_count",
 		"m_sum = gauge(a)\nm = histogram(a)":     "line 2, column 1: m_sum and m would both be shown under the name m_sum",
 		"m_total = count()\nm = gauge(a)":        "line 2, column 1: m_total and m would both be shown under the name m",

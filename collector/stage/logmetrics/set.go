@@ -154,7 +154,7 @@ func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter 
 	if c.counts, ok = decode(of.State, p.metrics); !ok {
 		c.counts = newCounts(p.metrics)
 		if of.State != nil {
-			s.logger.Warn("what was counted from a log is damaged or was written by another version: counting begins anew", "container", own.container)
+			s.logger.Warn("the counts of a log are damaged or were written by another version: counting starts again at zero", "container", own.container)
 		}
 	}
 	own.mu.Lock()

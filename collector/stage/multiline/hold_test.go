@@ -273,7 +273,7 @@ func TestMetrics(t *testing.T) {
 	s := multiline.Maker(multiline.Config{}, multiline.NewMetrics(reg)).New(stage.Log{}, &sink{})
 	appendLines(t, s, lines(0, 0, "panic: boom", "", "goroutine 1 [running]:", "", "other"))
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP lighter_log_lines_joined_total Log lines that became part of the entry of an earlier line, such as those of a stack trace after its first.
+# HELP lighter_log_lines_joined_total Log lines that became part of the entry of an earlier line, such as the lines of a stack trace after its first.
 # TYPE lighter_log_lines_joined_total counter
 lighter_log_lines_joined_total 2
 `)); err != nil {

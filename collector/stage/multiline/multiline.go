@@ -55,7 +55,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{joined: promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "lighter_log_lines_joined_total",
-		Help: "Log lines that became part of the entry of an earlier line, such as those of a stack trace after its first.",
+		Help: "Log lines that became part of the entry of an earlier line, such as the lines of a stack trace after its first.",
 	})}
 }
 

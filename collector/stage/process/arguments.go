@@ -369,7 +369,7 @@ func (a *Replace) Validate() error {
 		return errors.New("expression must not be empty")
 	}
 	if _, err := parseTemplate(a.Replace); err != nil {
-		return fmt.Errorf("replace is no template: %w", err)
+		return fmt.Errorf("replace is not a template: %w", err)
 	}
 	return checkRegexp("expression", a.Expression)
 }
@@ -558,5 +558,5 @@ type WindowsEvent struct {
 func (*WindowsEvent) Validate() error { return errWindows("windowsevent") }
 
 func errWindows(name string) error {
-	return fmt.Errorf("stage.%s is not supported, because there is no Windows event log where lighter runs; remove the stage, or take such a message apart with stage.regex", name)
+	return fmt.Errorf("stage.%s is not supported, because there is no Windows event log where lighter runs; remove the stage, or parse such a message with stage.regex", name)
 }

@@ -112,7 +112,7 @@ func checkMetric(prefix, name string, idle time.Duration) error {
 		prefix = defaultMetricsPrefix
 	}
 	if !model.UTF8Validation.IsValidMetricName(prefix + name) {
-		return fmt.Errorf("%q is no valid metric name", prefix+name)
+		return fmt.Errorf("%q is not a valid metric name", prefix+name)
 	}
 	return nil
 }

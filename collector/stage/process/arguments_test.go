@@ -94,7 +94,7 @@ stage.truncate {
 func TestValidate(t *testing.T) {
 	for text, want := range map[string]string{
 		`stage.json { }`: "needs expressions or regex",
-		`stage.json { expressions = {a = "b["} }`:                      "is no JMESPath expression",
+		`stage.json { expressions = {a = "b["} }`:                      "is not a JMESPath expression",
 		`stage.json { expressions = {a = "a-1"} }`:                     "a key with a hyphen",
 		`stage.json { regex = "(" }`:                                   "regex does not parse",
 		"stage.json {\n\texpressions = {a = \"\"}\n\tsource = \"\"\n}": "source must not be empty",

@@ -26,7 +26,7 @@ func checkPaths(name string, all map[string]string) error {
 			text = key
 		}
 		if _, err := compilePath(text); err != nil {
-			return fmt.Errorf("%s: %q is no JMESPath expression: %w%s", name, text, err, hintForPath(text))
+			return fmt.Errorf("%s: %q is not a JMESPath expression: %w%s", name, text, err, hintForPath(text))
 		}
 	}
 	return nil
@@ -60,7 +60,7 @@ func checkNotEmpty(values []string) error {
 func checkLabelNames(values map[string]*string) error {
 	for name := range sorted(values) {
 		if !model.UTF8Validation.IsValidLabelName(name) {
-			return fmt.Errorf("%q is no valid label name", name)
+			return fmt.Errorf("%q is not a valid label name", name)
 		}
 	}
 	return nil

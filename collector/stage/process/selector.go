@@ -137,7 +137,7 @@ func (p *selectorParser) filter() (f lineFilter, err error) {
 		f.not, expr = true, true
 	case p.take("|"):
 		p.at--
-		return f, errors.New("stage.match knows line filters (|=, !=, |~, !~) only, no parsers and no label filters")
+		return f, errors.New("stage.match supports only line filters (|=, !=, |~, !~), no parsers and no label filters")
 	default:
 		return f, errors.New("want a line filter: |=, !=, |~ or !~")
 	}

@@ -32,11 +32,11 @@ func NewShared(reg prometheus.Registerer) *Shared {
 		dropped:          vec("loki_process_dropped_lines_total", "Log lines that a stage has dropped, by the reason that the stage gives.", "reason"),
 		droppedByLabel:   vec("loki_process_dropped_lines_by_label_total", "Log lines that a stage.limit with by_label_name has dropped.", "label_name", "label_value"),
 		truncated:        vec("loki_process_truncated_fields_total", "Lines, labels, extracted values and structured metadata that a stage.truncate has cut.", "field"),
-		criFlushed:       vec("loki_process_cri_partial_lines_flushed_total", "Partial lines that a stage.cri has handed on without the rest, because there were more than max_partial_lines."),
+		criFlushed:       vec("loki_process_cri_partial_lines_flushed_total", "Partial lines that a stage.cri has passed on without the rest, because there were more than max_partial_lines."),
 		criTruncated:     vec("loki_process_cri_lines_truncated_total", "Lines that a stage.cri has cut at max_partial_line_size."),
-		relabelProcessed: vec("loki_relabel_entries_processed", "Log entries that a loki.relabel has taken."),
-		relabelWritten:   vec("loki_relabel_entries_written", "Log entries that a loki.relabel has handed on."),
-		refused:          vec("lighter_process_metrics_refused_total", "Log lines that a metric of a stage.metrics did not count, because it has as many series as it may have.", "metric"),
+		relabelProcessed: vec("loki_relabel_entries_processed", "Log entries that a loki.relabel has received."),
+		relabelWritten:   vec("loki_relabel_entries_written", "Log entries that a loki.relabel has passed on."),
+		refused:          vec("lighter_process_metrics_refused_total", "Log lines that a metric of a stage.metrics did not count, because it has reached its maximum number of series.", "metric"),
 	}
 	reg.MustRegister(&s.customs)
 	return s

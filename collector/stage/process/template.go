@@ -17,7 +17,7 @@ import (
 // maxTemplateBytes limits the output of a template, and that of its functions.
 const maxTemplateBytes = 4 << 20
 
-var errTemplateTooLong = fmt.Errorf("a template makes more than %d bytes", maxTemplateBytes)
+var errTemplateTooLong = fmt.Errorf("a template produces more than %d bytes", maxTemplateBytes)
 
 // templateFunctions are the functions of sprig, and Alloy's own.
 var templateFunctions = sync.OnceValue(func() template.FuncMap {

@@ -19,7 +19,7 @@ type Metrics struct {
 // NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
-		Name: "lighter_log_redactions_total", Help: "Secrets in log lines that were replaced before the lines left, by the rule that found them."}, []string{"service", "rule"})}
+		Name: "lighter_log_redactions_total", Help: "Secrets in log lines that were replaced before the lines were sent, by the rule that found them."}, []string{"service", "rule"})}
 }
 
 // Forget removes the counters of a service that is gone.

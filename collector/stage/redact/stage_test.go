@@ -85,7 +85,7 @@ func TestStage(t *testing.T) {
 		t.Error("the memory of the log's own line was changed")
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP lighter_log_redactions_total Secrets in log lines that were replaced before the lines left, by the rule that found them.
+# HELP lighter_log_redactions_total Secrets in log lines that were replaced before the lines were sent, by the rule that found them.
 # TYPE lighter_log_redactions_total counter
 lighter_log_redactions_total{rule="password",service="api"} 3
 lighter_log_redactions_total{rule="secret",service="api"} 1
