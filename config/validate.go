@@ -96,7 +96,7 @@ func (p *Plan) Validate() error {
 		case n.Name == "":
 			v.wrong(n, "name", "is empty")
 		case strings.ContainsFunc(n.Name, func(r rune) bool { return !strings.ContainsRune(nameLetters, r) }) || strings.Trim(n.Name, ".") == "":
-			v.wrong(n, "name", "want letters, digits, points, hyphens and underscores alone")
+			v.wrong(n, "name", "want only letters, digits, dots, hyphens and underscores")
 		case known:
 			v.wrong(n, "name", "another node has it too")
 		default:

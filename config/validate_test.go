@@ -49,7 +49,7 @@ func TestValidate(t *testing.T) {
 		"an endpoint that sends":         {nodes: []config.Node{{Name: "loki", To: []string{"prom"}, Args: lokiConfig}, prom}, want: []string{`node "loki": to: it sends nothing`}},
 		"two nodes of one name":          {nodes: []config.Node{engine, sink, sink}, want: []string{`node "loki": name: another node has it too`}},
 		"no name":                        {nodes: []config.Node{{Args: lokiConfig}}, want: []string{`node "": name: is empty`}},
-		"a name that is a path":          {nodes: []config.Node{{Name: "../loki", Args: lokiConfig}, {Name: "..", Args: lokiConfig}}, want: []string{`node "../loki": name: want letters, digits, points, hyphens and underscores alone`, `node "..": name: want letters, digits, points, hyphens and underscores alone`}},
+		"a name that is a path":          {nodes: []config.Node{{Name: "../loki", Args: lokiConfig}, {Name: "..", Args: lokiConfig}}, want: []string{`node "../loki": name: want only letters, digits, dots, hyphens and underscores`, `node "..": name: want only letters, digits, dots, hyphens and underscores`}},
 		"no kind":                        {nodes: []config.Node{{Name: "what"}}, want: []string{`node "what": kind: there is no kind of node with arguments of type <nil>`}},
 		"a cycle of relabels": {nodes: []config.Node{{Name: "a", From: []string{"b"}, Args: config.Relabel{}}, {Name: "b", From: []string{"a"}, Args: config.Relabel{}}},
 			want: []string{`node "a": from: it is on a cycle: a -> b -> a`}},

@@ -194,7 +194,7 @@ func (s *Settings) idle() (warnings []string) {
 		}
 	}
 	if s.LogSource == sourceFile && s.Prom.URL != "" && len(s.ScrapeTargets) == 0 {
-		warnings = append(warnings, "LIGHTER_LOG_SOURCE=file: nothing is scraped, because the Engine is not asked where containers are reached. Name them in LIGHTER_SCRAPE_TARGETS, or set LIGHTER_LOG_SOURCE=auto")
+		warnings = append(warnings, "LIGHTER_LOG_SOURCE=file: nothing is scraped, because the Engine is not asked for the addresses of containers. Name targets in LIGHTER_SCRAPE_TARGETS, or set LIGHTER_LOG_SOURCE=auto")
 	}
 	return warnings
 }

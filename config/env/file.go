@@ -27,7 +27,7 @@ func ForFile(environ []string, readFile func(path string) ([]byte, error)) (*Set
 		case !strings.HasPrefix(name, "LIGHTER_"):
 		case known && !slices.Contains(withFile, name):
 			if value != "" {
-				warnings = append(warnings, fmt.Sprintf("%s has no effect: what is collected is said by the file alone", name))
+				warnings = append(warnings, fmt.Sprintf("%s has no effect: only the file determines what is collected", name))
 			}
 		default:
 			kept = append(kept, kv)

@@ -21,7 +21,7 @@ func parseGlobs(v string) ([]string, error) {
 			_, err = relabel.NewRegexp(globRegex(globs[i])) // finds an invalid range
 		}
 		if err != nil || !utf8.ValidString(g) {
-			return nil, errors.New("want globs of *, ? and [a-z], with commas between them")
+			return nil, errors.New("want globs with *, ? and [a-z], separated by commas")
 		}
 	}
 	return globs, nil

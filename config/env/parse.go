@@ -188,11 +188,11 @@ func parseLabels(v string) (labels.Labels, error) {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch _, twice := values[name]; {
 		case twice:
-			return labels.EmptyLabels(), fmt.Errorf("want each name once, %q stands twice", name)
+			return labels.EmptyLabels(), fmt.Errorf("want each name once, %q is there twice", name)
 		case value == "" || !utf8.ValidString(value):
 			return labels.EmptyLabels(), errors.New("want name=value,name=value")
 		case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
-			return labels.EmptyLabels(), fmt.Errorf("want names of letters, digits and _, not starting with a digit or __, %s is none", shown(name))
+			return labels.EmptyLabels(), fmt.Errorf("want names of letters, digits and _, not starting with a digit or __; got %s", shown(name))
 		}
 		values[name] = value
 	}

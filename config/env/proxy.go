@@ -41,7 +41,7 @@ func parseProxy(v string) (lighter.Secret, error) {
 	u, err := url.Parse(v)
 	if err != nil || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) || u.Hostname() == "" ||
 		strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()) || strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "" {
-		return "", errors.New("want a proxy such as http://host:port or http://user:password@host:port, with %XX for what is special in the password; https:// and socks5:// are others")
+		return "", errors.New("want a proxy such as http://host:port or http://user:password@host:port, with %XX for special characters in the password; https:// and socks5:// work, too")
 	}
 	u.Path, u.RawPath = "", ""
 	return lighter.Secret(u.String()), nil

@@ -42,7 +42,7 @@ func parseTarget(v string) (labels.Labels, error) {
 		return labels.EmptyLabels(), wrong
 	}
 	if u.User != nil {
-		return labels.EmptyLabels(), errors.New("want it without user and password, scrapes send none")
+		return labels.EmptyLabels(), errors.New("want no user and password, because scrapes send none")
 	}
 	defaultPort := map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	b := labels.NewBuilder(labels.FromStrings(

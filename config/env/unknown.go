@@ -26,7 +26,7 @@ func unknown(values map[string]string, all []setting) (warnings []string) {
 			meant = usualName(meant)
 			near := nearest(meant, known)
 			escaped := strings.Trim(strconv.QuoteToASCII(name), `"`) // a warning is one line, whatever the name
-			warnings = append(warnings, fmt.Sprintf("%s is no setting and has no effect; the nearest is %s", escaped, near))
+			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; the nearest is %s", escaped, near))
 		}
 	}
 	slices.Sort(warnings)

@@ -64,7 +64,7 @@ func (b *Backend) setUser(user string) error {
 // parseUser parses a user for basic auth.
 func parseUser(v string) (string, error) {
 	if strings.Contains(v, ":") {
-		return "", errors.New("want a user without a colon, basic auth has no way to send one")
+		return "", errors.New("want a user without a colon, which basic auth cannot send")
 	}
 	return parseHeader(v)
 }

@@ -147,7 +147,7 @@ func TestBadFiles(t *testing.T) {
 		{"GRAFANA_LOKI_URL_FILE=/none", `GRAFANA_LOKI_URL_FILE="/none": cannot read the file: file does not exist`},
 		{"GRAFANA_LOKI_TENANT_FILE=/empty", `GRAFANA_LOKI_TENANT_FILE="/empty": the file is empty, want a value`},
 		{"GRAFANA_LOKI_URL_FILE=/bad-url", `GRAFANA_LOKI_URL_FILE="/bad-url": want a URL such as https://host or http://host:port/path`},
-		{"GRAFANA_PROM_USER_FILE=/colon", `GRAFANA_PROM_USER_FILE="/colon": want a user without a colon, basic auth has no way to send one`},
+		{"GRAFANA_PROM_USER_FILE=/colon", `GRAFANA_PROM_USER_FILE="/colon": want a user without a colon, which basic auth cannot send`},
 		{"GRAFANA_PROM_TENANT_FILE=/control", `GRAFANA_PROM_TENANT_FILE="/control": want one line without control characters`},
 		{"GRAFANA_PROM_TOKEN_FILE=/lines", `GRAFANA_PROM_TOKEN_FILE="/lines": want one line without control characters`},
 	} {
