@@ -205,9 +205,9 @@ func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host stri
 	}
 	switch news := d.hostError.Set(err); { // the containers are followed nevertheless
 	case news && err != nil:
-		d.logger.Warn("the Docker Engine does not tell its host's name, so the host label of streams is the name that the agent's own system has; set "+lighter.SettingHost+" to choose the label", "error", err)
+		d.logger.Warn("the Docker Engine does not report its host's name, so the host label of streams is the host name of the agent's own system; set "+lighter.SettingHost+" to choose the label", "error", err)
 	case news:
-		d.logger.Info("the Docker Engine tells its host's name now", "host", host)
+		d.logger.Info("the Docker Engine now reports its host's name", "host", host)
 	}
 	return api, host, nil
 }

@@ -279,7 +279,7 @@ func TestAContainerThatCannotBeInspected(t *testing.T) {
 		if c := all[len(all)-1].targets[1].Container; c.Name != "hung" || !c.TTY {
 			t.Errorf("it is not inspected again: %+v", c)
 		}
-		if n := strings.Count(b.log.String(), "does not describe"); n != 1 {
+		if n := strings.Count(b.log.String(), "cannot inspect"); n != 1 {
 			t.Errorf("logged %d times:\n%s", n, b.log)
 		}
 	})

@@ -54,7 +54,7 @@ func parseHost(host string) (endpoint, error) {
 		e.scheme = "https"
 	case "tcp", "http":
 	default:
-		return e, errors.New("docker host: want unix://, tcp://, http:// or https://; for an Engine behind ssh forward its socket and give that") // the address is not quoted because it may hold a password
+		return e, errors.New("docker host: want unix://, tcp://, http:// or https://; for an Engine behind ssh, forward its socket and use that") // the address is not quoted because it may hold a password
 	}
 	u, err := url.Parse("tcp://" + rest)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

@@ -67,7 +67,7 @@ func TestTargetsComeWithoutTheHostsName(t *testing.T) {
 					b.network.up(b.engine)
 					time.Sleep(time.Minute)
 				}
-				if n := strings.Count(b.log.String(), "does not tell"); n != 1 {
+				if n := strings.Count(b.log.String(), "does not report"); n != 1 {
 					t.Errorf("logged %d times, want once:\n%s", n, b.log)
 				}
 				interceptInfo(b.engine, failInfo)
@@ -75,7 +75,7 @@ func TestTargetsComeWithoutTheHostsName(t *testing.T) {
 				time.Sleep(time.Minute)
 				b.network.up(b.engine)
 				time.Sleep(time.Minute)
-				if n := strings.Count(b.log.String(), "does not tell"); name != "500" && n != 2 {
+				if n := strings.Count(b.log.String(), "does not report"); name != "500" && n != 2 {
 					t.Errorf("logged %d times, want once more for another reason:\n%s", n, b.log)
 				}
 			})

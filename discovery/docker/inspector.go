@@ -147,7 +147,7 @@ func (i *inspector) inspect(ctx context.Context, s container.Summary, before *in
 		now.container = summarise(s)
 	}
 	if now.lastError.Set(err) {
-		i.logger.Warn("the Engine lists a container but does not describe it, so only what the list tells, or what was known before, is used", "container", now.container.Name, "error", err)
+		i.logger.Warn("the Engine lists a container but cannot inspect it, so only the data of the list, or what was known before, is used", "container", now.container.Name, "error", err)
 	}
 	return now, nil
 }

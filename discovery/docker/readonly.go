@@ -48,7 +48,7 @@ func (t *readOnly) check(r *http.Request) error {
 		return refuse("a request that reads has no body")
 	}
 	if r.Header.Get("Upgrade") != "" {
-		return refuse("lighter upgrades no connection")
+		return refuse("lighter does not upgrade connections")
 	}
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), t.target.base)
 	if !ok || r.URL.Opaque != "" || !readable.MatchString(path) {

@@ -75,7 +75,7 @@ func (c *Client) WritableBytes(ctx context.Context, id string) (int64, error) {
 		switch {
 		case l.ID != id:
 		case l.SizeRw < 0:
-			return 0, errors.New("ask for the disk usage of the container: the Engine cannot tell it")
+			return 0, errors.New("ask for the disk usage of the container: the Engine does not know it")
 		default:
 			return l.SizeRw, nil
 		}

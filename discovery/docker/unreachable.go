@@ -37,7 +37,7 @@ func (u *unreachable) why() string {
 		return "permission denied; " + u.group()
 	case errors.Is(u.err, syscall.ECONNREFUSED) && u.target.network == "unix":
 		if unlinked(u.target.addr) {
-			return "the socket is a file that Docker has since replaced; mount its directory instead of the file, then a new one is seen"
+			return "the socket is a file that Docker has since replaced; mount its directory instead of the file, so that a new socket is found"
 		}
 		return "nobody listens; is Docker running? If it is, it has replaced a socket that was mounted as a file: mount its directory instead"
 	case errors.Is(u.err, syscall.ECONNREFUSED):
@@ -45,7 +45,7 @@ func (u *unreachable) why() string {
 	case errors.As(u.err, &certificate):
 		return certificate.Error() + "; is ca.pem in " + lighter.SettingCertPath + " the Engine's?"
 	case strings.Contains(u.err.Error(), "malformed HTTP response"):
-		return "it does not speak plain HTTP; does it want TLS (" + lighter.SettingCertPath + ")?"
+		return "it does not speak plain HTTP; does it require TLS (" + lighter.SettingCertPath + ")?"
 	case errors.As(u.err, &timeout) && timeout.Timeout():
 		return "timed out"
 	}
