@@ -122,12 +122,12 @@ func (b *Budget) warn(now time.Time) {
 	b.dirty = b.dirty || tellLogs || tellSeries
 	b.mu.Unlock()
 	if tellLogs {
-		b.o.Logger.Warn(fmt.Sprintf("the log lines of this month project to %.0f %% of their budget; nothing is left out for that. Leave out what nobody reads (health checks, debug lines, whole services), or raise the budget",
+		b.o.Logger.Warn(fmt.Sprintf("the log lines of this month are projected to reach %.0f %% of their budget; nothing is dropped because of that. Drop what nobody reads (health checks, debug lines, whole services), or raise the budget",
 			percent(float64(s.Logs.Projected), s.Logs.Limit)),
 			"projected", bytesText(s.Logs.Projected), "budget", bytesText(s.Logs.Limit), "used", bytesText(s.Logs.Used), "most", mostServices(s.Logs.Services))
 	}
 	if tellSeries {
-		b.o.Logger.Warn(fmt.Sprintf("the series are at %.0f %% of their budget, counted as Grafana Cloud bills them; nothing is left out for that. Scrape less often (once a minute is included), drop metrics that nobody reads, or raise the budget",
+		b.o.Logger.Warn(fmt.Sprintf("the series are at %.0f %% of their budget, counted as Grafana Cloud bills them; nothing is dropped because of that. Scrape less often (once a minute is included), drop metrics that nobody reads, or raise the budget",
 			percent(float64(s.Series.Used), int64(s.Series.Limit))),
 			"used", s.Series.Used, "budget", s.Series.Limit, "active", s.Series.Active, "data_points_per_minute", s.Series.DataPoints, "most", mostTargets(s.Series.Targets))
 	}

@@ -205,7 +205,7 @@ func TestWarnsOnceAMonth(t *testing.T) {
 		s.restart()
 	}
 	lines := strings.Split(strings.TrimSpace(s.log.String()), "\n")
-	if len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], " project to ") ||
+	if len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], " are projected to reach ") ||
 		!strings.Contains(lines[0], `most="api 60 %, worker 30 %, db 10 %"`) || !strings.Contains(lines[0], `budget="`) {
 		t.Errorf("the log of December is %q, want one warning", lines)
 	}
@@ -244,7 +244,7 @@ func TestMetrics(t *testing.T) {
 lighter_budget_logs_bytes{kind="limit"} 5000
 lighter_budget_logs_bytes{kind="projected"} 1016
 lighter_budget_logs_bytes{kind="used"} 1000
-# HELP lighter_budget_series Series as Grafana Cloud counts them: active (a sample within 20 minutes), data_points (a minute), used (the larger of the two, which is billed), and limit (the budget, if there is one).
+# HELP lighter_budget_series Series as Grafana Cloud counts them: active (with a sample in the last 20 minutes), data_points (per minute), used (the larger of the two, which is billed), and limit (the budget, if there is one).
 # TYPE lighter_budget_series gauge
 lighter_budget_series{kind="active"} 10
 lighter_budget_series{kind="data_points"} 40

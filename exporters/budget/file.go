@@ -38,7 +38,7 @@ func (b *Budget) load() {
 		err = b.restore(f)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		b.o.Logger.Warn("what was counted for the budget cannot be read; counting begins anew", "file", b.o.File, "error", err)
+		b.o.Logger.Warn("the counts for the budget cannot be read; counting starts again at zero", "file", b.o.File, "error", err)
 	}
 }
 
@@ -48,7 +48,7 @@ func readFile(path string) (*file, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("it is no file of at most %d bytes", maxFile)
+		return nil, fmt.Errorf("it is not a file of at most %d bytes", maxFile)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func readFile(path string) (*file, error) {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
 	if f.Version != version {
-		return nil, fmt.Errorf("it is of version %d, not %d", f.Version, version)
+		return nil, fmt.Errorf("it has version %d, not %d", f.Version, version)
 	}
 	return f, nil
 }
@@ -69,15 +69,15 @@ func (b *Budget) restore(f *file) error {
 	month, err := time.Parse("2006-01", f.Month)
 	now := b.o.Now()
 	if err == nil && (month.After(monthOf(now)) || f.Last > hourOf(now)+24) {
-		return errors.New("it is of a time that is still to come: look at this host's clock")
+		return errors.New("its time is in the future: check this host's clock")
 	}
 	if err != nil || len(f.Hours) != hoursKept || f.First > f.Last || f.Begun > f.Last || f.First < 0 || f.Begun < 0 {
-		return errors.New("it is damaged: its times make no sense")
+		return errors.New("it is damaged: its times are inconsistent")
 	}
 	l := logs{month: month, services: map[string]int64{}, begun: f.Begun, first: f.First, last: f.Last}
 	for i, n := range f.Hours {
 		if n < 0 {
-			return errors.New("it is damaged: an hour has less than nothing")
+			return errors.New("it is damaged: the count of an hour is negative")
 		}
 		if h := f.Last - hoursKept + 1 + int64(i); h >= 0 {
 			l.hours[h%hoursKept] = n
@@ -85,7 +85,7 @@ func (b *Budget) restore(f *file) error {
 	}
 	for service, n := range f.Services {
 		if n < 0 {
-			return errors.New("it is damaged: a service has less than nothing")
+			return errors.New("it is damaged: the count of a service is negative")
 		}
 		l.services[service] = n
 		l.used += n
@@ -132,7 +132,7 @@ func (b *Budget) save() {
 	b.mu.Unlock()
 	if text := err.Error(); text != b.failed {
 		b.failed = text
-		b.o.Logger.Warn("what was counted for the budget cannot be written; a restart would not know it", "file", b.o.File, "error", err)
+		b.o.Logger.Warn("the counts for the budget cannot be written; a restart would lose them", "file", b.o.File, "error", err)
 	}
 }
 

@@ -6,7 +6,7 @@ var (
 	logsDesc = prometheus.NewDesc("lighter_budget_logs_bytes",
 		"Bytes of log lines in this calendar month (UTC): used (sent so far), projected (at its end), and limit (the budget, if there is one).", []string{"kind"}, nil)
 	seriesDesc = prometheus.NewDesc("lighter_budget_series",
-		"Series as Grafana Cloud counts them: active (a sample within 20 minutes), data_points (a minute), used (the larger of the two, which is billed), and limit (the budget, if there is one).", []string{"kind"}, nil)
+		"Series as Grafana Cloud counts them: active (with a sample in the last 20 minutes), data_points (per minute), used (the larger of the two, which is billed), and limit (the budget, if there is one).", []string{"kind"}, nil)
 )
 
 // Describe implements prometheus.Collector.

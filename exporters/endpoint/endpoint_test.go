@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	promconfig "github.com/prometheus/common/config"
 
+	"lighter"
 	"lighter/exporters/endpoint"
 	"lighter/exporters/internal/stored"
 	"lighter/exporters/queue"
@@ -121,8 +122,8 @@ func TestLosses(t *testing.T) {
 		}
 		for _, words := range []string{
 			"the buffer is full, the oldest letters are dropped", "letters that waited are dropped: another version", "letters that waited on disk are damaged",
-			"the disk does not take letters: they wait", "the buffer on disk is full (buffer_max): they stay where they are",
-			"the buffer has room again", "the disk takes letters again", "letters that are delivered cannot be taken off the disk",
+			"the disk cannot store letters: they wait", "the buffer on disk is full (" + lighter.SettingBufferMax + "): they stay where they are",
+			"the buffer has room again", "the disk can store letters again", "letters that were delivered cannot be removed from the disk",
 		} {
 			if n := strings.Count(log.String(), words); n != 1 {
 				t.Errorf("%q is logged %d times, want once:\n%s", words, n, log)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"lighter"
 	"lighter/exporters/internal/changes"
 	"lighter/exporters/internal/stored"
 	"lighter/exporters/queue"
@@ -45,7 +46,7 @@ func (l *Losses) Dropped(reason string, items int) {
 		l.logger.Error("the buffer is full, the oldest "+l.words.Items+" are dropped", "reason", reason)
 	case reason == stored.ReasonFormat && !l.foreign:
 		l.foreign = true
-		l.logger.Error(l.words.Items+" that waited are dropped: another version of lighter wrote them in a form that this one does not know", "reason", reason)
+		l.logger.Error(l.words.Items+" that waited are dropped: another version of lighter wrote them in a format that this one does not know", "reason", reason)
 	}
 }
 
@@ -84,10 +85,10 @@ func (l *Losses) DiskFailed(err error) {
 		return
 	}
 	if errors.Is(err, queue.ErrFull) {
-		l.logger.Warn("the buffer on disk is full (buffer_max): "+l.words.Full, "error", err)
+		l.logger.Warn("the buffer on disk is full ("+lighter.SettingBufferMax+"): "+l.words.Full, "error", err)
 		return
 	}
-	l.logger.Error("the disk does not take "+l.words.Items+": "+l.words.Failed, "error", err)
+	l.logger.Error("the disk cannot store "+l.words.Items+": "+l.words.Failed, "error", err)
 }
 
 // DiskWorks reports that the disk accepts items.
@@ -95,7 +96,7 @@ func (l *Losses) DiskWorks() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if after, failures, ok := l.writes.Works(); ok {
-		l.logger.Info("the disk takes "+l.words.Items+" again", "after", after.Round(time.Millisecond), "failures", failures)
+		l.logger.Info("the disk can store "+l.words.Items+" again", "after", after.Round(time.Millisecond), "failures", failures)
 	}
 }
 
@@ -107,7 +108,7 @@ func (l *Losses) Acknowledged(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.writes.Failed(changes.Words(err)); ok {
-		l.logger.Error(l.words.Items+" that are delivered cannot be taken off the disk, and may be sent again after a restart", "error", err)
+		l.logger.Error(l.words.Items+" that were delivered cannot be removed from the disk, and may be sent again after a restart", "error", err)
 	}
 }
 

@@ -43,9 +43,9 @@ func DefaultConfig() Config {
 func (c Config) Check() error {
 	switch {
 	case c.BatchBytes <= 0 || c.BatchWait <= 0 || c.Timeout <= 0:
-		return fmt.Errorf("the bytes of a request (%d), the wait for company (%s) and the time for a request (%s) must be above zero", c.BatchBytes, c.BatchWait, c.Timeout)
+		return fmt.Errorf("the bytes of a request (%d), the longest wait for a full request (%s) and the timeout of a request (%s) must be above zero", c.BatchBytes, c.BatchWait, c.Timeout)
 	case c.MinBackoff < 0 || c.MaxBackoff < 0 || c.MaxBackoff > 0 && c.MinBackoff > c.MaxBackoff:
-		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither below zero", c.MinBackoff, c.MaxBackoff)
+		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither may be below zero", c.MinBackoff, c.MaxBackoff)
 	}
 	return nil
 }

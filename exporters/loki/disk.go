@@ -118,7 +118,7 @@ func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 	body, err := record.Body(e.packer.out.body[:0])
 	if err != nil {
 		if err = d.unread(record, err); err != nil {
-			err = fmt.Errorf("%w. It is tried again each second. To have what came later sent without it, stop the agent and move that file away", err)
+			err = fmt.Errorf("%w. It is tried again each second. To send later data without it, stop the agent and move that file away", err)
 		}
 		if e.sender.Unreadable(err); err != nil {
 			send.Pause(ctx, readAgain)
@@ -261,7 +261,7 @@ func (e *Endpoint) spillOne(last bool) bool {
 		batches := f.batches
 		record, err := d.queue.Next(context.Background(), 0) // it exists and is the first, because nothing is older
 		if err != nil {
-			d.logger.Error("a request cannot be taken back from the disk", "error", err)
+			d.logger.Error("a request that was saved on disk cannot be read back", "error", err)
 			return false
 		}
 		f.batches, f.record, f.onDisk = nil, record, true

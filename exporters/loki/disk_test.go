@@ -235,7 +235,7 @@ func TestFullDiskStopsReadingAndLosesNothing(t *testing.T) {
 		if o.released.Load() == 0 || o.released.Load() > 100 {
 			t.Errorf("released = %d of 200, want some, and no more than fit", o.released.Load())
 		}
-		if n := strings.Count(o.log.String(), "is full (buffer_max)"); n != 1 {
+		if n := strings.Count(o.log.String(), "is full ("+lighter.SettingBufferMax+")"); n != 1 {
 			t.Errorf("said %d times that the buffer is full, want once:\n%s", n, o.log)
 		}
 		o.down.Store(false)

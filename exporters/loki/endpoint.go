@@ -127,7 +127,7 @@ func New(c Config, o Options) (*Endpoint, error) {
 		Backend:    "Loki",
 		Words: endpoint.Words{
 			Items:  "log lines",
-			Full:   "reading stops until the endpoint takes data again, and Docker keeps the lines",
+			Full:   "reading stops until the endpoint accepts data again, and Docker keeps the lines",
 			Failed: "reading stops when the memory for them is full",
 		},
 		Dir:      c.Dir,

@@ -193,7 +193,7 @@ func (l *limits) putOff(s *limitedStream, why *send.LimitedError) {
 	s.due = time.Now().Add(pause)
 	if !s.logged {
 		s.logged = true
-		l.logger.Warn("Loki refuses a stream that is over its limit: the stream's log lines wait on disk and are tried again, and all other streams go on. "+
+		l.logger.Warn("Loki refuses a stream that is over its limit: the stream's log lines wait on disk and are retried, and all other streams continue. "+
 			"Raise the limit that Loki names, or find out why this service logs so much", "stream", s.labels, "response", why.Text)
 	}
 }
@@ -240,7 +240,7 @@ func (l *limits) next() (s *limitedStream, r queue.Record, wait time.Duration) {
 			if due = one.calm.Add(calmAfter); !due.After(now) {
 				delete(l.streams, k)
 				if one.logged {
-					l.logger.Info("Loki takes the stream again", "stream", k.labels, "after", one.calm.Sub(one.since).Round(time.Millisecond))
+					l.logger.Info("Loki accepts the stream again", "stream", k.labels, "after", one.calm.Sub(one.since).Round(time.Millisecond))
 				}
 				continue
 			}
@@ -462,7 +462,7 @@ func (d *disk) readLimited() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if after, _, ok := d.reads.Works(); ok {
-		d.logger.Info("what waits on disk can be read again", "after", after.Round(time.Millisecond))
+		d.logger.Info("the data that waits on disk can be read again", "after", after.Round(time.Millisecond))
 	}
 }
 
@@ -481,6 +481,6 @@ func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
 	e.limits.replace(s, again)
 	e.limits.postpone(s, readAgain)
 	if _, ok := d.reads.Failed(changes.Words(err)); ok {
-		d.logger.Error("log lines of a stream that Loki limits cannot be read from the disk: they are tried again each second, and other streams go on", "error", err)
+		d.logger.Error("log lines of a stream that Loki limits cannot be read from the disk: they are retried every second, and other streams continue", "error", err)
 	}
 }

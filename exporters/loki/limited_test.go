@@ -110,7 +110,7 @@ func TestLimitedStreamWaitsAlone(t *testing.T) {
 		if st := o.Status(); st.Waiting.Items != 0 || int(st.Delivered) != noisy.written+api.written+web.written {
 			t.Errorf("status = %+v", st)
 		}
-		if log := o.log.String(); strings.Count(log, "level=WARN") != 1 || strings.Count(log, "over its limit") != 1 || strings.Count(log, "takes the stream again") != 1 || strings.Count(log, "\n") != 2 {
+		if log := o.log.String(); strings.Count(log, "level=WARN") != 1 || strings.Count(log, "over its limit") != 1 || strings.Count(log, "accepts the stream again") != 1 || strings.Count(log, "\n") != 2 {
 			t.Errorf("log: want one line that the stream waits, and one that it ended:\n%s", log)
 		}
 		o.stop()

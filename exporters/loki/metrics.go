@@ -13,9 +13,9 @@ type Metrics struct{ endpoint.Metrics }
 func NewMetrics(reg prometheus.Registerer, queue *prometheus.GaugeVec) *Metrics {
 	m := endpoint.Metrics{
 		Delivered: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "lighter_log_lines_delivered_total", Help: "Log lines that an endpoint has taken; with several endpoints a line counts for each."}),
+			Name: "lighter_log_lines_delivered_total", Help: "Log lines that an endpoint has accepted; with several endpoints, a line counts once for each."}),
 		Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_log_lines_dropped_total", Help: "Log lines that are lost to an endpoint: it refused them (the reason is read from its words), or what waited on disk was damaged (buffer_damaged) or of an unknown format (buffer_format)."}, []string{"endpoint", "reason"}),
+			Name: "lighter_log_lines_dropped_total", Help: "Log lines that were not delivered to an endpoint and are lost: it refused them (the reason is taken from its response), or they were damaged on disk (buffer_damaged) or had an unknown format there (buffer_format)."}, []string{"endpoint", "reason"}),
 		Queue: queue,
 	}
 	reg.MustRegister(m.Delivered, m.Dropped)

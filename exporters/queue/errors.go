@@ -29,9 +29,9 @@ func failed(what string, err error) error {
 	advice := ""
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		advice = ". Free space on that volume, or allow the queue less; it goes on by itself when there is room"
+		advice = ". Free space on that volume, or lower the limit of the queue; it continues by itself when there is room"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		advice = fmt.Sprintf(". Make the directory writable for user %d; the queue goes on by itself then", os.Getuid())
+		advice = fmt.Sprintf(". Make the directory writable for user %d; the queue then continues by itself", os.Getuid())
 	case errors.Is(err, syscall.EIO):
 		advice = ". The disk fails: see the kernel's log, and move the data directory to another"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

@@ -87,7 +87,7 @@ func TestAgainstAModel(t *testing.T) {
 func (m *model) reopen(dir string) {
 	m.t.Helper()
 	m.f = open(m.t, dir, lanes(1+m.r.IntN(5)), maxBytes(1<<20+int64(m.r.IntN(1<<22))))
-	if m.f.log.Len() > 0 && !strings.Contains(m.f.log.String(), "not a whole record") {
+	if m.f.log.Len() > 0 && !strings.Contains(m.f.log.String(), "ends with an incomplete record") {
 		m.t.Fatalf("log: %s", &m.f.log)
 	}
 	m.failing = false

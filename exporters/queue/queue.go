@@ -91,7 +91,7 @@ func Open(o Options) (*Queue, error) {
 	switch {
 	case lighter.DiskFails(err):
 		q.unmade = true
-		o.Logger.Warn("the directory of a queue on disk cannot be made yet", "error", failed("open queue", err))
+		o.Logger.Warn("the directory of a queue on disk cannot be created yet", "error", failed("open queue", err))
 	case err != nil:
 		return nil, failed("open queue", err)
 	default:

@@ -110,7 +110,7 @@ func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
 	if v, ok := parseSegmentHeader(first); !ok {
 		d.lose(0, segmentHeaderBytes)
 	} else if v != version {
-		return d, fmt.Errorf("open queue: %s has format %d, this lighter reads %d: %w. Run that version until it has sent what waits, or move the file away", s.path, v, version, ErrVersion)
+		return d, fmt.Errorf("open queue: %s has format %d, this lighter reads %d: %w. Run that version until it has sent the waiting data, or move the file away", s.path, v, version, ErrVersion)
 	}
 	s.size = segmentHeaderBytes
 	for s.size < w.size && w.err == nil {
@@ -158,16 +158,16 @@ func (q *Queue) recoverRecord(s *segment, h header, w *window, d *findings) {
 // report logs and counts the damage of a segment.
 func (q *Queue) report(s *segment, d findings) {
 	if d.lost > 0 {
-		q.Logger.Warn("a part of the queue on disk is damaged; what follows it is read", "file", s.path, "offset", d.lostAt, "bytes", d.lost, "records", d.records, "items", d.items)
+		q.Logger.Warn("a part of the queue on disk is damaged; the rest is read", "file", s.path, "offset", d.lostAt, "bytes", d.lost, "records", d.records, "items", d.items)
 	}
 	if d.cut > 0 {
-		q.Logger.Warn("the end of a file of the queue on disk is not a whole record, as after a crash; it is cut", "file", s.path, "offset", s.size, "bytes", d.cut)
+		q.Logger.Warn("a file of the queue on disk ends with an incomplete record, as after a crash; it is cut off", "file", s.path, "offset", s.size, "bytes", d.cut)
 	}
 	if d.unread != nil {
-		q.Logger.Warn("the end of a file of the queue on disk cannot be read; it goes with the file, once what was read is acknowledged", "offset", s.size, "error", failed("open queue", d.unread))
+		q.Logger.Warn("the end of a file of the queue on disk cannot be read; it is deleted with the file, once what was read is acknowledged", "offset", s.size, "error", failed("open queue", d.unread))
 	}
 	if d.broken != nil {
-		q.Logger.Warn("the end of a file of the queue on disk cannot be cut; the next start will say so again", "offset", s.size, "error", failed("open queue", d.broken))
+		q.Logger.Warn("the incomplete end of a file of the queue on disk cannot be cut off; the next start will report that again", "offset", s.size, "error", failed("open queue", d.broken))
 	}
 	if d.records > 0 {
 		q.Dropped(ReasonDamaged, d.records, d.items)

@@ -45,7 +45,7 @@ func DecodePush(body []byte) (*push.PushRequest, error) {
 		return nil, fmt.Errorf("snappy: %w", err)
 	}
 	if n > maxDecodedBytes {
-		return nil, fmt.Errorf("snappy: %d bytes uncompressed, at most %d are taken", n, maxDecodedBytes)
+		return nil, fmt.Errorf("snappy: %d bytes uncompressed, at most %d are accepted", n, maxDecodedBytes)
 	}
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {

@@ -104,7 +104,7 @@ func decode(body []byte, into proto.Message) error {
 		return fmt.Errorf("snappy: %w", err)
 	}
 	if n > maxDecodedBytes {
-		return fmt.Errorf("snappy: %d bytes uncompressed, at most %d are taken", n, maxDecodedBytes)
+		return fmt.Errorf("snappy: %d bytes uncompressed, at most %d are accepted", n, maxDecodedBytes)
 	}
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {

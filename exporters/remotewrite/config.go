@@ -66,11 +66,11 @@ func (c Config) Check() error {
 	case c.Shards < 1 || c.SamplesPerSend < 1 || c.BufferBytes < 1:
 		return fmt.Errorf("shards (%d), samples per send (%d) and buffer bytes (%d) must be above zero", c.Shards, c.SamplesPerSend, c.BufferBytes)
 	case c.BatchWait <= 0 || c.Timeout <= 0:
-		return fmt.Errorf("the time for a request (%s) and the wait for company (%s) must be above zero", c.Timeout, c.BatchWait)
+		return fmt.Errorf("the timeout of a request (%s) and the longest wait for a full request (%s) must be above zero", c.Timeout, c.BatchWait)
 	case c.MinBackoff < 0 || c.MaxBackoff < 0 || c.MaxBackoff > 0 && c.MinBackoff > c.MaxBackoff:
-		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither below zero", c.MinBackoff, c.MaxBackoff)
+		return fmt.Errorf("the first pause between attempts (%s) must not be above the longest (%s), and neither may be below zero", c.MinBackoff, c.MaxBackoff)
 	case c.MaxAge < 0:
-		return fmt.Errorf("samples older than %s cannot be dropped, use 0 or more", c.MaxAge)
+		return fmt.Errorf("the age above which samples are dropped is %s, want 0 or more", c.MaxAge)
 	case c.SendMetadata && (c.MetadataInterval <= 0 || c.MetadataPerSend < 1):
 		return fmt.Errorf("the metadata interval (%s) and the families in a request (%d) must be above zero", c.MetadataInterval, c.MetadataPerSend)
 	case c.Version != 1 && c.Version != 2:

@@ -219,7 +219,7 @@ func TestDiskFailsAndSays(t *testing.T) {
 		if n := int64(backend.WriteStats().Samples); n+lost != scrape*100 {
 			t.Errorf("%d samples arrived and %d are lost of %d", n, lost, scrape*100)
 		}
-		for text, want := range map[string]int{"the disk does not take samples": 1, "the disk takes samples again": 1, "the buffer is full": 1, "the buffer has room again": 1} {
+		for text, want := range map[string]int{"the disk cannot store samples": 1, "the disk can store samples again": 1, "the buffer is full": 1, "the buffer has room again": 1} {
 			if n := strings.Count(e.log.String(), text); n != want {
 				t.Errorf("%q is logged %d times, want %d:\n%s", text, n, want, e.log)
 			}

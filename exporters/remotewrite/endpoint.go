@@ -173,7 +173,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	err := g.Wait()
 	if lost := e.buffer.finish(); lost > 0 {
 		e.common.Count(reasonShutdown, lost)
-		e.logger.Error("samples are lost: the endpoint did not take them before the end", "samples", lost, "waited", e.opts.FlushTimeout)
+		e.logger.Error("samples are lost: the endpoint did not accept them before the agent stopped", "samples", lost, "waited", e.opts.FlushTimeout)
 	}
 	e.showWaiting()
 	return err
@@ -262,7 +262,7 @@ func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 			return err
 		}
 		if e.knowsNoV2.CompareAndSwap(false, true) {
-			e.logger.Warn("remote write 1.0 is sent from now on, also what waits", "because", unknown)
+			e.logger.Warn("remote write 1.0 is used from now on, also for the samples that wait", "because", unknown)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestNoSampleIsTakenButMetadata(t *testing.T) {
 		if n := metadata.Load(); n < 59 || e.Status().Delivered != 0 {
 			t.Errorf("%d requests of metadata, %d samples delivered; want one a minute and none", n, e.Status().Delivered)
 		}
-		for what, want := range map[string]int{"does not take data": 1, "works again": 0} {
+		for what, want := range map[string]int{"does not accept data": 1, "works again": 0} {
 			if n := strings.Count(e.log.String(), what); n != want {
 				t.Errorf("%q is logged %d times, want %d:\n%s", what, n, want, e.log)
 			}

@@ -80,7 +80,7 @@ func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
 	sent := b.Labels()
 	if !sent.Has(model.MetricNameLabel) || !sent.IsValid(model.LegacyValidation) {
 		r.invalid.Do(func() {
-			r.logger.Error("write relabelling makes a series that no backend takes: it is dropped, and so are others like it", "series", sent.String(), "was", l.String())
+			r.logger.Error("write relabelling produces a series that no backend accepts: it is dropped, and so are others like it", "series", sent.String(), "was", l.String())
 		})
 		return l, false
 	}

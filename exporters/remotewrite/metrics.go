@@ -21,15 +21,15 @@ func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Met
 	return &Metrics{
 		Metrics: endpoint.Metrics{
 			Delivered: f.NewCounter(prometheus.CounterOpts{
-				Name: "lighter_samples_delivered_total", Help: "Samples that an endpoint has taken; with several endpoints a sample counts for each."}),
+				Name: "lighter_samples_delivered_total", Help: "Samples that an endpoint has accepted; with several endpoints, a sample counts once for each."}),
 			Dropped: f.NewCounterVec(prometheus.CounterOpts{
 				Name: "lighter_samples_dropped_total",
-				Help: "Samples that are lost to an endpoint: it refused them (the reason is read from its words), the buffer was full (buffer_full), its file was damaged (buffer_damaged) or of an unknown format (buffer_format), or the agent stopped and there was no disk to keep them (shutdown)."},
+				Help: "Samples that were not delivered to an endpoint and are lost: it refused them (the reason is taken from its response), the buffer was full (buffer_full), its file was damaged (buffer_damaged) or had an unknown format (buffer_format), or the agent stopped and there was no disk to keep them (shutdown)."},
 				[]string{"endpoint", "reason"}),
 			Queue: queueBytes,
 		},
 		written: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_endpoint_written_total", Help: "What an endpoint of remote write 2.0 says to have written: kind is samples, histograms or exemplars."},
+			Name: "lighter_endpoint_written_total", Help: "What an endpoint of remote write 2.0 reports as written; kind is samples, histograms or exemplars."},
 			[]string{"endpoint", "kind"}),
 	}
 }

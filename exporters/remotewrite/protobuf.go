@@ -39,7 +39,7 @@ const (
 	tagV2UnitRef = 4<<3 | varintType
 )
 
-var errNoFields = errors.New("it is not made of protobuf fields")
+var errNoFields = errors.New("it does not consist of protobuf fields")
 
 // field is a field of a message. Its slices use the message's memory.
 type field struct {

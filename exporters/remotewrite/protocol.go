@@ -57,7 +57,7 @@ func (p *protocol) Header() http.Header {
 type unknownVersionError struct{ sign string }
 
 func (e *unknownVersionError) Error() string {
-	return "the endpoint does not know remote write 2.0: it answered " + e.sign
+	return "the endpoint does not support remote write 2.0: it answered " + e.sign
 }
 
 // ReadResponse sums up what a receiver of 2.0 reports as written. A receiver that does not support 2.0

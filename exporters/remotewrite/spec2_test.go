@@ -222,7 +222,7 @@ func testFallback(t *testing.T, answer func(int, request) (int, http.Header, str
 	if _, told := e.receiver.Metadata("metric"); !told {
 		t.Error("metadata is not sent as 1.0 has it")
 	}
-	if n := strings.Count(e.log.String(), "remote write 1.0 is sent from now on"); n != 1 {
+	if n := strings.Count(e.log.String(), "remote write 1.0 is used from now on"); n != 1 {
 		t.Errorf("it is logged %d times, want once", n)
 	}
 }

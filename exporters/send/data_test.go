@@ -45,7 +45,7 @@ func TestHealthIsAboutData(t *testing.T) {
 		if err := <-done; err != nil || b.Err() != nil || b.up(t) != 1 {
 			t.Errorf("after it has taken data: err = %v, ready = %v, up = %v", err, b.Err(), b.up(t))
 		}
-		for _, what := range []string{"does not take data", "works again"} {
+		for _, what := range []string{"does not accept data", "works again"} {
 			if n := strings.Count(b.log.String(), what); n != 1 {
 				t.Errorf("%q is logged %d times in an hour, want once:\n%s", what, n, b.log)
 			}

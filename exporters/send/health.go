@@ -88,7 +88,7 @@ func (h *health) taken(items int) {
 	now := time.Now()
 	_, _, failed := h.failures.Works()
 	if _, _, held := h.holds.Works(); failed || held {
-		h.o.Logger.Info("endpoint works again", "endpoint", h.o.Endpoint, "after", now.Sub(h.st.Since).Round(time.Millisecond), "failed_attempts", h.st.Attempts)
+		h.o.Logger.Info("the endpoint works again", "endpoint", h.o.Endpoint, "after", now.Sub(h.st.Since).Round(time.Millisecond), "failed_attempts", h.st.Attempts)
 	}
 	h.st.Up, h.st.LastTaken, h.st.Since, h.st.Attempts = true, now, time.Time{}, 0
 	h.st.Delivered += int64(items)
@@ -121,7 +121,7 @@ func (h *health) failed(a response, pause time.Duration) {
 		if skipped > 0 {
 			fields = append(fields, "unlogged_failures", skipped)
 		}
-		h.o.Logger.Warn("endpoint does not take data, trying again until it does", fields...)
+		h.o.Logger.Warn("the endpoint does not accept data, trying again until it does", fields...)
 	}
 }
 
@@ -133,7 +133,7 @@ func (h *health) unreadable(err error) {
 	now := time.Now()
 	if err == nil {
 		if after, _, ok := h.reads.Works(); ok {
-			h.o.Logger.Info("what waits on disk can be read again", "endpoint", h.o.Endpoint, "after", after.Round(time.Millisecond))
+			h.o.Logger.Info("the data that waits on disk can be read again", "endpoint", h.o.Endpoint, "after", after.Round(time.Millisecond))
 		}
 		h.unreadableWhy = ""
 		return
@@ -144,7 +144,7 @@ func (h *health) unreadable(err error) {
 	h.unreadableWhy = err.Error()
 	h.st.LastError, h.st.LastErrorAt = h.unreadableWhy, now
 	if _, ok := h.reads.Failed(h.unreadableWhy); ok {
-		h.o.Logger.Error("what waits on disk cannot be read, and what came after it waits too: trying again until it can", "endpoint", h.o.Endpoint, "error", err)
+		h.o.Logger.Error("the data that waits on disk cannot be read, and later data waits too: trying again until it can be read", "endpoint", h.o.Endpoint, "error", err)
 	}
 }
 
@@ -201,13 +201,13 @@ func (h *health) err(now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held != "" {
-		return fmt.Errorf("%s refuses what is sent: %s", h.o.Endpoint, h.held)
+		return fmt.Errorf("%s refuses the data: %s", h.o.Endpoint, h.held)
 	}
 	if d := now.Sub(h.unreadableSince); h.unreadableWhy != "" && d >= readyPatience {
-		return fmt.Errorf("%s is sent nothing for %s: what waits on disk cannot be read: %s", h.o.Endpoint, d.Round(time.Second), h.unreadableWhy)
+		return fmt.Errorf("nothing has been sent to %s for %s: the data that waits on disk cannot be read: %s", h.o.Endpoint, d.Round(time.Second), h.unreadableWhy)
 	}
 	if since := h.nothingTakenSince(now); !since.IsZero() {
-		return fmt.Errorf("%s has taken nothing for %s: %s", h.o.Endpoint, now.Sub(since).Round(time.Second), orUnknown(h.st.LastError))
+		return fmt.Errorf("%s has accepted no data for %s: %s", h.o.Endpoint, now.Sub(since).Round(time.Second), orUnknown(h.st.LastError))
 	}
 	return nil
 }

@@ -43,15 +43,15 @@ func TestFlappingIsLoggedOnceAMinute(t *testing.T) {
 			}
 		}
 		deliver(59 * time.Second)
-		count("does not take data", 1)
+		count("does not accept data", 1)
 		count("works again", 1)
 		away = true
 		deliver(30 * time.Second)
-		count("does not take data", 2)
+		count("does not accept data", 2)
 		count("works again", 1)
 		away = false
 		deliver(20 * time.Second)
-		count("does not take data", 2)
+		count("does not accept data", 2)
 		count("works again", 2)
 		if n := strings.Count(b.log.String(), "unlogged_failures="); n != 1 {
 			t.Errorf("the second time does not say how many were not logged:\n%s", b.log)

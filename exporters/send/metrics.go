@@ -22,18 +22,18 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	up := &upGauge{
 		desc: prometheus.NewDesc("lighter_endpoint_up",
-			"1 while the endpoint takes data, 0 while attempts to send data fail, or once it has refused all data for a minute.", []string{"endpoint"}, nil),
+			"1 while the endpoint accepts data, 0 while attempts to send data fail, or once it has refused all data for a minute.", []string{"endpoint"}, nil),
 		endpoints: map[string]*health{},
 	}
 	reg.MustRegister(up)
 	return &Metrics{
 		up: up,
 		requests: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_endpoint_requests_total", Help: "Attempts by status code; error is no response at all."}, []string{"endpoint", "code"}),
+			Name: "lighter_endpoint_requests_total", Help: "Attempts to send a request, by status code; error means no response at all."}, []string{"endpoint", "code"}),
 		bytes: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_endpoint_sent_bytes_total", Help: "Compressed bytes of requests that were answered."}, []string{"endpoint"}),
+			Name: "lighter_endpoint_sent_bytes_total", Help: "Compressed bytes of requests that got a response."}, []string{"endpoint"}),
 		duration: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "lighter_endpoint_request_duration_seconds_total", Help: "Time that answered requests took; by requests, the mean."}, []string{"endpoint"}),
+			Name: "lighter_endpoint_request_duration_seconds_total", Help: "Total duration of requests that got a response; divided by their number, it is the mean duration."}, []string{"endpoint"}),
 	}
 }
 

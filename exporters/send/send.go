@@ -360,7 +360,7 @@ func (s *Sender) taken(items int) {
 func (s *Sender) drop(r Request, a response, refusals []Refusal) {
 	if r.Items == 0 {
 		if skipped, ok := s.noDataRefusals.allow(time.Now()); ok {
-			s.Logger.Warn("endpoint refused a request that has no data of its own, such as one of metadata", "endpoint", s.Endpoint,
+			s.Logger.Warn("the endpoint refused a request that carries no data of its own, such as metadata", "endpoint", s.Endpoint,
 				"status", a.status, "response", a.text, "unlogged_refusals", skipped)
 		}
 		return
@@ -382,7 +382,7 @@ func (s *Sender) drop(r Request, a response, refusals []Refusal) {
 	s.health.refused(a)
 	s.taken(r.Items - lost)
 	if skipped, ok := s.dataRefusals.allow(time.Now()); ok {
-		s.Logger.Error("endpoint refused data, which is dropped", "endpoint", s.Endpoint, "status", a.status,
+		s.Logger.Error("the endpoint refused data, which is dropped", "endpoint", s.Endpoint, "status", a.status,
 			"refused", lost, "of", r.Items, "response", a.text, "unlogged_refusals", skipped)
 	}
 }

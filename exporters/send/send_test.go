@@ -371,7 +371,7 @@ func TestURLThatIsNone(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_ = b.Deliver(ctx, six())
-		want := "the URL is not usable: invalid port (write it as https://host:port/path, with %XX for what is special in it)"
+		want := "the URL is not usable: invalid port (write it as https://host:port/path, with %XX for special characters)"
 		if err := b.Err(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(b.log.String(), "hun") {
 			t.Errorf("err = %v, want %q; log:\n%s", err, want, b.log)
 		}

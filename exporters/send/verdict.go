@@ -56,7 +56,7 @@ func judge(status int) verdict {
 func advice(status int, backend string) string {
 	switch status {
 	case 0:
-		return "write it as https://host:port/path, with %XX for what is special in it"
+		return "write it as https://host:port/path, with %XX for special characters"
 	case http.StatusUnauthorized:
 		return "check the user and the token"
 	case http.StatusForbidden:
@@ -71,7 +71,7 @@ func advice(status int, backend string) string {
 	case statusBlocked:
 		return "the backend blocks this tenant: ask whoever runs it"
 	}
-	return "this does not look like " + backend + ": check the URL, and what is between the agent and it, such as a proxy"
+	return "this does not look like " + backend + ": check the URL, and anything between it and the agent, such as a proxy"
 }
 
 // retryAfter parses the seconds or the date in the header (RFC 9110, 10.2.3). It returns 0 if there is none

@@ -17,7 +17,7 @@ const version = 2
 const ReasonFormat = "buffer_format"
 
 // ErrFormat reports that another version of lighter wrote a record in another form.
-var ErrFormat = errors.New("another version of lighter wrote it in a form that this one does not know")
+var ErrFormat = errors.New("another version of lighter wrote it in a format that this one does not know")
 
 // Header precedes a body.
 type Header struct {
