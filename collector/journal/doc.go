@@ -11,7 +11,11 @@
 // that its fields become. An entry without a text, and one that a rule drops or leaves no label, is left out.
 //
 // The Tailer's position moves when the lines are acknowledged. It is, for every source of sequence numbers, the
-// last one that is delivered: files are renamed and new ones come, and nothing is lost by that or sent twice.
+// last entry that is delivered: files are renamed and new ones come, and nothing is lost by that or sent twice. It
+// also says which part of the runtime journal, the one below /run, is delivered. journald copies that journal to
+// the disk once the disk can be written and deletes it, and what is delivered is known again in the copy, whether
+// the Tailer runs meanwhile or not.
+//
 // When Logs has no room the Tailer stops reading, and journald does not wait for that.
 //
 // What cannot be read in a file is logged once and left out. A Tailer takes about 1 MiB of memory while it

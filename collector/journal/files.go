@@ -48,7 +48,7 @@ type files struct {
 	dirs      []dir             // that were listed last
 	bounds    map[journalfile.ID]uint64
 	unsettled int               // how many listings, up to the last one, were not whole; with 0 nextEntry may be called
-	bounded   bool              // an entry is left because of its bound
+	bounded   bool              // an entry was not given because it is beyond the bound of its source
 	logged    map[string]string // errors, by path
 	current   *file             // the last entry that nextEntry gave is its
 }
@@ -63,8 +63,8 @@ type known struct {
 // dir is a directory that was listed.
 type dir struct {
 	path    string
-	changed time.Time // as it said before that
-	listed  time.Time
+	changed time.Time // when it was modified, as read before it was listed
+	listed  time.Time // when it was listed
 }
 
 type inode struct{ device, number uint64 }
@@ -81,8 +81,8 @@ type file struct {
 	head   journalfile.Entry // that entry, if it is loaded
 	loaded bool
 	last   uint64 // sequence number of the last entry
-	lastOf uint64 // the length that the file had then
-	listed bool
+	lastOf uint64 // how many entries the file had when last was read
+	listed bool   // the last listing has it
 
 	started bool // next is where reading begins
 }
@@ -350,6 +350,7 @@ func final(path string) bool {
 	return strings.Contains(filepath.Base(path), "@") || strings.HasSuffix(path, "~")
 }
 
+// keep notes that the last listing has a file.
 func (f *files) keep(path string, k *known) {
 	f.known[path] = k
 	if k.file != nil {
@@ -378,6 +379,7 @@ func (f *files) openFile(root, path string) (*file, error) {
 	return one, nil
 }
 
+// take returns the file that a handle is open on.
 func (f *files) take(root, path string, handle *os.File) (*file, error) {
 	info, err := handle.Stat()
 	if err != nil {
@@ -428,8 +430,15 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 				best = one
 			}
 		}
-		if at, ok := f.marks.source[best.Source()]; ok && at == (mark{best.head.Seqnum, best.head.Boot, best.head.Realtime}) || f.flushed(best) {
+		if other := f.original(best); other != nil {
+			best = other // whatever its bound is: journald writes to one file at a time there
+		}
+		if at, ok := f.marks.source[best.Source()]; ok && at == markOf(&best.head) {
 			f.pass(best) // another file has the same entry
+			continue
+		}
+		if !f.onRuntime(best) && f.marks.takeCopy(&best.head) {
+			f.pass(best)
 			continue
 		}
 		f.current = best
@@ -441,6 +450,9 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 func (f *files) pass(one *file) {
 	if one.head.Seqnum <= one.last {
 		f.marks.set(one.Source(), &one.head)
+		if f.onRuntime(one) {
+			f.marks.noteRuntime(one.Source(), &one.head)
+		}
 	}
 	one.next++
 	one.loaded = false
@@ -463,30 +475,30 @@ func (f *files) load(ctx context.Context, one *file) (bool, error) {
 	return one.loaded, nil
 }
 
-// flushed reports whether the next entry of a file is a copy of one in another root directory: when journald
-// begins to write to the disk it copies what it had written below /run until then, with other sequence
-// numbers, and deletes that afterwards.
-func (f *files) flushed(one *file) bool {
-	if len(f.roots) < 2 || one.root == f.roots[1] {
-		return false
+// onRuntime reports whether a file is one of the runtime journal, while there is a journal on the disk, too.
+func (f *files) onRuntime(one *file) bool { return len(f.roots) == 2 && one.root == f.roots[1] }
+
+// original returns the file of the runtime journal that has an entry, of which the next entry of one is a copy,
+// but has not given it yet. It returns nil if there is none.
+func (f *files) original(one *file) *file {
+	if len(f.roots) < 2 || f.onRuntime(one) {
+		return nil
 	}
 	for _, other := range f.open {
-		if other.root == one.root || other.Len() == 0 {
-			continue
-		}
 		var e journalfile.Entry
-		if other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
+		if !f.onRuntime(other) || other.next >= other.Len() || other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
 			continue
 		}
-		for i := other.Search(func(e *journalfile.Entry) bool {
+		first := other.Search(func(e *journalfile.Entry) bool {
 			return e.Boot == one.head.Boot && e.Monotonic >= one.head.Monotonic
-		}); i < other.Len() && other.Entry(i, &e) == nil && e.Monotonic == one.head.Monotonic; i++ {
+		})
+		for i := max(first, other.next); i < other.Len() && other.Entry(i, &e) == nil && e.Monotonic == one.head.Monotonic; i++ {
 			if e.Boot == one.head.Boot && e.Realtime == one.head.Realtime && e.Hash == one.head.Hash {
-				return true
+				return other
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // tidy closes files that are read and of which nothing more will come. Call it when nextEntry has none left.

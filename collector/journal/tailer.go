@@ -76,9 +76,9 @@ type Tailer struct {
 	bare     bool   // it was logged that an entry has no label
 }
 
-// pace is after which times a journal is looked at.
+// pace says how long to wait between two looks at a journal.
 type pace struct {
-	step  time.Duration // between two looks at a journal that is written all the time
+	step  time.Duration // while it is written all the time
 	told  time.Duration // if inotify tells of nothing
 	alone time.Duration // if there is no inotify, or it does not tell of everything
 }
@@ -215,7 +215,7 @@ func (t *Tailer) begin() {
 	if t.o.Cursor != "" {
 		given, err := parseCursor(t.o.Cursor)
 		if err != nil {
-			t.o.Logger.Warn("the position that the journal is to be read from is not understood, it is read from its usual beginning", "error", err)
+			t.o.Logger.Warn("the cursor that another agent left for the journal is not understood; the journal is read as one that is seen for the first time", "error", err)
 		} else {
 			first = given
 		}
@@ -224,8 +224,8 @@ func (t *Tailer) begin() {
 	at := t.cursor.Read()
 	m, err := parseMarks(at.Cursor)
 	if err != nil {
-		t.o.Logger.Warn("the position in the journal is not understood, it is read from the time of the last delivered line", "error", err)
-		m = &marks{uint64(max(at.Time, 0)) / 1000, map[journalfile.ID]mark{}}
+		t.o.Logger.Warn("the position in the journal is not understood; the journal is read from the time of the last delivered line", "error", err)
+		m = &marks{begin: uint64(max(at.Time, 0)) / 1000, source: map[journalfile.ID]mark{}}
 	}
 	t.marks = m
 	t.files = newFiles(t.roots, t.machine, m, t.o.Logger, t.o.Metrics.Broken)
@@ -261,7 +261,7 @@ func (t *Tailer) watch() (fresh bool) {
 }
 
 func (t *Tailer) noInotify(err error) {
-	t.o.Logger.Warn("no inotify: the journal is looked at once a second instead of when it is written; raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches", "error", err)
+	t.o.Logger.Warn("inotify cannot be used, so the journal is looked at once a second and not when it is written; raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches", "error", err)
 }
 
 // wait waits until something is written, but no longer than d. told reports whether inotify told that.
@@ -472,7 +472,7 @@ func (t *Tailer) handOn(ctx context.Context) error {
 	t.batch, t.passed = nil, false
 	b.Done()
 	if breaks, after := tail.HandedOn(&t.state, t.o.Metrics, n, bytes, at); breaks > 0 {
-		t.o.Logger.Info("the journal is read again", "breaks", breaks, "after", after)
+		t.o.Logger.Info("the journal can be read again", "breaks", breaks, "after", after)
 	}
 	return nil
 }
