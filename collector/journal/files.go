@@ -50,6 +50,7 @@ type files struct {
 	unsettled int               // how many listings, up to the last one, were not whole; with 0 nextEntry may be called
 	bounded   bool              // an entry was not given because it is beyond the bound of its source
 	logged    map[string]string // errors, by path
+	xzLogged  bool              // it was logged that fields are compressed by XZ
 	current   *file             // the last entry that nextEntry gave is its
 }
 
@@ -524,8 +525,18 @@ func (f *files) unreadable(one *file, err error) {
 	f.report(one.path, err)
 }
 
-// report logs an error of a file, once until it is another one.
+// report logs an error of a file, once until it is another one. That fields are compressed by XZ is logged once for
+// all files, because it is the same in all that an older journald writes.
 func (f *files) report(path string, err error) {
+	if errors.Is(err, journalfile.ErrXZ) {
+		if !f.xzLogged {
+			f.xzLogged = true
+			f.logger.Warn("fields of the journal that are compressed by XZ are left out, and so is an entry whose MESSAGE is, because the agent reads only LZ4 and Zstandard; "+
+				"systemd uses Zstandard since version 246; with an older one, set Compress=no in /etc/systemd/journald.conf, "+
+				"restart systemd-journald and run journalctl --rotate", "file", path)
+		}
+		return
+	}
 	text := err.Error()
 	if errors.Is(err, journalfile.ErrDamaged) {
 		text = journalfile.ErrDamaged.Error() // each of its entries may be damaged in another way

@@ -455,6 +455,32 @@ func TestDamagedFiles(t *testing.T) {
 	})
 }
 
+// That fields are compressed by XZ is said once, with what to do.
+func TestXZ(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		long := strings.Repeat("x", 100)
+		w := newWriter(t, dir, journaltest.Options{Compress: "xz"})
+		for _, name := range []string{"a", "b"} {
+			w.write(name, "MESSAGE=1 "+long)
+			w.write(name, "MESSAGE=2 "+long)
+			w.write(name, "MESSAGE=short in "+name)
+		}
+		log := &syncBuffer{}
+		s := &sink{}
+		o := options(dir, s)
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		stop := runByClock(t, journal.New(o))
+		if diff := cmp.Diff([]string{"short in a", "short in b"}, s.read()); diff != "" {
+			t.Error(diff)
+		}
+		stop()
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "Compress=no") {
+			t.Error(text)
+		}
+	})
+}
+
 // A file that is cut while it is read gives errors and nothing else.
 func TestCutWhileRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
