@@ -438,7 +438,7 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 			f.pass(best) // another file has the same entry
 			continue
 		}
-		if !f.onRuntime(best) && f.marks.takeCopy(&best.head) {
+		if !f.isRuntime(best) && f.marks.takeCopy(&best.head) {
 			f.pass(best)
 			continue
 		}
@@ -451,7 +451,7 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 func (f *files) pass(one *file) {
 	if one.head.Seqnum <= one.last {
 		f.marks.set(one.Source(), &one.head)
-		if f.onRuntime(one) {
+		if f.isRuntime(one) {
 			f.marks.noteRuntime(one.Source(), &one.head)
 		}
 	}
@@ -476,18 +476,19 @@ func (f *files) load(ctx context.Context, one *file) (bool, error) {
 	return one.loaded, nil
 }
 
-// onRuntime reports whether a file is one of the runtime journal, while there is a journal on the disk, too.
-func (f *files) onRuntime(one *file) bool { return len(f.roots) == 2 && one.root == f.roots[1] }
+// isRuntime reports whether a file belongs to the runtime journal, if that of this machine is read, on the disk and
+// below /run.
+func (f *files) isRuntime(one *file) bool { return len(f.roots) == 2 && one.root == f.roots[1] }
 
 // original returns the file of the runtime journal that has an entry, of which the next entry of one is a copy,
 // but has not given it yet. It returns nil if there is none.
 func (f *files) original(one *file) *file {
-	if len(f.roots) < 2 || f.onRuntime(one) {
+	if len(f.roots) < 2 || f.isRuntime(one) {
 		return nil
 	}
 	for _, other := range f.open {
 		var e journalfile.Entry
-		if !f.onRuntime(other) || other.next >= other.Len() || other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
+		if !f.isRuntime(other) || other.next >= other.Len() || other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
 			continue
 		}
 		first := other.Search(func(e *journalfile.Entry) bool {

@@ -80,8 +80,8 @@ type span struct {
 	boot        journalfile.ID
 	first, last uint64 // microseconds of the boot's clock
 	copies      uint64 // how many entries of the time last were read, less the copies of them that were left out
-	// hash is that of an entry of the time last. Unless it is 0, copies does not count the entries up to that one:
-	// they are known as copies until that one has come.
+	// hash is that of the last entry, where it is known from journalctl's cursor, which does not tell how many entries
+	// of its time are before it: what comes of that time is a copy up to the entry of that hash. Else it is 0.
 	hash   uint64
 	source journalfile.ID
 	seqnum uint64 // of the last entry
