@@ -12,20 +12,19 @@ import (
 
 // marks are how far a journal is read.
 //
-// All files that one source has written, with their entries' sequence numbers counted through, share a mark:
-// the last entry of them that was read. A source that has none begins at a time. So a file that appears later is
-// read from its beginning, whatever its clock says, and a file that is renamed or archived meanwhile goes on
-// where it was.
+// All files of one source, whose entries are numbered consecutively across the files, share a mark: the last entry
+// that was read. A source without a mark is read from the time begin. So a file that appears later is read from its
+// beginning, whatever its clock says, and reading continues in a file that is renamed or archived.
 //
-// Sequence numbers do not tell an entry of the runtime journal, the one below /run, from its copy on the disk.
-// The spans do.
+// The copy on the disk of an entry of the runtime journal, the one below /run, has another sequence number. Spans
+// recognise such copies.
 type marks struct {
 	begin  uint64 // microseconds of the Unix clock
 	source map[journalfile.ID]mark
 	spans  []span // oldest first
 }
 
-// mark is an entry.
+// mark identifies an entry.
 type mark struct {
 	seqnum   uint64
 	boot     journalfile.ID
@@ -35,21 +34,21 @@ type mark struct {
 func markOf(e *journalfile.Entry) mark { return mark{e.Seqnum, e.Boot, e.Realtime} }
 
 // replaced reports whether an entry is of a later boot than the mark although its sequence number is not
-// greater. It is for marks whose entries are gone: after a loss of power the last entries may be missing in a
-// file, and the next boot gives their sequence numbers again.
+// greater. It is for marks whose entries are gone: after a power failure the last entries of a file may be missing,
+// and the next boot uses their sequence numbers again.
 func (m mark) replaced(e *journalfile.Entry) bool {
 	return e.Seqnum <= m.seqnum && e.Boot != m.boot && e.Realtime > m.realtime
 }
 
-// in reports whether the entry is in a file.
+// in reports whether a file has the entry.
 func (m mark) in(f *journalfile.File) bool {
 	var e journalfile.Entry
 	n := f.Search(func(e *journalfile.Entry) bool { return e.Seqnum >= m.seqnum })
 	return n < f.Len() && f.Entry(n, &e) == nil && m == markOf(&e)
 }
 
-// start returns the number of the first entry of a file that is not read. again says that the file's source may
-// have given sequence numbers again.
+// start returns the number of the first unread entry of a file. again says that the file's source may have used
+// sequence numbers again.
 func (m *marks) start(f *journalfile.File, again bool) uint64 {
 	at, ok := m.source[f.Source()]
 	if !ok {
@@ -62,36 +61,36 @@ func (m *marks) start(f *journalfile.File, again bool) uint64 {
 	return n
 }
 
-// set notes that an entry of a source is read.
+// set records that an entry of a source was read.
 func (m *marks) set(source journalfile.ID, e *journalfile.Entry) {
 	if at, ok := m.source[source]; !ok || e.Seqnum > at.seqnum || at.replaced(e) {
 		m.source[source] = markOf(e)
 	}
 }
 
-// span is a part of the runtime journal that was read: entries of one boot whose sequence numbers follow one
-// another. When journald begins to write to the disk, it copies the runtime journal there in one go, with other
-// sequence numbers, and deletes it. A copy keeps its boot and its time of that boot's clock, by which it is known
-// although the file that it was copied from is gone.
+// span is a part of the runtime journal that was read: entries of one boot with consecutive sequence numbers. When
+// journald begins to write to the disk, it copies the runtime journal there, with other sequence numbers, before it
+// writes anything else, and then deletes it. A copy keeps the boot and the monotonic time, so it is recognised even
+// if the original file is gone.
 //
-// Several entries may have the same time, and even the same fields: a program that prints a line twice at once.
-// So the copies of the last time are counted.
+// Several entries may have the same time, and even the same fields, for example when a program prints a line twice.
+// So the entries of the last time are counted.
 type span struct {
 	boot        journalfile.ID
 	first, last uint64 // microseconds of the boot's clock
-	copies      uint64 // how many entries of the time last were read, less the copies of them that were left out
-	// hash is that of the last entry, where it is known from journalctl's cursor, which does not tell how many entries
-	// of its time are before it: what comes of that time is a copy up to the entry of that hash. Else it is 0.
+	copies      uint64 // how many entries with the time last were read, minus their copies that were skipped
+	// hash is set if the span comes from a cursor of journalctl, which does not tell how many entries have its time:
+	// entries with the time last are copies up to and including the one with this hash. It is 0 afterwards.
 	hash   uint64
 	source journalfile.ID
 	seqnum uint64 // of the last entry
 }
 
-// maxSpans is how many spans are kept. There is one for each boot until its runtime journal is copied to the
-// disk, and a few for one that has gaps because something in it cannot be read.
+// maxSpans is how many spans are kept, the newest ones. A boot usually has one, and more if entries of the runtime
+// journal could not be read or journald returned to /run.
 const maxSpans = 8
 
-// noteRuntime notes that an entry of the runtime journal is read.
+// noteRuntime records that an entry of the runtime journal was read.
 func (m *marks) noteRuntime(source journalfile.ID, e *journalfile.Entry) {
 	for i := range m.spans {
 		s := &m.spans[i]
@@ -100,7 +99,7 @@ func (m *marks) noteRuntime(source journalfile.ID, e *journalfile.Entry) {
 		}
 		switch {
 		case e.Seqnum <= s.seqnum:
-			return // it stands in two files
+			return // it is in two files
 		case e.Seqnum == s.seqnum+1 && e.Monotonic >= s.last:
 			if e.Monotonic > s.last {
 				s.last, s.copies, s.hash = e.Monotonic, 0, 0
@@ -116,8 +115,8 @@ func (m *marks) noteRuntime(source journalfile.ID, e *journalfile.Entry) {
 	m.spans = append(m.spans, span{boot: e.Boot, first: e.Monotonic, last: e.Monotonic, copies: 1, source: source, seqnum: e.Seqnum})
 }
 
-// takeCopy reports whether an entry of a file on the disk is the copy of one of the runtime journal that was
-// read. It is to be called once for each entry: an entry of the last time of a span is counted.
+// takeCopy reports whether an entry of a file on the disk is the copy of an entry of the runtime journal that was
+// read. It must be called once for each entry, because it counts the copies of a span's last time.
 func (m *marks) takeCopy(e *journalfile.Entry) bool {
 	for i := range m.spans {
 		s := &m.spans[i]
@@ -164,7 +163,7 @@ func compareIDs(a, b journalfile.ID) int { return slices.Compare(a[:], b[:]) }
 func parseMarks(s string) (*marks, error) {
 	words := strings.Fields(s)
 	if len(words) < 2 || words[0] != marksVersion && words[0] != "1" {
-		return nil, fmt.Errorf("read the position %q in the journal: it has another version", s)
+		return nil, fmt.Errorf("read the position %q in the journal: its version is unknown", s)
 	}
 	p := parser{}
 	m := &marks{begin: p.number(words[1]), source: map[journalfile.ID]mark{}}
@@ -185,8 +184,8 @@ func parseMarks(s string) (*marks, error) {
 }
 
 // parseCursor reads a cursor of journalctl, such as
-// s=…;i=1f;b=…;m=5d2a;t=60a1;x=9c: the files of its source are read after it, and others from its time on. Its
-// entry may be one of the runtime journal, and all of its boot up to it is then known as such a journal's.
+// s=…;i=1f;b=…;m=5d2a;t=60a1;x=9c. The files of its source are read after it, and others from its time on. The
+// cursor may point into the runtime journal, so it also becomes a span.
 func parseCursor(s string) (*marks, error) {
 	parts := map[string]string{}
 	for word := range strings.SplitSeq(strings.TrimSpace(s), ";") {
@@ -203,7 +202,7 @@ func parseCursor(s string) (*marks, error) {
 	return &marks{at.realtime, map[journalfile.ID]mark{source: at}, []span{upTo}}, nil
 }
 
-// parser reads parts of a position. err is the first error.
+// parser parses parts of a position and keeps the first error.
 type parser struct{ err error }
 
 func (p *parser) number(s string) uint64 {

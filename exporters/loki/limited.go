@@ -20,31 +20,31 @@ import (
 	"lighter/exporters/send"
 )
 
-// Loki limits single streams: how fast one may grow (per_stream_rate_limit), and how many there may
-// be (max_global_streams_per_user). It answers 429 then, names a stream, and has stored the request's
-// other streams (pkg/ingester/instance.go, Push). The entries of the named stream wait on disk, in a
-// lane of their own. They are sent again alone, in their order and with backoff, and what comes
-// for the stream later is put behind them, while all other streams go on.
+// Loki limits single streams: how fast one may grow (per_stream_rate_limit), and how many there may be
+// (max_global_streams_per_user). At a limit it responds with 429 and names a stream, and has stored the
+// request's other streams (pkg/ingester/instance.go, Push). The entries of the named stream wait on disk,
+// in a separate lane. They are sent again by themselves, in order and with backoff, and later entries of
+// the stream are queued behind them, while all other streams continue.
 //
-// Loki names one stream even if it has refused several, and it answers 204 if it has refused some but
-// stored the last stream of a request. What it refuses without a word is lost: no response tells. So the
-// largest stream of a request is the last one.
+// Loki names one stream even if it has refused several, and it responds with 204 if it has refused some but
+// stored the last stream of a request. Streams that it refuses silently are lost: no response reveals them.
+// Therefore the largest stream of a request is the last one.
 
 const (
-	// limitedLane is the lane of the queue on disk for streams that are limited. Its records are of
-	// one stream each.
+	// limitedLane is the lane of the queue on disk for limited streams. Each of its records belongs to one
+	// stream.
 	limitedLane = 1
-	// limitedShare is the part of the disk, 1/limitedShare, that they may take before reading stops.
+	// limitedShare is the part of the disk, 1/limitedShare, that they may use before reading stops.
 	limitedShare = 4
-	// limitedBytes is about how much of a stream one record has, before compression: Loki takes or
-	// refuses a stream's entries together, so that a request must not be more than the burst that it
-	// allows a stream.
+	// limitedBytes is the approximate size of a stream's data in one record, before compression. Loki takes
+	// or refuses a stream's entries together, so a request must not exceed the burst that it allows a
+	// stream.
 	limitedBytes = 128 << 10
-	// calmAfter is how long nothing of a stream may be refused until that counts as over.
+	// calmAfter is how long nothing of a stream must be refused until its limitation counts as over.
 	calmAfter = time.Minute
 )
 
-// limitWords are in what Loki says of a stream that is limited, in lower case.
+// limitWords occur in Loki's message about a limited stream, in lower case.
 var limitWords = []string{"per stream rate limit exceeded", "maximum active stream limit exceeded"}
 
 // Limited implements send.StreamLimiter.
@@ -66,32 +66,31 @@ func (protocol) Limited(r send.Request, text string) (streams []string, items in
 	return streams, items
 }
 
-// limits are the streams that Loki limits. What waits of them is on disk: here is only which records
-// it is.
+// limits holds the streams that Loki limits. Their waiting data is on disk; limits only knows the records.
 type limits struct {
-	maxBytes int64 // what waits on disk until Append blocks
+	maxBytes int64 // size of the waiting data at which Append blocks
 	logger   *slog.Logger
-	more     chan struct{} // capacity 1: there is something to send
+	more     chan struct{} // capacity 1: receives a value when there is something to send
 
 	mu      sync.Mutex
 	streams map[streamKey]*limitedStream
-	bytes   int64         // of all that waits
-	room    chan struct{} // closed and made anew when bytes becomes less
+	bytes   int64         // total size of the waiting data
+	room    chan struct{} // closed and replaced when bytes decreases
 }
 
-// streamKey is what Loki knows a stream by.
+// streamKey identifies a stream for Loki.
 type streamKey struct {
-	tenant, labels string // the labels as requests write them
+	tenant, labels string // labels in the form that requests have
 }
 
-// limitedStream is a stream that was refused within calmAfter, or of which something waits.
+// limitedStream is a stream that was refused within calmAfter, or whose data waits.
 type limitedStream struct {
 	streamKey
-	waiting []queue.Record // taken from the lane; the oldest first
-	attempt int            // that failed since an entry of it was taken
-	due     time.Time      // of the next attempt
+	waiting []queue.Record // taken from the lane, oldest first
+	attempt int            // number of failed attempts since an entry was taken
+	due     time.Time      // time of the next attempt
 	since   time.Time      // when it was first refused
-	calm    time.Time      // when the last of what waited was taken; set while nothing waits
+	calm    time.Time      // when the last waiting data was taken; zero while data waits
 	logged  bool
 }
 
@@ -124,8 +123,8 @@ func (l *limits) any() bool {
 	return l.bytes > 0
 }
 
-// wait blocks while a batch of a tenant has entries of a stream that waits, and what waits fills its
-// share of the disk.
+// wait blocks while a tenant's batch has entries of a waiting stream and the waiting data fills its share
+// of the disk.
 func (l *limits) wait(ctx context.Context, tenant string, b *lighter.Batch, text func(*lighter.Stream) string) error {
 	for {
 		l.mu.Lock()
@@ -143,7 +142,7 @@ func (l *limits) wait(ctx context.Context, tenant string, b *lighter.Batch, text
 	}
 }
 
-// in reports whether a batch has entries of a stream that waits. l.mu is held.
+// in reports whether a batch has entries of a waiting stream. The caller holds l.mu.
 func (l *limits) in(tenant string, b *lighter.Batch, text func(*lighter.Stream) string) bool {
 	for i, s := range b.Streams {
 		here := func(e lighter.Entry) bool { return e.Stream == int32(i) }
@@ -154,8 +153,8 @@ func (l *limits) in(tenant string, b *lighter.Batch, text func(*lighter.Stream) 
 	return false
 }
 
-// add puts a record behind what waits of a stream. why is not nil if the record is what Loki has
-// just refused.
+// add adds a record behind a stream's waiting records. why is not nil if Loki has just refused the data of
+// the record.
 func (l *limits) add(k streamKey, r queue.Record, why *send.LimitedError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,14 +179,14 @@ func (l *limits) wake() {
 	}
 }
 
-// refused notes that Loki has refused again what waits of a stream.
+// refused records that Loki has refused a stream's waiting data again.
 func (l *limits) refused(s *limitedStream, why *send.LimitedError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.putOff(s, why)
 }
 
-// putOff sets when the next attempt with a stream is, and logs the first refusal. l.mu is held.
+// putOff sets the time of the next attempt for a stream, and logs the first refusal. The caller holds l.mu.
 func (l *limits) putOff(s *limitedStream, why *send.LimitedError) {
 	pause := max(send.Backoff(s.attempt), why.RetryAfter)
 	s.attempt++
@@ -199,21 +198,21 @@ func (l *limits) putOff(s *limitedStream, why *send.LimitedError) {
 	}
 }
 
-// postpone puts off the next attempt with a stream.
+// postpone delays the next attempt for a stream.
 func (l *limits) postpone(s *limitedStream, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.due = time.Now().Add(d)
 }
 
-// replace puts a record in the place of the oldest of a stream.
+// replace replaces the oldest record of a stream.
 func (l *limits) replace(s *limitedStream, r queue.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.waiting[0] = r
 }
 
-// done takes the oldest record off what waits of a stream.
+// done removes the oldest of a stream's waiting records.
 func (l *limits) done(s *limitedStream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -228,13 +227,12 @@ func (l *limits) done(s *limitedStream) {
 	l.room = make(chan struct{})
 }
 
-// next returns the stream that is to be tried now and the oldest record of it. If there is none it
-// returns after how long to ask again, 0 meaning when there is more. It forgets the streams that are
-// calm.
+// next returns the stream to try now and its oldest record. If there is none, it returns the time until the
+// next one; 0 means until more data waits. It removes streams whose limitation is over.
 func (l *limits) next() (s *limitedStream, r queue.Record, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now() // one moment for all that follows
+	now := time.Now() // one moment for everything below
 	var first time.Time
 	for k, one := range l.streams {
 		due := one.due
@@ -260,7 +258,7 @@ func (l *limits) next() (s *limitedStream, r queue.Record, wait time.Duration) {
 	return s, s.waiting[0], 0
 }
 
-// part is what a request has of a stream.
+// part is the data of one stream in a request.
 type part struct {
 	labels string
 	send.Request
@@ -268,8 +266,8 @@ type part struct {
 
 func (p part) key() streamKey { return streamKey{p.Tenant, p.labels} }
 
-// takeOut returns a request without the streams that out reports, and in their order requests of
-// about limitedBytes with what it has of those.
+// takeOut returns a request without the streams for which out returns true, and their data, in order, as
+// requests of about limitedBytes.
 func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, parts []part, err error) {
 	req, err := decode(r.Body)
 	if err != nil {
@@ -309,8 +307,8 @@ func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, p
 	return rest, parts, err
 }
 
-// deliver sends a request until the endpoint has taken all of it, or has refused it for good, or it
-// waits as what is left of a stream that is limited.
+// deliver sends a request until the endpoint has taken all of it, has refused it for good, or its rest
+// waits as data of a limited stream.
 func (e *Endpoint) deliver(ctx context.Context, r send.Request) error {
 	for left := []send.Request{r}; len(left) > 0; {
 		err := e.sender.Deliver(ctx, left[0])
@@ -331,8 +329,8 @@ func (e *Endpoint) deliver(ctx context.Context, r send.Request) error {
 	return nil
 }
 
-// hold brings the entries of the streams that Loki refuses to disk, where they wait. It returns the
-// requests that are left to send. If the disk does not take the entries, they are among these.
+// hold moves the entries of the streams that Loki refuses to disk, where they wait. It returns the requests
+// that are left to send. If the disk does not accept the entries, they are among these.
 func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left []send.Request, err error) {
 	_, parts, err := takeOut(limited.Part, func(labels string) bool { return slices.Contains(limited.Streams, labels) })
 	if err != nil {
@@ -347,7 +345,7 @@ func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left [
 			return nil, ctx.Err()
 		}
 		if e.limits.holds(parts[0].key()) {
-			continue // its first parts wait on disk, and the others must not pass them
+			continue // its first parts wait on disk, and later ones must not overtake them
 		}
 		for _, p := range parts {
 			p.Refused = limited.Part.Refused
@@ -366,15 +364,15 @@ func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left [
 	return left, nil
 }
 
-// withoutLimited puts what a request has of streams that wait behind what waits of them, and returns
-// the rest of the request. It blocks while the disk does not take that, until ctx ends.
+// withoutLimited moves a request's data of waiting streams behind their waiting data, and returns the rest
+// of the request. It blocks while the disk does not accept the data, until ctx ends.
 func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Request, error) {
 	if !e.limits.any() {
 		return r, nil
 	}
 	rest, parts, err := takeOut(r, func(labels string) bool { return e.limits.holds(streamKey{r.Tenant, labels}) })
 	if err != nil {
-		return r, nil //nolint:nilerr // it is not a request of ours: what Loki says of it counts
+		return r, nil //nolint:nilerr // it is not one of our requests, so Loki's response decides
 	}
 	for _, p := range parts {
 		for !e.store(p, nil) {
@@ -386,8 +384,8 @@ func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Req
 	return rest, nil
 }
 
-// store puts a part of a stream behind what waits of the stream, on disk. why is not nil if the part
-// is what Loki has just refused. Only the goroutine of runSend calls it.
+// store writes a part of a stream to disk, behind the stream's waiting data. why is not nil if Loki has
+// just refused the part. Only the goroutine of runSend calls it.
 func (e *Endpoint) store(p part, why *send.LimitedError) bool {
 	d := e.disk
 	d.mu.Lock()
@@ -401,14 +399,14 @@ func (e *Endpoint) store(p part, why *send.LimitedError) bool {
 	return true
 }
 
-// loadLimited takes what an earlier process has left of streams that are limited.
+// loadLimited takes over the data of limited streams that an earlier process has left.
 func (e *Endpoint) loadLimited() {
 	for {
 		r, ok, err := e.disk.queue.TryNext(limitedLane)
 		if !ok || err != nil {
 			return
 		}
-		var k streamKey // if it is not known: whatever is wrong with the record, runLimited sees it again
+		var k streamKey // zero if unknown; runLimited handles whatever is wrong with the record
 		if body, err := r.Body(nil); err == nil {
 			if h, body, err := stored.Parse(body, r.Items); err == nil {
 				if sent := streamsIn(send.Request{Body: body}); len(sent) > 0 {
@@ -420,8 +418,8 @@ func (e *Endpoint) loadLimited() {
 	}
 }
 
-// runLimited sends what waits of streams that are limited, a request at a time, until ctx ends. A
-// request that is under way then goes on until sending ends.
+// runLimited sends the waiting data of limited streams, one request at a time, until ctx ends. A request in
+// progress then continues until sending ends.
 func (e *Endpoint) runLimited(ctx, sending context.Context) {
 	var body []byte
 	for ctx.Err() == nil {
@@ -459,7 +457,7 @@ func (e *Endpoint) sendLimited(ctx context.Context, s *limitedStream, r queue.Re
 	return body
 }
 
-// readLimited notes that what waits because Loki limits its stream can be read.
+// readLimited records that data of limited streams can be read.
 func (d *disk) readLimited() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -468,7 +466,7 @@ func (d *disk) readLimited() {
 	}
 }
 
-// unreadLimited gives back a record that could not be read. One that is damaged is dropped.
+// unreadLimited returns a record that could not be read. It drops a damaged one.
 func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
 	d := e.disk
 	d.mu.Lock()
