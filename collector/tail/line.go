@@ -11,6 +11,7 @@ type Line struct {
 	Stream   int    // Stdout or Stderr
 	Text     []byte // without the newline
 	Borrowed bool   // Text points into the buffer that was read into, and is valid as long as its chunk
+	Joined   bool   // the line was put together from the pieces that it came in
 	Cut      bool   // the line was longer than it may be
 
 	// EndedBy is the time of the message that showed that the line has no newline: its stream went on
@@ -171,6 +172,7 @@ func (l *Lines) take(stream int, last []byte) {
 	p := &l.partials[stream]
 	time := p.Time
 	l.set(time, stream, p.Take(last, l.limit()), false)
+	l.Line.Joined = true
 }
 
 // set makes Line of the text of a whole line.
@@ -179,7 +181,9 @@ func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 		text = bytes.TrimSuffix(text, []byte{'\r'})
 	}
 	if !l.Valid {
-		text = valid(text)
+		var copied bool
+		text, copied = valid(text)
+		borrowed = borrowed && !copied
 	}
 	cut := len(text) > l.MaxBytes
 	if cut {
@@ -187,7 +191,7 @@ func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 	}
 	line := &l.Line // by field: a composite literal is built elsewhere and copied, which takes longer than the rest
 	line.Time, line.Stream, line.Text, line.EndedBy = time, stream, text, 0
-	line.Borrowed, line.Cut = borrowed, cut
+	line.Borrowed, line.Joined, line.Cut = borrowed, false, cut
 }
 
 // Release lets go of the memory of the last line and message, which may be the buffer's. Call it when
@@ -297,12 +301,12 @@ func cutLine(line []byte, limit int) []byte {
 	return append(line[:n], cutMark...)
 }
 
-// valid returns line as UTF-8: backends refuse or change anything else. A valid line is
-// returned as it is. In another each byte that is none of a character becomes U+FFFD, as in what
-// the Engine itself writes to json-file logs.
-func valid(line []byte) []byte {
+// valid returns line as UTF-8, because backends refuse or change anything else. A line that is UTF-8 is
+// returned as it is. In any other line each byte that is not part of a character becomes U+FFFD, as in
+// what the Engine itself writes to json-file logs; such a line is copied.
+func valid(line []byte) (text []byte, copied bool) {
 	if utf8.Valid(line) {
-		return line
+		return line, false
 	}
 	whole := make([]byte, 0, len(line)+len(line)/2)
 	for len(line) > 0 {
@@ -310,5 +314,5 @@ func valid(line []byte) []byte {
 		whole = utf8.AppendRune(whole, r)
 		line = line[n:]
 	}
-	return whole
+	return whole, true
 }
