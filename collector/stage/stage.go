@@ -54,6 +54,9 @@ type Holder interface {
 	// Release hands on what is held back, because the log has ended, or because somebody waits for it. It blocks
 	// while there is no room. An error is ctx's. Batches may come afterwards.
 	Release(ctx context.Context) error
+	// Held returns how many lines are held back, of the batches that Append has taken. Lines whose Release has
+	// failed are still held back. It may be called at any time and from any goroutine.
+	Held() int
 	// Drop forgets what is held back, and has it read again (Origin.Rewind). Nothing is appended afterwards.
 	Drop()
 }
@@ -119,6 +122,14 @@ func (c *Chain) Release(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Held implements Holder for all stages.
+func (c *Chain) Held() (lines int) {
+	for _, h := range c.holders {
+		lines += h.Held()
+	}
+	return lines
 }
 
 // Drop implements Holder for all stages.
