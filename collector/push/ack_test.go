@@ -14,6 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/grafana/loki/pkg/push"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/relabel"
+
 	"lighter"
 )
 
@@ -147,6 +151,73 @@ func TestRoom(t *testing.T) {
 		}
 		b.hold = false
 		if r := <-inBackground(s, small); r.StatusCode != 204 || s.room.used != 0 {
+			t.Errorf("status %d, %d bytes are still counted", r.StatusCode, s.room.used)
+		}
+	})
+}
+
+// The lines of a request are parts of one buffer, unless they come in JSON. However few of them are left when rules
+// have dropped the others, all of that buffer is counted until the last entry is acknowledged.
+func TestRoomOfDroppedLines(t *testing.T) {
+	const size = 1 << 20
+	drop := relabel.DefaultRelabelConfig
+	drop.Action, drop.SourceLabels, drop.Regex, drop.NameValidationScheme = relabel.Drop, model.LabelNames{"level"}, relabel.MustNewRegexp("debug"), model.LegacyValidation
+	long := strings.Repeat("x", size)
+	metadata := stream(`{a="b"}`, "kept")
+	metadata.Entries[0].StructuredMetadata = []push.LabelAdapter{{Name: "k", Value: long}}
+	for name, tc := range map[string]struct {
+		path        string
+		body        []byte
+		headers     []string
+		least, most int64
+	}{
+		"a rule drops a stream":      {body: protobuf(t, stream(`{level="debug"}`, long), stream(`{a="b"}`, "kept")), least: size, most: size + 1000},
+		"the labels of one are bad":  {body: protobuf(t, stream(`{level`, long), stream(`{a="b"}`, "kept")), least: size, most: size + 1000},
+		"structured metadata":        {body: protobuf(t, metadata), least: size, most: 2*size + 1000},
+		"everything is dropped":      {body: protobuf(t, stream(`{level="debug"}`, long)), least: 0, most: 0},
+		"lines without text":         {path: "/api/v1/raw", body: []byte(strings.Repeat("\n", size) + "kept"), least: size, most: 2*size + 1000},
+		"json, a copy for each line": {body: []byte(`{"streams":[{"stream":{"level":"debug"},"values":[["1","` + long + `"]]},{"stream":{"a":"b"},"values":[["1","kept"]]}]}`), headers: []string{jsonType}, least: 4, most: 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &backend{hold: true}
+				s := newServer(Options{Logs: []lighter.Logs{b}, Rules: []*relabel.Config{&drop}})
+				delivering(t, s)
+				path := tc.path
+				if path == "" {
+					path = lokiPush
+				}
+				answer := make(chan int, 1)
+				go func() { answer <- send(s, path, tc.body, tc.headers...).Code }()
+				synctest.Wait()
+				if used := s.room.used; used < tc.least || used > tc.most {
+					t.Errorf("%d bytes are counted, want %d to %d", used, tc.least, tc.most)
+				}
+				b.acknowledge()
+				if <-answer; s.room.used != 0 {
+					t.Errorf("%d bytes are still counted when all is acknowledged", s.room.used)
+				}
+			})
+		})
+	}
+}
+
+// A request that is sent again waits for its entries, and its body is not counted meanwhile.
+func TestRoomOfRequestThatIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		body := protobuf(t, stream(`{a="b"}`, "x"))
+		<-inBackground(s, body)
+		used := s.room.used
+		again := inBackground(s, body)
+		synctest.Wait()
+		if s.room.used != used {
+			t.Errorf("%d bytes are counted, and %d when the request came first", s.room.used, used)
+		}
+		b.acknowledge()
+		if r := <-again; r.StatusCode != 204 || s.room.used != 0 {
 			t.Errorf("status %d, %d bytes are still counted", r.StatusCode, s.room.used)
 		}
 	})

@@ -27,11 +27,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/grafana/alloy/syntax"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/stage"
+	"lighter/collector/stage/process"
 )
 
 const message = "<34>1 - - - - - - "
@@ -253,6 +257,60 @@ func TestStopWithoutRoom(t *testing.T) {
 	}
 }
 
+// What stages hold back at a stop is handed on, and counted as lost if there is no room for it.
+func TestStopWithStagesThatHold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, second []string // messages; the second ones come when the first are held back
+		full          bool
+		entries, lost int
+	}{
+		"there is room":                        {first: []string{"one", "at one", "at two"}, entries: 1},
+		"no room for what is held back":        {first: []string{"one", "at one", "at two"}, full: true, lost: 3},
+		"no room for the batch that ends them": {first: []string{"one", "at one"}, second: []string{"two"}, full: true, lost: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var a process.Arguments
+			if err := syntax.Unmarshal([]byte("stage.multiline {\n\tfirstline = \"^[^ ]+$\"\n\tmax_wait_time = \"1h\"\n}"), &a); err != nil {
+				t.Fatal(err)
+			}
+			pipeline, err := process.New(a, process.Options{Name: "loki.process.test", Metrics: process.NewShared(prometheus.NewRegistry())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pipeline.Close)
+			b := &backend{}
+			if tc.full {
+				b.shut = make(chan struct{})
+			}
+			chain := stage.NewChain(b, stage.Log{}, nil, pipeline.Maker())
+			t.Cleanup(chain.Drop)
+			var log bytes.Buffer
+			s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Format: Raw, Labels: job}}, Logs: []lighter.Logs{chain}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			c := dial(t, s)
+			for _, one := range tc.first {
+				write(t, c, one+"\n")
+			}
+			for chain.Held() < len(tc.first) {
+				time.Sleep(time.Millisecond)
+			}
+			for _, one := range tc.second {
+				write(t, c, one+"\n")
+			}
+			for count(s.o.Metrics.entries) < len(tc.first)+len(tc.second) {
+				time.Sleep(time.Millisecond)
+			}
+			stop()
+			if n := len(b.got()); n != tc.entries {
+				t.Errorf("%d entries are handed on, want %d", n, tc.entries)
+			}
+			if n := count(s.o.Metrics.dropped); n != tc.lost || strings.Contains(log.String(), fmt.Sprintf("messages=%d", tc.lost)) != (tc.lost > 0) {
+				t.Errorf("%d messages are counted as lost, want %d; log:\n%s", n, tc.lost, log.String())
+			}
+		})
+	}
+}
+
 func TestAddressIsTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -278,10 +336,10 @@ func TestAddressIsTaken(t *testing.T) {
 
 func TestBadListeners(t *testing.T) {
 	for want, l := range map[string]Listener{
-		`"sctp" is neither tcp nor udp`:       {Protocol: "sctp"},
-		`"json" is not a format`:              {Format: "json"},
-		`TLS takes a certificate and its key`: {CAFile: "x"},
-		`no such file or directory`:           {CertFile: "/nothing", KeyFile: "/nothing"},
+		`"sctp" is neither tcp nor udp`:            {Protocol: "sctp"},
+		`"json" is not a format`:                   {Format: "json"},
+		`TLS needs both a certificate and its key`: {CAFile: "x"},
+		`no such file or directory`:                {CertFile: "/nothing", KeyFile: "/nothing"},
 	} {
 		l.Address = "127.0.0.1:0"
 		if err := newServer(Options{Listeners: []Listener{l}}).Listen(); err == nil || !strings.Contains(err.Error(), want) {
