@@ -29,8 +29,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"lighter"
 	"lighter/exporters/endpoint"
 	"lighter/exporters/queue"
@@ -47,7 +45,7 @@ type Options struct {
 	// FlushTimeout is how long Run goes on sending after its context has ended.
 	FlushTimeout time.Duration
 	// MemoryBytes is how much memory the batches may keep that the endpoint has taken and that are
-	// neither delivered nor on disk.
+	// neither delivered nor on disk, until SetMemory changes it.
 	MemoryBytes int64
 }
 
@@ -59,7 +57,7 @@ type Endpoint struct {
 	sender *send.Sender
 	disk   *disk
 	limits *limits
-	room   *semaphore.Weighted // MemoryBytes, less what the batches keep
+	room   *room // that batches take in memory
 
 	mu           sync.Mutex
 	queue        []queued         // not sent yet, in order
@@ -154,14 +152,15 @@ func New(c Config, o Options) (*Endpoint, error) {
 		Config: c,
 		o:      o,
 		more:   make(chan struct{}, 1),
-		room:   semaphore.NewWeighted(o.MemoryBytes),
+		room:   newRoom(o.MemoryBytes),
 	}
 	e.loadLimited()
 	return e, nil
 }
 
-// share is how much of MemoryBytes a batch takes: one that is larger goes alone.
-func (e *Endpoint) share(b *lighter.Batch) int64 { return min(int64(b.Bytes), e.o.MemoryBytes) }
+// SetMemory changes how much memory the batches may keep that are neither delivered nor on disk. What the
+// endpoint has taken stays: if that is more, Append blocks until enough of it is delivered or on disk.
+func (e *Endpoint) SetMemory(bytes int64) { e.room.resize(bytes) }
 
 // Append takes a batch for delivery. It blocks while there is no room for it, first come, first
 // served, or until ctx ends, whose error it returns then. It holds the batch until all of its
@@ -186,7 +185,7 @@ func (e *Endpoint) waitFor(ctx context.Context, b *lighter.Batch, tenants ...str
 			return err
 		}
 	}
-	if err := e.room.Acquire(ctx, e.share(b)); err != nil {
+	if err := e.room.acquire(ctx, int64(b.Bytes)); err != nil {
 		return fmt.Errorf("wait for room for %d bytes of log lines: %w", b.Bytes, err)
 	}
 	return nil
@@ -369,9 +368,9 @@ func (e *Endpoint) release(batches []*lighter.Batch) {
 	e.o.Metrics.Queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.Bytes))
 	e.mu.Unlock()
 	for _, b := range batches {
-		n := e.share(b)
+		n := int64(b.Bytes)
 		b.Done()
-		e.room.Release(n)
+		e.room.release(n)
 	}
 }
 

@@ -51,7 +51,7 @@ func (e *Endpoint) appendEach(ctx context.Context, b *lighter.Batch) error {
 		parts[i] = e.part(b, tenant)
 	}
 	if len(parts) == 0 { // it has no entries
-		e.room.Release(e.share(b))
+		e.room.release(int64(b.Bytes))
 		return nil
 	}
 	parts[len(parts)-1].Bytes = b.Bytes // it keeps all the memory until the last of its parts is let go of

@@ -46,8 +46,8 @@ import (
 const (
 	// logMemory bounds the log lines that are read and not acknowledged: 2 MiB for the request under
 	// way, because 1 MiB of short lines keeps twice that, and 4 MiB for the next two. More makes nothing
-	// faster. It is divided by the number of log endpoints when one is opened. An endpoint gets at least
-	// minLogMemory, and keeps its share when others come or go, so several may take more in all.
+	// faster. It is divided by the number of log endpoints that the plan has. An endpoint gets at least
+	// minLogMemory, so more than three take more in all.
 	logMemory = 6 << 20
 	// minLogMemory is an endpoint's share at least: a request, and what is read meanwhile.
 	minLogMemory = 2 << 20

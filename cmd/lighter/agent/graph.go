@@ -243,8 +243,8 @@ func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {
 	return err
 }
 
-// open makes the endpoints that are not there yet. Each has a directory of its own, by its name, so
-// an earlier one of that name must have been closed.
+// open makes the endpoints that are not there yet, and divides the memory for log lines among all. Each
+// has a directory of its own, by its name, so an earlier one of that name must have been closed.
 func (g *graph) open(a *Agent) error {
 	var errs []error
 	buffers, logEndpoints := map[string]bool{}, 0
@@ -263,6 +263,7 @@ func (g *graph) open(a *Agent) error {
 			}
 			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), a.process.BufferMax
 			if buffers[c.Dir] = true; built.part != nil {
+				built.part.loki.SetMemory(memory)
 				break
 			}
 			var e *loki.Endpoint
