@@ -72,9 +72,10 @@ type Endpoint struct {
 }
 
 type queued struct {
-	batch  *lighter.Batch
-	tenant string // of all its entries
-	came   time.Time
+	batch     *lighter.Batch
+	lineBytes int    // of the batch
+	tenant    string // of all its entries
+	came      time.Time
 }
 
 // What an entry has in a request beside its line, about: its time and lengths, and those of a name
@@ -196,7 +197,7 @@ func (e *Endpoint) enqueue(b *lighter.Batch, tenant string) {
 	lines := lineBytes(b)
 	e.mu.Lock()
 	first, full := len(e.queue) == 0, e.full()
-	e.queue = append(e.queue, queued{b, tenant, time.Now()})
+	e.queue = append(e.queue, queued{b, lines, tenant, time.Now()})
 	e.requestBytes += lines
 	e.keptBytes += b.Bytes
 	wake := first || !full && e.full()
@@ -315,7 +316,7 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 	for i := range e.queue {
 		if q := &e.queue[i]; q.tenant == e.queue[0].tenant {
 			batches = append(batches, q.batch)
-			if size += lineBytes(q.batch); size >= e.BatchBytes {
+			if size += q.lineBytes; size >= e.BatchBytes {
 				break
 			}
 		}
@@ -325,13 +326,13 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 
 // drop takes what head has returned off the queue. e.mu is held.
 func (e *Endpoint) drop(head []*lighter.Batch) {
-	for _, b := range head {
-		e.requestBytes -= lineBytes(b)
-		e.keptBytes -= b.Bytes
-	}
 	n := len(head)
 	if e.queue[n-1].batch != head[n-1] { // there are batches of other tenants among them, which stay
 		n = e.toFront(head)
+	}
+	for _, q := range e.queue[:n] {
+		e.requestBytes -= q.lineBytes
+		e.keptBytes -= q.batch.Bytes
 	}
 	clear(e.queue[:n])
 	e.queue = e.queue[n:]
