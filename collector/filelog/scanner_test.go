@@ -26,7 +26,7 @@ func show(r record, err error) got {
 	return got{Time: r.time, Stream: r.stream, Text: string(r.text)}
 }
 
-// check scans line and says whether it was read without encoding/json, whose answer it
+// check scans line and reports whether it was read without encoding/json, whose answer it
 // must give in any case.
 func check(t *testing.T, line string) (r got, fast bool) {
 	t.Helper()

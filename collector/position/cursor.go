@@ -91,13 +91,6 @@ func (c *Cursor) Acked() Position {
 	return c.acked.Position
 }
 
-// Waiting returns how many batches are handed on and not acknowledged.
-func (c *Cursor) Waiting() int {
-	c.store.mu.Lock()
-	defer c.store.mu.Unlock()
-	return len(c.pending)
-}
-
 // Start sets where a log begins that is seen for the first time; a cursor that has a
 // position keeps it. It is written at once: a crash must not make the beginning later. It may
 // become earlier as long as no line is delivered, for the clock may have been set back.

@@ -171,7 +171,7 @@ func (m *oracle) page(body []byte, contentType string, at int64, n *counts) (poi
 	}
 }
 
-// isReported says whether a series has the labels of one of those that report a scrape.
+// isReported reports whether a series has the labels of one of those that report a scrape.
 func isReported(l labels.Labels) bool {
 	b := labels.NewBuilder(l)
 	b.Del(model.MetricNameLabel)

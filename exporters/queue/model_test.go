@@ -140,7 +140,7 @@ func (m *model) append() {
 	}
 }
 
-// next takes from a lane in which something waits; false: there is none.
+// next takes from a lane in which something waits, and reports whether there is one.
 func (m *model) next() bool {
 	m.t.Helper()
 	count := uint64(m.f.opts.Lanes)

@@ -69,7 +69,7 @@ func (q *Queue) Next(ctx context.Context, lane int) (Record, error) {
 	}
 }
 
-// TryNext is Next without the waiting; false: there is no record now. As with Next, one
+// TryNext is Next without the waiting: it reports whether there is a record now. As with Next, one
 // goroutine a lane may call it at a time.
 func (q *Queue) TryNext(lane int) (Record, bool, error) {
 	q.mu.Lock()

@@ -46,7 +46,7 @@ func (h header) append(b []byte, segment uint64, offset int64) []byte {
 	return binary.LittleEndian.AppendUint32(b, placeSum(b[summed:], segment, offset))
 }
 
-// parseHeader reads headerBytes bytes; false: no record of ours begins there. A state that
+// parseHeader reads headerBytes bytes, and reports whether a record of ours begins there. A state that
 // is neither counts as waiting: better twice than never.
 func parseHeader(b []byte, segment uint64, offset int64) (header, bool) {
 	summed := b[stateAt+1 : headerBytes-4]
@@ -77,7 +77,7 @@ func appendSegmentHeader(b []byte, version uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }
 
-// parseSegmentHeader reads segmentHeaderBytes bytes; false: they are damaged.
+// parseSegmentHeader reads segmentHeaderBytes bytes, and reports whether they are intact.
 func parseSegmentHeader(b []byte) (version uint32, ok bool) {
 	const summed = segmentHeaderBytes - 4
 	if string(b[:len(magic)]) != magic || binary.LittleEndian.Uint32(b[summed:]) != crc32.Checksum(b[:summed], castagnoli) {

@@ -50,7 +50,7 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, suffix))
 }
 
-// segmentNumber reads a file name; false: it is not a segment's.
+// segmentNumber returns the number in a file name, and reports whether it is a segment's.
 func segmentNumber(name string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok || len(digits) != 16 {

@@ -52,7 +52,7 @@ func (w *window) peek(offset int64, n int) []byte {
 	return w.buf[offset-w.at : w.n]
 }
 
-// header returns the record header at an offset; false: there is none.
+// header returns the record header at an offset, and reports whether there is one.
 func (w *window) header(segment uint64, offset int64) (header, bool) {
 	b := w.read(offset, headerBytes)
 	if len(b) < headerBytes {

@@ -85,8 +85,8 @@ func (b *buffer) push(key uint64, blocks []packed) bool {
 	return true
 }
 
-// write appends to the disk what the shard has in memory, and then a block; false: the
-// disk did not take the block.
+// write appends to the disk what the shard has in memory, and then a block. It reports whether the
+// disk has taken the block.
 func (b *buffer) write(l *shardQueue, key uint64, r packed) bool {
 	if b.disk == nil || !b.writeMemory(l) || !b.writeOne(l, key, r) {
 		return false
@@ -95,7 +95,7 @@ func (b *buffer) write(l *shardQueue, key uint64, r packed) bool {
 	return true
 }
 
-// writeMemory appends to the disk what the shard has in memory; false: not all of it.
+// writeMemory appends to the disk what the shard has in memory, and reports whether that was all of it.
 func (b *buffer) writeMemory(l *shardQueue) bool {
 	for len(l.memory) > 0 {
 		it := l.memory[0]
@@ -117,7 +117,7 @@ func (b *buffer) writeOne(l *shardQueue, key uint64, r packed) bool {
 	return true
 }
 
-// dropOldest drops one item of memory that no shard has taken yet; false: there is none.
+// dropOldest drops one item of memory that no shard has taken yet, and reports whether there was one.
 func (b *buffer) dropOldest() bool {
 	var oldest *shardQueue
 	for i := range b.queues {

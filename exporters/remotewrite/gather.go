@@ -94,9 +94,9 @@ func (l *shardQueue) read(r queue.Record) (body []byte, err error) {
 	return l.bodies[from:], err
 }
 
-// oldest takes the oldest block of a shard; false: there is none, and the shard will be woken
-// when there is one, or when those that it has gathered and the new ones are max samples:
-// until then it waits as long as linger says. One that is on disk comes without its body, which
+// oldest takes the oldest block of a shard, and reports whether there is one. If there is none, the shard
+// will be woken when there is one, or when those that it has gathered and the new ones are max samples:
+// until then it waits as long as linger says. A block that is on disk comes without its body, which
 // is read without the lock.
 func (b *buffer) oldest(l *shardQueue, shard, max int) (it item, ok, closed bool, err error) {
 	b.mu.Lock()
@@ -147,7 +147,7 @@ func (b *buffer) putBack(shard int, items []item) {
 	}
 }
 
-// parse takes the header off a block that was read from disk; false: it is of another version.
+// parse takes the header off a block that was read from disk, and reports whether this version can read it.
 func (it *item) parse() bool {
 	h, body, err := stored.Parse(it.body, it.samples)
 	it.tenant, it.body = h.Tenant, body

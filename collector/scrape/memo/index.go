@@ -38,7 +38,7 @@ func (x *index) add(hash uint64, line int) {
 	}
 }
 
-// find returns the line of a hash; false: there is none.
+// find returns the line of a hash, and reports whether there is one.
 func (x *index) find(hash uint64) (line int, ok bool) {
 	s := x.slot(hash)
 	return int(s.line) - 1, s.line != 0
