@@ -386,10 +386,30 @@ func (e *Endpoint) Oldest() time.Time { return e.common.Disk.Stats().Oldest }
 // Err returns why the endpoint is to be called not ready, nil if it is ready.
 func (e *Endpoint) Err() error { return e.sender.Err() }
 
+// Status is an endpoint's state as the status page shows it.
+type Status struct {
+	endpoint.Status
+
+	HeldStreams int          // how many streams wait because Loki refuses them for now
+	Held        []HeldStream // the first of them, in the order in which they are tried again
+}
+
+// HeldStream is a stream that Loki refuses for now, and whose entries wait on disk while all other streams go on.
+type HeldStream struct {
+	Labels      string // as requests write them
+	Tenant      string
+	Waiting     endpoint.Waiting
+	Since       time.Time // when the oldest of these entries came to disk
+	NextAttempt time.Time // when the oldest are sent again; zero if that is at once
+	Words       string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
+}
+
 // Status returns what the endpoint's state is now.
-func (e *Endpoint) Status() endpoint.Status {
+func (e *Endpoint) Status() Status {
 	e.mu.Lock()
 	inMemory := e.waiting
 	e.mu.Unlock()
-	return e.common.Status(inMemory)
+	st := Status{Status: e.common.Status(inMemory)}
+	st.HeldStreams, st.Held = e.limits.held()
+	return st
 }
