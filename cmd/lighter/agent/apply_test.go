@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter/cmd/lighter/web"
 	"lighter/config"
 	"lighter/exporters/loki"
 	"lighter/exporters/receiver"
@@ -97,6 +98,17 @@ func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	if why := notReady(); !strings.Contains(why, "prom cannot be opened") || !strings.Contains(why, inTheWay) {
 		t.Errorf("ready: %q, want that prom cannot be opened, and the path in the way", why)
 	}
+	shown := func() (all []web.Endpoint) {
+		for _, e := range a.Status().Endpoints {
+			if e.Name == "prom" {
+				all = append(all, e)
+			}
+		}
+		return all
+	}
+	if all := shown(); len(all) != 1 || all[0].Kind != "remote_write" || all[0].Up || !strings.Contains(all[0].NotReady, inTheWay) {
+		t.Errorf("status: %+v, want that prom cannot be opened, and the path in the way", all)
+	}
 	h.write(api, 10)
 	h.arrived(b, "api", "source", "logs")
 	if err := os.Remove(inTheWay); err != nil {
@@ -106,8 +118,8 @@ func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "a sample arrives", func() bool { return len(samplesOf(b, "a")) > 0 })
-	if why := notReady(); why != "" {
-		t.Errorf("ready: %q, want that it is well", why)
+	if why, all := notReady(), shown(); why != "" || len(all) != 1 || all[0].NotReady != "" {
+		t.Errorf("ready: %q, status: %+v, want that it is well", why, all)
 	}
 }
 

@@ -264,6 +264,7 @@ func (g *graph) open(a *Agent) error {
 			}
 			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), a.process.BufferMax
 			if buffers[c.Dir] = true; built.part != nil {
+				built.part.loki.SetMemory(memory)
 				break
 			}
 			var e *loki.Endpoint
