@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -26,10 +27,14 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, o))
 }
 
-// replaceAttr writes times, levels and durations as above, and calls settings what the user calls them.
+// replaceAttr writes times, levels and durations as above, errors and addresses as text and not as the
+// fields of their types, and calls settings what the user calls them.
 func replaceAttr(groups []string, a slog.Attr) slog.Attr {
-	if err, ok := a.Value.Any().(error); ok {
-		a.Value = slog.StringValue(err.Error())
+	switch v := a.Value.Any().(type) {
+	case error:
+		a.Value = slog.StringValue(v.Error())
+	case net.Addr:
+		a.Value = slog.StringValue(v.String())
 	}
 	if a.Value.Kind() == slog.KindString {
 		a.Value = slog.StringValue(config.Words(a.Value.String()))

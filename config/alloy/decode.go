@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/units"
 	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
@@ -59,14 +60,34 @@ func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, pa
 			if known[name].optional || count[name] > 0 {
 				continue
 			}
-			what := "argument"
+			what, hint := "argument", howToWrite(block.GetBlockName(), name)
 			if blocks {
-				what = "block"
+				what, hint = "block", "write "+name+" { … }"
 			}
-			d.l.fail(headOf(block), "", "%s has no %s %q, which it needs", block.GetBlockName(), what, name)
+			d.l.fail(headOf(block), hint, "%s needs the %s %q, which is missing", block.GetBlockName(), what, name)
 		}
 	}
 	return d.l.errors == before
+}
+
+// howToWrite returns how an argument of a block is mostly written.
+func howToWrite(block, name string) string {
+	value := "…"
+	switch {
+	case name == "forward_to" && strings.HasPrefix(block, "prometheus."):
+		value = "[prometheus.remote_write.LABEL.receiver]"
+	case name == "forward_to":
+		value = "[loki.write.LABEL.receiver]"
+	case name == "host":
+		value = usualHost
+	case name == "targets" && block == "prometheus.scrape":
+		value = `[{ __address__ = "HOST:PORT" }], or discovery.docker.LABEL.targets`
+	case name == "targets" && block == "loki.source.file", name == "path_targets":
+		value = `[{ __path__ = "/var/log/*.log" }]`
+	case name == "targets":
+		value = "discovery.docker.LABEL.targets"
+	}
+	return "write " + name + " = " + value
 }
 
 func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known fields, path string, nth int) {
@@ -82,7 +103,7 @@ func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known f
 	case f.block:
 		d.l.fail(spanOf(a), fmt.Sprintf("write %s { … }, without an equals sign", name), "%q is a block, and not an argument", name)
 	case nth > 1:
-		d.l.fail(spanOf(a.Name), "", "the argument %q is there twice", name)
+		d.l.fail(spanOf(a.Name), "leave one of them out", "the argument %q is there twice", name)
 	case d.unknown(a.Value):
 		d.partial = true
 	default:
@@ -103,9 +124,9 @@ func (d *decoding) block(outer, b *ast.BlockStmt, known fields, path string, nth
 	case !f.block:
 		d.l.fail(headOf(b), fmt.Sprintf("write %s = …", name), "%q is an argument, and not a block", name)
 	case b.Label != "":
-		d.l.fail(headOf(b), "", "the block %q takes no label", name)
+		d.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 	case nth > 1 && !f.many:
-		d.l.fail(headOf(b), "", "the block %q may be there only once", name)
+		d.l.fail(headOf(b), "make one block of them", "the block %q may be there only once", name)
 	default:
 		if d.check(b, b.Body, f.typ, path+name+".") && !d.partial {
 			d.evaluate(b.Body, reflect.New(f.typ).Interface(), headOf(b))
@@ -121,11 +142,9 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 	message, at := errorText(err, spanOf(a.Value))
 	message = plainValue(message, a, t)
-	if d.l.excuse(at, a.Value, a.Name.Name+": "+d.l.mask(message)) {
+	if d.l.complain(at, a.Name.Name, a.Value, hintForValue(message, a, t), d.l.mask(message)) {
 		d.partial = true
-		return
 	}
-	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, d.l.mask(message))
 }
 
 // evaluate evaluates a body into args, and says what is wrong with it as a whole.
@@ -135,11 +154,9 @@ func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 		return true
 	}
 	message, at := errorText(err, at)
-	if d.l.excuse(at, body, d.l.mask(message)) {
+	if d.l.complain(at, "", body, "", d.l.mask(message)) {
 		d.partial = true
-		return false
 	}
-	d.l.fail(at, "", "%s", d.l.mask(message))
 	return false
 }
 
@@ -170,19 +187,20 @@ func errorText(err error, at span) (string, span) {
 	return strings.TrimSpace(one.Message), at
 }
 
-var duration = reflect.TypeFor[time.Duration]()
+// noQuantity says what is wrong with a value that cannot be of a type, and what can be.
+var noQuantity = map[reflect.Type]string{
+	reflect.TypeFor[time.Duration]():    `is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"`,
+	reflect.TypeFor[units.Base2Bytes](): `is no size; write a number with its unit in quotes, such as "512KiB" or "1MiB"`,
+}
 
 // plainValue says in plain words what is wrong with a value, where the library's words do not.
 func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
-	text, isText := literalText(a.Value)
-	if elem(t) == duration && isText {
-		return fmt.Sprintf(`%q is no duration, such as "30s" or "1m30s"`, text)
-	}
-	if elem(t) == duration && strings.Contains(message, "should be string") {
-		return `want a duration, such as "30s" or "1m30s", in quotes`
-	}
-	if elem(t) == duration && durationError.MatchString(message) {
-		return durationError.ReplaceAllString(message, `is no duration, such as "30s" or "1m30s"`)
+	if none, ok := noQuantity[elem(t)]; ok && (unitError.MatchString(message) || strings.Contains(message, "should be string")) {
+		given, _, _ := strings.Cut(unitError.ReplaceAllString(message, ""), " should be ")
+		if l, isLiteral := a.Value.(*ast.LiteralExpr); isLiteral {
+			given = l.Value
+		}
+		return strings.TrimSpace(given) + " " + none
 	}
 	if t := elem(t); t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]() {
 		message = strings.Replace(message, "should be capsule", "should be string", 1)
@@ -202,8 +220,8 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
 }
 
-// durationError matches what Go says of a text that is no duration, which it repeats.
-var durationError = regexp.MustCompile(`(?s)time: (invalid|unknown|missing).*`)
+// unitError matches what the parsers of durations and sizes say of a text that is none, which they repeat.
+var unitError = regexp.MustCompile(`(?s)(time|units): (bad|invalid|missing|overflow|unknown).*`)
 
 // wrongType matches what the library says of a value that is of another type.
 var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)

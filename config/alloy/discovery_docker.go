@@ -121,21 +121,12 @@ func engineRefused(prefix string) map[string]string {
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
 	if host == "" {
-		const empty = "host is empty; it is mostly " + usualHost
 		host = unsetHost
-		at, of := headOf(b.block()), ast.Node(b.block().Body)
-		for _, stmt := range b.block().Body {
-			if a, ok := stmt.(*ast.AttributeStmt); ok && (a.Name.Name == "host" || a.Name.Name == "docker_host") {
-				at, of = spanOf(a), a.Value
-			}
+		argument := "host"
+		if b.entry.component.Name == "prometheus.exporter.cadvisor" {
+			argument = "docker_host"
 		}
-		if !b.l.excuse(at, of, empty) {
-			hint := ""
-			if names := b.l.unsetVariables(of); len(names) > 0 {
-				hint = notSet(names)
-			}
-			b.fail(at, hint, empty)
-		}
+		b.l.complain(b.place(argument), argument, valueOf(b.block(), argument), "", "it is empty; mostly it is "+usualHost)
 	}
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""

@@ -80,10 +80,10 @@ func TestUnreadable(t *testing.T) {
 		text string
 		want string
 	}{
-		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory"},
+		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory; look at the path; in a container it is a path of the container, and the file has to be mounted there"},
 		"no *.alloy in it":  {path: "testdata", want: "testdata: the directory has no file whose name ends in .alloy"},
 		"too many brackets": {path: "-", text: "a = " + deep, want: "-: brackets are nested more than 200 deep"},
-		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes; 1048576 are the most"},
+		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes, and a file may have 1048576 at most; split it into several files of one directory, and give lighter the directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load(tc.path, from(tc.text))
@@ -108,7 +108,7 @@ func TestGrowth(t *testing.T) {
 		"components that double":  {doubling.String(), "too many components"},
 		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "is imported by what it imports itself"},
 		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "is imported by what it imports itself"},
-		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "illegal"},
+		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "not text in UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load("-", from(tc.text))

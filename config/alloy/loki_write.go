@@ -134,26 +134,16 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 
 // endpointURL returns the address of an endpoint, and refuses one to which nothing can be sent.
 func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
+	of := valueOf(block, "url")
 	u, err := url.Parse(address)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+	// Without a host before the port it is this machine, which nobody means who has a variable there.
+	hasHost := err == nil && (u.Hostname() != "" || u.Host != "" && len(b.l.unsetVariables(of)) == 0)
+	if hasHost && (u.Scheme == "http" || u.Scheme == "https") {
 		return address
 	}
-	const want = "url: want http:// or https:// and a host"
-	at := placeIn(block, "url")
-	for _, stmt := range block.Body {
-		a, ok := stmt.(*ast.AttributeStmt)
-		if !ok || a.Name.Name != "url" {
-			continue
-		}
-		if b.l.excuse(at, a.Value, want) {
-			return unsetURL
-		}
-		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
-			b.fail(at, notSet(names), want)
-			return address
-		}
+	if b.l.complain(placeIn(block, "url"), "url", of, "", "want http:// or https:// and a host") {
+		return unsetURL
 	}
-	b.fail(at, "", want)
 	return address
 }
 

@@ -99,7 +99,7 @@ func (m *module) collect(body ast.Body) {
 	for _, stmt := range body {
 		b, ok := stmt.(*ast.BlockStmt)
 		if !ok {
-			m.l.fail(spanOf(stmt), "", "an argument stands in a block, and not outside of all")
+			m.l.fail(spanOf(stmt), "put it into the block that it is an argument of", "the argument %q stands outside of all blocks", stmtName(stmt))
 			continue
 		}
 		switch name := b.GetBlockName(); {
@@ -130,7 +130,11 @@ func (m *module) add(b *ast.BlockStmt) {
 	}
 	if other, ok := m.byID[e.id]; ok {
 		at := position(other.component.Block.NamePos)
-		m.l.fail(headOf(b), "", "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
+		hint := "give one of them another label"
+		if b.Label == "" {
+			hint = "make one block of them"
+		}
+		m.l.fail(headOf(b), hint, "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
 		return
 	}
 	if m.byID == nil {
@@ -158,9 +162,9 @@ func (m *module) classify(e *entry) bool {
 		e.kind = k
 		switch {
 		case m.custom != nil:
-			m.l.fail(headOf(b), "", "the block %q cannot stand in a declare", name)
+			m.l.fail(headOf(b), "put it outside of the declare", "the block %q cannot stand in a declare", name)
 		case b.Label != "":
-			m.l.fail(headOf(b), "", "the block %q takes no label", name)
+			m.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 		default:
 			return true
 		}
@@ -170,7 +174,9 @@ func (m *module) classify(e *entry) bool {
 	if builtIn {
 		e.kind = k
 	} else if e.custom = m.registry.find(name); e.custom == nil {
-		m.unknownComponent(b)
+		if !m.registry.mayHave(name) {
+			m.unknownComponent(b)
+		}
 		return false
 	}
 	if b.Label == "" {
@@ -359,7 +365,7 @@ func (m *module) visit(e *entry, path []*entry) {
 		for _, p := range append(path[slices.Index(path, e):], e) {
 			names = append(names, p.id)
 		}
-		m.l.fail(headOf(e.component.Block), "", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
+		m.l.fail(headOf(e.component.Block), "take one of these references out", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
 		e.failed = true
 		e.exports = placeholders(e.component.Name, e.kind.exports)
 		return

@@ -1,7 +1,10 @@
 package alloy
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/grafana/alloy/syntax/ast"
 
@@ -49,18 +52,60 @@ func notSet(names []string) string {
 	return "the environment variables " + list(names) + " are not set"
 }
 
-// excuse warns of what is wrong with a part of the file because environment variables are not set, and
-// reports whether that is so. It is not so where the file is to be run.
-func (l *loader) excuse(at span, of ast.Node, message string) bool {
-	if !l.Unset {
-		return false
-	}
-	names := l.unsetVariables(of)
+// complain says what is wrong with an argument, whose value is of, or with a whole body: argument is empty then.
+// If that comes of environment variables that are not set, they are said first, and once for all that is wrong
+// for want of them. Where the file is only looked at, that is a warning, and complain reports true.
+func (l *loader) complain(at span, argument string, of ast.Node, hint, message string) (excused bool) {
+	arguments, names := l.wants(argument, of, message)
 	if len(names) == 0 {
+		if argument != "" {
+			message = argument + ": " + message
+		}
+		l.fail(at, hint, "%s", message)
 		return false
 	}
-	l.warn(at, notSet(names), "%s", message)
-	return true
+	severity := Warning
+	if !l.Unset {
+		severity = Error
+		l.errors++
+	}
+	key := strings.Join(names, " ")
+	if first, said := l.wanting[key]; said {
+		l.diagnostics[first].Hint += "; " + l.placeFrom(first, at) + " is wrong without it, too"
+		return l.Unset
+	}
+	l.wanting[key] = len(l.diagnostics)
+	it := "it"
+	if len(names) > 1 {
+		it = "them"
+	}
+	l.tell(severity, at, fmt.Sprintf(`set %s where lighter runs, or write a default: coalesce(sys.env(%q), "…")`, it, names[0]),
+		"%s, and %s needs %s: %s", notSet(names), strings.Join(arguments, " or "), it, message)
+	return l.Unset
+}
+
+// wants returns the arguments that are wrong for want of environment variables that are not set, and those
+// variables. Of a body they are the arguments that the message speaks of.
+func (l *loader) wants(argument string, of ast.Node, message string) (arguments, names []string) {
+	body, isBody := of.(ast.Body)
+	if !isBody {
+		return []string{argument}, l.unsetVariables(of)
+	}
+	walkArguments(body, "", func(_ string, a *ast.AttributeStmt) {
+		name := a.Name.Name
+		if unset := l.unsetVariables(a.Value); len(unset) > 0 && regexp.MustCompile(`\b`+name+`\b`).MatchString(message) {
+			arguments, names = appendNew(arguments, name), appendNew(names, unset...)
+		}
+	})
+	return arguments, names
+}
+
+// placeFrom names a place to somebody who reads the diagnostic of an index.
+func (l *loader) placeFrom(index int, at span) string {
+	if file := at.start.Filename; file != l.diagnostics[index].File {
+		return fmt.Sprintf("%s:%d", file, at.start.Line)
+	}
+	return fmt.Sprintf("line %d", at.start.Line)
 }
 
 // The nodes that stand for those of components of which too little is known.
