@@ -210,9 +210,13 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	}
 	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
 	if m := wrongType.FindStringSubmatch(message); m != nil {
-		text := fmt.Sprintf("want %s, got %s", typeNames[m[1]], typeNames[m[2]])
+		want := typeNames[m[1]]
+		if of, ok := capsules[elementOf(t)]; ok && m[1] == "capsule" {
+			want = of
+		}
+		text := fmt.Sprintf("want %s, got %s", want, typeNames[m[2]])
 		if !strings.HasPrefix(message, m[0]) { // it says of which part of the value
-			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], typeNames[m[1]])
+			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], want)
 		}
 		message = strings.Replace(message, m[0], text, 1)
 	}
@@ -222,6 +226,23 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 
 // unitError matches what the parsers of durations and sizes say of a text that is none, which they repeat.
 var unitError = regexp.MustCompile(`(?s)(time|units): (bad|invalid|missing|overflow|unknown).*`)
+
+// capsules says what a value of another component is to be.
+var capsules = map[reflect.Type]string{
+	reflect.TypeFor[LogsReceiver]():    "a receiver of log entries, such as loki.write.LABEL.receiver",
+	reflect.TypeFor[MetricsReceiver](): "a receiver of metrics, such as prometheus.remote_write.LABEL.receiver",
+	reflect.TypeFor[Target]():          `a target, such as { __address__ = "HOST:PORT" }`,
+	reflect.TypeFor[Rules]():           "relabel rules, such as discovery.relabel.LABEL.rules",
+}
+
+// elementOf returns the type of the elements of a list, but for Rules, or the type itself.
+func elementOf(t reflect.Type) reflect.Type {
+	t = elem(t)
+	if t.Kind() == reflect.Slice && t != reflect.TypeFor[Rules]() {
+		return elem(t.Elem())
+	}
+	return t
+}
 
 // wrongType matches what the library says of a value that is of another type.
 var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
@@ -259,8 +280,26 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		if m := environmentVariable.FindStringSubmatch(text); m != nil {
 			return fmt.Sprintf("an Alloy file does not expand %s; write sys.env(%q), without quotes around it", m[0], m[1])
 		}
-	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "want a list"):
-		return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
+	case isText && strings.Contains(message, "want true or false") && (text == "true" || text == "false"):
+		return fmt.Sprintf("write %s = %s, without quotes", a.Name.Name, text)
+	case isText && strings.Contains(message, "want a number"):
+		return "write a number without a unit and without quotes"
+	case isText && strings.Contains(message, "no duration") && days.MatchString(text):
+		return "there is no unit of days: a day is 24h"
+	case isList(t) && strings.Contains(message, "want a list"):
+		return listHint(a, t)
+	case isList(t) && strings.Contains(message, "is a list; want"):
+		if l, ok := a.Value.(*ast.ArrayExpr); ok && len(l.Elements) == 1 {
+			if parts, ok := dotted(l.Elements[0]); ok && (elementOf(t) == reflect.TypeFor[Target]()) {
+				return fmt.Sprintf("it is a list already: write %s = %s", a.Name.Name, strings.Join(parts, "."))
+			}
+		}
+	case strings.HasSuffix(message, "is an object; want "+capsules[elementOf(t)]):
+		for _, c := range chains(a.Value) {
+			if strings.HasPrefix(message, c.String()+" ") {
+				return exportHint(c.String(), t)
+			}
+		}
 	case strings.Contains(message, typeNames["capsule"]):
 		for _, c := range chains(a.Value) {
 			if last := c.parts[len(c.parts)-1]; last == "targets" || last == "output" {
@@ -271,6 +310,52 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		return "write convert.nonsensitive(…) around it if it is not secret"
 	}
 	return ""
+}
+
+// days matches a duration in days or weeks.
+var days = regexp.MustCompile(`^\s*\d+\s*(d|w|days?|weeks?)\b`)
+
+// isList reports whether an argument is a list for whoever writes it.
+func isList(t reflect.Type) bool {
+	return elem(t).Kind() == reflect.Slice && elem(t) != reflect.TypeFor[Rules]()
+}
+
+// listHint returns how a value is written that is to be a list.
+func listHint(a *ast.AttributeStmt, t reflect.Type) string {
+	parts, isChain := dotted(a.Value)
+	last := ""
+	if isChain {
+		last = parts[len(parts)-1]
+	}
+	name := strings.Join(parts, ".")
+	switch of := elementOf(t); {
+	case of == reflect.TypeFor[Target]() && (last == "receiver" || last == "rules"):
+		return "targets are what discovery components export: write " + a.Name.Name + " = discovery.docker.LABEL.targets"
+	case of == reflect.TypeFor[Target]() && isChain:
+		return exportHint(name, t)
+	case isChain && last != "receiver" && last != "rules" && capsules[of] != "":
+		return fmt.Sprintf("write %s = [%s.receiver]", a.Name.Name, name)
+	case isChain && (last == "receiver") == (capsules[of] != ""):
+		return fmt.Sprintf("write a list: %s = [%s]", a.Name.Name, name)
+	case capsules[of] != "":
+		return "its elements are: " + capsules[of]
+	}
+	return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
+}
+
+// exportHint returns what to write instead of the name of a component whose export is wanted.
+func exportHint(component string, t reflect.Type) string {
+	export := "receiver"
+	switch elementOf(t) {
+	case reflect.TypeFor[Target]():
+		export = "targets"
+		if strings.HasPrefix(component, "discovery.relabel.") {
+			export = "output"
+		}
+	case reflect.TypeFor[Rules]():
+		export = "rules"
+	}
+	return fmt.Sprintf("write %s.%s", component, export)
 }
 
 // literalText returns the text of a string that is written in the file.
@@ -290,6 +375,12 @@ func unknownArgument(block, name string, known fields) string {
 	if n := nearest(name, known.names(false)); n != "" {
 		return "did you mean " + quote(n) + "?"
 	}
+	if into, ok := mapArguments[block]; ok {
+		return fmt.Sprintf("write %s = { %s = … }", into, name)
+	}
+	if inner := known.within(name, false); inner != "" {
+		return fmt.Sprintf("write it in a block: %s { %s = … }", inner, name)
+	}
 	if _, isBlock := known[name]; !isBlock && slices.Contains([]string{"receiver", "output", "targets", "rules"}, name) {
 		return "that is what other components export"
 	}
@@ -300,7 +391,22 @@ func unknownBlock(block, name string, known fields) string {
 	if hint, ok := oftenMistaken[block+"."+name]; ok {
 		return hint
 	}
+	if _, ok := known["stage."+name]; ok {
+		return "write stage." + name + " { … }"
+	}
+	if inner := known.within(name, true); inner != "" {
+		return fmt.Sprintf("write it in a block: %s { %s { … } }", inner, name)
+	}
 	return didYouMean(name, known.names(true))
+}
+
+// mapArguments are those arguments of blocks that hold names which people write as arguments themselves.
+var mapArguments = map[string]string{
+	"stage.labels":              "values",
+	"stage.static_labels":       "values",
+	"stage.structured_metadata": "values",
+	"stage.json":                "expressions",
+	"stage.logfmt":              "mapping",
 }
 
 // oftenMistaken has what to write instead of arguments and blocks that people write and that are not there.
@@ -315,6 +421,9 @@ var oftenMistaken = map[string]string{
 	"loki.source.file.path":                  `write targets = [{ __path__ = "…" }]`,
 	"prometheus.scrape.rule":                 "write the rules in a discovery.relabel before it, or in a prometheus.relabel after it",
 	"loki.process.rule":                      "write the rules in a loki.relabel, and forward_to = [loki.relabel.LABEL.receiver]",
+	"loki.process.stage":                     `write stage.NAME { … }, such as stage.json { … }`,
+	"prometheus.scrape.static_configs":       `write targets = [{ __address__ = "HOST:PORT" }]`,
+	"discovery.docker.relabel_configs":       "write the rules in a discovery.relabel after it",
 	"endpoint.token":                         "write bearer_token = …",
 	"endpoint.username":                      "write it in a block: basic_auth { username = … password = … }",
 	"endpoint.password":                      "write it in a block: basic_auth { username = … password = … }",

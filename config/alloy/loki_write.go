@@ -2,8 +2,10 @@ package alloy
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/units"
@@ -141,10 +143,27 @@ func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
 	if hasHost && (u.Scheme == "http" || u.Scheme == "https") {
 		return address
 	}
-	if b.l.complain(placeIn(block, "url"), "url", of, "", "want http:// or https:// and a host") {
+	if b.l.complain(placeIn(block, "url"), "url", of, "", b.notURL(err)) {
 		return unsetURL
 	}
 	return address
+}
+
+// notURL says what the address of an endpoint is, after the error of its parser.
+func (b *builder) notURL(err error) string {
+	example := "http://HOST:PORT/PATH"
+	switch b.entry.component.Name {
+	case "loki.write":
+		example = "http://loki:3100/loki/api/v1/push"
+	case "prometheus.remote_write":
+		example = "http://prometheus:9090/api/v1/write"
+	}
+	why := ""
+	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
+		what, _, _ := strings.Cut(wrong.Err.Error(), `"`) // what comes then is quoted from the address
+		why = fmt.Sprintf("it does not parse (%s); ", strings.TrimSpace(what))
+	}
+	return fmt.Sprintf("%swant an address that begins with http:// or https:// and has a host, such as %q", why, example)
 }
 
 // environmentCalls returns the names of the environment variables that an expression or a body reads.

@@ -314,7 +314,9 @@ func (m *module) missing(c chain) {
 	}
 	id := c.parts
 	if n := len(id); n > 2 {
-		id = id[:n-1]
+		if _, isKind := components()[strings.Join(id[:n-1], ".")]; !isKind { // its last part is an export
+			id = id[:n-1]
+		}
 	}
 	hint := ""
 	if n := nearest(strings.Join(id, "."), ids); n != "" {

@@ -136,7 +136,10 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 		if line, _ := lineOf(source, d.StartPos.Line); len(line) <= maxHintLine {
 			hint = syntaxHint(d.Message, line, source)
 		}
-		if explained && hint == "" && followsFrom(d.Message) {
+		if hint == "" && len(wrong) == 0 && strings.HasSuffix(d.Message, "got }") {
+			hint = "this brace closes nothing: take it out, or open a block before it"
+		}
+		if explained && (hint == "" || d.Message == blockAsValue) && followsFrom(d.Message) {
 			continue
 		}
 		last, explained = d.StartPos.Line, explained || hint != ""
@@ -145,9 +148,13 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 	return nil, wrong
 }
 
+// blockAsValue is what the parser says of a block where a value should be, such as in a list that is not closed.
+const blockAsValue = "cannot use a block as an expression"
+
 // followsFrom reports whether an error may only follow from one before it.
 func followsFrom(message string) bool {
-	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]")
+	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]") ||
+		message == "expected TERMINATOR, got IDENT" || message == blockAsValue
 }
 
 // plainSyntax returns what the parser says in plain words.
@@ -190,8 +197,8 @@ var plainTokens = map[string]string{
 }
 
 var plainMessages = strings.NewReplacer(
-	"missing ',' in field list", "a comma is missing between two fields of an object",
-	"missing ',' in expression list", "a comma is missing between two elements of a list",
+	"missing ',' in field list", "a comma is missing between two fields of an object, or the brace that ends it",
+	"missing ',' in expression list", "a comma is missing between two elements of a list, or the bracket that ends it",
 	"string literal not terminated", "the string has no end",
 	"block comment not terminated", "the comment has no end",
 )
@@ -247,12 +254,18 @@ var (
 	yamlLine         = regexp.MustCompile(`^\s*-?\s*[A-Za-z_]+:(\s|$)`)
 	blockLabel       = regexp.MustCompile(`"([^"]*)"\s*\{`)
 	singleQuoted     = regexp.MustCompile(`'[^']*'`)
+	twoArguments     = regexp.MustCompile(`\w\s*=.*\s\w+\s*=`)
+	bareLabel        = regexp.MustCompile(`^\s*([a-z_][a-z_0-9.]*)\s+(\w+)\s*\{`)
+	twoLabels        = regexp.MustCompile(`"[^"]*"\s+"[^"]*"\s*\{`)
+	shellVariable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 )
 
 // syntaxHint returns what to write instead of a line that cannot be parsed.
 func syntaxHint(message, line string, source []byte) string {
 	text := strings.TrimSpace(line)
 	switch {
+	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(strings.TrimSpace(string(source)), "{"):
+		return "this is no Alloy syntax but looks like JSON; Alloy writes name = value, and blocks with { and }"
 	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
@@ -280,11 +293,30 @@ func syntaxHint(message, line string, source []byte) string {
 		}
 	case strings.Contains(message, "missing ','"):
 		return "a comma stands after each element of a list and after each field of an object, if another line follows"
+	case strings.HasSuffix(message, "got ,"):
+		return "no comma stands after an argument or a block"
+	case strings.Contains(message, "string literal not terminated"):
+		return "end it with a double quote in the same line, or write it in backquotes if it has several lines"
+	case strings.Contains(message, "block comment not terminated"):
+		return "a comment that begins with /* ends with */"
+	case strings.Contains(message, "U+00A0"):
+		return "it looks like a space: write a space"
+	case strings.Contains(message, "U+201"):
+		return `write " for a double quote`
+	case strings.Contains(message, "'$'") && shellVariable.MatchString(line):
+		return fmt.Sprintf("write sys.env(%q) for a variable of the environment", shellVariable.FindStringSubmatch(line)[1])
+	case strings.HasPrefix(message, "expected block label, got IDENT") && bareLabel.MatchString(line):
+		m := bareLabel.FindStringSubmatch(line)
+		return fmt.Sprintf("write %s %q {", m[1], m[2])
+	case twoLabels.MatchString(line):
+		return `a block has one label at most: write NAME "label" {`
+	case message == "expected TERMINATOR, got IDENT" && twoArguments.MatchString(line):
+		return "each argument stands in a line of its own"
 	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
 		return "this is no Alloy syntax but looks like YAML; Alloy writes name = value, and blocks with { and }"
 	case singleQuoted.MatchString(line):
 		return `a string stands in " or in backquotes`
-	case strings.Contains(message, "cannot use a block as an expression"):
+	case message == blockAsValue:
 		return "a block has no equals sign before it"
 	}
 	return ""

@@ -75,6 +75,7 @@ func (l *loader) complain(at span, argument string, of ast.Node, hint, message s
 		return l.Unset
 	}
 	l.wanting[key] = len(l.diagnostics)
+	message = strings.Replace(message, "is "+typeNames["string"], "is empty", 1)
 	it := "it"
 	if len(names) > 1 {
 		it = "them"
@@ -93,7 +94,7 @@ func (l *loader) wants(argument string, of ast.Node, message string) (arguments,
 	}
 	walkArguments(body, "", func(_ string, a *ast.AttributeStmt) {
 		name := a.Name.Name
-		if unset := l.unsetVariables(a.Value); len(unset) > 0 && regexp.MustCompile(`\b`+name+`\b`).MatchString(message) {
+		if unset := l.unsetVariables(a.Value); len(unset) > 0 && regexp.MustCompile(`\b`+name+`s?\b`).MatchString(message) {
 			arguments, names = appendNew(arguments, name), appendNew(names, unset...)
 		}
 	})
