@@ -57,7 +57,7 @@ func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, pa
 	}
 	for _, blocks := range []bool{false, true} {
 		for _, name := range known.names(blocks) {
-			if known[name].optional || count[name] > 0 {
+			if known[name].optional || count[name] > 0 || mapArguments[block.GetBlockName()] == name && d.l.errors > before {
 				continue
 			}
 			what, hint := "argument", howToWrite(block.GetBlockName(), name)
@@ -211,6 +211,9 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
 	if m := wrongType.FindStringSubmatch(message); m != nil {
 		want := typeNames[m[1]]
+		if m[1] == "object" {
+			want = `an object, such as { NAME = "VALUE" }`
+		}
 		if of, ok := capsules[elementOf(t)]; ok && m[1] == "capsule" {
 			want = of
 		}
@@ -220,6 +223,13 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		}
 		message = strings.Replace(message, m[0], text, 1)
 	}
+	if m := wrongCall.FindStringSubmatch(message); m != nil {
+		one := "arguments"
+		if m[1] == "1" {
+			one = "argument"
+		}
+		message = strings.Replace(message, m[0], fmt.Sprintf("takes %s %s, got %s", m[1], one, m[2]), 1)
+	}
 	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
 	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
 }
@@ -227,11 +237,14 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 // unitError matches what the parsers of durations and sizes say of a text that is none, which they repeat.
 var unitError = regexp.MustCompile(`(?s)(time|units): (bad|invalid|missing|overflow|unknown).*`)
 
+// wrongCall matches what the library says of a function that is called with too few or too many arguments.
+var wrongCall = regexp.MustCompile(`expected (\d+) args, got (\d+)`)
+
 // capsules says what a value of another component is to be.
 var capsules = map[reflect.Type]string{
 	reflect.TypeFor[LogsReceiver]():    "a receiver of log entries, such as loki.write.LABEL.receiver",
 	reflect.TypeFor[MetricsReceiver](): "a receiver of metrics, such as prometheus.remote_write.LABEL.receiver",
-	reflect.TypeFor[Target]():          `a target, such as { __address__ = "HOST:PORT" }`,
+	reflect.TypeFor[Target]():          `a target, such as { __address__ = "HOST:PORT" } or { __path__ = "/var/log/*.log" }`,
 	reflect.TypeFor[Rules]():           "relabel rules, such as discovery.relabel.LABEL.rules",
 }
 
@@ -282,6 +295,10 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		}
 	case isText && strings.Contains(message, "want true or false") && (text == "true" || text == "false"):
 		return fmt.Sprintf("write %s = %s, without quotes", a.Name.Name, text)
+	case strings.HasPrefix(message, "sys.env takes 1 argument, got 2"):
+		return `write a default as in coalesce(sys.env("NAME"), "…")`
+	case strings.HasPrefix(text, "*") && strings.Contains(message, "repetition operator"):
+		return `write ".*" for any text`
 	case isText && strings.Contains(message, "want a number"):
 		return "write a number without a unit and without quotes"
 	case isText && strings.Contains(message, "no duration") && days.MatchString(text):

@@ -40,7 +40,7 @@ func (a *DiscoveryDocker) SetToDefault() {
 
 // Validate refuses what Alloy refuses.
 func (a *DiscoveryDocker) Validate() error {
-	if err := checkDockerHost(a.Host); err != nil {
+	if err := checkDockerHost("host", a.Host); err != nil {
 		return err
 	}
 	if a.RefreshInterval <= 0 {
@@ -49,7 +49,8 @@ func (a *DiscoveryDocker) Validate() error {
 	return a.HTTP.Validate()
 }
 
-func checkDockerHost(host string) error {
+// checkDockerHost refuses what is no address of an Engine. name is that of the argument.
+func checkDockerHost(name, host string) error {
 	u, err := url.Parse(host)
 	switch {
 	case host == "": // which engine refuses
@@ -57,9 +58,9 @@ func checkDockerHost(host string) error {
 	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
 		return nil
 	case strings.HasPrefix(host, "/"):
-		return fmt.Errorf("host has no scheme; write %q", "unix://"+host)
+		return fmt.Errorf("%s has no scheme; write %q", name, "unix://"+host)
 	}
-	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usualHost)
+	return fmt.Errorf("%s must begin with unix://, tcp://, http:// or https://, such as %s", name, usualHost)
 }
 
 const usualHost = `"unix:///var/run/docker.sock"`

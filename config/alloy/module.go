@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -302,7 +303,11 @@ func (m *module) missing(c chain) {
 		m.l.fail(at, hintForWord(c.parts[0], c.called), "there is no %q", c.String())
 		return
 	}
-	if f := libraryFunction(c.String()); f != "" {
+	f := libraryFunction(c.String())
+	if strings.EqualFold(c.parts[len(c.parts)-1], "getenv") { // os.Getenv
+		f = "sys.env"
+	}
+	if f != "" {
 		m.l.fail(at, "did you mean "+quote(f)+"?", "the standard library has no %q", c.String())
 		return
 	}
@@ -323,7 +328,9 @@ func (m *module) missing(c chain) {
 		hint = "did you mean " + quote(n) + "?"
 	} else if sameKind := ofKind(ids, strings.Join(id[:len(id)-1], ".")); len(sameKind) > 0 {
 		hint = "there is " + list(sameKind)
-	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n != "" {
+	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n == strings.Join(id[:len(id)-1], ".") {
+		hint = fmt.Sprintf("write one: %s %q { … }", n, id[len(id)-1])
+	} else if n != "" {
 		hint = "a component of that kind is a " + quote(n)
 	}
 	m.l.fail(at, hint, "there is no component %q", strings.Join(id, "."))
@@ -344,7 +351,7 @@ func hintForWord(word string, called bool) string {
 	if called {
 		return ""
 	}
-	return "a text stands in quotes"
+	return "a text stands in quotes: " + quote(word)
 }
 
 func ofKind(ids []string, kind string) []string {

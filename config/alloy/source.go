@@ -127,7 +127,7 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 		return nil, whole("", "%v", err)
 	}
 	var wrong Diagnostics
-	last, explained := 0, false
+	last, explained, inList, otherSyntax := 0, false, false, false
 	for _, d := range all {
 		if d.StartPos.Line == last || len(wrong) == maxSyntaxErrors {
 			continue
@@ -140,8 +140,13 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 			hint = "this brace closes nothing: take it out, or open a block before it"
 		}
 		if explained && (hint == "" || d.Message == blockAsValue) && followsFrom(d.Message) {
+			inList = inList || d.Message == blockAsValue
 			continue
 		}
+		if inList && strings.HasPrefix(d.Message, "missing ','") || otherSyntax && (hint == colonHint || strings.HasPrefix(hint, otherHint)) {
+			continue
+		}
+		otherSyntax = otherSyntax || strings.HasPrefix(hint, otherHint)
 		last, explained = d.StartPos.Line, explained || hint != ""
 		wrong = append(wrong, newDiagnostic(Error, span{d.StartPos, d.EndPos}, source, hint, plainSyntax(d.Message)))
 	}
@@ -260,12 +265,18 @@ var (
 	shellVariable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 )
 
+// How a hint begins for a line in another language, and what it is for a colon; each line of such a file would have one.
+const (
+	otherHint = "this is no Alloy syntax but looks like "
+	colonHint = "write an equals sign for a colon"
+)
+
 // syntaxHint returns what to write instead of a line that cannot be parsed.
 func syntaxHint(message, line string, source []byte) string {
 	text := strings.TrimSpace(line)
 	switch {
 	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(strings.TrimSpace(string(source)), "{"):
-		return "this is no Alloy syntax but looks like JSON; Alloy writes name = value, and blocks with { and }"
+		return otherHint + "JSON; Alloy writes name = value, and blocks with { and }"
 	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
@@ -313,7 +324,9 @@ func syntaxHint(message, line string, source []byte) string {
 	case message == "expected TERMINATOR, got IDENT" && twoArguments.MatchString(line):
 		return "each argument stands in a line of its own"
 	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
-		return "this is no Alloy syntax but looks like YAML; Alloy writes name = value, and blocks with { and }"
+		return otherHint + "YAML; Alloy writes name = value, and blocks with { and }"
+	case strings.Contains(message, "':'"):
+		return colonHint
 	case singleQuoted.MatchString(line):
 		return `a string stands in " or in backquotes`
 	case message == blockAsValue:
