@@ -94,6 +94,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"run", ""}, `lighter: the name of the file is empty; see lighter run --help`},
 		{[]string{"validate", ""}, `lighter: the name of the file is empty; see lighter validate --help`},
 		{[]string{"explain", ""}, `lighter: the name of the file is empty; see lighter explain --help`},
+		{[]string{"healthcheck", ""}, `lighter: the address is empty, want host:port; see lighter healthcheck --help`},
 		{[]string{"fmt", "-w", ""}, `lighter: the name of the file is empty; see lighter fmt --help`},
 		{[]string{"demo", "x"}, `lighter: demo takes no arguments, got "x"; see lighter demo --help`},
 	} {

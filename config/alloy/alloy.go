@@ -153,10 +153,10 @@ type loader struct {
 
 	diagnostics Diagnostics
 	errors      int
-	wanting     map[string]int // by the names of environment variables that are not set, the index of their diagnostic
-	deprecated  map[string]int // by the function's name, the index of its diagnostic
-	uses        map[string]int // of a deprecated function
-	hidden      []string       // pairs of a value that may be secret and what is said instead of it
+	wanting     map[string]*wanted // by the names of environment variables that are not set
+	deprecated  map[string]int     // by the function's name, the index of its diagnostic
+	uses        map[string]int     // of a deprecated function
+	hidden      []string           // pairs of a value that may be secret and what is said instead of it
 }
 
 func newLoader(o Options) *loader {
@@ -176,7 +176,7 @@ func newLoader(o Options) *loader {
 		sources: map[string][]byte{},
 		owners:  map[string]*Component{},
 
-		wanting:    map[string]int{},
+		wanting:    map[string]*wanted{},
 		deprecated: map[string]int{},
 		uses:       map[string]int{},
 	}

@@ -277,6 +277,8 @@ func syntaxHint(message, line string, source []byte) string {
 	switch {
 	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(strings.TrimSpace(string(source)), "{"):
 		return otherHint + "JSON; Alloy writes name = value, and blocks with { and }"
+	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(text, "["):
+		return "a block is written NAME { … }, without square brackets"
 	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):

@@ -19,9 +19,9 @@ func notAlloy(source []byte) (what, hint string) {
 	case strings.HasPrefix(kind, "text/html"):
 		return "the file is an HTML page, and no Alloy file", "if it was downloaded, take the address of the file itself and not that of the page that shows it"
 	case !strings.HasPrefix(kind, "text/") && kind != octets:
-		return fmt.Sprintf("the file is %s, and an Alloy file is text", kind), "unpack or decompress it if there is an Alloy file in it"
+		return fmt.Sprintf("the file is no text but %s, and an Alloy file is text", kind), "unpack or decompress it if there is an Alloy file in it"
 	case bytes.IndexByte(source, 0) >= 0 || kind == octets && !utf8.Valid(source):
-		return "the file is binary data, and an Alloy file is text", "give the name of a text file"
+		return "the file is no text but binary data, and an Alloy file is text", "give the name of a text file"
 	case !utf8.Valid(source):
 		n := firstInvalid(source)
 		return fmt.Sprintf("the file is not text in UTF-8: line %d has the byte 0x%X", 1+bytes.Count(source[:n], []byte("\n")), source[n]), saveAsUTF8("ISO-8859-1") + ", if it is in Latin-1"

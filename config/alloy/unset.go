@@ -69,20 +69,29 @@ func (l *loader) complain(at span, argument string, of ast.Node, hint, message s
 		severity = Error
 		l.errors++
 	}
+	it, theyAre := "it", "it is"
+	if len(names) > 1 {
+		it, theyAre = "them", "they are"
+	}
+	hint = fmt.Sprintf(`set %s where lighter runs, or write a default: coalesce(sys.env(%q), "…")`, it, names[0])
 	key := strings.Join(names, " ")
-	if first, said := l.wanting[key]; said {
-		l.diagnostics[first].Hint += "; " + l.placeFrom(first, at) + " is wrong without it, too"
+	if w, said := l.wanting[key]; said {
+		first := &l.diagnostics[w.index]
+		w.places = appendNew(w.places, placeFrom(first.File, at))
+		first.Hint = fmt.Sprintf("%s; %s needed in %s, too", hint, theyAre, strings.Join(w.places, ", "))
 		return l.Unset
 	}
-	l.wanting[key] = len(l.diagnostics)
+	l.wanting[key] = &wanted{index: len(l.diagnostics)}
 	message = strings.Replace(message, "is "+typeNames["string"], "is empty", 1)
-	it := "it"
-	if len(names) > 1 {
-		it = "them"
-	}
-	l.tell(severity, at, fmt.Sprintf(`set %s where lighter runs, or write a default: coalesce(sys.env(%q), "…")`, it, names[0]),
-		"%s, and %s needs %s: %s", notSet(names), strings.Join(arguments, " or "), it, message)
+	named := strings.Join(arguments, " or ")
+	l.tell(severity, at, hint, "%s, and %s needs %s: %s", notSet(names), named, it, strings.TrimPrefix(message, named+": "))
 	return l.Unset
+}
+
+// wanted is what is said of environment variables that are not set.
+type wanted struct {
+	index  int      // of the diagnostic
+	places []string // other places that need them
 }
 
 // wants returns the arguments that are wrong for want of environment variables that are not set, and those
@@ -101,10 +110,10 @@ func (l *loader) wants(argument string, of ast.Node, message string) (arguments,
 	return arguments, names
 }
 
-// placeFrom names a place to somebody who reads the diagnostic of an index.
-func (l *loader) placeFrom(index int, at span) string {
-	if file := at.start.Filename; file != l.diagnostics[index].File {
-		return fmt.Sprintf("%s:%d", file, at.start.Line)
+// placeFrom names a place to somebody who looks at a file.
+func placeFrom(file string, at span) string {
+	if at.start.Filename != file {
+		return fmt.Sprintf("%s:%d", at.start.Filename, at.start.Line)
 	}
 	return fmt.Sprintf("line %d", at.start.Line)
 }

@@ -101,7 +101,7 @@ func TestUnset(t *testing.T) {
 		`-:2:2: the environment variable NO_HOST is not set, and host needs it: it is empty; mostly it is "unix:///var/run/docker.sock"; ` + setIt("NO_HOST"),
 		`-:9:21: the function "env" is deprecated; write sys.env instead`,
 		`-:9:21: the environment variable NO_INTERVAL is not set, and refresh_interval needs it: env("NO_INTERVAL") is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"; ` + setIt("NO_INTERVAL"),
-		`-:18:3: the environment variable NO_URL is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; ` + setIt("NO_URL") + `; line 37 is wrong without it, too`,
+		`-:18:3: the environment variable NO_URL is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; ` + setIt("NO_URL") + `; it is needed in line 37, too`,
 		`-:26:3: the environment variable NO_ID is not set, and client_id needs it: oauth2 needs a client_id; ` + setIt("NO_ID"),
 		`-:33:2: testdata/none cannot be read here: no such file or directory`,
 	}
