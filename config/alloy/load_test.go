@@ -2,11 +2,13 @@ package alloy_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,6 +136,34 @@ func TestEmpty(t *testing.T) {
 	f, err := alloy.Load("-", from("// nothing\n"))
 	if err != nil || len(f.Plan.Nodes) != 0 || f.Plan.Agent.DataDir != "/data" {
 		t.Errorf("the plan is %+v, err = %v", f, err)
+	}
+	if want := "-: the configuration has no component, so that nothing is collected and nothing is sent"; f.Warnings.Error() != want {
+		t.Errorf("the warnings are %v, want %s", f.Warnings, want)
+	}
+}
+
+// TestDirectoryForAFile loads a directory that Docker has made in the place of a file that is not there.
+func TestDirectoryForAFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "config.alloy")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := alloy.Load(dir, options())
+	if err == nil || !strings.Contains(err.Error(), "Docker makes a directory") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestNotPermitted loads a file that lighter may not read.
+func TestNotPermitted(t *testing.T) {
+	o := options()
+	o.ReadFile = func(name string) ([]byte, error) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
+	}
+	_, err := alloy.Load("config.alloy", o)
+	want := fmt.Sprintf("config.alloy: the configuration cannot be read: permission denied; lighter runs as the user of ID %d: give that user the right to read it", os.Geteuid())
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 

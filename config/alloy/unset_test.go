@@ -84,6 +84,23 @@ sink "s" {
 	}
 }
 
+// TestUnsetImport imports a file whose name is in a variable that is not set: what uses it is not said to be wrong.
+func TestUnsetImport(t *testing.T) {
+	o := from(`import.file "lib" {
+	filename = sys.env("NO_FILE")
+}
+
+lib.app "a" {
+	x = 1
+}
+`)
+	o.Unset = true
+	f, err := alloy.Load("-", o)
+	if err != nil || len(f.Warnings) != 1 || !strings.HasPrefix(f.Warnings[0].Message, "the environment variable NO_FILE is not set, and filename needs it: ") {
+		t.Errorf("the file is %+v, the error is %v", f, err)
+	}
+}
+
 // setIt is the hint for a variable that is not set.
 func setIt(name string) string {
 	return `set it where lighter runs, or write a default: coalesce(sys.env("` + name + `"), "…")`
