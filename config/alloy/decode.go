@@ -179,13 +179,21 @@ func errorText(err error, at span) (string, span) {
 	case errors.As(err, &all) && len(all) > 0:
 		one = all[0]
 	default:
-		return err.Error(), at
+		return withoutParser(err.Error()), at
 	}
 	if one.StartPos.Valid() {
 		at = span{one.StartPos, one.EndPos}
 	}
-	return strings.TrimSpace(one.Message), at
+	return withoutParser(strings.TrimSpace(one.Message)), at
 }
+
+// withoutParser returns what is wrong with a regular expression or a template without the name of its parser.
+func withoutParser(message string) string {
+	return templateLine.ReplaceAllString(strings.ReplaceAll(message, "error parsing regexp: ", ""), "line $1: ")
+}
+
+// templateLine matches where in a template something is wrong.
+var templateLine = regexp.MustCompile(`template: template:(\d+): `)
 
 // noQuantity says what is wrong with a value that cannot be of a type, and what can be.
 var noQuantity = map[reflect.Type]string{
