@@ -91,6 +91,11 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"discover", "--json=maybe"}, `lighter: invalid argument "maybe" for "--json" flag: strconv.ParseBool: parsing "maybe": invalid syntax; see lighter discover --help`},
 		{[]string{"help", "xyz"}, `lighter: there is no command "xyz"; see lighter help --help`},
 		{[]string{"help", "run", "x"}, `lighter: accepts at most 1 arg(s), received 2; see lighter help --help`},
+		{[]string{"run", ""}, `lighter: the name of the file is empty; see lighter run --help`},
+		{[]string{"validate", ""}, `lighter: the name of the file is empty; see lighter validate --help`},
+		{[]string{"explain", ""}, `lighter: the name of the file is empty; see lighter explain --help`},
+		{[]string{"healthcheck", ""}, `lighter: the address is empty, want host:port; see lighter healthcheck --help`},
+		{[]string{"fmt", "-w", ""}, `lighter: the name of the file is empty; see lighter fmt --help`},
 		{[]string{"demo", "x"}, `lighter: demo takes no arguments, got "x"; see lighter demo --help`},
 	} {
 		code, stdout, stderr := command(t, nil, tc.args...)
