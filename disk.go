@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// DiskFails reports whether an error is that a disk is full or broken. Nothing in the configuration
-// would mend that, and it may pass.
+// DiskFails reports whether an error means that a disk is full or broken. That may pass, and no change of
+// the configuration would fix it.
 func DiskFails(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EIO)
 }

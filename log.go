@@ -9,11 +9,11 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Stream is a label set whose entries are delivered in order. There is one value a
-// label set and source, made once and shared by all its batches, so that what is
-// derived from the labels is derived once and not for each line.
+// Stream is a label set whose entries are delivered in order. There is one value per label set and source,
+// made once and shared by all its batches, so that what is derived from the labels is derived once instead
+// of for each line.
 type Stream struct {
-	Labels labels.Labels // of those that begin with __, LabelTenant alone counts; not changed
+	Labels labels.Labels // immutable; of the labels that begin with __, only LabelTenant counts
 
 	rendered atomic.Pointer[rendered]
 }
@@ -27,9 +27,9 @@ type rendered struct {
 // NewStream returns the stream of a label set.
 func NewStream(l labels.Labels) *Stream { return &Stream{Labels: l} }
 
-// Text returns the labels as Loki reads them, {a="b", c="d"}, together with those of
-// external that the stream does not have itself. It remembers the answer for by, which
-// names the caller (a pointer of its own) and with it what external is.
+// Text returns the labels in Loki's form, {a="b", c="d"}, together with those of external that the stream
+// does not have. It caches the result for by, which identifies the caller (a pointer of its own) and
+// thereby external.
 func (s *Stream) Text(by any, external labels.Labels) string {
 	head := s.rendered.Load()
 	for r := head; r != nil; r = r.next {
@@ -38,7 +38,7 @@ func (s *Stream) Text(by any, external labels.Labels) string {
 		}
 	}
 	text := renderLabels(s.Labels, external)
-	s.rendered.CompareAndSwap(head, &rendered{by, text, head}) // a lost race only renders twice
+	s.rendered.CompareAndSwap(head, &rendered{by, text, head}) // after a lost race the text is only formatted twice
 	return text
 }
 
@@ -69,7 +69,7 @@ type Entry struct {
 	Time   int64  // Unix nanoseconds
 	Line   []byte // a slice of memory that the batch owns; without the newline
 	Stream int32  // index into the batch's Streams
-	Fields int32  // what Batch.SetFields gave it; 0 is none
+	Fields int32  // set by Batch.SetFields; 0 means none
 }
 
 // Field is a name and a value of an entry's structured metadata.
@@ -78,47 +78,46 @@ type Field struct {
 	Value []byte // a slice of memory that the batch owns
 }
 
-// Batch is what one read of a log gave: entries in the order of the log, their lines
-// slices of memory that the batch owns.
+// Batch is the result of one read of a log: entries in the order of the log, whose lines are slices of
+// memory that the batch owns.
 //
-// A batch is held and let go of. Its maker calls Begin, which holds it, and hands it to a Logs.
-// Whoever keeps the batch for longer than the call of Append holds it for that time. The last one
-// to let go of it calls what Begin was given, and by that acknowledges the batch: all of its
-// entries are delivered, refused for good, or safe on disk.
+// A batch is held and released. Its maker calls Begin, which holds it, and hands it to a Logs. Whoever
+// keeps the batch longer than the call of Append must hold it for that time. The last release calls the
+// function passed to Begin, and thereby acknowledges the batch: all of its entries are delivered, refused
+// for good, or safe on disk.
 //
-// Only one of those that hold a batch may change it: its maker, and then one stage after the other.
+// Only one holder at a time may change a batch: its maker, and then one stage after another.
 type Batch struct {
 	Streams []*Stream
 	Entries []Entry
-	Bytes   int // memory that the batch keeps alive, for the budget
+	Bytes   int // memory that the batch retains, for the budget
 
-	// Origin is what the batch was read from; nil if that keeps nothing, and for a batch that a stage
-	// has made.
+	// Origin is where the batch was read from, or nil if that keeps no state, or a stage made the batch.
 	Origin Origin
 
-	fields [][]Field // of the entries that have some
-	memory []byte    // the current block that Copy appends to
+	fields [][]Field // of the entries that have fields
+	memory []byte    // the present block that Copy appends to
 
 	holders atomic.Int32
 	refused atomic.Int32
 	leftOut atomic.Int32
 	done    func()
-	after   []*Batch // are let go of once this batch is acknowledged
+	after   []*Batch // released once this batch is acknowledged
 }
 
 // Origin is the place in a log that a batch was read from.
 type Origin interface {
-	// SetState says what the stages of the log keep as of the end of the batch, such as what they have
-	// counted. The bytes are written together with the position, and not changed afterwards. The batch
-	// must not be acknowledged yet.
+	// SetState sets the state of the log's stages at the end of the batch, such as their counts. The bytes
+	// are written together with the position, and must not be changed afterwards. The batch must not be
+	// acknowledged yet.
 	SetState(state []byte)
-	// Rewind has the log read again from the beginning of the batch by whoever reads it next. Nobody
-	// may read it when Rewind is called, and later batches of the log are read again too.
+	// Rewind makes the next reader of the log read it again from the beginning of the batch. Nobody may
+	// read the log when Rewind is called. Later batches of the log are read again, too.
 	Rewind()
 }
 
-// Begin holds the batch for its maker. When the last holder has let go of it, done is called
-// once, from that holder's goroutine. It may be nil.
+// Begin holds the batch for its maker. When the last holder has released it, done is called once, in that
+// holder's goroutine. done may be nil.
 func (b *Batch) Begin(done func()) {
 	b.done = done
 	b.refused.Store(0)
@@ -126,16 +125,16 @@ func (b *Batch) Begin(done func()) {
 	b.holders.Store(1)
 }
 
-// Hold keeps the batch until one more call of Done. Only who holds the batch, or was handed it in
-// a call of Append that has not returned, may call it.
+// Hold holds the batch until one more call of Done. Only a holder of the batch, or the callee of an Append
+// that has not returned, may call it.
 func (b *Batch) Hold() { b.holders.Add(1) }
 
-// Done lets go of the batch. The caller reads none of it afterwards.
+// Done releases the batch. The caller must not read it afterwards.
 func (b *Batch) Done() {
 	if b.holders.Add(-1) != 0 {
 		return
 	}
-	after := b.after // done may make the batch empty
+	after := b.after // done may reset the batch
 	b.after = nil
 	if b.done != nil {
 		b.done()
@@ -145,41 +144,41 @@ func (b *Batch) Done() {
 	}
 }
 
-// After has others let go of, in their order, once the batch is acknowledged. The caller holds the
-// batch and each of the others, and gives its hold on the others away. It is for a stage that has
-// moved entries of the others into this batch.
+// After releases others, in order, once the batch is acknowledged. The caller holds the batch and each of
+// the others, and gives up its hold on the others. It is for a stage that has moved entries of the others
+// into this batch.
 func (b *Batch) After(others []*Batch) { b.after = append(b.after, others...) }
 
-// SetState says what the stages of the log keep as of the end of the batch, if the batch has an
-// Origin. The caller holds the batch.
+// SetState sets the state of the log's stages at the end of the batch, if the batch has an Origin. The
+// caller holds the batch.
 func (b *Batch) SetState(state []byte) {
 	if b.Origin != nil {
 		b.Origin.SetState(state)
 	}
 }
 
-// Refuse says that a holder's backend has refused some of the entries for good. The holder calls
-// it before Done.
+// Refuse records that a holder's backend has refused some of the entries for good. The holder calls it
+// before Done.
 func (b *Batch) Refuse(entries int) { b.refused.Add(int32(entries)) }
 
-// Refused returns how many entries backends have refused for good. An entry that several of them
-// refuse may count for each, but the number is never more than that of all entries. It is complete
-// when the last holder has let go of the batch.
+// Refused returns the number of entries that backends have refused for good. An entry that several of them
+// refuse may count several times, but the result never exceeds the number of entries. It is final when the
+// last holder has released the batch.
 func (b *Batch) Refused() int { return min(int(b.refused.Load()), len(b.Entries)) }
 
-// LeaveOut says that some entries were taken out of the batch because no backend would take them. Only who may
-// change the batch calls it.
+// LeaveOut records that some entries were removed from the batch because no backend would take them. Only a
+// caller that may change the batch may call it.
 func (b *Batch) LeaveOut(entries int) { b.leftOut.Add(int32(entries)) }
 
-// Undelivered returns how many entries no backend has: those that Refused returns, and those that were left out.
-// It is complete when the last holder has let go of the batch.
+// Undelivered returns the number of entries that no backend has: those of Refused, and those that were left
+// out. It is final when the last holder has released the batch.
 func (b *Batch) Undelivered() int { return b.Refused() + int(b.leftOut.Load()) }
 
 // copyBytes is the size of the blocks of memory that Copy appends to.
 const copyBytes = 4 << 10
 
-// Copy returns a copy of p in memory that the batch owns, for what a stage makes of a line. The
-// copy is valid as long as the batch.
+// Copy returns a copy of p in memory that the batch owns, for new content of a line. The copy is valid as
+// long as the batch.
 func (b *Batch) Copy(p []byte) []byte {
 	if len(p) > cap(b.memory)-len(b.memory) {
 		size := max(copyBytes, len(p))
@@ -199,8 +198,7 @@ func (b *Batch) Fields(e *Entry) []Field {
 	return b.fields[e.Fields-1]
 }
 
-// SetFields gives an entry of the batch its structured metadata, in place of what it had. The batch
-// keeps fields.
+// SetFields replaces the structured metadata of an entry of the batch. The batch keeps fields.
 func (b *Batch) SetFields(e *Entry, fields []Field) {
 	switch {
 	case e.Fields != 0:
@@ -215,7 +213,7 @@ func (b *Batch) SetFields(e *Entry, fields []Field) {
 func (b *Batch) AddField(e *Entry, name string, value []byte) {
 	if e.Fields == 0 {
 		if n := len(b.fields); n < cap(b.fields) {
-			b.fields = b.fields[:n+1] // with the memory of an earlier entry's fields
+			b.fields = b.fields[:n+1] // reuse the memory of an earlier entry's fields
 			b.fields[n] = b.fields[n][:0]
 		} else {
 			b.fields = append(b.fields, nil)
@@ -226,7 +224,7 @@ func (b *Batch) AddField(e *Entry, name string, value []byte) {
 	*own = append(*own, Field{name, value})
 }
 
-// Reset makes the batch empty, so that its memory is used again. Nobody may hold it.
+// Reset empties the batch so that its memory can be reused. Nobody may hold it.
 func (b *Batch) Reset() {
 	clear(b.Entries)
 	for _, own := range b.fields {
@@ -235,15 +233,15 @@ func (b *Batch) Reset() {
 	b.Streams, b.Entries, b.Bytes, b.Origin = nil, b.Entries[:0], 0, nil
 	b.fields, b.memory = b.fields[:0], b.memory[:0]
 	if cap(b.memory) > copyBytes {
-		b.memory = nil // of one long line, which must not be paid for ever after
+		b.memory = nil // do not retain the memory of one long line
 	}
 	b.done = nil
 }
 
 // Logs takes batches of log entries: a stage, or an endpoint. It is safe for concurrent use.
 type Logs interface {
-	// Append takes a batch that its caller holds. It blocks while there is no room, or until ctx
-	// ends, whose error it returns then; with an error it has taken nothing. It holds the batch
-	// itself for as long as it needs it.
+	// Append takes a batch that its caller holds. It blocks while there is no room, or until ctx ends, and
+	// then returns ctx's error. If it returns an error, it has taken nothing. It holds the batch itself for
+	// as long as it needs it.
 	Append(ctx context.Context, b *Batch) error
 }

@@ -7,11 +7,11 @@ import (
 	"lighter"
 )
 
-// The last holder to let go of a batch acknowledges it, once.
+// The last holder that releases a batch acknowledges it, once.
 func TestBatchIsAcknowledgedByItsLastHolder(t *testing.T) {
 	acknowledged := 0
 	var b lighter.Batch
-	for range 2 { // a batch is used again
+	for range 2 { // a batch is reused
 		acknowledged = 0
 		b.Begin(func() { acknowledged++ })
 		b.Hold()
@@ -29,8 +29,8 @@ func TestBatchIsAcknowledgedByItsLastHolder(t *testing.T) {
 	}
 }
 
-// What Copy returns stays as it is when more is copied, whatever the caller appends to it, and
-// counts in the batch's memory.
+// The result of Copy is unchanged when more is copied, whatever the caller appends to it, and counts in the
+// batch's memory.
 func TestBatchCopy(t *testing.T) {
 	var b lighter.Batch
 	var want, got [][]byte

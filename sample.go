@@ -2,22 +2,20 @@ package lighter
 
 import "github.com/prometheus/common/model"
 
-// Block is samples of one target as remote write 1.0 carries them: a run of encoded
-// TimeSeries fields (tag, length, message) of a prometheus.WriteRequest, so that blocks
-// one after another are a request. It is encoded once, by the scrape, and is what waits,
-// is sent and is sent again.
+// Block holds samples of one target as in remote write 1.0: a sequence of encoded TimeSeries fields (tag,
+// length, message) of a prometheus.WriteRequest, so that concatenated blocks are a request. The scrape
+// encodes it once; in this form it waits and is sent, if necessary repeatedly.
 //
-// Each TimeSeries holds one sample or one native histogram, and the exemplars that came
-// with it. Both may carry the one thing that 1.0 does not know and 2.0 does, a start
-// timestamp, in the field that it has in 2.0; whoever sends 1.0 leaves it out.
+// Each TimeSeries holds one sample or one native histogram, and its exemplars. Both may have a start
+// timestamp, which 1.0 lacks, in the field that it has in 2.0; a sender of 1.0 removes it.
 type Block struct {
-	Body       []byte // as its receiver wants it, compressed if it says so; of whoever made the block, and valid until the Append that it is given to returns
-	Samples    int    // samples, histograms and staleness markers in Body, which is its fields
+	Body       []byte // in the receiver's form, which may be compressed; owned by its maker, and valid until the Append to which it is passed returns
+	Samples    int    // number of samples, histograms and staleness markers in Body, each one field
 	StartTimes bool   // some of them have a start timestamp
 	Time       int64  // of the scrape, Unix milliseconds
 }
 
-// Metadata is what a target says of a metric family in # TYPE, # HELP and # UNIT.
+// Metadata is the content of a metric family's # TYPE, # HELP and # UNIT lines.
 type Metadata struct {
 	Family string
 	Type   model.MetricType

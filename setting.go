@@ -1,17 +1,17 @@
 package lighter
 
-// Settings, as errors and log lines speak of them. The packages that say what to do about an error
-// do not know how the user has written the configuration: package config replaces each of these by
-// what the user calls it.
+// Settings, as errors and log lines refer to them. The packages that suggest remedies do not know how the
+// user has written the configuration: package config replaces each of these by the user's name of the
+// setting.
 const (
-	SettingBufferMax    = "{buffer_max}"         // bytes on disk for what an endpoint cannot take
-	SettingDataDir      = "{data_dir}"           // where positions and buffers are
+	SettingBufferMax    = "{buffer_max}"         // bytes on disk for data that an endpoint cannot take yet
+	SettingDataDir      = "{data_dir}"           // directory of positions and buffers
 	SettingListen       = "{listen}"             // the address of the agent's own server
-	SettingHost         = "{host}"               // what the host is called
-	SettingLogsSince    = "{logs_since}"         // how far back the first sight of a container reads
+	SettingHost         = "{host}"               // the name of the host
+	SettingLogsSince    = "{logs_since}"         // how far back a new container's log is read
 	SettingMaxLine      = "{max_line}"           // bytes of a line
-	SettingSocketSource = "{log_source=socket}"  // have the Engine asked for logs
-	SettingAutoSource   = "{log_source=auto}"    // have the Engine asked where a log has no file
+	SettingSocketSource = "{log_source=socket}"  // read logs from the Engine
+	SettingAutoSource   = "{log_source=auto}"    // read logs from the Engine if they have no file
 	SettingDockerRoot   = "{docker_root}"        // where the Engine's data directory is mounted
 	SettingHostRoot     = "{host_root}"          // where the host's root is mounted
 	SettingAPIVersion   = "{docker_api_version}" // of the Engine's API

@@ -1,6 +1,6 @@
-// Package collector runs what collects: one Runner a container's log or a scrape target,
-// started and stopped as discovery sees them come and go.
+// Package collector runs the collectors: one Runner per container log or scrape target, started and stopped
+// as discovery finds and loses them.
 //
-// A Manager compares the jobs that are wanted with those that run. It owns the
-// goroutines of its Runners and waits for each; a Runner never starts another.
+// A Manager compares the wanted jobs with the running ones. It owns the goroutines of its Runners and waits
+// for each; a Runner never starts another.
 package collector

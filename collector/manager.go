@@ -11,58 +11,56 @@ import (
 
 // Job is one thing to collect from.
 type Job struct {
-	ID string // what it is, unique among the jobs of a Manager
-	// Version is what the Runner is made of. When it changes the running one is stopped,
-	// and a new one takes over where it was.
+	ID string // identifies the job among those of a Manager
+	// Version identifies the configuration of the Runner. When it changes, the Manager stops the running
+	// Runner, and a new one takes over.
 	Version string
-	// Wake is what may make a Runner that has ended by itself worth starting again, such
-	// as the time of a container's last start. A running one is not disturbed.
+	// Wake changes when it may be worthwhile to restart a Runner that has ended by itself; for example, it
+	// is the time of a container's last start. It does not affect a running Runner.
 	Wake string
-	// New makes the Runner. It is called at most once a start.
+	// New makes the Runner. It is called at most once per start.
 	New func() (Runner, error)
 }
 
-// Runner collects until ctx ends. It may end earlier, when there is nothing left to do.
+// Runner collects until ctx ends. It may end earlier if there is nothing left to do.
 type Runner interface {
 	Run(ctx context.Context) error
 }
 
-// Manager keeps a Runner running for each wanted Job. It compares the jobs that are wanted
-// with the Runners that it has, at each Sync and whenever a Runner has ended. Its methods may
-// be called from any goroutine.
+// Manager keeps a Runner running for each wanted Job. At each Sync, and whenever a Runner has ended, it
+// compares the wanted jobs with its Runners. Its methods may be called from any goroutine.
 type Manager struct {
 	grace time.Duration
 	ended func(Job, Runner, error)
 
 	mu       sync.Mutex
-	wanted   map[string]Job    // by id, as the last Sync gave them
-	children map[string]*child // by id of their job
+	wanted   map[string]Job    // by ID, from the last Sync
+	children map[string]*child // by ID of their job
 	stopped  bool
 	running  sync.WaitGroup
 }
 
-// child is the Runner of a job. A child that was told to stop is dropped when it has ended,
-// so that its job is started again if it is wanted by then. One that ended by itself is kept
-// while its job is wanted, so that it is not started again for nothing.
+// child is the Runner of a job. A child that was told to stop is removed when it has ended, so that its job
+// is started again if it is wanted by then. A child that ended by itself is kept while its job is wanted,
+// so that it is not restarted needlessly.
 type child struct {
 	job      Job    // as it was started
 	runner   Runner // nil once it has ended by itself
 	cancel   context.CancelCauseFunc
 	stopping bool          // it was told to stop
 	ended    chan struct{} // closed when it has ended
-	grace    *time.Timer   // until it is told to stop; nil while its job is wanted
+	grace    *time.Timer   // until the Runner is told to stop; nil while its job is wanted
 }
 
-// NewManager returns a Manager that gives the Runner of a job that is wanted no more
-// grace to end by itself, before its context ends with lighter.ErrGone as the cause. ended is told
-// of each Runner that has ended, or, with a nil Runner, that could not be made; it must not
-// call the Manager.
+// NewManager returns a Manager. When a job is no longer wanted, its Runner has the time grace to end by
+// itself before its context ends with lighter.ErrGone as the cause. The Manager calls ended for each Runner
+// that has ended, and with a nil Runner if it could not be made; ended must not call the Manager.
 func NewManager(grace time.Duration, ended func(Job, Runner, error)) *Manager {
 	return &Manager{grace: grace, ended: ended, children: map[string]*child{}}
 }
 
-// Sync makes what runs what is wanted. It does not wait for Runners to end: a job whose last
-// Runner is still ending is started when that has ended.
+// Sync sets the wanted jobs. It does not wait for Runners to end: if the last Runner of a job is still
+// ending, the next one starts after it has ended.
 func (m *Manager) Sync(jobs []Job) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +78,7 @@ func (m *Manager) Sync(jobs []Job) {
 	}
 }
 
-// reconcileLocked starts or stops the Runner of one job if it is not as it is wanted.
+// reconcileLocked starts or stops the Runner of one job if necessary.
 func (m *Manager) reconcileLocked(id string) {
 	want, wanted := m.wanted[id]
 	c := m.children[id]
@@ -90,7 +88,7 @@ func (m *Manager) reconcileLocked(id string) {
 		if wanted {
 			m.startLocked(want)
 		}
-	case c.stopping: // reap looks again when it has ended
+	case c.stopping: // reap checks again when it has ended
 	case c.runner == nil:
 		if !wanted {
 			delete(m.children, id)
@@ -107,7 +105,7 @@ func (m *Manager) reconcileLocked(id string) {
 	}
 }
 
-// leaveLocked stops a child whose job is wanted no more, after its grace.
+// leaveLocked stops a child whose job is no longer wanted, after its grace.
 func (m *Manager) leaveLocked(c *child) {
 	switch {
 	case m.grace == 0:
@@ -117,7 +115,7 @@ func (m *Manager) leaveLocked(c *child) {
 		timer = time.AfterFunc(m.grace, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if c.grace == timer { // and not one that has begun since
+			if c.grace == timer { // not a grace that has begun since
 				c.stop(lighter.ErrGone)
 			}
 		})
@@ -125,7 +123,7 @@ func (m *Manager) leaveLocked(c *child) {
 	}
 }
 
-// endGrace lets a child go on whose job is wanted again.
+// endGrace lets a child continue because its job is wanted again.
 func (c *child) endGrace() {
 	if c.grace != nil {
 		c.grace.Stop()
@@ -157,7 +155,7 @@ func (m *Manager) startLocked(j Job) {
 	})
 }
 
-// reap notes that a Runner has ended, and starts what is wanted in its place.
+// reap records that a Runner has ended, and starts its successor if one is wanted.
 func (m *Manager) reap(c *child, runner Runner, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,8 +169,8 @@ func (m *Manager) reap(c *child, runner Runner, err error) {
 	m.reconcileLocked(c.job.ID)
 }
 
-// End stops the Runners of the jobs that match, at once and without a grace, and waits for them.
-// They are started again by the next Sync that wants them. match must not call the Manager.
+// End immediately stops the Runners of the jobs for which match returns true, without a grace, and waits
+// for them. The next Sync that wants them starts them again. match must not call the Manager.
 func (m *Manager) End(match func(Job) bool) {
 	m.mu.Lock()
 	var ended []chan struct{}
@@ -196,7 +194,7 @@ func (m *Manager) End(match func(Job) bool) {
 	}
 }
 
-// Each calls f for every Runner that runs.
+// Each calls f for every running Runner.
 func (m *Manager) Each(f func(Job, Runner)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -207,7 +205,7 @@ func (m *Manager) Each(f func(Job, Runner)) {
 	}
 }
 
-// Stop ends all Runners and waits for them. Nothing is started afterwards.
+// Stop ends all Runners and waits for them. Nothing starts afterwards.
 func (m *Manager) Stop() {
 	m.mu.Lock()
 	m.stopped = true

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// diary notes what Runners do, in order.
+// diary records what Runners do, in order.
 type diary struct {
 	mu    sync.Mutex
 	lines []string
@@ -111,7 +111,7 @@ func TestManagerStartsAgainOnlyWhatWakes(t *testing.T) {
 	})
 }
 
-// A wake that comes before the end of the last run is noticed must not be lost.
+// A wake that comes before the end of the last run has been noticed is not lost.
 func TestManagerWakeDuringTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
@@ -138,7 +138,7 @@ func TestManagerGrace(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		close(finish)
 		expect(t, d, "a1 finished")
-		m.Sync([]collector.Job{d.job("c", "1", "", nil)}) // wanted again: it goes on
+		m.Sync([]collector.Job{d.job("c", "1", "", nil)}) // wanted again, so it continues
 		time.Sleep(6 * time.Second)
 		expect(t, d, "b1 stopped, gone = true")
 	})
@@ -162,7 +162,7 @@ func TestManagerSaysWhatCannotBeMade(t *testing.T) {
 	}
 }
 
-// slowRunner needs a second to end, as one does that still has something to write.
+// slowRunner needs a second to end, like one that still has something to write.
 type slowRunner struct{ runner }
 
 func (r slowRunner) Run(ctx context.Context) error {
@@ -177,8 +177,8 @@ func (d *diary) slowJob(version string) collector.Job {
 	}}
 }
 
-// TestManagerRunsWhatIsWantedInTheEnd changes its mind while a Runner that was told to stop
-// has not ended yet. Only what is wanted last counts.
+// TestManagerRunsWhatIsWantedInTheEnd changes the wanted job while a Runner that was told to stop has not
+// ended yet. Only the last wanted version counts.
 func TestManagerRunsWhatIsWantedInTheEnd(t *testing.T) {
 	const none = ""
 	for name, tc := range map[string]struct {
@@ -222,7 +222,7 @@ func TestManagerRunsWhatIsWantedInTheEnd(t *testing.T) {
 	}
 }
 
-// TestManagerWaitsForEachRunner also for those that were told to end before the stop.
+// TestManagerWaitsForEachRunner: the Manager also waits for Runners that were told to end before the stop.
 func TestManagerWaitsForEachRunner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
@@ -240,7 +240,7 @@ func TestManagerWaitsForEachRunner(t *testing.T) {
 	})
 }
 
-// TestManagerGraceBeginsAnew for a job that is unwanted for the second time.
+// TestManagerGraceBeginsAnew: the grace begins anew for a job that is unwanted for the second time.
 func TestManagerGraceBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}

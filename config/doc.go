@@ -1,7 +1,7 @@
-// Package config says what the agent is to do: the Plan, a graph of nodes, which validates itself.
+// Package config defines what the agent does: the Plan, a graph of nodes, which validates itself.
 //
-// Package config/env writes a Plan from environment variables. All that shapes labels is said in
-// relabel rules, as an Alloy file would say it, so that nothing behind the Plan knows how it was
-// written. Errors from there speak of settings by names of their own (lighter.SettingDataDir and
-// others), and Words calls them what the user does.
+// Package config/env makes a Plan from environment variables. Everything that determines labels is
+// expressed in relabel rules, as in an Alloy file, so that nothing behind the Plan knows how it was
+// written. Errors from there refer to settings by placeholders (lighter.SettingDataDir and others), which
+// Words replaces by the user's names.
 package config

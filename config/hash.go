@@ -14,9 +14,10 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// Hash returns a hash of the node's arguments, secrets included, and of the names in From; a change
-// within those nodes does not change it. Nodes of one name and hash do the same, but for where they send to: that is an edge's
-// business, and a change of it restarts what goes along the edge alone.
+// Hash returns a hash of the node's arguments, secrets included, and of the names in From; a change within
+// those nodes does not change it. Nodes with the same name and hash do the same, except for their
+// destinations. Destinations belong to the edges, and a change of an edge restarts only what sends along
+// it.
 func (n Node) Hash() string {
 	h := sha256.New()
 	hashValue(h, reflect.ValueOf(n.Args))
@@ -24,8 +25,8 @@ func (n Node) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// hashValue writes a value to h so that different values are different bytes. It goes through
-// structs, also through fields that are not exported: labels and secrets are held in such.
+// hashValue writes a value to h so that different values yield different bytes. It also descends into
+// unexported fields of structs, because labels and secrets are kept in such fields.
 func hashValue(h hash.Hash, v reflect.Value) {
 	if !v.IsValid() {
 		hashText(h, "nil")
@@ -70,7 +71,7 @@ func hashValue(h hash.Hash, v reflect.Value) {
 		hashNumber(h, v.Uint())
 	case reflect.Float32, reflect.Float64:
 		hashText(h, fmt.Sprint(v.Float()))
-	default: // a function that a library keeps beside the settings that it is made of
+	default: // a function that a library keeps besides the settings from which it made the function
 	}
 }
 

@@ -13,16 +13,15 @@ import (
 	"lighter"
 )
 
-// Plan is a graph of named nodes: what is discovered, how its labels become those that are sent,
-// what is collected, and where that goes. The environment and an Alloy file are two ways to write
-// it; nothing but this package knows that there are two.
+// Plan is a graph of named nodes: what is discovered, how its labels become the labels to send, what is
+// collected, and where that goes. The environment and an Alloy file are two ways to write it; only this
+// package knows both.
 type Plan struct {
 	Agent Agent
 	Nodes []Node
 }
 
-// Node is one part of what runs. The type of Args says of which kind it is, and so what it takes
-// and what it gives:
+// Node is one part of what runs. The type of Args determines its kind, and therefore its input and output:
 //
 //	docker.Config, file.Config, http.Config,
 //	dns.Config (of discovery), Files, Static, Self,
@@ -40,9 +39,9 @@ type Plan struct {
 //	remotewrite.Config takes samples
 //	Recent            takes entries and samples
 //
-// Whoever takes targets names in From the nodes that it takes them from. Whoever sends entries or
-// samples names in To the nodes that it sends them to. The Name that some of the Args have is the
-// node's; whoever builds the node sets it.
+// A node that takes targets lists in From the nodes from which it takes them. A node that sends entries or
+// samples lists in To the nodes to which it sends them. Some Args have a Name, which must be the node's;
+// the builder of the node sets it.
 type Node struct {
 	Name string // unique in a plan
 	Args any
@@ -50,86 +49,85 @@ type Node struct {
 	To   []string
 }
 
-// Agent is what concerns the process and not what it ships.
+// Agent configures the process itself.
 type Agent struct {
 	Listen      string
 	DataDir     string
 	BufferMax   int64  // bytes on disk, for logs and for metrics each
-	Environment string // is shown on the status page; empty is not shown
-	Host        string // what the host is called; empty is the Engine's name of its host
+	Environment string // shown on the status page unless empty
+	Host        string // the name of the host; if empty, the Engine's name of its host
 	LogLevel    slog.Level
 	LogFormat   string // "json" or "logfmt"
 
-	Auth *ServerAuth // what the agent's own server asks of who asks it; nil asks nothing
-	TLS  *ServerTLS  // of the agent's own server; nil is plain HTTP
+	Auth *ServerAuth // of the agent's own server; nil means none
+	TLS  *ServerTLS  // of the agent's own server; nil means plain HTTP
 
-	// What may be sent, which is only reported.
-	BudgetLogs   int64 // bytes of log lines a month; 0 is no budget
-	BudgetSeries int   // 0 is no budget
+	// Budgets, which are only reported.
+	BudgetLogs   int64 // bytes of log lines per month; 0 means no budget
+	BudgetSeries int   // 0 means no budget
 }
 
-// ServerAuth is a user and a password that requests must have.
+// ServerAuth is a user and a password that requests must contain.
 type ServerAuth struct {
 	User      string
 	Password  lighter.Secret
-	Paths     []string // beginnings of the paths of requests
-	OnlyPaths bool     // requests for Paths must have them, and others need not; else it is the other way around
+	Paths     []string // prefixes of the paths of requests
+	OnlyPaths bool     // if true, only requests for Paths need authentication; otherwise all others do
 }
 
-// ServerTLS is how a server is known, and what it asks of the certificates of its clients. Of each certificate
-// and key there is either the text or the file.
+// ServerTLS contains a server's certificate, and its requirements for client certificates. Each certificate
+// and key is given either as text or as a file.
 type ServerTLS struct {
 	Cert, CertFile         string
 	Key                    lighter.Secret
 	KeyFile                string
 	ClientCA, ClientCAFile string
 	ClientAuth             tls.ClientAuthType
-	MinVersion, MaxVersion uint16 // as crypto/tls has them; 0 is Go's
+	MinVersion, MaxVersion uint16 // as in crypto/tls; 0 means Go's default
 }
 
-// Files finds containers in the data directory of an Engine that is not asked.
+// Files discovers containers in the data directory of an Engine, without requests to the Engine.
 type Files struct {
 	Root string // where the data directory is mounted
 }
 
-// Static is a list of targets that are written down.
+// Static is a fixed list of targets.
 type Static struct {
 	Targets []labels.Labels
 }
 
 // Self is the agent itself as a target, which is scraped without a socket.
 type Self struct {
-	Job string // the target's job label; empty is "lighter", with the server's port in the label instance
+	Job string // the target's job label; if empty, "lighter", with the server's port in the label instance
 }
 
-// Relabel turns targets by its rules.
+// Relabel changes targets by its rules.
 type Relabel struct {
 	Rules  []*relabel.Config
-	Origin map[int]string // what the user wrote, such as LIGHTER_INCLUDE=api*, by the index of the rule that came of it
+	Origin map[int]string // what the user wrote, such as LIGHTER_INCLUDE=api*, by the index of the resulting rule
 }
 
 // LogSource reads the logs of the containers among its targets.
 type LogSource struct {
-	Rules        []*relabel.Config // are run once a stream, with lighter.LabelLogStream set
-	Since        time.Duration     // how far back the first sight of a container reads; 0 is from now on
-	MaxLineBytes int               // a longer line is cut there
-	Events       bool              // what the Engine tells of the containers is shipped as entries of theirs
-	Labels       labels.Labels     // are added to each target, in place of labels of the same name, before the rules
+	Rules        []*relabel.Config // applied once per stream, with lighter.LabelLogStream set
+	Since        time.Duration     // how far back a new container's log is read; 0 means from now on
+	MaxLineBytes int               // longer lines are cut
+	Events       bool              // also ship the Engine's events of the containers, as entries
+	Labels       labels.Labels     // added to each target before the rules, replacing labels of the same name
 
-	// Where logs are read. With both, the files of a log are read where that can be, else the
-	// Engine is asked.
-	Engine string // name of the node whose Engine is asked; empty asks none
-	Root   string // the Engine's data directory, where json-file logs are; empty reads no files
+	// Where logs are read. If both are set, a log is read from its files if possible, and otherwise from
+	// the Engine.
+	Engine string // name of the node with the Engine; empty means not from an Engine
+	Root   string // the Engine's data directory with the json-file logs; empty means not from files
 }
 
-// Recent keeps the newest entries and samples in memory, for the status page of an agent that has
-// no backend.
+// Recent keeps the newest entries and samples in memory, for the status page of an agent without a backend.
 type Recent struct {
-	StreamLabels labels.Labels // on every stream that has none of that name
-	SeriesLabels labels.Labels // on every series likewise
+	StreamLabels labels.Labels // added to every stream that does not have them
+	SeriesLabels labels.Labels // added to every series that does not have them
 }
 
-// Node returns the node of a name.
+// Node returns the node with the given name.
 func (p *Plan) Node(name string) (Node, bool) {
 	i := slices.IndexFunc(p.Nodes, func(n Node) bool { return n.Name == name })
 	if i < 0 {

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Format writes no secret, whatever the verb: package fmt prints what is behind a pointer field with a verb
-// that does not fit it without asking its types.
+// Format hides the secret for every verb: package fmt prints the content of a pointer field with an
+// unsuitable verb without calling the methods of its types.
 func (a *ServerAuth) Format(f fmt.State, _ rune) {
 	if a == nil {
 		_, _ = io.WriteString(f, "<nil>")
@@ -15,7 +15,7 @@ func (a *ServerAuth) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "{User:%q Password:%v Paths:%q OnlyPaths:%t}", a.User, a.Password, a.Paths, a.OnlyPaths)
 }
 
-// Format writes no secret, whatever the verb.
+// Format hides the secret for every verb.
 func (t *ServerTLS) Format(f fmt.State, _ rune) {
 	if t == nil {
 		_, _ = io.WriteString(f, "<nil>")

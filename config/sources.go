@@ -7,44 +7,44 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// FileMatch finds files: each of its targets names them by a glob pattern in its label __path__, and those
-// to leave out by one in __path_exclude__. It gives a target for each file, with the file's path in __path__.
+// FileMatch finds files. Each of its targets has a glob pattern in its label __path__, and one for files to
+// exclude in __path_exclude__. FileMatch makes a target for each file, with the file's path in __path__.
 type FileMatch struct {
-	SyncPeriod      time.Duration // between two looks
-	IgnoreOlderThan time.Duration // files that were not changed for so long are left out; 0 leaves out none
+	SyncPeriod      time.Duration // interval of searching
+	IgnoreOlderThan time.Duration // skip files that have not changed for so long; 0 skips none
 }
 
-// FileSource reads the files that the label __path__ of its targets names.
+// FileSource reads the files in the label __path__ of its targets.
 type FileSource struct {
-	FromEnd      bool   // a file that is seen for the first time is read from its end
-	Encoding     string // as the IANA calls it; empty is UTF-8
-	MaxLineBytes int    // a longer line is cut there
+	FromEnd      bool   // read a new file from its end
+	Encoding     string // IANA name; empty means UTF-8
+	MaxLineBytes int    // longer lines are cut
 
-	Decompression string        // "gz", "bz2" or "z"; empty reads files as they are
-	InitialDelay  time.Duration // before a compressed file is read
+	Decompression string        // "gz", "bz2" or "z"; empty means none
+	InitialDelay  time.Duration // delay before a compressed file is read
 
-	MinPoll, MaxPoll time.Duration // between two looks at a file that has nothing new
+	MinPoll, MaxPoll time.Duration // interval of checking a file without new data
 
-	// LegacyPositions is a file of positions that Promtail or Alloy wrote. It is read once, for files that
-	// have no position yet.
+	// LegacyPositions is a positions file of Promtail or Alloy. It is read once, for files that have no
+	// position yet.
 	LegacyPositions string
 }
 
-// JournalSource reads the journal of systemd.
+// JournalSource reads the systemd journal.
 type JournalSource struct {
-	Path         string            // the directory of the journal's files; empty tries the usual ones
-	MaxAge       time.Duration     // how far back the first sight of the journal reads
+	Path         string            // directory of the journal's files; if empty, the usual ones are tried
+	MaxAge       time.Duration     // how far back a new journal is read
 	Matches      string            // "FIELD=value" pairs, separated by spaces; + separates alternatives
-	JSON         bool              // an entry's line is all its fields as a JSON object
-	Labels       labels.Labels     // on every entry, before the rules
-	Rules        []*relabel.Config // see the fields of an entry as __journal_… labels
+	JSON         bool              // send all fields of an entry as a JSON object
+	Labels       labels.Labels     // added to every entry before the rules
+	Rules        []*relabel.Config // get the fields of an entry as __journal_… labels
 	MaxLineBytes int
 }
 
 // SyslogSource listens for syslog messages.
 type SyslogSource struct {
 	Listeners []SyslogListener
-	Rules     []*relabel.Config // see what a message says of itself as __syslog_… labels
+	Rules     []*relabel.Config // get the properties of a message as __syslog_… labels
 }
 
 // SyslogListener is one address of a SyslogSource.
@@ -56,21 +56,21 @@ type SyslogListener struct {
 	LabelStructuredData       bool
 	Labels                    labels.Labels
 	UseIncomingTimestamp      bool
-	UseRFC5424Message         bool // the line is the whole message and not its text alone
-	RFC3164DefaultToYear      bool // the current year is added to times that have none
+	UseRFC5424Message         bool // send the whole message instead of its text
+	RFC3164DefaultToYear      bool // add the current year to times without a year
 	MaxMessageBytes           int
-	NullDelimiter             bool // messages of the raw format end with a zero byte and not with a newline
+	NullDelimiter             bool // messages of the raw format end with a zero byte instead of a newline
 	CertFile, KeyFile, CAFile string
-	AllowEmpty                bool        // messages of RFC 5424 without a text are sent, too
-	Cisco                     SyslogCisco // of RFC 3164
+	AllowEmpty                bool        // also send RFC 5424 messages without a text
+	Cisco                     SyslogCisco // for RFC 3164
 }
 
-// SyslogCisco says what the messages of a device of Cisco have before their time.
+// SyslogCisco describes what precedes the time in messages of Cisco devices.
 type SyslogCisco struct {
 	MessageCounter, SequenceNumber, Hostname, SecondFractions bool
 }
 
-// PushSource takes entries by Loki's push API.
+// PushSource receives entries by Loki's push API.
 type PushSource struct {
 	Listen               string // address and port
 	Labels               labels.Labels
@@ -79,19 +79,19 @@ type PushSource struct {
 	MaxBodyBytes         int64
 }
 
-// AgentLog gives the lines of the agent's own log.
+// AgentLog sends the lines of the agent's own log.
 type AgentLog struct{}
 
-// Echo writes the entries that it takes to the agent's own log.
+// Echo writes the entries that it receives to the agent's own log.
 type Echo struct{}
 
-// RelabelStreams is a stage that changes the labels of streams by its rules, and drops the entries of those
-// that a rule drops.
+// RelabelStreams is a stage that changes the labels of streams by its rules, and drops the entries of
+// streams that a rule drops.
 type RelabelStreams struct {
 	Rules []*relabel.Config
 }
 
-// MetricRelabel takes samples, changes the labels of their series by its rules, and sends on what no rule drops.
+// MetricRelabel changes the labels of series by its rules, and sends on the samples that no rule drops.
 type MetricRelabel struct {
 	Rules []*relabel.Config
 }

@@ -6,71 +6,72 @@ import (
 	"lighter/collector/host"
 )
 
-// Stages is a list of what the entries of a log pass through, in their order. Each is a Multiline, a Drop,
-// a Redact, a Fields, a LogMetrics, a RelabelStreams or a process.Arguments. A stage that has nothing to do for a log is left out of its chain.
+// Stages is the list of stages that the entries of a log pass, in order. Each is a Multiline, a Drop, a
+// Redact, a Fields, a LogMetrics, a RelabelStreams or a process.Arguments. A stage with nothing to do for a
+// log is not part of its chain.
 //
-// Label, where a stage has it, is the name of a target's label with which a container says something else
-// for its own log, as discovery gives it (__meta_docker_container_label_…).
+// A stage's Label is the name of a target's label with which a container overrides the stage for its own
+// log, in the form of discovery (__meta_docker_container_label_…).
 type Stages struct {
 	List []any
 }
 
-// Multiline makes one entry of lines that belong together.
+// Multiline joins lines that belong together into one entry.
 type Multiline struct {
-	Off     bool   // joins nothing, but for containers that say otherwise
-	Pattern string // of the first line of an entry; empty finds the stack traces of the common runtimes
-	Label   string // a container's own: "auto", "off" or a pattern
+	Off     bool   // join nothing, except for containers that override it
+	Pattern string // of the first line of an entry; if empty, stack traces of the common runtimes are joined
+	Label   string // overrides: "auto", "off" or a pattern
 }
 
-// Drop leaves out entries that nobody wants.
+// Drop drops unwanted entries.
 type Drop struct {
-	Rules string // as package drop parses them; may be empty
-	Label string // a container's own rules, beside these
+	Rules string // in the form that package drop parses; may be empty
+	Label string // adds a container's own rules
 }
 
-// Redact replaces secrets.
+// Redact replaces secrets in entries.
 type Redact struct {
 	Off   bool
 	Label string // a container's own switch
 }
 
-// Fields makes fields of JSON and logfmt lines structured metadata.
+// Fields turns fields of JSON and logfmt lines into structured metadata.
 type Fields struct {
-	Fields string // as package fields parses them; may be empty
-	Label  string // a container's own fields, beside these
+	Fields string // in the form that package fields parses; may be empty
+	Label  string // adds a container's own fields
 }
 
-// LogMetrics counts entries by their level, and metrics that are declared.
+// LogMetrics counts entries by level, and declared metrics.
 type LogMetrics struct {
-	Declarations string // as package logmetrics parses them; may be empty
-	Series       int    // the most that one declaration may have
-	Label        string // a container's own declarations, beside these
+	Declarations string // in the form that package logmetrics parses; may be empty
+	Series       int    // limit of one declaration
+	Label        string // adds a container's own declarations
 }
 
-// ContainerMetrics is what the containers among its targets use, as a target of its own that is scraped
+// ContainerMetrics is a target with the resources that the containers among its targets use. It is scraped
 // without a socket.
 type ContainerMetrics struct {
-	Engine   string        // name of the node whose Engine is asked
-	Interval time.Duration // between two looks at a container
+	Engine   string        // name of the node with the Engine
+	Interval time.Duration // interval of measuring a container
 	DataRoot string        // where the Engine's data directory may be mounted, with the logs in it
 
-	CAdvisor *CAdvisor // what the page has instead as prometheus.exporter.cadvisor; nil is a page of our own
+	CAdvisor *CAdvisor // makes the page that of prometheus.exporter.cadvisor; nil means lighter's own page
 }
 
-// CAdvisor is a page of containers that has cAdvisor's labels and no others, and job integrations/cadvisor.
+// CAdvisor is a page of containers with exactly cAdvisor's labels, and job integrations/cadvisor.
 type CAdvisor struct {
-	ContainerLabels bool     // the labels of a container are labels of its series, as container_label_…
-	LabelAllowlist  []string // of those that are; empty and without ContainerLabels it is none
-	Enabled         []string // kinds of metrics, as cAdvisor names them; empty is all but Disabled
+	ContainerLabels bool     // add the labels of a container to its series, as container_label_…
+	LabelAllowlist  []string // the only labels to add; if empty and without ContainerLabels, none are
+	Enabled         []string // kinds of metrics, with cAdvisor's names; if empty, all but Disabled
 	Disabled        []string
 }
 
-// HostMetrics is what the host uses, likewise.
+// HostMetrics is a target with the resources that the host uses. It is scraped without a socket.
 type HostMetrics struct {
-	Root string // where the host's root is mounted; is not used with Unix
+	Root string // where the host's root is mounted; not used with Unix
 
-	Unix *host.Exporter // what the page has instead as prometheus.exporter.unix, with job integrations/unix; nil is a choice of our own
+	Unix *host.Exporter // makes the page that of prometheus.exporter.unix, with job integrations/unix; nil means lighter's own selection
 }
 
-// LogMetricsPage is what the stages of all logs have counted, likewise.
+// LogMetricsPage is a target with the counts of the stages of all logs. It is scraped without a socket.
 type LogMetricsPage struct{}

@@ -25,7 +25,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// NodeError says what is wrong with one field of one node of a plan.
+// NodeError describes what is wrong with one field of one node of a plan.
 type NodeError struct {
 	Node  string
 	Field string // "name", "from", "to", or an argument's
@@ -36,7 +36,7 @@ func (e *NodeError) Error() string { return fmt.Sprintf("node %q: %s: %v", e.Nod
 
 func (e *NodeError) Unwrap() error { return e.Err }
 
-// flow is what goes along an edge of the graph.
+// flow is the kind of data along an edge of the graph.
 type flow uint
 
 const (
@@ -57,7 +57,7 @@ func (f flow) String() string {
 	return "nothing"
 }
 
-// flows returns what a node takes and what it gives, and whether its kind is known.
+// flows returns the input and output of a node, and whether its kind is known.
 func (n Node) flows() (takes, gives flow, known bool) {
 	switch n.Args.(type) {
 	case docker.Config, file.Config, http.Config, dns.Config, Files, Static, Self, HostMetrics, LogMetricsPage:
@@ -86,8 +86,8 @@ func (n Node) flows() (takes, gives flow, known bool) {
 	return 0, 0, false
 }
 
-// Validate returns all that is wrong with the plan, each as a NodeError, joined; nil if it can be
-// built. It looks at names, edges and arguments, and opens nothing.
+// Validate returns everything that is wrong with the plan, as joined NodeErrors, or nil if the plan can be
+// built. It checks names, edges and arguments, and opens nothing.
 func (p *Plan) Validate() error {
 	v := validation{plan: p, nodes: map[string]Node{}}
 	for _, n := range p.Nodes {
@@ -126,8 +126,8 @@ func (p *Plan) Validate() error {
 	return errors.Join(v.errs...)
 }
 
-// nameLetters are what names of nodes are made of: they are parts of the keys of positions and of
-// the names of directories.
+// nameLetters are the characters allowed in the names of nodes, which are parts of position keys and
+// directory names.
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 type validation struct {
@@ -140,7 +140,7 @@ func (v *validation) wrong(n Node, field, format string, args ...any) {
 	v.errs = append(v.errs, &NodeError{n.Name, field, fmt.Errorf(format, args...)})
 }
 
-// from checks the nodes that a node takes targets from.
+// from checks the nodes from which a node takes targets.
 func (v *validation) from(n Node, takes flow) {
 	switch {
 	case takes&targets == 0 && len(n.From) > 0:
@@ -157,7 +157,7 @@ func (v *validation) from(n Node, takes flow) {
 	})
 }
 
-// to checks the nodes that a node sends to.
+// to checks the nodes to which a node sends.
 func (v *validation) to(n Node, gives flow) {
 	sends := gives&^targets != 0
 	switch {
@@ -191,7 +191,7 @@ func (v *validation) edges(n Node, field string, names []string, check func(othe
 	}
 }
 
-// arguments checks what a kind can say of its own arguments without opening anything.
+// arguments checks the arguments of a node as far as possible without opening anything.
 func (v *validation) arguments(n Node) {
 	switch args := n.Args.(type) {
 	case LogSource:
@@ -304,14 +304,14 @@ func (v *validation) stage(n Node, args any) {
 	}
 }
 
-// discovery notes what is wrong with the arguments of a discovery.
+// discovery records what is wrong with the arguments of a discovery.
 func (v *validation) discovery(n Node, err error) {
 	if err != nil {
 		v.wrong(n, "arguments", "%w", err)
 	}
 }
 
-// engine checks that a name is that of a node that asks an Engine.
+// engine checks that a name is that of a node with an Engine.
 func (v *validation) engine(n Node, name string) {
 	if _, ok := v.nodes[name].Args.(docker.Config); !ok {
 		v.wrong(n, "engine", "there is no node %q that asks an Engine", name)
@@ -332,7 +332,7 @@ func (v *validation) http(n Node, c promconfig.HTTPClientConfig) {
 	}
 }
 
-// cycles finds nodes that take their own targets, or that are sent their own entries.
+// cycles finds nodes that take their own targets, or receive their own entries.
 func (v *validation) cycles() {
 	const unseen, open, closed = 0, 1, 2
 	state := map[string]int{}

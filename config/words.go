@@ -6,7 +6,7 @@ import (
 	"lighter"
 )
 
-// environmentWords are what the settings are called in the environment.
+// environmentWords maps the settings to their names in the environment.
 var environmentWords = strings.NewReplacer(
 	lighter.SettingBufferMax, "LIGHTER_BUFFER_MAX",
 	lighter.SettingDataDir, "LIGHTER_DATA_DIR",
@@ -22,6 +22,5 @@ var environmentWords = strings.NewReplacer(
 	lighter.SettingCertPath, "DOCKER_CERT_PATH",
 )
 
-// Words returns a text, such as an error's, with each setting that it speaks of called what it is
-// called in the environment.
+// Words returns a text, such as an error's, with each setting replaced by its name in the environment.
 func Words(text string) string { return environmentWords.Replace(text) }

@@ -12,7 +12,7 @@ import (
 	"lighter/config"
 )
 
-// Each setting that errors speak of has a name in the environment, which the README lists.
+// Each setting mentioned in errors has a name in the environment, which the README lists.
 func TestWords(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {

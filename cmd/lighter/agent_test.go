@@ -16,13 +16,13 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// dockerHost is a simulated Docker host with a backend, before which a test starts and stops agents.
+// dockerHost is a simulated Docker host with a backend, for which a test starts and stops agents.
 type dockerHost struct {
 	t       *testing.T
 	engine  *dockersim.Engine
 	backend *receiver.Server
 	environ []string
-	written map[string]map[int64]string // by labels of the stream, what each time's line is
+	written map[string]map[int64]string // by the labels of the stream and the time: the line
 	clock   int64                       // Unix nanoseconds of the last line
 }
 
@@ -51,7 +51,8 @@ func newDockerHost(t *testing.T) *dockerHost {
 	return h
 }
 
-// start starts an agent that reads logs from source, and returns its address and what stops it.
+// start starts an agent that reads logs from source. It returns the agent's address and a function that
+// stops it.
 func (h *dockerHost) start(source string, environ ...string) (url string, stop func()) {
 	h.t.Helper()
 	all := append(h.environ[:len(h.environ):len(h.environ)], "LIGHTER_LOG_SOURCE="+source)
@@ -64,14 +65,14 @@ func (h *dockerHost) start(source string, environ ...string) (url string, stop f
 	}
 }
 
-// create makes a container and starts it.
+// create creates and starts a container.
 func (h *dockerHost) create(s dockersim.Spec) *dockersim.Container {
 	c := h.engine.Create(s)
 	c.Start()
 	return c
 }
 
-// write has a container write a line, and notes what a backend shall have of it.
+// write makes a container write a line, and records what the backend should get.
 func (h *dockerHost) write(c *dockersim.Container, s dockersim.Stream, line string) {
 	h.clock += 1_000_001
 	c.WriteAt(h.clock, s, line)
@@ -86,14 +87,14 @@ func (h *dockerHost) write(c *dockersim.Container, s dockersim.Stream, line stri
 	h.written[key][h.clock] = line
 }
 
-// count has a container write n numbered lines.
+// count makes a container write n numbered lines.
 func (h *dockerHost) count(c *dockersim.Container, n int) {
 	for i := range n {
 		h.write(c, dockersim.Stdout, fmt.Sprintf("%s line %d", c.Name(), i))
 	}
 }
 
-// await waits until something is so.
+// await waits until is returns true.
 func await(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
@@ -103,8 +104,8 @@ func await(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// arrived waits until as many lines are there as were written, and compares all that the
-// backend has with all that was written: labels, times, bytes, order, and that nothing came twice.
+// arrived waits until as many lines have arrived as were written, and compares everything that the backend
+// has with what was written: labels, times, bytes, order, and that nothing arrived twice.
 func (h *dockerHost) arrived() {
 	h.t.Helper()
 	want := 0
@@ -123,7 +124,7 @@ func (h *dockerHost) arrived() {
 	got := map[string]map[int64]string{}
 	for _, s := range h.backend.Streams() {
 		if s.Labels.Get("stream") == "events" {
-			continue // TestEvents is about them
+			continue // TestEvents tests them
 		}
 		key := s.Labels.String()
 		got[key] = map[int64]string{}
@@ -142,7 +143,7 @@ func (h *dockerHost) arrived() {
 	}
 }
 
-// status asks an agent what it does.
+// status returns an agent's status.
 func (h *dockerHost) status(url string) (st web.Status) {
 	h.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -159,8 +160,8 @@ func (h *dockerHost) status(url string) (st web.Status) {
 
 var sources = []string{"socket", "file", "auto"}
 
-// The whole way of a line, from each source: what happens to a container and to the agent, and
-// that every line arrives once, in order, as it was written.
+// The whole way of a line, from each source. Whatever happens to a container and to the agent, every line
+// arrives once, in order, as it was written.
 func TestLines(t *testing.T) {
 	for name, scenario := range map[string]func(h *dockerHost, source string){
 		"written before the agent and while it runs": func(h *dockerHost, source string) {
@@ -222,7 +223,7 @@ func TestLines(t *testing.T) {
 			for i := range 5 {
 				c := h.create(dockersim.Spec{Name: fmt.Sprintf("job-%d", i)})
 				h.count(c, 10)
-				h.arrived() // what Docker throws away before it is read is lost
+				h.arrived() // what Docker deletes before it is read is lost
 				c.Remove()
 			}
 			h.count(other, 10)
@@ -262,7 +263,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A container whose renaming gives its streams other labels is read on where it was.
+// A container whose renaming changes the labels of its streams is read on from its position.
 func TestRename(t *testing.T) {
 	for _, source := range sources {
 		t.Run(source, func(t *testing.T) {
@@ -284,7 +285,7 @@ func TestRename(t *testing.T) {
 	}
 }
 
-// auto reads files where there are any, and the socket for the rest; file never asks the Engine.
+// auto reads files if there are any, and otherwise the socket; file sends no request to the Engine.
 func TestSources(t *testing.T) {
 	for source, want := range map[string]map[string]string{
 		"socket": {"plain": "socket", "local": "socket"},
@@ -324,7 +325,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A container that was made but not started has no log yet; once it starts, auto takes its file.
+// A container that was created but not started has no log yet; once it starts, auto reads its file.
 func TestAutoDecidesAtTheStart(t *testing.T) {
 	h := newDockerHost(t)
 	c := h.engine.Create(dockersim.Spec{Name: "api"})
@@ -339,8 +340,8 @@ func TestAutoDecidesAtTheStart(t *testing.T) {
 	}
 }
 
-// Lines of the same nanosecond are told apart by their number: none comes twice when the agent is
-// stopped among them, and none is left out.
+// Lines of the same nanosecond are distinguished by their number: none is sent twice if the agent stops
+// between them, and none is left out.
 func TestSameNanosecond(t *testing.T) {
 	for _, source := range sources {
 		t.Run(source, func(t *testing.T) {
@@ -375,8 +376,8 @@ func TestSameNanosecond(t *testing.T) {
 	}
 }
 
-// A container that was never started has nothing to ship, and one that ran is read to its end
-// even where the Engine lists it and will not describe it.
+// A container that was never started has nothing to ship, and one that ran is read to its end even if the
+// Engine lists it but does not describe it.
 func TestNotDescribed(t *testing.T) {
 	h := newDockerHost(t)
 	h.engine.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -402,7 +403,7 @@ func TestNotDescribed(t *testing.T) {
 	stop()
 }
 
-// What a container has written is delivered a moment after its end, and the status says so.
+// What a container has written is delivered a moment after its end, and the status shows that.
 func TestDeliveredAfterTheEnd(t *testing.T) {
 	for _, source := range sources {
 		t.Run(source, func(t *testing.T) {

@@ -66,7 +66,7 @@ func writeFile(t *testing.T, text string) string {
 	return file
 }
 
-// What a file says is what is sent: its labels and no others.
+// The data sent has exactly the labels in the file.
 func TestRunOfAnAlloyFile(t *testing.T) {
 	h := newDockerHost(t)
 	c := h.create(dockersim.Spec{Name: "api"})
@@ -96,7 +96,7 @@ func TestRunOfAnAlloyFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be run ends the start with all that is wrong with it.
+// A file that cannot be run prevents the start, and all of its errors are reported.
 func TestRunOfABrokenAlloyFile(t *testing.T) {
 	file := writeFile(t, "loki.write \"out\" {\n\tendpoint { }\n}\n\nloki.wirte \"x\" { }\n")
 	code, _, stderr := command(t, []string{"LIGHTER_DATA_DIR=" + t.TempDir()}, "run", file)
@@ -110,7 +110,7 @@ func TestRunOfABrokenAlloyFile(t *testing.T) {
 	}
 }
 
-// validate tells errors and what a file accepts in silence, and --strict makes that fail.
+// validate reports errors and what Alloy silently accepts, and --strict makes the latter fail.
 func TestValidate(t *testing.T) {
 	environ := []string{"DOCKER_HOST=unix:///var/run/docker.sock", "GRAFANA_LOKI_URL=http://loki:3100/loki/api/v1/push"}
 	file := writeFile(t, seedFile)
@@ -150,7 +150,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// What config prints of the environment ships the same lines with the same labels.
+// The file that config prints for the environment ships the same lines with the same labels.
 func TestConfigRunsAsTheEnvironment(t *testing.T) {
 	h := newDockerHost(t)
 	environ := append(h.environ, "LIGHTER_LOG_SOURCE=socket", "GRAFANA_LOKI_USER=one", "GRAFANA_LOKI_TOKEN=hunter2-and-more")
@@ -167,7 +167,7 @@ func TestConfigRunsAsTheEnvironment(t *testing.T) {
 }
 
 // A reload with a broken file is refused, and one with a changed file is applied; a file of local.file is
-// read again by itself.
+// read again automatically.
 func TestReloadOfAnAlloyFile(t *testing.T) {
 	h := newDockerHost(t)
 	value := writeFile(t, "one")
@@ -209,7 +209,7 @@ func TestReloadOfAnAlloyFile(t *testing.T) {
 	}
 }
 
-// Reloads of a file that changes each time, in a flood, lose no line and send none twice.
+// Frequent reloads of a file that changes each time lose no line and send none twice.
 func TestReloadsOfAnAlloyFileInAFlood(t *testing.T) {
 	h := newDockerHost(t)
 	h.environ = append(h.environ, "GRAFANA_LOKI_URL="+h.backend.URL()+"/loki/api/v1/push")
@@ -289,7 +289,7 @@ func TestReloadsOfAnAlloyFileInAFlood(t *testing.T) {
 	}
 }
 
-// Of the files of a directory's configuration, those that it is made of are not watched.
+// The files that make up a directory's configuration are not watched.
 func TestSideFiles(t *testing.T) {
 	f := &alloy.File{Reads: []string{"/etc/alloy/a.alloy", "/etc/alloy/token", "/run/secrets/b", "/etc/alloy/modules/c.alloy"}}
 	want := []string{"/etc/alloy/token", "/run/secrets/b", "/etc/alloy/modules/c.alloy"}

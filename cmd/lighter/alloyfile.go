@@ -21,16 +21,16 @@ import (
 	"lighter/config/env"
 )
 
-// defaultFile is where Alloy's image has its configuration. A container whose image is changed to lighter's
-// has it there.
+// defaultFile is the path of the configuration in Alloy's image. A container whose image is changed to
+// lighter's has it there.
 const defaultFile = "/etc/alloy/config.alloy"
 
-// stdin is what a command line calls the standard input.
+// stdin is the argument that means the standard input.
 const stdin = "-"
 
-// loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold
-// beside it. unset is of a file that is only looked at, perhaps elsewhere than where it runs. An error of the
-// file is an alloy.Diagnostics.
+// loadFile reads an Alloy file, a directory of them, or stdin, together with the settings of the
+// environment that apply in addition. unset is true if the file is only examined, perhaps on another
+// machine than the one where it runs. An error in the file is an alloy.Diagnostics.
 func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
 	s, warnings, err := env.ForFile(flags.environ(c.environ), os.ReadFile)
 	if err != nil {
@@ -65,11 +65,10 @@ func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []
 	return f, warnings, nil
 }
 
-// mostOfFile is how much of a file is read, which is more than a configuration may have.
+// mostOfFile limits how much of a file is read. It is more than a configuration may have.
 const mostOfFile = 8 << 20
 
-// readFile reads a file, or as much of it as is taken for one. stdin is read once, and has the same content ever
-// after.
+// readFile reads a file up to that limit. stdin is read once, and its content is kept.
 func (c *cli) readFile(name string) ([]byte, error) {
 	if name != stdin {
 		f, err := os.Open(name)
@@ -89,14 +88,14 @@ func (c *cli) readFile(name string) ([]byte, error) {
 	return bytes.Clone(c.piped), nil
 }
 
-// lookup returns a variable, the last of that name.
+// lookup returns the value of a variable, the last one with that name.
 func (c *cli) lookup(name string) (string, bool) {
 	i := slices.IndexFunc(c.environ, func(kv string) bool { return len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '=' })
 	return c.env(name), i >= 0
 }
 
-// warnings returns what deserves a look in a file that can be run, in the order of its lines. That a component
-// does not run, which follows from what lint finds, is not said again.
+// warnings returns the warnings about a file that can be run, in the order of its lines. It does not repeat
+// that a component does not run if that follows from a finding of lint.
 func warnings(f *alloy.File) alloy.Diagnostics {
 	all := slices.Clone(f.Warnings)
 	for _, found := range lint.Check(f.Files...) {
@@ -110,11 +109,11 @@ func warnings(f *alloy.File) alloy.Diagnostics {
 	return all.Sort()
 }
 
-// watchInterval is how often the files are looked at that a plan was made of.
+// watchInterval is how often the files of a plan are checked for changes.
 const watchInterval = 2 * time.Second
 
-// watchFiles calls changed when one of the files is another than it was, until ctx ends. files returns their
-// names, and is asked at each look.
+// watchFiles calls changed when one of the files changes, until ctx ends. files returns their names, and is
+// called at each check.
 func watchFiles(ctx context.Context, files func() []string, changed func()) {
 	last := stamps(files())
 	ticker := time.NewTicker(watchInterval)
@@ -133,16 +132,16 @@ func watchFiles(ctx context.Context, files func() []string, changed func()) {
 		}
 		if last = now; differs {
 			changed()
-			last = stamps(files()) // the plan may be made of other files now
+			last = stamps(files()) // the plan may use other files now
 		}
 	}
 }
 
-// watchPolls calls changed when one of the addresses gives something else than a plan was made of, until ctx
-// ends. polls returns them, and is asked each second.
+// watchPolls calls changed when the content of one of the addresses differs from that in the plan, until
+// ctx ends. polls returns the addresses, and is called each second.
 func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Logger, changed func()) {
 	asked := map[*alloy.Poll]time.Time{}
-	failures := map[string]string{} // by the address; each is said once
+	failures := map[string]string{} // by address; each is logged once
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -156,7 +155,7 @@ func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Lo
 		maps.DeleteFunc(asked, func(p *alloy.Poll, _ time.Time) bool { return !slices.Contains(all, p) })
 		for _, p := range all {
 			last, known := asked[p]
-			if !known { // it was asked when the plan was made
+			if !known { // it was read when the plan was made
 				asked[p] = now
 			}
 			if !known || now.Sub(last) < p.Every {
@@ -179,7 +178,7 @@ func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Lo
 	}
 }
 
-// stamp is what tells one content of a file from another one.
+// stamp distinguishes the contents of a file.
 type stamp struct {
 	size     int64
 	modified time.Time
@@ -199,16 +198,16 @@ func stamps(files []string) map[string]stamp {
 	return all
 }
 
-// sideFiles are the files that a plan was made of beside the configuration itself, which is read again only
-// when somebody asks for it.
+// sideFiles returns the files that a plan uses besides the configuration itself, which is read again only
+// on request.
 func sideFiles(f *alloy.File, path string) []string {
 	return slices.DeleteFunc(slices.Clone(f.Reads), func(name string) bool {
 		return name == path || filepath.Dir(name) == filepath.Clean(path) && filepath.Ext(name) == ".alloy"
 	})
 }
 
-// sayDiagnostics prints what is wrong with a file, and returns the error that says that it is said; other
-// errors it returns as they are.
+// sayDiagnostics prints what is wrong with a file, and returns an error that means that it was printed. It
+// returns other errors unchanged.
 func (c *cli) sayDiagnostics(err error) error {
 	var all alloy.Diagnostics
 	if !errors.As(err, &all) {
@@ -221,7 +220,7 @@ func (c *cli) sayDiagnostics(err error) error {
 	return errSaid
 }
 
-// counted says how many errors and warnings there are.
+// counted returns a text with the numbers of errors and warnings.
 func counted(all alloy.Diagnostics) string {
 	errs, warnings := 0, 0
 	for _, d := range all {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// certificateWarnings returns a line for each file and directory of SSL_CERT_FILE and SSL_CERT_DIR, given
-// by their values, from which no certificate authority is taken. Package crypto/x509, which reads the two variables, ignores
-// those, and a backend's certificate is then refused for no reason that anybody sees.
+// certificateWarnings returns a line for each file and directory in the values of SSL_CERT_FILE and
+// SSL_CERT_DIR that yields no certificate authority. Package crypto/x509, which reads the two variables,
+// ignores those silently, and a backend's certificate is then refused for no apparent reason.
 func certificateWarnings(file, dirs string) (warnings []string) {
 	const nothing = "; no certificate authority is taken from it"
 	if file != "" {
@@ -54,7 +54,7 @@ func holdsFileWithCertificate(dir string) error {
 	return errors.New("no file in the directory holds a certificate in PEM form")
 }
 
-// reason returns an error of package os without the path, which the caller shows.
+// reason returns an error of package os without the path, which the caller adds.
 func reason(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

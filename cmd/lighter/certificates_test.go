@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCertificatesThatAreIgnoredAreNamed: Go says nothing of authorities that it cannot read.
+// TestCertificatesThatAreIgnoredAreNamed: Go silently ignores authorities that it cannot read.
 func TestCertificatesThatAreIgnoredAreNamed(t *testing.T) {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()

@@ -19,19 +19,19 @@ const (
 	exitUsage  = 2 // an unknown command, flag or argument
 )
 
-// cli is what a command has of the process: a test gives it buffers and an environment.
+// cli is the process as seen by a command. A test gives it buffers and an environment.
 type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	environ        []string // as os.Environ gives it
+	environ        []string // as in os.Environ
 
-	piped []byte // what stdin had, once it was read
+	piped []byte // the content of stdin, once it was read
 }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, c *cli) int {
 	root := c.rootCommand()
-	root.SetArgs(append([]string{}, args...)) // nil would be the process's own
+	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -50,13 +50,13 @@ func run(ctx context.Context, args []string, c *cli) int {
 	}
 }
 
-// errSaid fails a command that has already told the user why.
+// errSaid makes a command fail after it has told the user why.
 var errSaid = errors.New("failed")
 
-// usageError is a command line that makes no sense.
+// usageError is an invalid command line.
 type usageError struct{ error }
 
-// usageArgs makes a failed check of arguments a usageError.
+// usageArgs converts a failed check of arguments to a usageError.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -66,7 +66,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// noArgs is cobra.NoArgs in words that fit a command without subcommands.
+// noArgs is cobra.NoArgs with a text that suits a command without subcommands.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -74,7 +74,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.Name(), args[0])}
 }
 
-// rootCommand returns the tree of commands. lighter alone is lighter run.
+// rootCommand returns the tree of commands. lighter without a command is lighter run.
 func (c *cli) rootCommand() *cobra.Command {
 	agent := c.runCommand()
 	root := &cobra.Command{
@@ -96,7 +96,7 @@ variables; lighter alone is lighter run.`,
 	return root
 }
 
-// helpCommand is cobra's, but that a command that does not exist is wrong usage for it too.
+// helpCommand is cobra's help command, except that an unknown command is wrong usage.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
@@ -115,7 +115,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// knownCommand refuses whatever stands where a command should, with the nearest one.
+// knownCommand refuses an unknown command and suggests the nearest one.
 func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -128,12 +128,12 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return errors.New(text)
 }
 
-// oneLine joins the lines of a text, because an error is said in one.
+// oneLine joins the lines of a text, because an error must be one line.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
-// env returns a variable, the last of that name, or nothing.
+// env returns the value of a variable, the last one with that name, or "".
 func (c *cli) env(name string) (value string) {
 	for _, kv := range c.environ {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {

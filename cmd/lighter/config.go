@@ -43,7 +43,7 @@ const configHead = `// What the environment's settings amount to. lighter run FI
 // LIGHTER_DATA_DIR and LIGHTER_LISTEN, hold beside a file and stay in the environment.
 `
 
-// backends are the nodes of the environment's plan that have a secret, and what their variables begin with.
+// backends are the nodes of the environment's plan with secrets, and the prefixes of their variables.
 var backends = []struct{ node, prefix string }{{"loki", "GRAFANA_LOKI"}, {"prometheus", "GRAFANA_PROM"}}
 
 // secrets makes expressions that read secrets from where the environment has them.
@@ -86,7 +86,7 @@ func (s *secrets) expression(node, what string) string {
 	return fmt.Sprintf("sys.env(%q)", prefix+"_TOKEN")
 }
 
-// proxyVariable returns the variable that names the proxy before an address.
+// proxyVariable returns the name of the variable with the proxy for an address.
 func (s *secrets) proxyVariable(address string) string {
 	name := "HTTP_PROXY"
 	if strings.HasPrefix(strings.ToLower(address), "https:") {

@@ -42,7 +42,7 @@ exit code 0 only if nothing was lost.`,
 	return cmd
 }
 
-// demoHost returns the host of a demo, and what ends it.
+// demoHost returns the host of a demo, and a function that ends it.
 func (c *cli) demoHost(real bool) (_ demo.Host, stop func() error, err error) {
 	if !real {
 		h, err := demo.NewSimulated()
@@ -89,13 +89,13 @@ func demoAgent(ctx context.Context, environ []string, logger *slog.Logger, liste
 	return serveAgent(ctx, first, serveOptions{logger: logger, listening: func(s *web.Server) { listening(s.URL()) }, read: read})
 }
 
-// demoEngine is the real Engine as the comparison asks it.
+// demoEngine is the real Engine, for the comparison.
 type demoEngine struct {
 	plan   *config.Plan
 	client *docker.Client
 }
 
-// Containers implements demo.Engine: those that the agent ships, by the same rules.
+// Containers implements demo.Engine. It returns the containers that the agent ships, by the same rules.
 func (e demoEngine) Containers(ctx context.Context) ([]demo.Container, error) {
 	shipped, err := agent.ShippedContainers(ctx, e.plan)
 	if err != nil {

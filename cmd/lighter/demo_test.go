@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The whole agent between a simulated Engine and the receivers, as a user sees it first.
+// The whole agent between a simulated Engine and the receivers, as a new user sees it.
 func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the demo takes a quarter of a minute")
@@ -39,7 +39,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// Whoever stops it has proved nothing, and leaves nothing behind.
+// A demo that is stopped proves nothing, and leaves nothing behind.
 func TestDemoStopped(t *testing.T) {
 	t.Parallel()
 	out := &output{lines: make(chan string, 1000)}

@@ -13,7 +13,7 @@ import (
 	"lighter/config/env"
 )
 
-// discoverTimeout bounds all that discover asks of the Engine.
+// discoverTimeout limits all requests of discover to the Engine.
 const discoverTimeout = 30 * time.Second
 
 func (c *cli) discoverCommand() *cobra.Command {

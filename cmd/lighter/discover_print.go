@@ -11,7 +11,7 @@ import (
 	"lighter/cmd/lighter/agent"
 )
 
-// printPreview writes a preview for people: a block a container.
+// printPreview prints a preview for people: a block per container.
 func printPreview(w io.Writer, d agent.Preview) error {
 	out := bufio.NewWriter(w)
 	if len(d.Containers) == 0 {

@@ -13,7 +13,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// shop is an Engine with one container of each kind that discover says something about.
+// shop is an Engine with one container of each kind that discover distinguishes.
 func shop(t *testing.T) *dockersim.Engine {
 	t.Helper()
 	var age atomic.Int64 // of what happens on the Engine, nanoseconds

@@ -66,7 +66,8 @@ func (c *cli) explain(flags runFlags, args []string) error {
 	return alloy.Fprint(c.stdout, found)
 }
 
-// explainPlan writes each node of a plan: what it does, from whom it takes and to whom it gives.
+// explainPlan prints each node of a plan: what it does, where its input comes from and where its output
+// goes.
 func explainPlan(w io.Writer, p *config.Plan) error {
 	out := bufio.NewWriter(w)
 	takers := map[string][]string{}
@@ -103,7 +104,7 @@ func explainPlan(w io.Writer, p *config.Plan) error {
 	return out.Flush()
 }
 
-// isEnd reports whether a node only takes.
+// isEnd reports whether a node has no output.
 func isEnd(args any) bool {
 	switch args.(type) {
 	case loki.Config, remotewrite.Config, config.Recent, config.Echo, config.Stages, config.MetricRelabel:
@@ -120,7 +121,7 @@ func givesTargets(args any) bool {
 	return false
 }
 
-// whatItDoes says in a few words what a node is for.
+// whatItDoes describes the purpose of a node in a few words.
 func whatItDoes(args any) string {
 	switch c := args.(type) {
 	case docker.Config:
@@ -185,7 +186,7 @@ func whatItDoes(args any) string {
 	return fmt.Sprintf("%T", args)
 }
 
-// hostOf returns a URL without what may be a secret in it.
+// hostOf returns a URL without the parts that may be secret.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

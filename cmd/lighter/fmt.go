@@ -66,12 +66,12 @@ func (c *cli) format(stdin io.Reader, file string, write, test bool) error {
 	return err
 }
 
-// replaceFile gives a file another content, so that the file is whole at any time: on a full disk the old
-// content stays. A file that nothing can be put in the place of, such as one that is mounted by itself, is
-// written as it is, and so is one that is somebody else's.
+// replaceFile replaces the content of a file, so that the file is complete at any time: on a full disk the
+// old content remains. A file that cannot be replaced, such as one that is mounted by itself, is
+// overwritten in place, and so is a file that belongs to somebody else.
 func replaceFile(name string, content []byte) error {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
-		name = target // the link stays
+		name = target // the link remains
 	}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -99,7 +99,7 @@ func replaceFile(name string, content []byte) error {
 	return os.WriteFile(name, content, info.Mode().Perm())
 }
 
-// sameOwner gives a file to the owner of another, and reports whether it is that owner's now.
+// sameOwner gives a file to the owner of another, and reports whether it has that owner now.
 func sameOwner(f *os.File, other os.FileInfo) bool {
 	was, ok := other.Sys().(*syscall.Stat_t)
 	return !ok || f.Chown(int(was.Uid), int(was.Gid)) == nil

@@ -13,7 +13,8 @@ const (
 	formatted   = "// A comment.\nlogging {\n\tlevel  = \"info\"\n\tformat = \"json\"\n}\n"
 )
 
-// fmt prints the formatted text. -w writes it and keeps the file's mode, -t only says whether that is needed.
+// fmt prints the formatted text. -w writes it and keeps the file's mode; -t only reports whether that is
+// needed.
 func TestFmt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.alloy")
 	link := filepath.Join(t.TempDir(), "link.alloy")
@@ -47,7 +48,7 @@ func TestFmt(t *testing.T) {
 	}
 }
 
-// A file that does not parse is left as it is, and the error shows the place.
+// A file that cannot be parsed is unchanged, and the error shows the position.
 func TestFmtOfABrokenFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.alloy")
 	const broken = "logging {\n\tlevel = \n}\n"
@@ -63,7 +64,7 @@ func TestFmtOfABrokenFile(t *testing.T) {
 	}
 }
 
-// A file stays its owner's.
+// A file keeps its owner.
 func TestFmtKeepsTheOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may give files away")

@@ -22,7 +22,7 @@ func smallDisk(t *testing.T, options string) (dir string) {
 	return dir
 }
 
-// fill fills a disk to its last byte, and returns what to remove for room.
+// fill fills a disk to its last byte. It returns the file to remove to make room.
 func fill(t *testing.T, dir string) (ballast string) {
 	t.Helper()
 	ballast = filepath.Join(dir, "ballast")
@@ -40,7 +40,7 @@ func fill(t *testing.T, dir string) (ballast string) {
 	return ballast
 }
 
-// An agent that finds its disk full starts all the same, delivers, and says so once.
+// An agent that finds its disk full starts nevertheless, delivers, and logs that once.
 func TestStartOnAFullDisk(t *testing.T) {
 	t.Run("with positions", func(t *testing.T) {
 		h := newDockerHost(t)

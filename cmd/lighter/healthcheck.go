@@ -21,10 +21,10 @@ import (
 	"lighter/config/env"
 )
 
-// Limits of a health check: Docker runs it every half minute.
+// Limits of a health check, which Docker runs every half minute.
 const (
 	healthcheckTimeout = 5 * time.Second
-	healthcheckBody    = 64 << 10 // bytes of the answer that are read
+	healthcheckBody    = 64 << 10 // limit for reading the response
 )
 
 func (c *cli) healthcheckCommand() *cobra.Command {
@@ -52,9 +52,9 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 	}
 }
 
-// agentAddress returns the address at which the agent answers: the argument, else what the agent has
-// written into its data directory, else what LIGHTER_LISTEN says. It reads no other setting, so that a
-// mistake in one does not read as an agent that is ill.
+// agentAddress returns the address of the agent's server: the argument, or else the address that the agent
+// has written into its data directory, or else LIGHTER_LISTEN. It reads no other setting, so that a mistake
+// in one does not make the agent look unhealthy.
 func (c *cli) agentAddress(args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
@@ -69,12 +69,12 @@ func (c *cli) agentAddress(args []string) (string, error) {
 	return s.Listen, nil
 }
 
-// addressFile is where a running agent has written the address of its server, for its health check.
+// addressFile is the file in which a running agent stores the address of its server, for its health check.
 func addressFile(dataDir string) string { return filepath.Join(dataDir, "address") }
 
 // writeAddress writes the address of the agent's server into its data directory, if there is one, and
-// returns what removes it again. It is no reason for the agent not to run that this fails: the health
-// check asks where LIGHTER_LISTEN says then.
+// returns a function that removes it. If writing fails the agent runs nevertheless; the health check then
+// uses LIGHTER_LISTEN.
 func writeAddress(dataDir, addr string) (remove func()) {
 	file := addressFile(dataDir)
 	if err := os.WriteFile(file, []byte(addr+"\n"), 0o644); err != nil {
@@ -83,8 +83,8 @@ func writeAddress(dataDir, addr string) (remove func()) {
 	return func() { _ = os.Remove(file) }
 }
 
-// readyURL returns the address of /ready for an agent that listens on addr, host:port; one
-// that listens on every address is asked over the loopback.
+// readyURL returns the URL of /ready for an agent that listens on addr, host:port. For an agent that
+// listens on every address, it uses the loopback address.
 func readyURL(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -99,8 +99,8 @@ func readyURL(addr string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port) + "/ready", nil
 }
 
-// askReady returns nil if the agent says that it is well, else why it is not. An agent that answers by TLS
-// alone is asked by TLS.
+// askReady returns nil if the agent reports that it is ready, and otherwise the reason. It uses TLS if the
+// agent requires it.
 func askReady(ctx context.Context, url string) error {
 	status, body, err := ask(ctx, url)
 	if rest, plain := strings.CutPrefix(url, "http://"); plain && err == nil && status == "400 Bad Request" && bytes.HasPrefix(body, []byte(wantsTLS)) {
@@ -115,7 +115,7 @@ func askReady(ctx context.Context, url string) error {
 	return fmt.Errorf("the agent is not ready: %s", whyNotReady(status, body))
 }
 
-// wantsTLS is how Go's server begins its answer to a request without TLS, if it takes none.
+// wantsTLS is the beginning of the response of Go's server to a request without TLS, if it accepts none.
 const wantsTLS = "Client sent an HTTP request to an HTTPS server"
 
 // ask returns the status and the beginning of the body of a response.
@@ -124,8 +124,8 @@ func ask(ctx context.Context, url string) (status string, body []byte, err error
 	if err != nil {
 		return "", nil, fmt.Errorf("ask %s: %w", url, err)
 	}
-	// A client of its own: the agent is local, so no proxy of the environment is asked. Its certificate is for
-	// the name that others know it by, and it is sent no secret.
+	// A separate client: the agent is local, so no proxy of the environment is used. Its certificate is for
+	// the name that others know, and no secret is sent.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -139,8 +139,8 @@ func ask(ctx context.Context, url string) (status string, body []byte, err error
 	return resp.Status, body, nil
 }
 
-// whyNotReady returns the failed checks of a degraded /ready in the order of their
-// names, or the status line of something that is no /ready of ours.
+// whyNotReady returns the failed checks of a degraded /ready, sorted by name, or the status line if the
+// response is not that of our /ready.
 func whyNotReady(status string, body []byte) string {
 	var answer struct{ Checks map[string]string }
 	if json.Unmarshal(body, &answer) != nil {

@@ -58,8 +58,8 @@ func TestHealthcheckOfNobody(t *testing.T) {
 	}
 }
 
-// A health check finds an agent whose address and data directory are flags' by its argument, and one
-// whose address alone is by the data directory.
+// A health check finds an agent whose address and data directory are set by flags by its argument, and one
+// of which only the address is set by a flag by the data directory.
 func TestHealthcheckFindsTheAgent(t *testing.T) {
 	dir := t.TempDir()
 	environ := []string{"DOCKER_HOST=unix://" + filepath.Join(dir, "none.sock"), "GRAFANA_LOKI_URL=http://127.0.0.1:1", "LIGHTER_DATA_DIR=" + dir}

@@ -19,8 +19,8 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// The labels that a user sees are those that are sent, or would be: in local mode as with
-// backends, in discover as in the status of an agent that runs.
+// The labels that a user sees are those that are sent, or would be: in local mode and with backends, in
+// discover and in the status of a running agent.
 func TestLabelsAreTheSameEverywhere(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a 1\n") }))
 	defer app.Close()

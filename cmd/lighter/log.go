@@ -9,15 +9,15 @@ import (
 	"lighter/config"
 )
 
-// levelFatal is of the one line that says why the process ends by itself.
+// levelFatal is the level of the line that explains why the process ends by itself.
 const levelFatal = slog.Level(12)
 
-// timeFormat is RFC 3339 in UTC, to the millisecond, always as wide.
+// timeFormat is RFC 3339 in UTC with milliseconds, always with the same width.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// newLogger returns the agent's own log: one line an event, beginning with ts, level and
-// msg, as JSON or, for format "logfmt", as key=value. Durations are written as 1.5s, not
-// as a number whose unit a reader has to know.
+// newLogger returns the agent's own log. Each event is one line, beginning with ts, level and msg, as JSON,
+// or as key=value for format "logfmt". Durations are written as 1.5s, not as a number whose unit a reader
+// must know.
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: replaceAttr}
 	if format == "logfmt" {
@@ -26,7 +26,7 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, o))
 }
 
-// replaceAttr writes times, levels and durations as above, and calls settings what the user calls them.
+// replaceAttr formats times, levels and durations as above, and replaces settings by the user's names.
 func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 	if err, ok := a.Value.Any().(error); ok {
 		a.Value = slog.StringValue(err.Error())

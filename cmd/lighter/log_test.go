@@ -15,7 +15,7 @@ import (
 	"lighter"
 )
 
-// The lines that others read by machine, to the byte. The bubble's clock stands still.
+// The exact bytes of the lines that other programs parse. The bubble's clock stands still.
 func TestLogFormat(t *testing.T) {
 	say := func(l *slog.Logger) {
 		l.Info("listening", "port", 8080, "env", "production")

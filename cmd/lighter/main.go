@@ -1,8 +1,8 @@
 // Command lighter ships the logs of Docker containers to Loki and their metrics to a
 // remote-write backend.
 //
-// main turns arguments, environment and signals into a context and a config.Plan. Each
-// command has a file; run.go is the one place where the agent is put together.
+// main turns arguments, environment and signals into a context and a config.Plan. Each command has a file;
+// package agent is the one place where the parts of the agent are put together.
 package main
 
 import (
@@ -21,12 +21,12 @@ func main() {
 	os.Exit(code)
 }
 
-// stopSignal is the cause of a context that a signal ended.
+// stopSignal is the cause of a context that a signal cancelled.
 type stopSignal struct{ os.Signal }
 
 func (s stopSignal) Error() string { return s.name() }
 
-// name returns the signal as people write it.
+// name returns the usual name of the signal.
 func (s stopSignal) name() string {
 	switch s.Signal {
 	case syscall.SIGTERM:
@@ -38,7 +38,7 @@ func (s stopSignal) name() string {
 	}
 }
 
-// cause returns the signal that ended ctx, if one did.
+// cause returns the signal that cancelled ctx, if one did.
 func cause(ctx context.Context) (name string, ok bool) {
 	var by stopSignal
 	if !errors.As(context.Cause(ctx), &by) {
@@ -47,9 +47,9 @@ func cause(ctx context.Context) (name string, ok bool) {
 	return by.name(), true
 }
 
-// withSignals returns a context that SIGTERM or SIGINT ends, with a stopSignal as its
-// cause. A second signal then ends the process at once, as if nobody listened. The
-// returned function gives the signals back and waits for the listener.
+// withSignals returns a context that SIGTERM or SIGINT cancels, with a stopSignal as its cause. A second
+// signal then ends the process immediately, as it would without a handler. The returned function stops the
+// handling of signals and waits for its goroutine.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)

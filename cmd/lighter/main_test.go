@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// asLighter has the test's own program be lighter: what a test asks of the environment of a
-// whole process can only be tried in one.
+// asLighter makes the test binary act as lighter, because some tests need the environment of a whole
+// process.
 const asLighter = "LIGHTER_TEST_AS_LIGHTER=1"
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 type output struct {
 	mu    sync.Mutex
 	b     bytes.Buffer
-	lines chan string // every line, where somebody wants them
+	lines chan string // receives every line, unless nil
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -79,7 +79,7 @@ func checkGolden(t *testing.T, file, got string) {
 func TestWrongUsage(t *testing.T) {
 	for _, tc := range []struct {
 		args []string
-		want string // of the one line on stderr
+		want string // part of the only line on stderr
 	}{
 		{[]string{"helthcheck"}, `lighter: there is no command "helthcheck", did you mean healthcheck?; see lighter --help`},
 		{[]string{"xyz"}, `lighter: there is no command "xyz"; see lighter --help`},
@@ -117,7 +117,7 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// The first signal ends the context and says which it was.
+// The first signal cancels the context, whose cause names it.
 func TestSignals(t *testing.T) {
 	for sig, want := range map[syscall.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"} {
 		ctx, stop := withSignals(t.Context())

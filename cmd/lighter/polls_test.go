@@ -13,7 +13,7 @@ import (
 	"lighter/config/alloy"
 )
 
-// TestWatchPolls changes what a server says of which a plan was made.
+// TestWatchPolls changes the response of a server from which a plan was made.
 func TestWatchPolls(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

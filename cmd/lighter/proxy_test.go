@@ -23,15 +23,15 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// corporateProxy is a proxy that wants a user and a password and knows names that nobody else
-// does: whatever a client asks it for is the backend, over TLS where the client asks for a tunnel.
+// corporateProxy is a proxy that requires a user and a password, and that alone can resolve certain names:
+// whatever host a client requests is the backend, over TLS if the client requests a tunnel.
 type corporateProxy struct {
 	*httptest.Server
-	secure  *httptest.Server // the backend for whoever comes through a tunnel
+	secure  *httptest.Server // the backend behind a tunnel
 	backend http.Handler
 
 	mu      sync.Mutex
-	asked   []string // method and host, each once
+	asked   []string // method and host of requests, each once
 	tunnels sync.WaitGroup
 }
 
@@ -47,7 +47,7 @@ func newCorporateProxy(t *testing.T, backend http.Handler) *corporateProxy {
 	return p
 }
 
-// address returns the proxy's URL with what it wants to be told.
+// address returns the proxy's URL with its credentials.
 func (p *corporateProxy) address() string {
 	return strings.Replace(p.URL, "http://", "http://me:hunter2@", 1)
 }
@@ -85,10 +85,9 @@ func (p *corporateProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Behind a corporate proxy both backends are reached through it, one by a tunnel and one without;
-// the authority of one is private. The Engine and the targets are asked directly: they are on
-// 0.0.0.0, which is this machine to whoever connects, and no loopback address to whoever looks
-// for the proxy to take.
+// Behind a corporate proxy, both backends are reached through it, one with a tunnel and one without; the
+// authority of one is private. Requests to the Engine and the targets use no proxy: they are on 0.0.0.0,
+// which connects to this machine, but does not count as a loopback address when a proxy is chosen.
 func TestProxy(t *testing.T) {
 	backend := receiver.New(receiver.Options{})
 	proxy := newCorporateProxy(t, backend)
@@ -153,7 +152,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// When a proxy fails, the log, the status and /ready give the proxy's address, but not its password.
+// When a proxy fails, the log, the status and /ready contain the proxy's address, but not its password.
 func TestProxyThatFails(t *testing.T) {
 	refusing := newCorporateProxy(t, http.NotFoundHandler())
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -164,14 +163,14 @@ func TestProxyThatFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		proxy string
 		says  []string
-		held  bool // nothing but another configuration helps
+		held  bool // only another configuration helps
 	}{
 		"it is away":              {closed.Addr().String(), []string{"connection refused"}, false},
 		"it refuses the password": {refusing.Listener.Addr().String(), []string{"status 407", "check the proxy's credentials"}, true},
 	} {
 		for _, scheme := range []string{"http", "https"} {
 			t.Run(name+" "+scheme, func(t *testing.T) {
-				t.Parallel() // each stop takes the five seconds that a backend is given
+				t.Parallel() // each stop takes the five seconds allowed for a backend
 				h := newDockerHost(t)
 				h.count(h.create(dockersim.Spec{Name: "api"}), 1)
 				listening, stop := startAgent(t, append(h.environ, "LIGHTER_LOG_SOURCE=socket", "GRAFANA_LOKI_URL="+scheme+"://loki.example.com",
@@ -208,7 +207,7 @@ func TestProxyThatFails(t *testing.T) {
 	}
 }
 
-// A proxy that is none stops the start, in one line without the password.
+// An invalid proxy prevents the start, with one line without the password.
 func TestProxyThatIsNone(t *testing.T) {
 	for _, kv := range []string{"HTTPS_PROXY=ftp://me:hunter2@proxy:21", "http_proxy=http://me:hunter2@proxy:port", "https_proxy=http://"} {
 		name, _, _ := strings.Cut(kv, "=")

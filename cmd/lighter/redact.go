@@ -12,7 +12,7 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// redactLimit is how long a line may become. It is the default of LIGHTER_MAX_LINE.
+// redactLimit is the longest line after redaction. It is the default of LIGHTER_MAX_LINE.
 const redactLimit = 256 << 10
 
 func (c *cli) redactCommand() *cobra.Command {
@@ -41,8 +41,8 @@ func printRules(w io.Writer, rules []redact.Rule) error {
 	return t.Flush()
 }
 
-// redactLines copies lines from in to out. Each line is written when it has been read, so that the command
-// can follow a log.
+// redactLines copies lines from in to out. It writes each line as soon as it has been read, so that the
+// command can follow a log.
 func redactLines(out io.Writer, in io.Reader, r *redact.Redactor) error {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	key := r.Lines(redactLimit)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// redact prints each line of its input as it would be sent, also the last one without a newline, and a key
-// over several lines.
+// redact prints each line of its input as it would be sent, including a last line without a newline, and a
+// key that spans several lines.
 func TestRedact(t *testing.T) {
 	var out output
 	in := "hello\npass" + "word=hunter2\n-----BEG" + "IN PRIVATE KEY-----\n" + strings.Repeat("MIIEvQIBADANBgkq", 4) + "\n-----E" + "ND PRIVATE KEY-----\nlast"

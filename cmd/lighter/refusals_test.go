@@ -33,7 +33,8 @@ func TestTooManyExternalLabels(t *testing.T) {
 			for i := range 12 {
 				many = append(many, fmt.Sprintf("label_%d=x", i))
 			}
-			// Without container metrics there are no events, which would be refused and counted beside the lines.
+			// Without container metrics there are no events, which would be refused and counted in addition
+			// to the lines.
 			url, stop := h.start(source, "LIGHTER_EXTERNAL_LABELS="+strings.Join(many, ","), "LIGHTER_CONTAINER_METRICS=off")
 			defer stop()
 			h.count(h.create(dockersim.Spec{Name: "talker"}), 149)

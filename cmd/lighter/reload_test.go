@@ -12,8 +12,8 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// A secret that has changed on disk is used after a reload, by SIGHUP as by POST, and one that
-// cannot be read is refused while what runs goes on.
+// A secret that has changed on disk is used after a reload, by SIGHUP or POST. One that cannot be read is
+// refused, and the running configuration continues.
 func TestReloadReadsTheSecretFilesAgain(t *testing.T) {
 	h := newDockerHost(t)
 	token := filepath.Join(t.TempDir(), "token")

@@ -20,14 +20,14 @@ import (
 	"lighter/config/env"
 )
 
-// runFlags are those of alloy run that people write into compose files.
+// runFlags are the flags of alloy run that people use in compose files.
 type runFlags struct {
-	listen   string // in place of LIGHTER_LISTEN
-	dataDir  string // in place of LIGHTER_DATA_DIR
-	uiPrefix string // a path below which the agent's own server is reached too
+	listen   string // replaces LIGHTER_LISTEN
+	dataDir  string // replaces LIGHTER_DATA_DIR
+	uiPrefix string // a path below which the agent's own server can also be reached
 }
 
-// environ returns an environment in which the flags stand as variables.
+// environ returns an environment that contains the flags as variables.
 func (f runFlags) environ(environ []string) []string {
 	for _, v := range []struct{ name, value string }{{"LIGHTER_LISTEN", f.listen}, {"LIGHTER_DATA_DIR", f.dataDir}} {
 		if v.value != "" {
@@ -37,7 +37,7 @@ func (f runFlags) environ(environ []string) []string {
 	return environ
 }
 
-// ignoredFlags are flags of alloy that have no effect here.
+// ignoredFlags are flags of alloy that have no effect in lighter.
 var ignoredFlags = []struct{ name, why string }{
 	{"stability.level", "all components may be used"},
 	{"feature.prometheus.metric-validation-scheme", "a scrape says it by itself"},
@@ -52,7 +52,7 @@ var ignoredFlags = []struct{ name, why string }{
 
 const noCluster = "an agent ships what its own host has"
 
-// ignoredSwitches are likewise, and take no value.
+// ignoredSwitches are flags of alloy that have no effect in lighter, and take no value.
 var ignoredSwitches = []struct{ name, why string }{
 	{"disable-reporting", "lighter reports to nobody"},
 	{"feature.community-components.enabled", "there are none"},
@@ -65,7 +65,7 @@ var ignoredSwitches = []struct{ name, why string }{
 	{"config.bypass-conversion-errors", "no other format is converted"},
 }
 
-// ignored adds flags of alloy that are accepted without effect.
+// ignored adds the flags of alloy that are accepted without effect.
 func (f *runFlags) ignored(flags *pflag.FlagSet) {
 	for _, one := range ignoredFlags {
 		flags.String(one.name, "", "accepted for compatibility, without effect: "+one.why)
@@ -81,7 +81,7 @@ func (f *runFlags) ignored(flags *pflag.FlagSet) {
 	_ = flags.MarkHidden("config.extra-args")
 }
 
-// formatFlag accepts the format of Alloy files alone.
+// formatFlag accepts only the format of Alloy files.
 type formatFlag struct{}
 
 func (formatFlag) String() string { return "alloy" }
@@ -113,16 +113,16 @@ by an Alloy file or a directory of them; - is stdin. Without an argument the fil
 	return cmd
 }
 
-// configured is what a run was configured with.
+// configured is the configuration of a run.
 type configured struct {
 	plan     *config.Plan
 	warnings []string
-	watched  []string      // files whose change has the configuration read again
-	polls    []*alloy.Poll // addresses likewise
+	watched  []string      // files whose change causes a reload
+	polls    []*alloy.Poll // addresses whose change causes a reload
 }
 
-// runAgent is the whole life of lighter run. From here on all that is said is a line of
-// the agent's log, the reason of a failed start included.
+// runAgent is the whole life of lighter run. From here on, everything is reported in the agent's log,
+// including the reason of a failed start.
 func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error {
 	if len(args) == 0 {
 		if _, err := os.Stat(defaultFile); err == nil {
@@ -140,7 +140,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		logger.Warn(w)
 	}
 
-	signal.Ignore(syscall.SIGPIPE) // whoever read the agent's log may go; that ends no agent
+	signal.Ignore(syscall.SIGPIPE) // the reader of the agent's log may go away, which must not end the agent
 	said := make(chan struct{})
 	unheard := context.AfterFunc(ctx, func() {
 		defer close(said)
@@ -154,7 +154,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		own:      own,
 		uiPrefix: flags.uiPrefix,
 		listening: func(s *web.Server) {
-			event = "failed" // whatever fails now does so in a running agent
+			event = "failed" // later failures are those of a running agent
 			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
 			if len(args) == 0 && config.Has[config.Recent](plan) {
 				logger.Info("no backend is set (GRAFANA_LOKI_URL, GRAFANA_PROM_URL): the newest lines and samples are kept in memory, and shown on the agent's page", "page", s.URL())
@@ -171,7 +171,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	return nil
 }
 
-// refuse says why a configuration is not run. What is wrong with a file takes lines of its own.
+// refuse logs why a configuration is not run. Errors in a file are printed on lines of their own.
 func (c *cli) refuse(ctx context.Context, err error) error {
 	var all alloy.Diagnostics
 	if errors.As(err, &all) {
@@ -181,7 +181,7 @@ func (c *cli) refuse(ctx context.Context, err error) error {
 	return fail(ctx, c.bootLogger(), "startup_failed", err)
 }
 
-// configure reads the settings, flags before variables, or an Alloy file.
+// configure reads the settings, in which flags take precedence over variables, or an Alloy file.
 func (c *cli) configure(flags runFlags, args []string) (configured, error) {
 	certificates := certificateWarnings(c.env("SSL_CERT_FILE"), c.env("SSL_CERT_DIR"))
 	if len(args) == 0 {
@@ -198,8 +198,8 @@ func (c *cli) configure(flags runFlags, args []string) (configured, error) {
 	return configured{plan: f.Plan, warnings: append(said, certificates...), watched: sideFiles(f, args[0]), polls: f.Polls}, nil
 }
 
-// bootLogger logs why the settings cannot be used, in the format that they ask for or, where
-// they ask for none that exists, as JSON.
+// bootLogger logs why the settings cannot be used, in the format that they specify, or as JSON if that is
+// invalid.
 func (c *cli) bootLogger() *slog.Logger {
 	format := "json"
 	if s, _, err := env.ReadSettings([]string{"LIGHTER_LOG_FORMAT=" + c.env("LIGHTER_LOG_FORMAT")}, os.ReadFile); err == nil {
@@ -208,7 +208,7 @@ func (c *cli) bootLogger() *slog.Logger {
 	return newLogger(c.stderr, format, slog.LevelInfo)
 }
 
-// fail logs why the process ends, and returns the error that says that it is said.
+// fail logs why the process ends, and returns the error that means that it was logged.
 func fail(ctx context.Context, logger *slog.Logger, event string, err error) error {
 	logger.Log(ctx, levelFatal, event, "error", oneLine(err.Error()))
 	return errSaid

@@ -30,8 +30,8 @@ func parseLine(t *testing.T, line string) logLine {
 	return l
 }
 
-// startAgent starts lighter run and returns the line in which it says that it listens,
-// and what ends it by a signal and returns the exit code and all of its log.
+// startAgent starts lighter run. It returns the line in which it reports that it listens, and a function
+// that stops it by a signal and returns the exit code and all of its log.
 func startAgent(t *testing.T, environ []string, args ...string) (listening logLine, stop func() (int, string)) {
 	t.Helper()
 	log := &output{lines: make(chan string, 1000)}
@@ -54,7 +54,7 @@ func startAgent(t *testing.T, environ []string, args ...string) (listening logLi
 	}
 }
 
-// An Engine that is away does not keep the agent from starting, serving and stopping.
+// An unreachable Engine does not prevent the agent from starting, serving and stopping.
 func TestRunStartsAndStops(t *testing.T) {
 	environ := []string{"DOCKER_HOST=unix://" + filepath.Join(t.TempDir(), "none.sock"), "ENVIRONMENT=production", "LIGHTER_LISTEN=127.0.0.1:1"}
 	for name, args := range map[string][]string{
@@ -89,7 +89,7 @@ func TestRunStartsAndStops(t *testing.T) {
 	}
 }
 
-// lighter alone is lighter run.
+// lighter without a command is lighter run.
 func TestAloneIsRun(t *testing.T) {
 	_, stop := startAgent(t, []string{"DOCKER_HOST=unix:///nonexistent/docker.sock", "LIGHTER_LISTEN=127.0.0.1:0"})
 	if code, log := stop(); code != exitOK {
@@ -113,7 +113,7 @@ func status(t *testing.T, url string) int {
 	return resp.StatusCode
 }
 
-// Whatever keeps the agent from starting is said in one line, and without a secret.
+// Whatever prevents the start is reported in one line, without a secret.
 func TestStartupFailed(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -148,7 +148,7 @@ func TestStartupFailed(t *testing.T) {
 				t.Errorf("the last line is %+v, want startup_failed", last)
 			}
 			for _, l := range lines[:len(lines)-1] {
-				if name == "an Alloy file" { // what is wrong with it takes lines of its own
+				if name == "an Alloy file" { // the errors in it are printed on separate lines
 					break
 				}
 				if parseLine(t, l).Level == "error" {
@@ -167,7 +167,7 @@ func TestStartupFailed(t *testing.T) {
 	}
 }
 
-// The format is that of LIGHTER_LOG_FORMAT before the settings are known to be right.
+// LIGHTER_LOG_FORMAT applies before the settings are known to be valid.
 func TestStartupFailedInLogfmt(t *testing.T) {
 	_, _, stderr := command(t, []string{"LIGHTER_LOG_FORMAT=logfmt", "LIGHTER_MAX_LINE=big"}, "run")
 	if !strings.Contains(stderr, " level=fatal msg=startup_failed error=") {
@@ -175,7 +175,7 @@ func TestStartupFailedInLogfmt(t *testing.T) {
 	}
 }
 
-// A value that does not parse is reported alone, however many other things deserve a warning.
+// An invalid value is reported alone, however many warnings there are.
 func TestSettingsErrorIsTheOnlyLine(t *testing.T) {
 	environ := []string{"GRAFANA_LOKI_URL=ftp://logs.example", "GRAFANA_LOKI_TOKEN=a", "GRAFANA_PROM_TOKN=b", `ENVIRONMENT="field"`}
 	for _, name := range []string{"run", "discover"} {
@@ -186,7 +186,7 @@ func TestSettingsErrorIsTheOnlyLine(t *testing.T) {
 	}
 }
 
-// Settings that deserve a warning are logged in the format and from the level that settings ask for.
+// Warnings about settings are logged in the configured format and from the configured level on.
 func TestWarningsAreLoggedAsSettingsSay(t *testing.T) {
 	environ := []string{"DOCKER_HOST=unix:///nonexistent/docker.sock", "LIGHTER_LISTEN=127.0.0.1:0", `ENVIRONMENT="field"`, "GRAFANA_PROM_TOKN=a"}
 	_, stop := startAgent(t, environ)
@@ -207,7 +207,7 @@ func TestWarningsAreLoggedAsSettingsSay(t *testing.T) {
 	}
 }
 
-// The one line of a start that fails is in the format that was asked for, quotes or not.
+// The only line of a failed start is in the configured format, with or without quotes.
 func TestStartupFailedInQuotedLogfmt(t *testing.T) {
 	_, _, stderr := command(t, []string{`LIGHTER_LOG_FORMAT="logfmt"`, "LIGHTER_MAX_LINE=big"}, "run")
 	if !strings.Contains(stderr, " level=fatal msg=startup_failed error=") {

@@ -16,21 +16,22 @@ import (
 	"lighter/config/alloy"
 )
 
-// serveOptions are what an agent and its server are run with, beside the configuration.
+// serveOptions are the parameters of an agent and its server besides the configuration.
 type serveOptions struct {
 	logger    *slog.Logger
-	own       *agent.OwnLog              // what the logger writes to, for plans that ship it; may be nil
-	uiPrefix  string                     // a path below which the server is reached too
-	listening func(*web.Server)          // is called once the server has its address
+	own       *agent.OwnLog              // the logger also writes to it, for plans that ship it; may be nil
+	uiPrefix  string                     // a path below which the server can also be reached
+	listening func(*web.Server)          // called once the server has its address
 	read      func() (configured, error) // reads the configuration again; nil if there is nothing to read
 }
 
-// serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. On SIGHUP, when
-// the server is asked to, and when a watched file changes, it reads the configuration again and applies it.
+// serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. On SIGHUP, on
+// request of a client of the server, and when a watched file changes, it reads the configuration again and
+// applies it.
 func serveAgent(ctx context.Context, first configured, o serveOptions) (err error) {
 	p, logger := first.plan, o.logger
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // before all else: it would end the process
+	signal.Notify(hangups, syscall.SIGHUP) // first, because SIGHUP would end the process
 	defer signal.Stop(hangups)
 	var server *web.Server
 	b := currentBuild()
@@ -54,7 +55,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx)) // it answers until the agent has stopped
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx)) // the server responds until the agent has stopped
 	defer stopServing()
 	var parts errgroup.Group
 	parts.Go(func() error {
@@ -69,7 +70,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		return nil
 	})
 	parts.Go(func() error {
-		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // it logs why it fails
+		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // reload logs why it fails
 		return nil
 	})
 	parts.Go(func() error {
@@ -94,8 +95,8 @@ type reloader struct {
 	polls   []*alloy.Poll
 }
 
-// reload reads the configuration again. What happens is logged here, for whoever has sent a signal reads
-// nothing else.
+// reload reads the configuration again. It logs the result, because the sender of a signal sees nothing
+// else.
 func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,14 +121,14 @@ func (r *reloader) reload() error {
 	return nil
 }
 
-// files returns the files whose change has the configuration read again.
+// files returns the files whose change causes a reload.
 func (r *reloader) files() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.watched
 }
 
-// addresses returns the addresses likewise.
+// addresses returns the addresses whose change causes a reload.
 func (r *reloader) addresses() []*alloy.Poll {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -139,7 +140,7 @@ func reloadOnHangup(ctx context.Context, hangups <-chan os.Signal, reload func()
 	for {
 		select {
 		case <-hangups:
-			_ = reload() // it has logged why
+			_ = reload() // reload has logged the error
 		case <-ctx.Done():
 			return
 		}

@@ -43,7 +43,7 @@ func writePair(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// askAs sends a request to an agent and returns the status, 0 for none.
+// askAs sends a request to an agent and returns the status, or 0 if there is no response.
 func askAs(t *testing.T, method, url, password string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -62,8 +62,8 @@ func askAs(t *testing.T, method, url, password string) int {
 	return resp.StatusCode
 }
 
-// An agent asks for a password and speaks TLS, by its settings or by its file, and its health check still
-// gets its own words.
+// An agent requires a password and uses TLS, according to its settings or its file, and its health check
+// still gets the reasons.
 func TestServerIsProtected(t *testing.T) {
 	cert, key := writePair(t)
 	block := fmt.Sprintf("http {\nauth {\nbasic {\nusername = \"me\"\npassword = \"hunter2\"\n}\n}\ntls {\ncert_file = %q\nkey_file = %q\n}\n}\n", cert, key)
@@ -90,7 +90,7 @@ func TestServerIsProtected(t *testing.T) {
 			}{
 				{"GET", "/", "", 401}, {"GET", "/", "hunter2", 200}, {"GET", "/", "another", 401}, {"GET", "/health", "", 200},
 				{"POST", "/-/reload", "", 401}, {"POST", "/-/reload", "hunter2", 200}, {"GET", "/metrics", "", tc.metrics},
-				{"GET", "/api/v1/status", "", 401}, // after a reload too
+				{"GET", "/api/v1/status", "", 401}, // also after a reload
 			} {
 				if got := askAs(t, ask.method, url+ask.path, ask.password); got != ask.want {
 					t.Errorf("%s %s with password %q = %d, want %d", ask.method, ask.path, ask.password, got, ask.want)
@@ -103,7 +103,7 @@ func TestServerIsProtected(t *testing.T) {
 	}
 }
 
-// A reload changes the password, and TLS comes with it.
+// A reload changes the password and turns TLS on.
 func TestReloadChangesTheProtection(t *testing.T) {
 	cert, key := writePair(t)
 	file := writeFile(t, seedFile)

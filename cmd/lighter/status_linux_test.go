@@ -11,7 +11,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// A disk that does not answer holds up what the agent finds, and not what it tells of itself.
+// A disk that hangs delays discovery, but not the agent's status.
 func TestStatusDoesNotWaitForADiskThatHangs(t *testing.T) {
 	h := newDockerHost(t)
 	root := t.TempDir()
@@ -20,7 +20,7 @@ func TestStatusDoesNotWaitForADiskThatHangs(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(log), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(log, 0o600); err != nil { // to open it waits for a writer
+	if err := syscall.Mkfifo(log, 0o600); err != nil { // opening it waits for a writer
 		t.Fatal(err)
 	}
 	url, stop := h.start("auto", "LIGHTER_DOCKER_ROOT="+root)

@@ -16,7 +16,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// What an agent makes of lines by default, and by what its settings and a container's labels say.
+// How an agent processes lines by default, and according to its settings and a container's labels.
 func TestWhatBecomesOfLines(t *testing.T) {
 	h := newDockerHost(t)
 	stage := func(environ ...string) *dockersim.Container {
@@ -57,7 +57,7 @@ func TestWhatBecomesOfLines(t *testing.T) {
 	}
 }
 
-// linesOf returns the lines of containers that a backend has, with their structured metadata behind them.
+// linesOf returns a backend's lines of containers, followed by their structured metadata.
 func linesOf(s *receiver.Server) (all []string) {
 	for _, stream := range s.Streams() {
 		if stream.Labels.Get("stream") == "events" {
@@ -70,7 +70,7 @@ func linesOf(s *receiver.Server) (all []string) {
 	return all
 }
 
-// What the Engine tells of a container is delivered once, also what it told while the agent was away.
+// The Engine's events of a container are delivered once, including those from while the agent was down.
 func TestEvents(t *testing.T) {
 	h := newDockerHost(t)
 	events := func() (all []string) {
@@ -113,7 +113,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Metrics counted from lines, what containers use, and the agent's own series come to the metrics backend.
+// Metrics counted from lines, container metrics and the agent's own series reach the metrics backend.
 func TestPages(t *testing.T) {
 	h := newDockerHost(t)
 	c := h.create(dockersim.Spec{Name: "api", Labels: map[string]string{"com.docker.compose.project": "shop"}})
@@ -169,7 +169,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A counter that was counted from lines goes on over a clean stop, and counts each line once.
+// A counter from log lines continues across a clean stop, and counts each line once.
 func TestLogMetricsOverARestart(t *testing.T) {
 	h := newDockerHost(t)
 	c := h.create(dockersim.Spec{Name: "api"})
@@ -193,8 +193,8 @@ func TestLogMetricsOverARestart(t *testing.T) {
 	}
 }
 
-// What is counted by service is forgotten with the last container of the service, so that containers with
-// names of their own, which come and go, do not fill the memory.
+// Counts by service are deleted with the last container of the service, so that containers with names of
+// their own, which come and go, do not fill the memory.
 func TestServicesThatAreGoneAreForgotten(t *testing.T) {
 	h := newDockerHost(t)
 	c := h.create(dockersim.Spec{Name: "job-1"})

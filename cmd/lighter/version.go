@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Set at build time: -ldflags "-X main.version=v1.2.3 -X main.commit=0a1b2c3". Without,
-// the module's own build information answers.
+// Set at build time: -ldflags "-X main.version=v1.2.3 -X main.commit=0a1b2c3". If unset, the module's own
+// build information is used.
 var version, commit string
 
-// build is what a binary knows of itself.
+// build is the build information of a binary.
 type build struct {
-	Version string // "devel" where nobody said
-	Commit  string // "unknown" where nobody said
+	Version string // "devel" if unknown
+	Commit  string // "unknown" if unknown
 }
 
 func currentBuild() build {
@@ -26,7 +26,7 @@ func currentBuild() build {
 	return buildFrom(version, commit, info)
 }
 
-// buildFrom prefers what the linker was told over what the toolchain recorded.
+// buildFrom prefers the values set by the linker over those recorded by the toolchain.
 func buildFrom(version, commit string, info *debug.BuildInfo) build {
 	b := build{version, commit}
 	if b.Version == "" && info.Main.Version != "(devel)" {

@@ -10,7 +10,7 @@ import (
 	"lighter/config/alloy"
 )
 
-// TestWarnings is told once of what both the loader and lint find.
+// TestWarnings: what both the loader and lint find is reported once.
 func TestWarnings(t *testing.T) {
 	const text = `prometheus.scrape "x" {
 	targets    = []

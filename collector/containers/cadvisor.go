@@ -9,20 +9,21 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// CAdvisor says what a page has of what cAdvisor's has. Its series have cAdvisor's labels: id, name, image,
-// and those of Container.Further. As on cAdvisor's page, there is nothing of a container that does not run.
+// CAdvisor determines which of cAdvisor's metrics the page has. Its series have cAdvisor's labels: id,
+// name, image, and those of Container.Further. As on cAdvisor's page, containers that do not run have no
+// series.
 type CAdvisor struct {
-	Enabled  []string // kinds of metrics; if there are none, all but those of Disabled
-	Disabled []string // kinds of metrics; if there are none, those that cAdvisor leaves out by default
+	Enabled  []string // kinds of metrics; if empty, all except Disabled
+	Disabled []string // kinds of metrics; if empty, those that cAdvisor disables by default
 }
 
-// The kinds of metrics that cAdvisor knows. Of those that are not in kindOf the page has none.
+// The kinds of metrics that cAdvisor knows. The page has no metrics of those that kindOf never returns.
 var kinds = []string{
 	"advtcp", "app", "cpu", "cpu_topology", "cpuLoad", "cpuset", "disk", "diskIO", "hugetlb", "memory", "memory_numa",
 	"network", "oom_event", "percpu", "perf_event", "pressure", "process", "referenced_memory", "resctrl", "sched", "tcp", "udp",
 }
 
-// kindOf returns the kind of a metric; "" is one that is always there.
+// kindOf returns the kind of a metric, or "" for a metric that is always present.
 func kindOf(family string) string {
 	switch {
 	case strings.HasPrefix(family, "container_cpu_"):
@@ -53,7 +54,7 @@ func (c *CAdvisor) Check() error {
 	return nil
 }
 
-// Without returns the kinds among those that are enabled of which the page has no metric.
+// Without returns the enabled kinds for which the page has no metric.
 func (c *CAdvisor) Without() (without []string) {
 	for _, kind := range c.Enabled {
 		if !slices.ContainsFunc(c.all(), func(m metric) bool { return kindOf(m.name) == kind }) {
@@ -75,7 +76,7 @@ func (c *CAdvisor) shows(kind string) bool {
 	return kind != "process"
 }
 
-// cpuTimes are metrics that cAdvisor's page has and our own leaves out.
+// cpuTimes are metrics of cAdvisor that our own page lacks.
 var cpuTimes = []metric{
 	{"container_cpu_system_seconds_total", "CPU time used in the kernel.", counter, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.stats.cpuSystem, "" }},
@@ -83,7 +84,7 @@ var cpuTimes = []metric{
 		func(v *view) (value, string) { return v.stats.cpuUser, "" }},
 }
 
-// all returns the metrics of all kinds, in the order of their names.
+// all returns the metrics of all kinds, sorted by name.
 func (c *CAdvisor) all() []metric {
 	all := slices.Clone(cpuTimes)
 	for _, m := range metrics {
@@ -99,7 +100,7 @@ func (c *CAdvisor) all() []metric {
 	return all
 }
 
-// metrics returns those of the kinds that are shown.
+// metrics returns the metrics of the enabled kinds.
 func (c *CAdvisor) metrics() []metric {
 	return slices.DeleteFunc(c.all(), func(m metric) bool { return !c.shows(kindOf(m.name)) })
 }
@@ -114,7 +115,7 @@ func (c *CAdvisor) page(views []view) *page {
 				p.labels[i] = append(p.labels[i], &dto.LabelPair{Name: &name, Value: &value})
 			}
 		}
-		v.Further.Range(func(l labels.Label) { add(l.Name, l.Value) }) // container_label_…, which is before the others
+		v.Further.Range(func(l labels.Label) { add(l.Name, l.Value) }) // container_label_…, which sort before the others
 		id := v.stats.cgroup
 		if id == "" {
 			id = "/docker/" + v.ID
@@ -131,8 +132,8 @@ const (
 	containerLabel = "container_label_"
 )
 
-// ContainerLabels returns the labels of series that are a container's own, of those that discovery gives: all of
-// them, or the allowed ones, which are named as the container has them.
+// ContainerLabels returns the labels of series that are a container's own labels, selected from its
+// discovered labels: all of them, or the allowed ones, which are named as on the container.
 func ContainerLabels(discovered labels.Labels, all bool, allowed []string) labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	discovered.Range(func(l labels.Label) {
@@ -144,7 +145,7 @@ func ContainerLabels(discovered labels.Labels, all bool, allowed []string) label
 	return b.Labels()
 }
 
-// sanitized returns the name of a container's label as a label of a series has it.
+// sanitized returns the name of a container's label in the form of a series' label.
 func sanitized(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {

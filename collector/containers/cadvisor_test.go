@@ -17,7 +17,7 @@ import (
 	"lighter/collector/containers"
 )
 
-// text returns the samples of the page as a scrape gets them that is not served OpenMetrics.
+// text returns the samples of the page as a scrape that does not get OpenMetrics sees them.
 func (b *bench) text(t *testing.T) (samples []string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -39,7 +39,7 @@ func families(samples []string) (names []string) {
 	return slices.Compact(names)
 }
 
-// Which metrics are on a page as cAdvisor has it, by the kinds that are asked for.
+// The requested kinds determine which metrics are on a page like cAdvisor's.
 func TestCAdvisorKinds(t *testing.T) {
 	const always = `container_last_seen container_spec_memory_limit_bytes container_spec_memory_reservation_limit_bytes
 		container_start_time_seconds machine_cpu_cores machine_memory_bytes`

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// readV2 reads the cgroup of a container from the one file system of cgroup v2. It returns nil if the
-// cgroup is not there.
+// readV2 reads the cgroup of a container from the single file system of cgroup v2. It returns nil if the
+// cgroup does not exist.
 func (h host) readV2(id string, own map[string]string) *stats {
 	dir := find(h.cgroup, id, own[""])
 	if dir == "" {
@@ -60,12 +60,11 @@ func (h host) readV2(id string, own map[string]string) *stats {
 	return s
 }
 
-// ticks are the units of a second in which the kernel tells programs of CPU times.
+// ticks is the number of units per second in which the kernel reports CPU times to programs.
 const ticks = 100
 
-// readV1 reads the cgroups of a container from the file systems of cgroup v1, one for each controller
-// or pair of controllers. It returns nil if the cgroup of the memory controller or of the CPU's is not
-// there.
+// readV1 reads the cgroups of a container from the file systems of cgroup v1, one for each controller or
+// pair of controllers. It returns nil if the cgroup of the memory or the CPU controller does not exist.
 func (h host) readV1(id string, own map[string]string) *stats {
 	dir := func(controller string, mounts ...string) string {
 		for _, m := range append(mounts, controller) {
@@ -113,7 +112,7 @@ func (s *stats) readMemory(usage, details string) {
 	s.setMemory(func(key string) value { return get(keys, key) })
 }
 
-// readBlkio reads a file of the controller blkio, preferably the one that includes the cgroups below. It
+// readBlkio reads a file of the controller blkio, preferably the one that includes nested cgroups. It
 // reports whether there is one.
 func (s *stats) readBlkio(dir, name string, bytes bool) bool {
 	b := readFile(filepath.Join(dir, name+"_recursive"))
@@ -134,8 +133,9 @@ func (s *stats) readBlkio(dir, name string, bytes bool) bool {
 	return b != nil
 }
 
-// readProcesses counts the processes of a cgroup. Those of cgroups below it, as of a container that runs
-// containers, are not listed with it; if it has none of its own, the threads of all are counted.
+// readProcesses counts the processes of a cgroup. It does not see those of nested cgroups, as in a
+// container that runs containers; if the cgroup has no processes of its own, it counts the threads of all
+// instead.
 func readProcesses(dir, pids string) value {
 	if n := bytes.Count(readFile(filepath.Join(dir, "cgroup.procs")), []byte("\n")); n > 0 {
 		return count(uint64(n))
@@ -154,12 +154,12 @@ func parseDevice(s string) (major, minor uint64, ok bool) {
 	return major, minor, err == nil && err2 == nil
 }
 
-// notOwn are the beginnings of the names of interfaces that are not counted: the loopback, tunnels that
-// the kernel makes in every network namespace, and what an Engine in a container makes for its own
-// containers, whose traffic passes another interface too.
+// notOwn are prefixes of the names of interfaces that are not counted: the loopback, tunnels that the
+// kernel makes in every network namespace, and interfaces that an Engine inside a container makes for its
+// own containers, whose traffic also passes another interface.
 var notOwn = [...]string{"veth", "docker", "br-", "tunl", "sit", "ip6tnl", "ip_vti", "ip6_vti", "gre", "erspan", "dummy", "ifb"}
 
-// readNetworks reads the counters of interfaces. The result is nil only if the file cannot be read.
+// readNetworks reads the counters of interfaces. It returns nil only if the file cannot be read.
 func readNetworks(path string) []network {
 	b := readFile(path)
 	if b == nil {

@@ -13,7 +13,7 @@ import (
 	"lighter/collector/containers"
 )
 
-// The files of a container's cgroup on v2, as Linux 6.1 writes them; lines that are not read are left out.
+// The files of a container's cgroup on v2, as Linux 6.1 writes them, without lines that are not read.
 func v2Files(dir string) map[string]string {
 	return map[string]string{
 		"cgroup.controllers":     "cpuset cpu io memory pids\n",
@@ -51,7 +51,7 @@ const netDev = `Inter-|   Receive                                               
 tunl0:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0
 `
 
-// wantOfFiles is what the files above say, with a quota and without labels.
+// wantOfFiles is the page for the files above, with a quota and without labels.
 var wantOfFiles = []string{
 	`container_cpu_cfs_periods_total 40.0`,
 	`container_cpu_cfs_throttled_periods_total 10.0`,
@@ -80,7 +80,7 @@ func TestCgroupFiles(t *testing.T) {
 	odd := "user.slice/app.slice/docker-" + id(1) + ".scope"
 	for name, tc := range map[string]struct {
 		files  map[string]string
-		cgroup string // what the kernel tells of the process
+		cgroup string // the cgroups of the process as the kernel reports them
 	}{
 		"v2, systemd":                      {v2Files(systemd), "0::/" + systemd},
 		"v2, cgroupfs":                     {v2Files(docker), "0::/" + docker},
@@ -125,8 +125,8 @@ func TestCgroupFiles(t *testing.T) {
 	}
 }
 
-// recursive moves the counters of disks to the files that include the cgroups below, and makes those
-// that do not wrong.
+// recursive moves the counters of disks to the files that include nested cgroups, and makes those that do
+// not wrong.
 func recursive(files map[string]string, dir string) map[string]string {
 	for _, name := range []string{"io_service_bytes", "io_serviced"} {
 		path := "blkio/" + dir + "/blkio.throttle." + name
@@ -135,7 +135,7 @@ func recursive(files map[string]string, dir string) map[string]string {
 	return files
 }
 
-// The Engine is asked for what the files do not tell, or if the process is not the container's.
+// The Engine is asked for what the files lack, or if the process is not the container's.
 func TestFilesAndEngine(t *testing.T) {
 	docker := "docker/" + id(1)
 	for name, tc := range map[string]struct {
@@ -185,7 +185,7 @@ func TestFilesAndEngine(t *testing.T) {
 	}
 }
 
-// The cgroup counts kills of a run; those before the agent's start are not counted.
+// The cgroup counts the kills of a run; kills before the agent's start do not count.
 func TestOutOfMemoryInFiles(t *testing.T) {
 	cgroups, dir := t.TempDir(), "docker/"+id(1)
 	write(t, cgroups, v2Files(dir))
@@ -215,7 +215,7 @@ func TestOutOfMemoryInFiles(t *testing.T) {
 	})
 }
 
-// Files that hold something else leave their metrics out.
+// Files with unexpected content yield no metrics.
 func TestBrokenFiles(t *testing.T) {
 	for _, content := range []string{"", "x", "\n\n", "8:0 rbytes=x", ":::", "18446744073709551616", "usage_usec -1", "8:0 Read", "1:1 a=b=c", "max"} {
 		for _, files := range []map[string]string{v2Files("docker/" + id(1)), v1Files("cpu,cpuacct", "docker/"+id(1))} {
@@ -239,7 +239,7 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
-// An id or a path that leads out of the cgroups is not followed.
+// An ID or a path that leads out of the cgroups is not followed.
 func TestPathsStayBelowTheRoot(t *testing.T) {
 	root, proc := t.TempDir(), t.TempDir()
 	write(t, root, v2Files("outside"))

@@ -1,12 +1,13 @@
-// Package containers measures what containers use, and serves that as a page under cAdvisor's names.
+// Package containers measures the resources that containers use, and serves them as a page under cAdvisor's
+// names.
 //
-// A Collector reads the cgroup files of a container where they are mounted, and asks the Engine for a
-// sample of its statistics where they are not. It measures one container after the other, each at a
-// moment of its own within the interval, so that the Engine never has many to do at once. The page has
-// the last sample of each container without a time, so that a series ends when its container does.
+// A Collector reads the cgroup files of a container if they are mounted, and otherwise requests a sample of
+// its statistics from the Engine. It measures one container after the other, each at its own moment within
+// the interval, so that the Engine never has many requests at once. The page has the last sample of each
+// container without a timestamp, so that a series ends when its container does.
 //
-// What is not known of a container is not on the page: an Engine on cgroup v2, for example, does not
-// tell how many times a container has read from a disk, but the cgroup files do.
+// Unknown values are not on the page. For example, an Engine on cgroup v2 does not report how many times a
+// container has read from a disk, but the cgroup files do.
 package containers
 
 import (
@@ -25,66 +26,66 @@ import (
 const (
 	// DefaultInterval is how often a container is measured.
 	DefaultInterval = time.Minute
-	// DefaultSizeInterval is how often the Engine is asked to walk a container's files.
+	// DefaultSizeInterval is how often the Engine is asked to determine the size of a container's files.
 	DefaultSizeInterval = 30 * time.Minute
-	// DefaultSizeDelay is how long after the start the first walk begins.
+	// DefaultSizeDelay is the time from the start to the first such request.
 	DefaultSizeDelay = 30 * time.Second
 
-	// lookEvery is how often the containers are listed that are wanted. It is how long a new one waits
-	// for its first sample at most.
+	// lookEvery is how often the wanted containers are listed. A new container waits at most that long for
+	// its first sample.
 	lookEvery = 5 * time.Second
-	// firstSpread is the time over which the first samples of containers are spread that are new at the
-	// same time.
+	// firstSpread is the time over which the first samples of containers that appear together are spread.
 	firstSpread = 4 * time.Second
-	// maxMissed is how many intervals old a sample may be. An older one is not served: the Engine hangs.
+	// maxMissed is the age, in intervals, up to which a sample is served. If it is older, the Engine hangs.
 	maxMissed = 3
-	// machineRetry is how long the Engine is left alone after it did not tell the size of its host.
+	// machineRetry is the pause after the Engine failed to report the size of its host.
 	machineRetry = time.Minute
 )
 
-// Engine tells what containers use. Each method blocks until the Engine has answered, or until ctx ends.
-// The error wraps lighter.ErrGone if the container does not exist any more.
+// Engine reports the resources that containers use. Each method blocks until the Engine has responded, or
+// until ctx ends. The error wraps lighter.ErrGone if the container no longer exists.
 type Engine interface {
-	// Stats returns one sample. What the Engine does not know is zero.
+	// Stats returns one sample. Values that the Engine does not know are zero.
 	Stats(ctx context.Context, id string) (container.StatsResponse, error)
-	// WritableBytes returns the size of what the container has written into its root file system.
+	// WritableBytes returns the size of the files that the container has written into its root file system.
 	WritableBytes(ctx context.Context, id string) (int64, error)
 	// Machine returns the size of the Engine's host.
 	Machine(ctx context.Context) (lighter.Machine, error)
 }
 
-// Container is a container to be measured. An empty Service or Project is left out of its labels.
+// Container is a container to measure. An empty Service or Project is not in its labels.
 type Container struct {
 	*lighter.Container
 	Service string
 	Project string
-	Further labels.Labels // of its series, with Options.CAdvisor alone, in place of Service and Project
+	Further labels.Labels // labels of its series, with Options.CAdvisor only, in place of Service and Project
 }
 
 // Options are what a Collector needs. Engine, Wanted and Logger are required.
 type Options struct {
 	Engine Engine
-	// Wanted returns the containers that are wanted now, stopped ones too, each once. It is called often
-	// and from any goroutine, and must not block. The Collector does not change what it returns.
+	// Wanted returns the presently wanted containers, including stopped ones, each once. It is called often
+	// and from any goroutine, and must not block. The Collector does not change the result.
 	Wanted func() []Container
 	Logger *slog.Logger
 
-	Interval     time.Duration // between two samples of a container; DefaultInterval if 0
-	SizeInterval time.Duration // between two walks of a container's files; DefaultSizeInterval if 0
-	SizeDelay    time.Duration // before the first walk; DefaultSizeDelay if 0
+	Interval     time.Duration // between two samples of a container; if 0, DefaultInterval
+	SizeInterval time.Duration // between two requests for the size of a container's files; if 0, DefaultSizeInterval
+	SizeDelay    time.Duration // before the first such request; if 0, DefaultSizeDelay
 
 	// CgroupRoot is where the cgroup file system of the Engine's host may be mounted, such as
-	// /sys/fs/cgroup. It is looked at only for containers that are found there. If empty, the Engine is
+	// /sys/fs/cgroup. It is used only for containers that are found there. If it is empty, the Engine is
 	// asked for everything.
 	CgroupRoot string
 	// ProcRoot is where a proc file system of the Engine's kernel is mounted. The host's has the network
-	// counters of containers that the cgroup files lack. That of the agent's own container has only the
-	// names of disks, and its processes are not mistaken for those of other containers. It is empty if
+	// counters of containers, which the cgroup files lack. That of the agent's own container has only the
+	// names of disks; its processes are not mistaken for those of other containers. ProcRoot is empty if
 	// the Engine is on another machine.
 	ProcRoot string
-	// DataRoot is where the Engine's data directory is mounted. If empty, the size of logs is not known.
+	// DataRoot is where the Engine's data directory is mounted. If it is empty, the size of logs is
+	// unknown.
 	DataRoot string
-	// CAdvisor is what the page is set to that has what cAdvisor's has and no more; nil is a page of our own.
+	// CAdvisor makes the page have cAdvisor's metrics and no others; nil means lighter's own page.
 	CAdvisor *CAdvisor
 }
 
@@ -94,24 +95,24 @@ type Collector struct {
 	Options
 	host host
 
-	looking sync.Mutex // held over Wanted and what is made of it, so that an older list never follows a newer one; taken before mu
+	looking sync.Mutex // held while Wanted is called and its result is used, so that an older list never follows a newer one; locked before mu
 
 	mu           sync.Mutex
-	known        map[string]*known // by id
-	machine      lighter.Machine   // zero until it is known
-	machineDue   time.Time         // when the Engine may be asked for it
+	known        map[string]*known // by ID
+	machine      lighter.Machine   // zero until known
+	machineDue   time.Time         // when to ask the Engine for machine
 	lastReported string            // the error that was logged last; empty after a success
 }
 
-// known is what is known of a container. The Collector's lock guards it.
+// known is the state of a container. The Collector's lock guards it.
 type known struct {
-	run      time.Time // when the run began that the fields below are of
-	due      time.Time // when the container is measured next
+	run      time.Time // start of the run to which the fields below belong
+	due      time.Time // when to measure the container next
 	sampled  time.Time // when stats was taken
-	stats    *stats    // never changed; nil if there is no sample of this run
-	failure  string    // why the last attempt failed; empty if it did not
+	stats    *stats    // immutable; nil if there is no sample of this run
+	failure  string    // why the last attempt failed, or empty
 	logBytes value
-	size     value // of what it has written into its root file system
+	size     value // of the files that it has written into its root file system
 	ooms     ooms
 }
 
@@ -145,7 +146,7 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-// next returns the running container that is due first, or none, and how long it is until then.
+// next returns the running container that is due first, or none, and the time until then.
 func (c *Collector) next(now time.Time) (first Container, wait time.Duration) {
 	wanted := c.look(now)
 	c.mu.Lock()
@@ -162,7 +163,7 @@ func (c *Collector) next(now time.Time) (first Container, wait time.Duration) {
 	return first, wait
 }
 
-// look returns the containers that are wanted, after it has brought what is known in line with them.
+// look returns the wanted containers, and updates known to match.
 func (c *Collector) look(now time.Time) []Container {
 	c.looking.Lock()
 	defer c.looking.Unlock()
@@ -173,9 +174,9 @@ func (c *Collector) look(now time.Time) []Container {
 	return wanted
 }
 
-// updateLocked forgets containers that are gone, and what was measured in earlier runs of the others.
+// updateLocked deletes containers that are gone, and what was measured in earlier runs of the others.
 func (c *Collector) updateLocked(wanted []Container, now time.Time) {
-	var begun []*known // runs that are new
+	var begun []*known // new runs
 	exists := make(map[string]bool, len(wanted))
 	for _, w := range wanted {
 		exists[w.ID] = true
@@ -217,13 +218,13 @@ func (c *Collector) measure(ctx context.Context, w Container) {
 	defer c.mu.Unlock()
 	k := c.known[w.ID]
 	if k == nil {
-		return // it is gone
+		return // the container is gone
 	}
 	k.due = c.moment(w.ID, now)
 	k.logBytes = logBytes
 	c.reportLocked(k, w, err)
 	if !k.run.Equal(w.Started) {
-		return // it has been started again meanwhile, and is due at once
+		return // the container has been restarted, and is due at once
 	}
 	k.stats, k.sampled = s, now
 	if s != nil && s.oomKills.known {
@@ -231,8 +232,8 @@ func (c *Collector) measure(ctx context.Context, w Container) {
 	}
 }
 
-// moment returns when a container is measured after now: at a time within the interval that depends on
-// its id.
+// moment returns the next time after now at which to measure a container: a time within the interval that
+// depends on its ID.
 func (c *Collector) moment(id string, now time.Time) time.Time {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id))
@@ -243,7 +244,7 @@ func (c *Collector) moment(id string, now time.Time) time.Time {
 	return at
 }
 
-// findMachine asks the Engine for the size of its host until it has told it.
+// findMachine asks the Engine for the size of its host until it succeeds.
 func (c *Collector) findMachine(ctx context.Context) {
 	now := time.Now()
 	c.mu.Lock()
@@ -257,14 +258,14 @@ func (c *Collector) findMachine(ctx context.Context) {
 	}
 	m, err := c.Engine.Machine(ctx)
 	if err != nil {
-		return // the Engine's state is logged by those that depend on it
+		return // others that depend on the Engine log its state
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.machine = m
 }
 
-// sleep waits for d and reports whether ctx has not ended meanwhile.
+// sleep waits for d. It returns false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// disks keeps what the kernel tells of block devices.
+// disks caches what the kernel reports of block devices.
 type disks struct {
-	path string // of the kernel's list; empty if it is not there
+	path string // of the kernel's list; empty if it does not exist
 
 	mu   sync.Mutex
 	last *diskNames
@@ -24,17 +24,16 @@ func newDisks(proc string) *disks {
 	return d
 }
 
-// diskNames are the names of block devices. They are not changed.
+// diskNames are the names of block devices. They are immutable.
 type diskNames struct {
-	names map[[2]uint64]string // by major and minor number; empty for one that the kernel does not list
-	only  string               // name of the only disk that is in use; empty if there are several
+	names map[[2]uint64]string // by major and minor number; empty if the kernel does not list the device
+	only  string               // name of the only disk in use; empty if there are several
 }
 
-// of returns the name of a device, or nothing if it has none.
+// of returns the name of a device, or "".
 func (d *diskNames) of(of disk) string { return d.names[[2]uint64{of.major, of.minor}] }
 
-// namesFor returns the names of the devices that a sample has. It reads the kernel's list if one of
-// them is new.
+// namesFor returns the names of the devices in a sample. It reads the kernel's list if one of them is new.
 func (d *disks) namesFor(s *stats) *diskNames {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -48,7 +47,7 @@ func (d *disks) namesFor(s *stats) *diskNames {
 	}
 	now := readDisks(readFile(d.path))
 	for _, of := range s.disks {
-		now.names[[2]uint64{of.major, of.minor}] += "" // so that one without a name is not looked for again
+		now.names[[2]uint64{of.major, of.minor}] += "" // so that a device without a name is not searched for again
 	}
 	for numbers := range d.last.names {
 		now.names[numbers] += ""
@@ -73,7 +72,7 @@ func readDisks(b []byte) *diskNames {
 		}
 		name, reads := fields[2], fields[3]
 		found.names[[2]uint64{major, minor}] = name
-		partition := len(whole) > 0 && strings.HasPrefix(name, whole[len(whole)-1]) // they follow their disk
+		partition := len(whole) > 0 && strings.HasPrefix(name, whole[len(whole)-1]) // partitions follow their disk
 		if reads != "0" && !partition && !stacked(major, name) && !strings.HasPrefix(name, "zram") && !strings.HasPrefix(name, "sr") {
 			whole = append(whole, name)
 		}
@@ -88,7 +87,7 @@ func deviceNumbers(major, minor uint64) string {
 	return strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
 }
 
-// stacked reports whether a block device passes on what it is asked for to others.
+// stacked reports whether a block device passes requests on to other devices.
 func stacked(major uint64, name string) bool {
 	const loop, md = 7, 9
 	return major == loop || major == md || strings.HasPrefix(name, "dm-") || strings.HasPrefix(name, "md")

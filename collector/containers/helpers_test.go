@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeEngine answers with what a test sets, and remembers when it was asked.
+// fakeEngine returns what a test sets, and records when it was called.
 type fakeEngine struct {
 	mu       sync.Mutex
 	stats    map[string]container.StatsResponse // by id
@@ -34,7 +34,7 @@ type fakeEngine struct {
 	machine  lighter.Machine
 	err      error
 	asked    []request
-	takes    time.Duration // a request for statistics
+	takes    time.Duration // the duration of a request for statistics
 }
 
 type request struct {
@@ -89,7 +89,7 @@ func (e *fakeEngine) requests(what string) []request {
 	return slices.DeleteFunc(slices.Clone(e.asked), func(r request) bool { return r.what != what })
 }
 
-// bench is a Collector with a fake Engine and the containers that are wanted.
+// bench is a Collector with a fake Engine and the wanted containers.
 type bench struct {
 	*containers.Collector
 	engine *fakeEngine
@@ -114,7 +114,7 @@ func (b *bench) list() []containers.Container {
 	return slices.Clone(b.wanted)
 }
 
-// want sets the containers that are wanted.
+// want sets the wanted containers.
 func (b *bench) want(all ...*lighter.Container) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,7 +124,7 @@ func (b *bench) want(all ...*lighter.Container) {
 	}
 }
 
-// start runs the Collector until stop.
+// start runs the Collector until stop is called.
 func (b *bench) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel, b.done = cancel, make(chan struct{})
@@ -139,7 +139,7 @@ func (b *bench) stop() {
 	<-b.done
 }
 
-// page returns the samples of the page as a scrape gets them, one a line, without comments.
+// page returns the samples of the page as a scrape sees them, one per line, without comments.
 func (b *bench) page(t testing.TB) []string {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -158,7 +158,7 @@ func (b *bench) page(t testing.TB) []string {
 	return samples
 }
 
-// value returns the number of the sample whose name, and labels if it has them, begin with prefix.
+// value returns the value of the sample whose name and labels begin with prefix.
 func (b *bench) value(t testing.TB, prefix string) (string, bool) {
 	t.Helper()
 	for _, line := range b.page(t) {
@@ -171,7 +171,7 @@ func (b *bench) value(t testing.TB, prefix string) (string, bool) {
 
 func id(n int) string { return fmt.Sprintf("%064x", n) }
 
-// running returns a container that runs since the given time.
+// running returns a container that has been running since the given time.
 func running(n int, since time.Time) *lighter.Container {
 	return &lighter.Container{
 		ID: id(n), Name: fmt.Sprintf("web-%d", n), Image: "nginx:1.27", Running: true, State: "running", LogDriver: "json-file",

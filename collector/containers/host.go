@@ -11,15 +11,15 @@ import (
 	"lighter"
 )
 
-// maxFileBytes bounds what is read of a file. Only a list of processes may be longer.
+// maxFileBytes limits how much of a file is read. Only a list of processes may be longer.
 const maxFileBytes = 1 << 20
 
-// host reads files of the Engine's host, as far as they are mounted.
+// host reads files of the Engine's host, if they are mounted.
 type host struct {
-	cgroup string // the root of the cgroup file systems; empty if nothing is read there
-	proc   string // empty if nothing is read there
+	cgroup string // the root of the cgroup file systems; empty if they are not read
+	proc   string // empty if it is not read
 	data   string // the Engine's data directory; empty if it is not mounted
-	v2     bool   // there is one cgroup file system, with all controllers
+	v2     bool   // there is a single cgroup file system with all controllers
 
 	disks *disks
 }
@@ -33,8 +33,8 @@ func newHost(cgroup, proc, data string) host {
 	return h
 }
 
-// read measures a container by its files. It returns nil if they are not there, and no networks if the
-// counters of its interfaces are not.
+// read measures a container from its files. It returns nil if they do not exist, and no networks if the
+// counters of its interfaces do not exist.
 func (h host) read(c *lighter.Container) *stats {
 	if h.cgroup == "" || !isID(c.ID) {
 		return nil
@@ -52,14 +52,14 @@ func (h host) read(c *lighter.Container) *stats {
 	return s
 }
 
-// isID reports whether an id can be a name of a file.
+// isID reports whether an ID is valid as a file name.
 func isID(id string) bool {
 	return id != "" && strings.Trim(id, "0123456789abcdefABCDEF") == ""
 }
 
-// ownCgroups returns the cgroups of the container's first process, by controller: "" is the one of
-// cgroup v2. It returns nil if the process is not there, or belongs to something else, because proc is
-// not the one of the Engine's host.
+// ownCgroups returns the cgroups of the container's first process, by controller; the controller of cgroup
+// v2 is "". It returns nil if the process does not exist, or does not belong to the container, because proc
+// is not that of the Engine's host.
 func (h host) ownCgroups(c *lighter.Container) map[string]string {
 	if h.proc == "" || c.PID <= 0 {
 		return nil
@@ -82,7 +82,7 @@ func (h host) ownCgroups(c *lighter.Container) map[string]string {
 }
 
 // find returns the directory of a container below a root of cgroups. own is the path that the kernel
-// tells, which is of use only if it is told as seen from the root.
+// reports, which is useful only if it is relative to the root.
 func find(root, id, own string) string {
 	candidates := []string{
 		filepath.Join("system.slice", "docker-"+id+".scope"), // the cgroup driver "systemd"
@@ -103,7 +103,7 @@ func find(root, id, own string) string {
 	return ""
 }
 
-// readFile returns what a file holds, or nothing if it cannot be read.
+// readFile returns the content of a file, or nil if it cannot be read.
 func readFile(path string) []byte {
 	f, err := os.Open(path)
 	if err != nil {
@@ -117,7 +117,7 @@ func readFile(path string) []byte {
 	return b
 }
 
-// readCount reads a file that holds one number.
+// readCount reads a file that contains one number.
 func readCount(path string) (uint64, bool) {
 	n, err := strconv.ParseUint(string(bytes.TrimSpace(readFile(path))), 10, 64)
 	return n, err == nil
@@ -140,11 +140,11 @@ func get(keys map[string]uint64, key string) value {
 	return value{float64(n), ok}
 }
 
-// scaled returns a number in another unit.
+// scaled converts a number to another unit.
 func scaled(a value, by float64) value { return value{a.v / by, a.known} }
 
-// logOf returns the beginning of the paths of a container's log files, or nothing if the log is not in
-// files or they are not mounted.
+// logOf returns the common prefix of the paths of a container's log files, or "" if the log is not in files
+// or they are not mounted.
 func (h host) logOf(id, driver string) string {
 	if h.data == "" || !isID(id) {
 		return ""
@@ -159,7 +159,7 @@ func (h host) logOf(id, driver string) string {
 	return ""
 }
 
-// logBytes returns the size of a container's log, over all its files.
+// logBytes returns the total size of a container's log files.
 func (h host) logBytes(id, driver string) value {
 	path := h.logOf(id, driver)
 	if path == "" {
@@ -174,7 +174,7 @@ func (h host) logBytes(id, driver string) value {
 		if !strings.HasPrefix(e.Name(), filepath.Base(path)) {
 			continue
 		}
-		if info, err := e.Info(); err == nil { // else it was rotated meanwhile
+		if info, err := e.Info(); err == nil { // otherwise it was just rotated
 			sum.v += float64(info.Size())
 		}
 	}

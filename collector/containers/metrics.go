@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// MaxSeries is how many series a container has at most.
+	// MaxSeries is the maximum number of series of a container.
 	MaxSeries = 30
-	// baseSeries is how many a running container has that has no quota, no health check and no log whose
-	// size is known.
+	// baseSeries is the number of series of a running container without a quota, a health check or a log of
+	// known size.
 	baseSeries = 27
-	// quotaSeries is how many more a container with a CPU quota has.
+	// quotaSeries is how many more series a container with a CPU quota has.
 	quotaSeries = 5
 )
 
-// A container that would have more than MaxSeries has none of the metrics with the lowest rank, then
-// none of those with the next, until it has few enough. Which these are depends only on how the
-// container was created and on where its log is, so that no series comes and goes.
+// A container that would have more than MaxSeries lacks the metrics with the lowest rank, then those with
+// the next, until it has few enough. Which these are depends only on how the container was created and
+// where its log is, so that no series comes and goes.
 const (
 	keep         = iota
 	firstToGo    // 1 series
@@ -26,12 +26,12 @@ const (
 	thirdToGo    // 1
 	gauge        = dto.MetricType_GAUGE
 	counter      = dto.MetricType_COUNTER
-	untyped      = dto.MetricType_UNTYPED // a counter whose name must not get the _total of OpenMetrics
+	untyped      = dto.MetricType_UNTYPED // a counter whose name OpenMetrics must not extend with _total
 	whileRunning = true
 	always       = false
 )
 
-// toGo returns the highest rank that a container has no room for; keep if it has room for all.
+// toGo returns the highest rank for which a container has no room, or keep if it has room for all.
 func toGo(v *view) int {
 	n := baseSeries
 	if v.Limits.CPUQuota > 0 {
@@ -54,34 +54,34 @@ func toGo(v *view) int {
 	return thirdToGo
 }
 
-// view is what the page says of a container.
+// view is what the page shows of a container.
 type view struct {
 	Container
 	now      time.Time
-	stats    *stats // without a value that is known if there is no sample
+	stats    *stats // without known values if there is no sample
 	net      network
 	hasNet   bool
 	io       disk
 	device   string // of io
-	hasLog   bool   // the size of its log can be known
+	hasLog   bool   // the size of its log can be determined
 	logBytes value
 	size     value
 	ooms     uint64
-	driver   string // of the Engine's storage
+	driver   string // the Engine's storage driver
 }
 
-// metric is a family of the page, with at most one series a container.
+// metric is a family of the page, with at most one series per container.
 type metric struct {
 	name, help string
 	kind       dto.MetricType
 	running    bool   // only running containers have it
 	rank       int    // see firstToGo
-	label      string // a label beside the container's own; empty means none
+	label      string // a label in addition to the container's own; empty means none
 	of         func(v *view) (value value, label string)
 }
 
-// metrics are the families of containers by name. The names that begin with container_ are cAdvisor's,
-// and so is what they mean, except where the help says something else.
+// metrics are the families of containers by name. The names that begin with container_ are cAdvisor's, and
+// have cAdvisor's meaning unless the help says otherwise.
 var metrics = [...]metric{
 	{"container_cpu_cfs_periods_total", "Periods of the CPU quota that have passed while the container had work to do.", counter, whileRunning, keep, "",
 		func(v *view) (value, string) { return v.ifQuota(v.stats.periods), "" }},

@@ -10,9 +10,9 @@ import (
 	"lighter"
 )
 
-// Gather implements prometheus.Gatherer. It has what was measured last of the containers that are
-// wanted now, ordered by metric and then by container. The error is always nil. It measures nothing and
-// does not block on the Engine.
+// Gather implements prometheus.Gatherer. It returns the last samples of the presently wanted containers,
+// ordered by metric and then by container. The error is always nil. It measures nothing and does not wait
+// for the Engine.
 func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
 	now := time.Now()
 	views, machine := c.views(now)
@@ -35,7 +35,7 @@ func (c *Collector) Gather() ([]*dto.MetricFamily, error) {
 	return families, nil
 }
 
-// views returns what there is to say of each container, by name and id, and of the machine.
+// views returns the data of each container, sorted by name and ID, and of the machine.
 func (c *Collector) views(now time.Time) ([]view, lighter.Machine) {
 	wanted := c.look(now)
 	c.mu.Lock()
@@ -61,10 +61,10 @@ func (c *Collector) views(now time.Time) ([]view, lighter.Machine) {
 	return views, c.machine
 }
 
-// page makes families of views.
+// page builds families from views.
 type page struct {
 	views  []view
-	labels [][]*dto.LabelPair // of each container, in the order of their names
+	labels [][]*dto.LabelPair // by container, sorted by name
 	toGo   []int              // see toGo
 }
 
@@ -111,7 +111,7 @@ func (p *page) family(m *metric) *dto.MetricFamily {
 	return &dto.MetricFamily{Name: &m.name, Help: &m.help, Type: &m.kind, Metric: series}
 }
 
-// with returns labels with one more, in the order of their names.
+// with returns labels with one more label, sorted by name.
 func with(labels []*dto.LabelPair, name *string, value string) []*dto.LabelPair {
 	at, _ := slices.BinarySearchFunc(labels, *name, func(l *dto.LabelPair, name string) int { return cmp.Compare(l.GetName(), name) })
 	all := make([]*dto.LabelPair, 0, len(labels)+1)

@@ -18,7 +18,7 @@ import (
 	"lighter/collector/containers"
 )
 
-// full is a container that has a value for every metric.
+// full is a container with a value for every metric.
 func full(n int, since time.Time) *lighter.Container {
 	c := running(n, since)
 	c.Health = "healthy"
@@ -26,7 +26,7 @@ func full(n int, since time.Time) *lighter.Container {
 	return c
 }
 
-// The series of a container are at most 30, whatever it has.
+// A container has at most 30 series, whatever it has.
 func TestSeriesOfAContainer(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(c *lighter.Container)
@@ -88,7 +88,7 @@ func TestSeriesOfAContainer(t *testing.T) {
 	}
 }
 
-// The page of containers as two Engines describe them, with each value.
+// The page of containers as two Engines describe them, with all values.
 func TestPageOfAnEngine(t *testing.T) {
 	for _, name := range []string{"engine-20.10-v1", "engine-28-v2", "podman"} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// Each metric that the dashboard of the docker-mixin asks for is on the page, with the labels that it
+// Each metric that the docker-mixin dashboard queries is on the page, with the labels that the dashboard
 // groups by.
 func TestMetricsOfTheDockerMixin(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("testdata", "docker-mixin-queries.txt"))
@@ -168,7 +168,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// Containers of a host, or of another container's network, have no interfaces of their own.
+// Containers on the network of the host or of another container have no interfaces of their own.
 func TestNetworksOfOthers(t *testing.T) {
 	for mode, want := range map[string]bool{"bridge": true, "my-net": true, "": true, "host": false, "none": false, "container:abc": false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestNetworksOfOthers(t *testing.T) {
 	}
 }
 
-// The kernel counts what passes a device of LVM on the disk below it too.
+// The kernel also counts the traffic of an LVM device on the disk below it.
 func TestDisksThatPassOn(t *testing.T) {
 	entry := func(major uint64, n uint64) container.BlkioStatEntry {
 		return container.BlkioStatEntry{Major: major, Op: "read", Value: n}
@@ -228,7 +228,7 @@ func TestDisksThatPassOn(t *testing.T) {
 	}
 }
 
-// FuzzEngine checks that no response of an Engine makes the page fail.
+// FuzzEngine checks that the page survives any response of an Engine.
 func FuzzEngine(f *testing.F) {
 	for _, name := range []string{"engine-20.10-v1.json", "engine-28-v2.json", "podman.json"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name))

@@ -6,8 +6,8 @@ import (
 	"lighter"
 )
 
-// reportLocked logs an error when it is not the one before. An error that all containers share, such
-// as that of an Engine that cannot be reached, is logged once.
+// reportLocked logs an error unless it is the same as the last one. An error that all containers share,
+// such as that of an Engine that cannot be reached, is logged once.
 func (c *Collector) reportLocked(k *known, w Container, err error) {
 	if err == nil {
 		if k.failure != "" && c.lastReported != "" {
@@ -18,7 +18,7 @@ func (c *Collector) reportLocked(k *known, w Container, err error) {
 		return
 	}
 	if errors.Is(err, lighter.ErrGone) {
-		return // discovery will find that too
+		return // discovery will find that, too
 	}
 	text := err.Error()
 	if text != k.failure && text != c.lastReported {

@@ -11,8 +11,8 @@ import (
 // sizePause is the time between two walks, so that a disk is not kept busy.
 const sizePause = time.Second
 
-// walk asks the Engine for the size of one container's files after the other, every SizeInterval. The
-// Engine reads directories for it, which takes seconds for a container that has written many files.
+// walk asks the Engine for the size of one container's files after another, every SizeInterval. The Engine
+// has to read directories, which takes seconds for a container that has written many files.
 func (c *Collector) walk(ctx context.Context) {
 	if !sleep(ctx, c.SizeDelay) {
 		return

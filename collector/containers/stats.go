@@ -8,7 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// value is a number that may not be known.
+// value is a number that may be unknown.
 type value struct {
 	v     float64
 	known bool
@@ -23,29 +23,29 @@ func (a value) or(b value) value {
 	return b
 }
 
-// stats is a sample of what a container uses.
+// stats is a sample of the resources that a container uses.
 type stats struct {
-	cgroup string // its path below the root of cgroups; empty if the Engine was asked
+	cgroup string // its path below the root of cgroups; empty if the sample is the Engine's
 
 	cpu              value // seconds
-	cpuUser          value // of that, outside of the kernel
-	cpuSystem        value // of that, in the kernel
+	cpuUser          value // part of cpu, outside of the kernel
+	cpuSystem        value // part of cpu, in the kernel
 	periods          value // of the CPU quota
 	throttledPeriods value
 	throttled        value // seconds
 
-	memory     value // bytes, as all below
+	memory     value // bytes, like the following
 	workingSet value // memory without files that can be dropped
 	rss        value
 	cache      value
 	failcnt    value // how often the limit was reached
-	oomKills   value // of the present run
+	oomKills   value // in the present run
 
 	processes value
 	networks  []network
-	disks     []disk // those that the container has used
-	diskBytes bool   // the bytes of disks are known, even if there are none
-	diskOps   bool   // the reads and writes of disks are known
+	disks     []disk // devices that the container has used
+	diskBytes bool   // the byte counters of disks are known, even if there are none
+	diskOps   bool   // the operation counters of disks are known
 }
 
 // network holds the counters of an interface.
@@ -68,8 +68,8 @@ type disk struct {
 	reads, writes         value
 }
 
-// sample measures a container: by its files if they are mounted, and by the Engine for what they lack.
-// If the Engine fails, the sample has what the files tell, and is nil if they are not there.
+// sample measures a container from its files if they are mounted, and requests from the Engine what they
+// lack. If the Engine fails, the sample has what the files contain, and is nil if there are none.
 func (c *Collector) sample(ctx context.Context, w Container) (*stats, error) {
 	s := c.host.read(w.Container)
 	ownNetwork := w.NetworkMode != "none" && w.NetworkMode != "host" && !strings.HasPrefix(w.NetworkMode, "container:")
@@ -91,8 +91,8 @@ func (c *Collector) sample(ctx context.Context, w Container) (*stats, error) {
 	return s, nil
 }
 
-// fromEngine reads an Engine's response. One for a container that does not run, which has no time, has
-// no value that is known.
+// fromEngine converts an Engine's response. The response for a container that does not run has no time;
+// then no value is known.
 func fromEngine(r container.StatsResponse) *stats {
 	s := &stats{}
 	if r.Read.IsZero() {
@@ -132,8 +132,8 @@ func fromEngine(r container.StatsResponse) *stats {
 	return s
 }
 
-// setMemory sets what get finds in a cgroup's memory.stat, whose keys differ between cgroup v1, where
-// those with total_ include the cgroups below, and cgroup v2. The usage must be set before.
+// setMemory sets the values that get finds in a cgroup's memory.stat. The keys differ between cgroup v2 and
+// cgroup v1, where those with total_ include nested cgroups. The usage must be set before.
 func (s *stats) setMemory(get func(key string) value) {
 	s.rss = get("total_rss").or(get("rss")).or(get("anon"))
 	s.cache = get("total_cache").or(get("cache")).or(get("file"))
@@ -142,8 +142,8 @@ func (s *stats) setMemory(get func(key string) value) {
 	}
 }
 
-// addIO adds a counter of a block device: of bytes, or of operations. It ignores those that are neither
-// read nor written, which are sums or parts of the two.
+// addIO adds a counter of a block device, of bytes or of operations. It ignores operations other than reads
+// and writes, because they are sums or parts of the two.
 func (s *stats) addIO(major, minor uint64, op string, n uint64, bytes bool) {
 	read := strings.EqualFold(op, "read")
 	if !read && !strings.EqualFold(op, "write") {
@@ -162,7 +162,7 @@ func (s *stats) addIO(major, minor uint64, op string, n uint64, bytes bool) {
 	}
 }
 
-// disk returns the counters of a block device, which it adds if there are none.
+// disk returns the counters of a block device, and adds them if necessary.
 func (s *stats) disk(major, minor uint64) *disk {
 	for i := range s.disks {
 		if d := &s.disks[i]; d.major == major && d.minor == minor {
@@ -174,10 +174,10 @@ func (s *stats) disk(major, minor uint64) *disk {
 }
 
 // allOf is the label of counters that are summed over several interfaces or devices. A series for each
-// would be more than a container may have.
+// would exceed the limit of a container.
 const allOf = "all"
 
-// network returns the counters over all interfaces.
+// network returns the sum over all interfaces.
 func (s *stats) network() (sum network, ok bool) {
 	for i, n := range s.networks {
 		sum.name = cmp.Or(sum.name, n.name)
@@ -189,9 +189,9 @@ func (s *stats) network() (sum network, ok bool) {
 	return sum, len(s.networks) > 0
 }
 
-// io returns the counters over all block devices, and the name of the device. A device that only
-// passes on to others, such as one of LVM, is left out if there are others: the kernel counts what is
-// read on both. A container that has used none yet has zeros for the only disk of the host.
+// io returns the sum over all block devices, and the name of the device. A device that only passes requests
+// on to others, such as one of LVM, is left out if there are others, because the kernel counts a read on
+// both. A container that has not used any device has zeros for the only disk of the host.
 func (s *stats) io(names *diskNames) (sum disk, name string) {
 	if len(s.disks) == 0 && names.only != "" {
 		sum.readBytes, sum.reads = value{0, s.diskBytes}, value{0, s.diskOps}
@@ -208,7 +208,7 @@ func (s *stats) io(names *diskNames) (sum disk, name string) {
 			continue
 		}
 		switch {
-		case name != "", d.major == 0 && d.minor == 0: // Podman's sum over all
+		case name != "", d.major == 0 && d.minor == 0: // Podman's sum of all devices
 			name = allOf
 		case found != "":
 			name = "/dev/" + found

@@ -9,7 +9,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// From the bytes of the Engine's response to lines with their times: no allocation.
+// Decoding the Engine's response to lines with their times allocates nothing.
 func TestAllocsDecode(t *testing.T) {
 	for _, tty := range []bool{false, true} {
 		for _, size := range []int{0, 200, 4000} {

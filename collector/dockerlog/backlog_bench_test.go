@@ -20,8 +20,8 @@ import (
 	"lighter/collector/tail"
 )
 
-// BenchmarkBacklog reads the log of a container that has stopped, from the body of the Engine's
-// response to batches that are acknowledged at once. An operation is a line.
+// BenchmarkBacklog reads the log of a stopped container, from the body of the Engine's response to batches
+// that are acknowledged at once. One operation is one line.
 func BenchmarkBacklog(b *testing.B) {
 	for _, oldEngine := range []bool{false, true} {
 		for _, size := range []int{10, 200, 2000} {
@@ -54,7 +54,7 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
-// heldLog is an Engine with the log of a container that has stopped, and the last frame of it.
+// heldLog is an Engine with the log of a stopped container, and the last frame of it.
 type heldLog struct{ log, last []byte }
 
 func (e heldLog) OpenLogs(_ context.Context, _ string, _ int64, _ bool, last int) (io.ReadCloser, error) {
@@ -68,7 +68,7 @@ func (heldLog) Inspect(context.Context, string) (*lighter.Container, error) {
 	return &lighter.Container{}, nil
 }
 
-// deliveredAtOnce is finished with each batch at once.
+// deliveredAtOnce releases each batch at once.
 type deliveredAtOnce struct{}
 
 func (deliveredAtOnce) Append(context.Context, *lighter.Batch) error { return nil }

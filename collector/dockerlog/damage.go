@@ -10,39 +10,40 @@ import (
 	"lighter/collector/tail"
 )
 
-// A log may be damaged: after a crash of the host a file can have zero bytes where lines should
-// be. To give the log from a time on, an Engine reads it from its start. It ends such a response before
-// the damage and says nothing, and a follower then jumps to the end of the log and gives only what is
-// written later. When the Engine is asked for last lines it finds them from the end of the log, and so
-// gives lines behind the damage. So reading goes on with as many last lines as the Engine can read.
+// A log may be damaged: after a crash of the host, a file can have zero bytes in place of lines. To return
+// the log from a certain time on, an Engine reads it from its start. It ends such a response before the
+// damage without an error, and a follower then jumps to the end of the log and returns only lines that are
+// written later. When it is asked for the last lines, the Engine searches for them from the end of the log,
+// and so returns lines behind the damage. Therefore reading continues with as many last lines as the Engine
+// can read.
 
-// errHole means that a response of the Engine lacks lines that the log held when the response was opened.
+// errHole means that a response lacks lines that the log contained when the response was opened.
 var errHole = errors.New("the Engine does not give all that the log holds")
 
-// remedy tells how to ask for the next response, and what to expect of it, after the log was examined. It
-// holds for one response. The zero value asks for all lines from the position on.
+// remedy is the result of examining the log: how to request the next response, and what to expect of it. It
+// applies to one response. The zero value requests all lines from the position on.
 type remedy struct {
-	last   int   // ask for so many messages from the end of the log; 0: for all from a time on
+	last   int   // number of messages to request from the end of the log; 0 requests all from a time on
 	oldest int64 // the time of the first of them when they were counted, Unix nanoseconds
-	lost   bool  // the Engine cannot give the lines between the position and the response
+	lost   bool  // the Engine cannot return the lines between the position and the response
 
-	// unchecked means that the response is not compared with the end of the log: an examination has just
-	// found how much the Engine gives.
+	// unchecked means that the response is not compared with the end of the log, because an examination has
+	// just found how much the Engine returns.
 	unchecked bool
 }
 
-// cannotRead reports whether err, with which a stream ended, shows that the Engine cannot read the
-// log from the position on. An error that the Engine reports may be a passing one, and counts only if
-// the stream gave nothing.
+// cannotRead reports whether err, which ended a stream, indicates that the Engine cannot read the log from
+// the position on. An error that the Engine reports may be temporary, and counts only if the stream
+// returned nothing.
 func (t *Tailer) cannotRead(err error, progress bool) bool {
 	var reported engineError
 	return errors.Is(err, errHole) || errors.Is(err, errMissed) || errors.As(err, &reported) && !progress
 }
 
-// examine finds out how to read on after a stream that ended with cause, and sets the remedy. The Engine
-// has thrown lines away, or it cannot read a part of the log, or it was only slow. examine returns cause
-// if the Engine cannot give even one last message, and another error if the Engine could not be asked. It
-// blocks for up to maxExamination.
+// examine finds out how to continue after a stream that ended with cause, and sets the remedy. The Engine
+// may have deleted lines, it may be unable to read a part of the log, or it was only slow. examine returns
+// cause if the Engine cannot return even the last message, and another error if a request failed. It blocks
+// for up to maxExamination.
 func (t *Tailer) examine(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, maxExamination)
 	defer cancel()
@@ -75,10 +76,10 @@ func (t *Tailer) examine(ctx context.Context, cause error) error {
 	return nil
 }
 
-// maxExamination is how long an examination may take: the Engine reads the log several times.
+// maxExamination limits the duration of an examination, in which the Engine reads the log several times.
 const maxExamination = 5 * time.Minute
 
-// reaches reports whether lines from the time oldest on contain the line before a position.
+// reaches reports whether the lines from time oldest on include the line before the position.
 func reaches(oldest int64, from position.Position) bool { return oldest < from.Since() }
 
 // Numbers of last messages to begin and to end a search with.
@@ -88,12 +89,12 @@ const (
 	mostMessages = 1 << 22
 )
 
-// readableEnd returns the last messages of the log that the Engine can give, fewer than most, and reports
+// readableEnd returns the last messages of the log that the Engine can return, fewer than most, and reports
 // whether the log is damaged before them. It stops searching as soon as they reach back beyond the
-// position. newest is the time that the log's last message had before.
+// position. newest is the time of the log's last message before the search.
 //
-// The log may be written meanwhile: a response may be shorter than was asked for because the log
-// is short, and the next one may begin later. So a short response alone proves nothing.
+// The log may be written in the meantime: a response may be shorter than requested because the log is
+// short, and the next one may begin later. So a short response alone proves nothing.
 func (t *Tailer) readableEnd(ctx context.Context, from position.Position, newest int64, most int) (end messages, damaged bool, err error) {
 	for try := fewMessages; ; try = min(4*try, most-1) {
 		got, err := t.lastMessages(ctx, try, 0)
@@ -101,7 +102,7 @@ func (t *Tailer) readableEnd(ctx context.Context, from position.Position, newest
 		case err != nil:
 			return messages{}, false, err
 		case got.n < try:
-			for range 3 { // the Engine may throw away messages between two responses
+			for range 3 { // the Engine may delete messages between two responses
 				if sound, err := t.isAll(ctx, got, newest, try); err != nil || sound {
 					return got, false, err
 				}
@@ -121,12 +122,12 @@ func (t *Tailer) readableEnd(ctx context.Context, from position.Position, newest
 	}
 }
 
-// isAll reports whether all was the whole log when most last messages were asked for, or whether the log
-// has more than most messages by now. newest is the time that the log's last message had before.
+// isAll reports whether all was the whole log when most last messages were requested, or whether the log
+// has more than most messages by now. newest is the time of the log's last message before the search.
 //
-// A response of a damaged log ends before the newest message, or lacks some in the middle. For a
-// sound log, asking for as many last messages as all has gives the same first message, or a later one if
-// the log has grown. A third response tells by how much it has grown.
+// A response of a damaged log ends before the newest message, or lacks some in the middle. For a sound log,
+// requesting as many last messages as all has yields the same first message, or a later one if the log has
+// grown. A third response shows by how much it has grown.
 func (t *Tailer) isAll(ctx context.Context, all messages, newest int64, most int) (bool, error) {
 	switch {
 	case all.n >= most, all.n == 0 && newest == 0:
@@ -142,7 +143,7 @@ func (t *Tailer) isAll(ctx context.Context, all messages, newest int64, most int
 	return grown.earlier <= grown.n-all.n, err
 }
 
-// newest returns the time of the log's last message; 0 if it has none, or none with a time.
+// newest returns the time of the log's last message, or 0 if there is none, or none with a time.
 func (t *Tailer) newest(ctx context.Context) (int64, error) {
 	at, err := t.firstTime(ctx, 0, 1)
 	if errors.Is(err, errNoTimestamp) {
@@ -151,8 +152,8 @@ func (t *Tailer) newest(ctx context.Context) (int64, error) {
 	return at, err
 }
 
-// search returns the most last messages, fewer than tooMany, that the Engine can give. It is known that
-// the Engine can give end.
+// search returns the most last messages, fewer than tooMany, that the Engine can return. The Engine is
+// known to be able to return end.
 func (t *Tailer) search(ctx context.Context, end messages, tooMany int) (messages, error) {
 	for end.n < tooMany-1 {
 		try := end.n + (tooMany-end.n)/2
@@ -169,16 +170,16 @@ func (t *Tailer) search(ctx context.Context, end messages, tooMany int) (message
 	return end, nil
 }
 
-// messages describes the messages of a response, as far as it can be read.
+// messages describes the messages of a response, as far as the response can be read.
 type messages struct {
 	n      int
 	oldest int64 // the time of the first one, Unix nanoseconds
 	newest int64 // the greatest time
 
-	earlier int // how many have a time before the one that lastMessages was given
+	earlier int // number of messages with an earlier time than the argument of lastMessages
 }
 
-// lastMessages asks the Engine for the last n messages of the log, and counts those before a time.
+// lastMessages requests the last n messages of the log, and counts those before a time.
 func (t *Tailer) lastMessages(ctx context.Context, n int, before int64) (messages, error) {
 	body, err := t.o.Engine.OpenLogs(ctx, t.container.ID, 0, false, n)
 	if err != nil {
@@ -199,7 +200,7 @@ func (t *Tailer) lastMessages(ctx context.Context, n int, before int64) (message
 	return messages{d.messages, d.oldest, d.newest, d.earlier}, err
 }
 
-// decodeAll decodes a response to its end and throws the lines away.
+// decodeAll decodes a response to its end and discards the lines.
 func (d *decoder) decodeAll(body io.Reader) error {
 	buf := make([]byte, 0, mediumChunk)
 	for {

@@ -12,8 +12,8 @@ import (
 
 // Streams of a container's log, as the Engine numbers them (moby, api/pkg/stdcopy).
 const (
-	stderr = 2 // 1 is stdout, and so is 0, as which old Engines wrote it
-	system = 3 // an error of the Engine in the middle of a response that began without one
+	stderr = 2 // stdout is 1; old Engines also write it as 0
+	system = 3 // an error of the Engine in the middle of a response
 )
 
 const frameHeader = 8
@@ -39,44 +39,44 @@ var errFrame = errors.New("a response of the Engine is not made of log frames")
 //	if d.err != nil { … }
 //	rest := d.rest() // what the next buffer has to begin with
 //
-// It keeps the pieces of lines that are not whole, and no other bytes.
+// It keeps the pieces of incomplete lines, and no other bytes.
 type decoder struct {
 	lines  tail.Lines  // Terminal where the response has no frames
-	err    error       // why next goes no further; nil: it needs more bytes
-	broken func(error) // is told of each message that cannot be read; it is passed over
+	err    error       // why next cannot continue; nil means that it needs more bytes
+	broken func(error) // called for each unreadable message, which is skipped
 
 	buf    []byte
-	taken  int // of buf, the bytes that have been decoded
+	taken  int // number of decoded bytes of buf
 	stamps stamps
-	behind stamps // of messages that follow on a terminal's line
+	behind stamps // of messages that follow on the same line of a terminal
 
 	messages int   // decoded so far
 	oldest   int64 // the time of the first message, Unix nanoseconds; 0 before it
 	newest   int64 // the greatest time of a message; 0 before the first
 	last     int64 // the time of the last message; 0 before the first
-	before   int64 // messages that have an earlier time are counted
-	earlier  int   // that many
+	before   int64 // messages with an earlier time are counted in earlier
+	earlier  int   // number of those messages
 
-	// These times show whether a response lacks messages. They are Unix nanoseconds; one that is 0 is not
-	// checked.
-	firstBy    int64 // the first message must not be later
-	mustReach  int64 // the log's last message had this time when the response was opened; 0 once it has come
-	stopBefore int64 // the Engine skips messages before the one of this time
+	// These times are used to detect that a response lacks messages. They are Unix nanoseconds; 0 disables
+	// the check.
+	firstBy    int64 // the first message must not be later than this
+	mustReach  int64 // the time of the log's last message when the response was opened; 0 once it has come
+	stopBefore int64 // the Engine skips messages before the one with this time
 
-	started int64 // when the container's run began; only of a terminal's log
+	started int64 // when the container's run began; only for a terminal's log
 
-	unended *unended // only of Podman's logs, nil otherwise
+	unended *unended // for Podman's logs; nil otherwise
 
-	skip    int  // bytes of an overlong message that are still to be passed over
-	skipFor int  // the stream of that message; negative: it had no timestamp
-	passing bool // a terminal's line is passed over up to its newline
+	skip    int  // remaining bytes of an overlong message to skip
+	skipFor int  // the stream of that message; negative if it had no timestamp
+	passing bool // skip the rest of a terminal's line up to its newline
 }
 
-// decode has next decode b, which begins with the rest of what was decoded before. The lines may
-// point into b.
+// decode makes b the input of next. b must begin with the rest of the previous input. The lines may point
+// into b.
 func (d *decoder) decode(b []byte) { d.buf, d.taken = b, 0 }
 
-// next reports whether there is another line, which is in d.lines.Line then.
+// next reports whether there is another line, and sets d.lines.Line to it.
 func (d *decoder) next() bool {
 	for !d.lines.Next() {
 		switch {
@@ -93,7 +93,7 @@ func (d *decoder) next() bool {
 	return true
 }
 
-// rest returns the beginning of the message that is not whole yet, and lets go of the buffer.
+// rest returns the beginning of the incomplete message, and drops the references to the buffer.
 func (d *decoder) rest() []byte {
 	rest := d.buf[d.taken:]
 	d.decode(nil)
@@ -101,8 +101,8 @@ func (d *decoder) rest() []byte {
 	return rest
 }
 
-// finish says that the log ends with rest: the container has stopped, and nothing more will come of
-// a line that has no newline. next gives those lines.
+// finish ends the log with rest: the container has stopped, and lines without a newline are complete. next
+// then returns them.
 func (d *decoder) finish(rest []byte) {
 	if d.lines.Terminal && len(rest) > 0 && !d.passing {
 		d.add(tail.Stdout, rest, false)
@@ -124,7 +124,7 @@ func (d *decoder) need(b []byte) int {
 	return frameHeader + min(int(binary.BigEndian.Uint32(b[4:8])), maxMessage)
 }
 
-// frame decodes the next frame, or what is left of an overlong one. It reports whether that was there.
+// frame decodes the next frame, or the rest of an overlong one. It reports whether the buffer contained it.
 func (d *decoder) frame() bool {
 	if d.skip > 0 {
 		return d.skipOn()
@@ -168,7 +168,7 @@ func (d *decoder) frame() bool {
 	return true
 }
 
-// skipOn passes over the rest of an overlong message, and reports whether all of it was there. The
+// skipOn skips the rest of an overlong message, and reports whether the buffer contained all of it. The
 // line ends with the message if the last byte of the message is a newline.
 func (d *decoder) skipOn() bool {
 	n := min(d.skip, len(d.buf)-d.taken)
@@ -182,8 +182,8 @@ func (d *decoder) skipOn() bool {
 	return true
 }
 
-// add takes one message, without its newline: a timestamp, a space, and a line or a piece of one. It
-// returns false if there is no timestamp, and so no message.
+// add adds one message, without its newline: a timestamp, a space, and a line or a piece of one. It returns
+// false if there is no timestamp, and therefore no message.
 func (d *decoder) add(stream int, msg []byte, last bool) bool {
 	d.messages++
 	t, text, err := d.stamps.cut(msg)
@@ -197,13 +197,13 @@ func (d *decoder) add(stream int, msg []byte, last bool) bool {
 	return true
 }
 
-// maxDisorder is how much later a message may be than the next one in the log if that is of the other
-// stream: the two streams are written side by side.
+// maxDisorder is how much later a message may be than the next one in the log if they belong to different
+// streams: the two streams are written concurrently.
 const maxDisorder = int64(time.Millisecond)
 
-// note notes the time of the next message. It returns errHole if the response lacks messages before it:
-// the response begins too late, the Engine skips some here, or this message was written after the one
-// that the response must reach and that one has not come.
+// note records the time of the next message. It returns errHole if the response lacks messages before it:
+// the response begins too late, the Engine skips some here, or this message was written after the one that
+// the response must reach and has not reached.
 func (d *decoder) note(t int64) error {
 	switch {
 	case d.firstBy != 0 && d.oldest == 0 && t > d.firstBy, d.stopBefore != 0 && t >= d.stopBefore:
@@ -224,8 +224,8 @@ func (d *decoder) note(t int64) error {
 	return nil
 }
 
-// latest returns the greatest time of a message that has come, whole or in part; 0 if there is
-// none. rest is what has been left of the last buffer.
+// latest returns the greatest time of a message that has come, completely or in part, or 0. rest is the
+// rest of the last buffer.
 func (d *decoder) latest(rest []byte) int64 {
 	if !d.lines.Terminal {
 		return d.newest

@@ -16,7 +16,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// got is a line as a decoder gave it.
+// got is a decoded line.
 type got struct {
 	Time   string
 	Stream int
@@ -32,8 +32,8 @@ func frame(stream byte, text string) []byte {
 
 func frames(all ...[]byte) []byte { return bytes.Join(all, nil) }
 
-// decodeInPieces feeds in to a decoder as reads of n bytes would, keeping what is left
-// over, and finishes as at a container's end.
+// decodeInPieces passes in to a decoder in reads of n bytes, keeps what is left over, and finishes as at a
+// container's end.
 func decodeInPieces(in []byte, n int, tty bool, maxLine int) (lines []got, cuts, broken int, err error) {
 	d := decoder{broken: func(error) { broken++ }, started: math.MaxInt64, lines: tail.Lines{Terminal: tty, MaxBytes: maxLine}}
 	take := func() {
@@ -48,7 +48,7 @@ func decodeInPieces(in []byte, n int, tty bool, maxLine int) (lines []got, cuts,
 	var held []byte
 	for len(in) > 0 {
 		n := min(n, len(in))
-		held = append(bytes.Clone(held), in[:n]...) // memory of its own, as the next chunk has
+		held = append(bytes.Clone(held), in[:n]...) // in new memory, like the next chunk
 		in = in[n:]
 		d.decode(held)
 		if take(); d.err != nil {
@@ -79,7 +79,7 @@ func TestDecode(t *testing.T) {
 		want []got
 		cuts int
 
-		broken int // messages that are passed over
+		broken int // skipped messages
 		err    error
 	}{
 		"two streams": {
@@ -181,7 +181,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// A line of the container's present run has no other message behind it, whatever it looks like.
+// A line of the container's present run has no other message behind it, whatever its content.
 func TestTimestampsInThePresentRun(t *testing.T) {
 	in := t1 + " next run at " + t3 + " by cron\r\n"
 	var lines []string
@@ -213,8 +213,8 @@ func TestTheLogOfAContainerIsInNoError(t *testing.T) {
 	}
 }
 
-// slowDecode is the decoder as simple as it can be: whole frames of one read, no memory
-// kept, no limits. The fuzz target holds the real one to it.
+// slowDecode is the simplest possible decoder: complete frames of one read, no memory kept, no limits. The
+// fuzz target compares the real decoder with it.
 func slowDecode(in []byte) (lines []got) {
 	open := map[byte]*got{}
 	short := map[byte]bool{} // the last piece is shorter than the Engine's pieces
@@ -259,7 +259,7 @@ func slowDecode(in []byte) (lines []got) {
 	closeLine(1)
 	closeLine(2)
 	for i := range lines {
-		lines[i].Line = string([]rune(lines[i].Line)) // U+FFFD for each byte of no character
+		lines[i].Line = string([]rune(lines[i].Line)) // U+FFFD for each invalid byte
 	}
 	return lines
 }
@@ -276,7 +276,7 @@ func FuzzDecodeFrames(f *testing.F) {
 		}
 		want := slowDecode(in)
 		lines, _, _, err := decodeInPieces(in, n, false, 256<<10)
-		if err != nil { // then what follows is not decoded, and the ends of lines are not known
+		if err != nil { // then the rest is not decoded, and the ends of lines are unknown
 			want = want[:min(len(want), len(lines))]
 		}
 		if diff := cmp.Diff(want, lines, cmpopts.EquateEmpty()); diff != "" {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// scriptBy returns a script that set has changed before its Tailer runs.
+// scriptBy returns a script that set changes before its Tailer runs.
 func scriptBy(t *testing.T, set func(s *script)) *script {
 	s := unreadScript(t)
 	set(s)
@@ -16,16 +16,16 @@ func scriptBy(t *testing.T, set func(s *script)) *script {
 	return s
 }
 
-// again runs another Tailer after one that has ended with its container, as the agent does when
-// the container is started.
+// again runs another Tailer after one that has ended with its container, as the agent does when the
+// container is started.
 func (s *script) again() {
 	s.stopTail()
 	s.start()
 	s.tail()
 }
 
-// A run of a container with a terminal may end with a prompt. What the next run writes comes
-// behind it on the same line, and is new.
+// A run of a container with a terminal may end with a prompt. The output of the next run follows on the
+// same line, and is new.
 func TestRunsOfATerminalThatEndWithAPrompt(t *testing.T) {
 	const second = int64(1e6) // microseconds
 	run := func(n int64) []record {
@@ -70,8 +70,8 @@ func TestRunsOfATerminalThatEndWithAPrompt(t *testing.T) {
 	}
 }
 
-// A run may end in the middle of a line. That line is before what the next run writes to the
-// other stream, whether the log is read while it is written or later.
+// A run may end in the middle of a line. That line precedes what the next run writes to the other stream,
+// whether the log is read while it is written or later.
 func TestRunsThatEndInTheMiddleOfALine(t *testing.T) {
 	const second = int64(1e6) // microseconds
 	for name, streams := range map[string][2]byte{"on stderr": {1, 2}, "on stdout": {2, 1}, "on the only stream": {1, 1}} {
@@ -102,7 +102,7 @@ func TestRunsThatEndInTheMiddleOfALine(t *testing.T) {
 	}
 }
 
-// numbered returns lines from one number to another, a second apart.
+// numbered returns lines with the numbers of a range, a second apart.
 func numbered(from, to int64) (all []record, lines []string) {
 	for n := from; n <= to; n++ {
 		all = append(all, out(n*1e6, fmt.Sprint(n)))
@@ -111,8 +111,8 @@ func numbered(from, to int64) (all []record, lines []string) {
 	return all, lines
 }
 
-// What the Engine can give of a damaged log comes, in order and once, and what it cannot give is
-// reported with what to do.
+// The part of a damaged log that the Engine can return arrives in order and once. The rest is reported
+// together with advice.
 func TestDamagedLog(t *testing.T) {
 	before, beforeLines := numbered(1, 60)
 	after, afterLines := numbered(61, 65)
@@ -235,7 +235,7 @@ func TestDamagedLog(t *testing.T) {
 	})
 }
 
-// growing has a log grow by lines with each response, until it has limit lines in all.
+// growing makes a log grow by lines with each response, until it has limit lines in total.
 func (s *script) growing(by, limit int) (want func() []string) {
 	n := len(s.log)
 	var lines []string
@@ -255,14 +255,14 @@ func (s *script) growing(by, limit int) (want func() []string) {
 	return func() []string { return lines }
 }
 
-// A log that is written while the agent finds out what the Engine can give is not taken for damaged.
+// A log that is written while the agent examines it is not taken for damaged.
 func TestLogThatGrowsWhileItIsExamined(t *testing.T) {
 	for _, oldEngine := range []bool{true, false} {
 		for _, deaf := range []bool{false, true} {
 			for _, already := range []int{0, 10, 300, 5000} {
 				for _, by := range []int{1, 20, 200} {
 					if already > 1000 && by != 20 {
-						continue // takes long, and shows nothing else
+						continue // takes long, and shows nothing more
 					}
 					t.Run(fmt.Sprintf("old Engine %t, slow %t, %d lines and %d with each response", oldEngine, deaf, already, by), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
@@ -289,8 +289,8 @@ func TestLogThatGrowsWhileItIsExamined(t *testing.T) {
 	}
 }
 
-// Of a damaged log that is written all the time nothing comes twice or in another order, and little
-// is lost beside what the Engine cannot give.
+// Nothing of a damaged log that is written all the time arrives twice or out of order, and little is lost
+// besides what the Engine cannot return.
 func TestDamagedLogThatGrows(t *testing.T) {
 	for _, oldEngine := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestDamagedLogThatGrows(t *testing.T) {
 	}
 }
 
-// What two streams write at the same moment may be in either order. That is no sign of damage.
+// Lines that two streams write at the same moment may be in either order. That is no sign of damage.
 func TestStreamsOutOfOrderAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) { s.log = []record{out(0, "1"), errs(13, "2"), out(12, "3")} })
@@ -346,7 +346,7 @@ func TestQuietLogBeforeTheBeginning(t *testing.T) {
 	})
 }
 
-// A follow that never says anything is not all that the Engine has.
+// A follower that returns nothing may be incomplete.
 func TestFollowThatStaysMute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) { s.mute = true })
@@ -354,7 +354,7 @@ func TestFollowThatStaysMute(t *testing.T) {
 		for n := range int64(5) {
 			s.write(out(n*60e6, fmt.Sprint(n)))
 			want = append(want, fmt.Sprint("out: ", n))
-			time.Sleep(6 * time.Minute) // a quiet log is looked at every five
+			time.Sleep(6 * time.Minute) // a quiet log is checked every five minutes
 			synctest.Wait()
 			s.expectLen(len(want))
 		}
@@ -362,7 +362,7 @@ func TestFollowThatStaysMute(t *testing.T) {
 	})
 }
 
-// While the log is written a follow that stays mute is noticed soon, again and again.
+// While the log is written, a silent follower is soon noticed, again and again.
 func TestFollowThatStaysMuteOfABusyLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) { s.mute = true })
@@ -379,7 +379,7 @@ func TestFollowThatStaysMuteOfABusyLog(t *testing.T) {
 	})
 }
 
-// The follower of an old Engine may miss the last piece of the line that a run ends with.
+// The follower of an old Engine may miss the last piece of the line that ends a run.
 func TestLastPieceThatAFollowerMisses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) { s.pieces, s.misses = 0, 2 })
@@ -391,13 +391,13 @@ func TestLastPieceThatAFollowerMisses(t *testing.T) {
 	})
 }
 
-// An Engine that is slow to begin, because it reads a long log from its start, is waited for: it is
-// not made to begin again and again, and nothing is lost or repeated.
+// The Tailer waits for an Engine that is slow to begin because it reads a long log from its start. The
+// Engine need not begin again and again, and nothing is lost or repeated.
 func TestSlowEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all, lines := numbered(1, 60)
 		s := scriptBy(t, func(s *script) { s.log, s.slow = all, 2*time.Minute })
-		for n := range int64(60) { // the log goes on meanwhile
+		for n := range int64(60) { // the log continues in the meantime
 			s.write(out((100+n)*1e6, fmt.Sprint(100+n)))
 			lines = append(lines, fmt.Sprint("out: ", 100+n))
 			time.Sleep(time.Second)
@@ -416,7 +416,7 @@ func TestSlowEngine(t *testing.T) {
 	})
 }
 
-// A stream that stands still though the log goes on is opened again, and one of a quiet log is not.
+// A stream that stands still although the log continues is reopened; that of a quiet log is not.
 func TestStandstill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
@@ -442,7 +442,7 @@ func TestStandstill(t *testing.T) {
 	})
 }
 
-// A message without a timestamp is passed over, counted and logged once.
+// A message without a timestamp is skipped and counted, and logged once.
 func TestMessagesWithoutTimestamp(t *testing.T) {
 	log := []record{out(0, "1"), {at: -1, stream: 1, text: "nobody knows when\n"}, out(1, "2"), {at: -1, stream: 2, text: "nor this\n"}, out(2, "3")}
 	for name, before := range map[string]bool{"before it is read": true, "while it is read": false} {
@@ -471,7 +471,7 @@ func TestMessagesWithoutTimestamp(t *testing.T) {
 	}
 }
 
-// Where the Engine's times are whole seconds, lines that share a second come once all the same.
+// Where the Engine's times are whole seconds, lines with the same second nevertheless arrive once.
 func TestWholeSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) { s.seconds, s.pieces = true, 0 })
@@ -487,7 +487,7 @@ func TestWholeSeconds(t *testing.T) {
 	})
 }
 
-// A socket proxy may end quiet streams. That is no trouble to report, and the log is read on at once.
+// A socket proxy may end idle streams. That is not reported as trouble, and the log is reopened at once.
 func TestProxyThatEndsQuietStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)

@@ -7,13 +7,13 @@ import (
 	"testing/synctest"
 )
 
-// A line that is not whole yet takes little more memory than its bytes: a hundred containers
-// that each stand in the middle of a long one fit into a small agent.
+// An incomplete line takes little more memory than its bytes: a hundred containers in the middle of a long
+// line fit into a small agent.
 func TestMemoryOfUnfinishedLines(t *testing.T) {
 	const (
 		containers = 100
 		pieces     = 15
-		limit      = 29 << 20 // of 23.4 MiB of lines
+		limit      = 29 << 20 // for 23.4 MiB of lines
 	)
 	synctest.Test(t, func(t *testing.T) {
 		before := heap()
@@ -45,10 +45,10 @@ func TestMemoryOfUnfinishedLines(t *testing.T) {
 	})
 }
 
-// heap returns how many bytes are in use that are no garbage.
+// heap returns the number of bytes in use after a collection.
 func heap() int64 {
 	runtime.GC()
-	runtime.GC() // what a pool held when the first began
+	runtime.GC() // frees what a pool held when the first collection began
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)

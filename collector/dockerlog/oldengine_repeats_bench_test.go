@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What looking for repeats costs a line: of a log as usual, and while a clock that was set back
-// has not come to where it was.
+// The cost per line of searching for repeats: in an ordinary log, and after the clock was set back until it
+// reaches the old time.
 func BenchmarkJudge(b *testing.B) {
 	for _, n := range []int{10, 200, 2000} {
 		line := bytes.Repeat([]byte("x"), n)

@@ -11,11 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// piece is a piece of a line of stdout, or of stderr where its time is the other's.
+// piece is a piece of a line of stdout, or of stderr if its time is that of stderr's line.
 func piece(of record, text string) record { return record{of.at, of.stream, text} }
 
-// An Engine that hands out lines twice must not move the position beyond what the log holds: a
-// line written just before, by the other stream's writer, and logged just after would be lost.
+// An Engine that returns lines twice must not move the position past the content of the log. Otherwise a
+// line that the other stream's writer wrote just before and logged just after would be lost.
 func TestRepeatsDoNotMoveThePosition(t *testing.T) {
 	for name, then := range map[string]func(s *script) (before []string){
 		"kill": func(s *script) []string { s.kill(); return nil },
@@ -45,8 +45,8 @@ func TestRepeats(t *testing.T) {
 	long := out(30, "")
 	for name, tc := range map[string]struct {
 		first    []record // before the Engine opens the file again
-		then     []record // after that
-		twice    int      // how often it does; 0 is once
+		then     []record // afterwards
+		twice    int      // how many times it does so; 0 means once
 		want     []string
 		repeated float64
 	}{
@@ -94,8 +94,8 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// What comes again and is not known to comes twice, but it neither moves the position nor ends
-// a line that is not whole: who goes on from there gets all that is not acknowledged.
+// Repeats that are not recognised are sent twice, but they neither move the position nor end an incomplete
+// line: a process that continues from there receives everything that is unacknowledged.
 func TestUnknownRepeats(t *testing.T) {
 	for name, tc := range map[string]struct{ last, then, want record }{
 		"a late line":               {out(5001, "last"), errs(5000, "late"), errs(5000, "late")},
@@ -124,7 +124,7 @@ func TestUnknownRepeats(t *testing.T) {
 	}
 }
 
-// Lines that are only like others are lines.
+// Lines that merely resemble others are sent.
 func TestHonestLines(t *testing.T) {
 	coarse := func(text string) record { return record{scriptTime - 1 + 5000, 1, text + "\n"} }
 	same := func(text string) record { return record{scriptTime + 5000, 1, text + "\n"} }
@@ -137,7 +137,7 @@ func TestHonestLines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		in    []record
 		want  []string
-		again int // how many of the last come again after a kill: those that are like others
+		again int // how many of the last lines are sent again after a kill: those that resemble others
 	}{
 		"a clock of microseconds":   {[]record{coarse("x"), coarse("x"), coarse("x")}, []string{"out: x", "out: x", "out: x"}, 2},
 		"a clock of ticks":          {[]record{same("x"), same("y"), same("z"), same("x"), same("y")}, []string{"out: x", "out: y", "out: z", "out: x", "out: y"}, 2},
@@ -178,9 +178,9 @@ func TestHonestLines(t *testing.T) {
 	}
 }
 
-// TestAnyRepeats writes, rotates, acknowledges, breaks, kills, has the Engine repeat and skip at
-// random, and wants every line acknowledged in one process or another, each process's in the order
-// of the log, and none twice where nothing died and no repeat was longer than what is remembered.
+// TestAnyRepeats randomly writes, rotates, acknowledges, breaks, kills, and makes the Engine repeat and
+// skip. Every line must be acknowledged in some process, in the order of the log, and none twice where
+// nothing died and no repeat was longer than the window.
 func TestAnyRepeats(t *testing.T) {
 	for seed := range uint64(200) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -189,29 +189,29 @@ func TestAnyRepeats(t *testing.T) {
 	}
 }
 
-// model is what the log holds and what became of it.
+// model holds the content of the log and the state of each line.
 type model struct {
 	*script
 	r        *rand.Rand
 	now      int64
 	last     [3]int64       // time of each stream's last line; 0 after the clock was set back
-	began    [3]int64       // time of each stream's line that is not whole
-	pieces   [3]string      // the line of each stream that is not whole, as a sink shows it
-	lines    map[string]int // by text, as a sink shows it, its place in the order of the log
-	count    int            // of lines that have begun
-	stepped  int            // count when the clock was set back last
-	reached  int            // the furthest record that the follower had read at a reopen
-	followed int            // how many followers there had been then
-	skipped  map[int]bool   // lines that the Engine passed over
+	began    [3]int64       // time of each stream's incomplete line
+	pieces   [3]string      // the incomplete line of each stream, as a sink shows it
+	lines    map[string]int // by text, as a sink shows it: the place in the order of the log
+	count    int            // number of lines that have begun
+	stepped  int            // count when the clock was last set back
+	reached  int            // the last record that the follower had read at a reopen
+	followed int            // number of followers at that time
+	skipped  map[int]bool   // lines that the Engine skipped
 	acked    map[int]bool
-	mayTwo   bool // lines may come twice
-	long     bool // repeats may be longer than what is remembered
+	mayTwo   bool // lines may be sent twice
+	long     bool // repeats may be longer than the window
 }
 
 func anyRepeats(t *testing.T, r *rand.Rand) {
 	m := &model{script: newScript(t), r: r, now: scriptTime, lines: map[string]int{}, skipped: map[int]bool{}, acked: map[int]bool{}}
 	kills, breaks, skips, steps := r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(3) == 0, r.IntN(4) == 0
-	repeats := !steps || !kills && !breaks // Engines that repeat leave out what is before the asked time, as a clock set back makes it
+	repeats := !steps || !kills && !breaks // Engines that repeat leave out what is before the requested time, as after a clock was set back
 	m.long = r.IntN(20) == 0
 	m.everyLine = !steps
 	m.mayTwo = kills || breaks && skips
@@ -239,9 +239,9 @@ func anyRepeats(t *testing.T, r *rand.Rand) {
 			synctest.Wait()
 			if _, next, _ := m.look(); next == len(m.log) && m.stepped < m.count && m.pieces == [3]string{} {
 				m.sink.AckAll()
-				m.scripted.first = m.file              // what is rotated away is delivered
-				m.mayTwo = m.mayTwo || steps && breaks // the second place to count from may be gone, too
-				m.last = [3]int64{0, m.now, m.now}     // by its time alone a line is not told from one before what is gone
+				m.scripted.first = m.file              // rotated records are delivered
+				m.mayTwo = m.mayTwo || steps && breaks // the second line to count from may be gone, too
+				m.last = [3]int64{0, m.now, m.now}     // its time alone does not distinguish a line from one before the deleted records
 			}
 		case n == 18 && breaks:
 			m.breakOff()
@@ -268,8 +268,8 @@ func anyRepeats(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// some makes records: lines of both streams, some in pieces, some of the one between the
-// pieces of the other.
+// some makes records: lines of both streams, some in pieces, some of the one between the pieces of the
+// other.
 func (m *model) some(n int) (all []record) {
 	for range n {
 		m.now += 1 + m.r.Int64N(5000)
@@ -291,7 +291,7 @@ func (m *model) some(n int) (all []record) {
 			text = fmt.Sprintf("%d ", m.count) + text
 			m.count++
 		}
-		if m.r.IntN(6) == 0 && len(m.log)+len(all) > m.file { // not what a file begins with
+		if m.r.IntN(6) == 0 && len(m.log)+len(all) > m.file { // a file does not begin with it
 			m.pieces[stream] = begin + text
 			all = append(all, record{at, stream, text})
 		} else {
@@ -303,23 +303,23 @@ func (m *model) some(n int) (all []record) {
 	return all
 }
 
-// endPieces ends the lines that are not whole.
+// endPieces ends the incomplete lines.
 func (m *model) endPieces() {
 	for m.pieces != [3]string{} {
 		m.write(m.some(1)...)
 	}
 }
 
-// again has the Engine open the current file from its start: what was read of it comes again,
-// and what was not read of older ones is passed over.
+// again makes the Engine open the current file from its start: what was read of it is repeated, and what
+// was not read of older files is skipped.
 func (m *model) again(skips bool) {
 	synctest.Wait()
 	opened, next, _ := m.look()
-	if opened != m.followed { // the tailer has opened the log again by itself
+	if opened != m.followed { // the tailer has reopened the log by itself
 		m.followed, m.reached = opened, 0
 	}
 	file := m.file
-	back := next < m.reached // within what comes again
+	back := next < m.reached // inside the repeated part
 	m.reached = max(m.reached, next)
 	passed := m.log[min(next, file):file]
 	if len(passed) > 0 {
@@ -341,7 +341,7 @@ func (m *model) again(skips bool) {
 	m.reopen()
 }
 
-// inPieces reports whether a line is not whole before a record.
+// inPieces reports whether a line is incomplete before a record.
 func (m *model) inPieces(n int) bool {
 	var open [3]bool
 	for _, r := range m.log[m.first:n] {
@@ -350,7 +350,7 @@ func (m *model) inPieces(n int) bool {
 	return open != [3]bool{}
 }
 
-// check looks at what the process at hand has handed on.
+// check examines what the current process has handed on.
 func (m *model) check() {
 	m.t.Helper()
 	seen := map[int]bool{}
@@ -358,7 +358,7 @@ func (m *model) check() {
 	for _, line := range m.sink.Lines() {
 		n, ok := m.lines[line]
 		switch {
-		case !ok && m.long: // an unknown repeat ends what is not whole
+		case !ok && m.long: // an unrecognised repeat ends incomplete lines
 			continue
 		case !ok:
 			m.t.Fatalf("%q is no line of the log", line)
@@ -377,8 +377,8 @@ func (m *model) check() {
 	}
 }
 
-// One line in a thousand has a time of whole microseconds. It is told from another one all the same
-// where the clock counts more finely.
+// One line in a thousand has a time of whole microseconds. It is nevertheless distinguished from others if
+// the clock is finer than that.
 func TestRepeatOfALineAtAWholeMicrosecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)

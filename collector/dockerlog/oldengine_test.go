@@ -16,13 +16,13 @@ import (
 	"lighter/collector/tail"
 )
 
-// The files of a log that is read in rounds, and of one that is followed though they are compressed.
+// The files of a log that is read in rounds, and of one that is followed although they are compressed.
 var (
 	small = lighter.LogFiles{MaxBytes: 100_000, Max: 3, Compressed: true}
 	large = lighter.LogFiles{MaxBytes: 10_000_000, Max: 3, Compressed: true}
 )
 
-// scriptOf returns a script whose log is kept in such files, with a Tailer of it.
+// scriptOf returns a script whose log is kept in such files, with a Tailer.
 func scriptOf(t *testing.T, files lighter.LogFiles) *script {
 	s := unreadScript(t)
 	s.files = files
@@ -30,7 +30,7 @@ func scriptOf(t *testing.T, files lighter.LogFiles) *script {
 	return s
 }
 
-// What a follower would be made to skip comes, however fast the files change.
+// Lines that a follower would skip arrive, however fast the files change.
 func TestRoundsSkipNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -39,15 +39,15 @@ func TestRoundsSkipNothing(t *testing.T) {
 			s.write(out(i*10_000, fmt.Sprint(i)))
 			want = append(want, fmt.Sprint("out: ", i))
 			s.rotate(0)
-			s.reopen() // the follower goes on with the newest file
+			s.reopen() // the follower continues with the newest file
 			time.Sleep(10 * time.Millisecond)
 		}
 		s.expect(want...)
 	})
 }
 
-// A log may be read the one way by one process and the other way by the next: the position after
-// each line is the same.
+// A log may be read in one way by one process and in the other by the next: the position after each line is
+// the same.
 func TestRoundsKeepThePositionsOfFollowing(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
@@ -58,7 +58,7 @@ func TestRoundsKeepThePositionsOfFollowing(t *testing.T) {
 			for range 1 + r.IntN(4) {
 				at += 1 + int64(r.IntN(2)*r.IntN(700_000))
 				step = append(step, out(at, fmt.Sprint(at)))
-				if r.IntN(2) == 0 { // written beside it
+				if r.IntN(2) == 0 { // written concurrently
 					step = append(step, errs(at-int64(r.IntN(2)), fmt.Sprint(at)))
 				}
 			}
@@ -101,7 +101,7 @@ func TestRoundsKeepThePositionsOfFollowing(t *testing.T) {
 	}
 }
 
-// Lines of the same time and text come as often as they were written, and once.
+// Each of several lines with the same time and text arrives exactly once.
 func TestRoundsRepeatNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -115,7 +115,7 @@ func TestRoundsRepeatNothing(t *testing.T) {
 	})
 }
 
-// A line is whole though a round ends in the middle of it, and though it has no newline at the end.
+// A line arrives complete even if a round ends in the middle of it, or if it ends without a newline.
 func TestRoundsWithinALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -135,12 +135,12 @@ func TestRoundsWithinALine(t *testing.T) {
 	})
 }
 
-// What was written between the last round and the end of the container comes.
+// Lines that were written between the last round and the end of the container arrive.
 func TestRoundsReadToTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
 		s.write(out(0, "1"))
-		time.Sleep(time.Millisecond) // the round after it waits
+		time.Sleep(time.Millisecond) // the next round still waits
 		s.write(out(1, "2"))
 		s.rotate(0)
 		s.write(out(2, "3"))
@@ -152,8 +152,8 @@ func TestRoundsReadToTheEnd(t *testing.T) {
 	})
 }
 
-// Where the Engine leaves out the files in which reading went on, they are read all the same, and
-// nothing is said to be lost.
+// If the Engine leaves out the files in which reading should continue, they are read nevertheless, and no
+// loss is reported.
 func TestFilesThatTheEngineLeavesOut(t *testing.T) {
 	for name, files := range map[string]lighter.LogFiles{"in rounds": small, "followed": large} {
 		t.Run(name, func(t *testing.T) {
@@ -185,8 +185,7 @@ func TestFilesThatTheEngineLeavesOut(t *testing.T) {
 	}
 }
 
-// A log that is seen for the first time begins where it shall, though the Engine leaves out files
-// when it is asked for that time.
+// A new log begins where it should, even if the Engine leaves out files when that time is requested.
 func TestFirstSightOfFilesThatTheEngineLeavesOut(t *testing.T) {
 	for name, files := range map[string]lighter.LogFiles{"in rounds": small, "followed": large} {
 		t.Run(name, func(t *testing.T) {
@@ -208,8 +207,8 @@ func TestFirstSightOfFilesThatTheEngineLeavesOut(t *testing.T) {
 	}
 }
 
-// The end of a log comes though it is a line without a newline, in a file before which the Engine
-// leaves out those with the line that reading goes on after.
+// The end of a log arrives even if it is a line without a newline in a file before which the Engine leaves
+// out those with the line after which reading continues.
 func TestLastWordsAfterFilesThatTheEngineLeavesOut(t *testing.T) {
 	for name, files := range map[string]lighter.LogFiles{"in rounds": small, "followed": large} {
 		t.Run(name, func(t *testing.T) {
@@ -237,8 +236,7 @@ func TestLastWordsAfterFilesThatTheEngineLeavesOut(t *testing.T) {
 	}
 }
 
-// Lines that the Engine has thrown away between two rounds are counted as a gap, as when a log is
-// opened again.
+// Lines that the Engine has deleted between two rounds are counted as a gap, as when a log is reopened.
 func TestRoundsSayWhatIsLost(t *testing.T) {
 	for name, leavesOut := range map[string]bool{"files are left out": true, "none is": false} {
 		t.Run(name, func(t *testing.T) {
@@ -262,8 +260,7 @@ func TestRoundsSayWhatIsLost(t *testing.T) {
 	}
 }
 
-// A log to which nothing is written is hardly looked at, but is looked at: the Engine's follower
-// may have gone deaf.
+// A quiet log is rarely checked, but it is checked, because the Engine's follower may have hung.
 func TestRoundsOfAQuietLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -285,7 +282,7 @@ func TestRoundsOfAQuietLog(t *testing.T) {
 	})
 }
 
-// What is written just after a round has looked is not left to the next look at a quiet log.
+// A line written just after a round does not wait for the next check of a quiet log.
 func TestRoundsMissNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -300,7 +297,7 @@ func TestRoundsMissNothing(t *testing.T) {
 	})
 }
 
-// The first line after a while is read at once.
+// The first line after a quiet time is read at once.
 func TestRoundsAreInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptOf(t, small)
@@ -314,7 +311,7 @@ func TestRoundsAreInTime(t *testing.T) {
 	})
 }
 
-// Logs whose files are large, or not compressed, or of which nothing is known, are followed.
+// Logs with large, uncompressed or unknown files are followed.
 func TestWhichLogsAreReadInRounds(t *testing.T) {
 	for name, tc := range map[string]struct {
 		files     lighter.LogFiles
@@ -341,14 +338,14 @@ func TestWhichLogsAreReadInRounds(t *testing.T) {
 	}
 }
 
-// requests is how often the Engine was asked for the log.
+// requests is the number of times the Engine was asked for the log.
 func (s *script) requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked + s.opened
 }
 
-// gaps is how often lines were reported as lost.
+// gaps is the number of times lines were reported as lost.
 func (s *script) gaps() float64 { return s.counter("lighter_log_gaps_total") }
 
 // counter returns the value of a metric of the Tailers.

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A steady writer replaces no more than a quarter of what the Engine holds between two rounds,
-// as long as that takes it longer than the shortest pause; and rounds become rare where little
-// is written. What a round gives is what was written in a second and since the last round, of
-// that what the Engine still holds, and of that the newest file where it leaves out the others.
+// A steady writer replaces no more than a quarter of what the Engine holds between two rounds, as long as
+// that takes longer than the shortest pause, and rounds become rare if little is written. A round returns
+// what was written since a second before the last round, as far as the Engine still has it, and only the
+// newest file if the Engine leaves out the others.
 func TestPace(t *testing.T) {
 	const held, file = 300_000, 100_000
 	for _, limit := range []int{held, file} {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socket holds what pauses takes it to hold, or more.
+// A socket holds at least what pauses assumes.
 func TestRoomOfSocket(t *testing.T) {
 	for size := 40; size < 64<<10; size += 1 + size/20 {
 		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -25,8 +25,8 @@ func TestRoomOfSocket(t *testing.T) {
 	}
 }
 
-// fill writes b until that blocks, and returns how often it has been written, whole or begun: the
-// Engine's next write waits.
+// fill writes b until that blocks, and returns the number of writes, complete or begun: the Engine's next
+// write waits.
 func fill(fd int, b []byte) (writes int, err error) {
 	for {
 		if _, err := unix.Write(fd, b); err != nil {

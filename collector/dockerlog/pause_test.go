@@ -44,8 +44,8 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// However fast a log is and however long its lines, the Engine need not wait for its reader but
-// while that finds out.
+// However fast a log is and however long its lines, the Engine waits for its reader only until the reader
+// has adapted.
 func TestPausesLeaveRoom(t *testing.T) {
 	const beginning = 20 // rounds
 	for _, size := range []int{50, 250, 800, 2000, 4000} {
@@ -55,7 +55,7 @@ func TestPausesLeaveRoom(t *testing.T) {
 			g, written, read := pauses{began: now}, 0.0, 0
 			waited := 0
 			for round := range 200 {
-				now = now.Add(50 * time.Microsecond) // what reading takes
+				now = now.Add(50 * time.Microsecond) // the time that reading takes
 				written += float64(perSecond) * 50e-6
 				came := int(written) - read
 				read += came
@@ -79,7 +79,7 @@ func TestPausesLeaveRoom(t *testing.T) {
 	}
 }
 
-// What the Engine has written one by one is counted so, whole or in pieces.
+// Messages that the Engine has written one by one are counted so, complete or in pieces.
 func TestMessagesAreCounted(t *testing.T) {
 	long := strings.Repeat("x", maxMessage+1)
 	for name, tc := range map[string]struct {

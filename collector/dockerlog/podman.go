@@ -11,16 +11,16 @@ import (
 
 // This file holds what only Podman needs. Podman has these defects (docs/engines.md):
 //
-//   - A follower leaves out lines once the container has stopped. From a quarter of a second after that on,
-//     each line that the follower has not given yet is given or left out at random (nxadm/tail, StopAtEOF
-//     and sendLine). So what a follower gives is handed on only if the container still runs afterwards. The
-//     log of a container that has stopped is read without follow, which gives all of it.
-//   - The times of a log are whole seconds. If a run ends with a line that has no newline and the next one
+//   - A follower leaves out lines once the container has stopped. From a quarter of a second after the
+//     stop, it randomly returns or leaves out each remaining line (nxadm/tail, StopAtEOF and sendLine). So
+//     what a follower returns is handed on only if the container still runs afterwards. The log of a
+//     stopped container is read without follow, which returns all of it.
+//   - The times of a log are whole seconds. If a run ends with a line without a newline and the next one
 //     begins within that second, the times do not show where the line ends. So the position records the
-//     messages that the line was made of, and the type unended skips them.
+//     messages of that line, and the type unended skips them.
 
-// prove returns errMore if what a follower of Podman gave may lack lines, because the container has stopped
-// since.
+// prove returns errMore if a response of a Podman follower may lack lines, because the container has
+// stopped in the meantime.
 func (t *Tailer) prove(ctx context.Context) error {
 	if !t.container.Podman || !t.following {
 		return nil
@@ -46,17 +46,17 @@ func (t *Tailer) addOfPodman(line *tail.Line) {
 	}
 }
 
-// unended finds the messages of a log that were delivered as lines without a newline. A line that is open at
-// the end of a run always has the time of the log's last message: Podman's pieces are shorter than Docker's,
-// and after a short piece any message with another time ends the line (tail.Lines).
+// unended finds the messages of a log that were delivered as lines without a newline. A line that is open
+// at the end of a run always has the time of the log's last message: Podman's pieces are shorter than
+// Docker's, and after a short piece any message with another time ends the line (tail.Lines).
 type unended struct {
-	position position.Position   // where reading goes on
+	position position.Position   // where reading continues
 	at       int64               // the time of the last message, Unix nanoseconds
-	messages [2]position.Unended // of that time, by stream
+	messages [2]position.Unended // messages with that time, by stream
 }
 
-// isDelivered counts a message, and reports whether it is part of a line without a newline that is before
-// the position.
+// isDelivered counts a message, and reports whether it is part of a line without a newline before the
+// position.
 func (u *unended) isDelivered(at int64, stream int, last bool) bool {
 	delivered := u.nextIsDelivered(at, stream) && !last
 	m := &u.messages[stream]
@@ -68,8 +68,8 @@ func (u *unended) isDelivered(at int64, stream int, last bool) bool {
 	return delivered
 }
 
-// nextIsDelivered reports whether the next message of a stream, which has the time at, is part of such a
-// line if it has no newline.
+// nextIsDelivered reports whether the next message of a stream, whose time is at, is part of such a line,
+// assuming that it has no newline.
 func (u *unended) nextIsDelivered(at int64, stream int) bool {
 	if u.at != at {
 		u.at, u.messages = at, [2]position.Unended{}

@@ -12,20 +12,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// podmanScript is a script of a container of Podman, with random runs, and the lines that they have.
+// podmanScript is a script of a Podman container with random runs, and their lines.
 type podmanScript struct {
 	*script
 	r      *rand.Rand
 	at     int64 // of the last record, Unix nanoseconds
-	n      int   // records that were written
+	n      int   // number of records written
 	open   [3]string
-	opened [3]int64 // the second in which a line without a newline was begun; 0: there is none
+	opened [3]int64 // the second in which a line without a newline began, or 0
 	want   []string
 	came   []string
-	here   bool // the agent is
+	here   bool // the agent runs
 }
 
-// write writes some records, and notes the lines that come of them.
+// write writes some records, and records the resulting lines.
 func (p *podmanScript) writeSome(most int) {
 	var all []record
 	for range p.r.IntN(most + 1) {
@@ -54,13 +54,13 @@ func (p *podmanScript) writeSome(most int) {
 	p.write(all...)
 }
 
-// end notes that a stream's line has ended.
+// end records that a stream's line has ended.
 func (p *podmanScript) end(stream byte) {
 	p.want = append(p.want, []string{"", "out: ", "err: "}[stream]+p.open[stream])
 	p.open[stream], p.opened[stream] = "", 0
 }
 
-// prompt ends the run of a terminal with a line that has no newline.
+// prompt ends the run of a terminal with a line without a newline.
 func (p *podmanScript) prompt() {
 	p.at++
 	p.n++
@@ -69,7 +69,7 @@ func (p *podmanScript) prompt() {
 	p.open[1], p.opened[1] = text, p.at/1e9
 }
 
-// stopRun ends the container's run. The agent gives lines that have no newline if it sees that.
+// stopRun ends the container's run. If the agent sees that, it sends lines without a newline.
 func (p *podmanScript) stopRun() {
 	p.stop()
 	if !p.here {
@@ -95,8 +95,8 @@ func (p *podmanScript) take() {
 	p.came = append(p.came, p.sink.Lines()...)
 }
 
-// Whatever a container of Podman writes, and however often it is started again within a second, each line
-// comes once and in order.
+// Whatever a Podman container writes, and however often it is restarted within a second, each line arrives
+// once and in order.
 func TestAnyRunsOfPodman(t *testing.T) {
 	seeds := uint64(1000)
 	if testing.Short() {
@@ -113,7 +113,7 @@ func anyRunsOfPodman(t *testing.T, seed uint64) {
 	p.script = scriptBy(t, func(s *script) {
 		s.podman, s.seconds, s.pieces, s.terminal = true, true, 0, r.IntN(4) == 0
 		if r.IntN(2) == 0 {
-			s.forgets = rand.New(rand.NewPCG(seed, 1)) // the follower's goroutine has one of its own
+			s.forgets = rand.New(rand.NewPCG(seed, 1)) // the follower's goroutine needs its own
 		}
 	})
 	for range 1 + r.IntN(5) {
@@ -127,7 +127,7 @@ func anyRunsOfPodman(t *testing.T, seed uint64) {
 			synctest.Wait()
 		}
 		switch r.IntN(4) {
-		case 0: // a quick restart, which the agent learns of afterwards
+		case 0: // a quick restart, which the agent notices later
 			if !p.terminal {
 				p.stop()
 				p.startRun()
@@ -139,7 +139,7 @@ func anyRunsOfPodman(t *testing.T, seed uint64) {
 				p.prompt()
 			}
 			p.stopRun()
-			if r.IntN(2) == 0 && p.here { // nothing more comes before the agent ends
+			if r.IntN(2) == 0 && p.here { // nothing more arrives before the agent ends
 				p.take()
 				p.kill(p.startRun)
 				break
@@ -185,7 +185,7 @@ func anyRunsOfPodman(t *testing.T, seed uint64) {
 	}
 }
 
-// Podman reads a terminal in pieces of any length up to 4 KiB, and puts its time before each of them.
+// Podman reads a terminal in pieces of any length up to 4 KiB, each preceded by its time.
 func TestPiecesOfATerminalOfPodman(t *testing.T) {
 	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestPiecesOfATerminalOfPodman(t *testing.T) {
 	}
 }
 
-// A container of Podman that writes a lot stops while the follower is behind.
+// A Podman container that writes a lot stops while the follower is behind.
 func TestFollowerThatForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scriptBy(t, func(s *script) {

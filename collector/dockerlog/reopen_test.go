@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// A log for which there is hardly room is opened again after longer and longer pauses, though it
-// gets on: each time the Engine reads it from its start.
+// A log with hardly any room is reopened after longer and longer pauses, although it makes progress: the
+// Engine reads it from its start each time.
 func TestPausesWhileThereIsHardlyRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
@@ -27,7 +27,7 @@ func TestPausesWhileThereIsHardlyRoom(t *testing.T) {
 		for i := range int64(9) {
 			open := s.sink.Block()
 			s.write(out(i, fmt.Sprint(i)))
-			time.Sleep(2 * time.Second) // longer than the Sink is waited for with an open stream
+			time.Sleep(2 * time.Second) // longer than an open stream waits for the Sink
 			if _, _, open := s.look(); open {
 				t.Fatal("the stream is open while there is no room")
 			}
@@ -50,8 +50,8 @@ func TestPausesWhileThereIsHardlyRoom(t *testing.T) {
 	})
 }
 
-// A line of which only pieces have come does not hold back the position of what comes between
-// them, and is whole after a kill all the same.
+// An incomplete line does not hold back the position of lines between its pieces, and is nevertheless
+// complete after a kill.
 func TestUnfinishedLineDoesNotHoldThePosition(t *testing.T) {
 	for _, everyLine := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -72,8 +72,8 @@ func TestUnfinishedLineDoesNotHoldThePosition(t *testing.T) {
 	}
 }
 
-// Lines written after the clock was set back come, whatever dies. They come once as long as the log
-// holds the line with the greatest time; when that is gone, what the log holds comes once more.
+// Lines written after the clock was set back arrive, whatever dies. They arrive once as long as the log
+// contains the line with the greatest time; when that is gone, the content of the log is sent once more.
 func TestClockSetBack(t *testing.T) {
 	const hour = int64(3600e6) // microseconds
 	ahead := []record{out(3*hour, "1"), out(3*hour+5, "2"), errs(3*hour+4, "3")}
@@ -124,7 +124,7 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// A follower may end before it has given the last line. That is noticed though the clock was set back.
+// A follower may end before it has returned the last line. That is noticed even if the clock was set back.
 func TestLastLineIsMissingAfterTheClockWasSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)

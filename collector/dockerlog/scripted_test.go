@@ -24,40 +24,40 @@ import (
 	"lighter/collector/tail/tailtest"
 )
 
-// scripted is an Engine with one log, whose follower goes wrong when the test says so, as those
-// of real ones do when a log is rotated.
+// scripted is an Engine with one log, whose follower misbehaves on request, as those of real Engines do
+// when a log is rotated.
 type scripted struct {
-	everyLine bool            // filters as Engine 20.10: each line by itself, not all up to the first match
-	leavesOut bool            // as Engine 20.10 with a compressed log: all rotated files if the oldest ends before since
-	deaf      bool            // followers hear of nothing that is written
+	everyLine bool            // like Engine 20.10: filters each line by itself, not all up to the first match
+	leavesOut bool            // like Engine 20.10 with a compressed log: leaves out all rotated files if the oldest ends before since
+	deaf      bool            // followers do not notice writes
 	terminal  bool            // the container has a terminal: its log has no frames
 	seconds   bool            // times are whole seconds, as Podman's
-	grows     func() []record // is written with each response that is none of a follower, after it was opened
+	grows     func() []record // written with each response that does not follow, after it was opened
 	slow      time.Duration   // how long a response from a time on takes to begin
 	away      bool            // no log can be opened
-	mute      bool            // followers give nothing, though other responses do
-	misses    int             // of log, a record that followers leave out; 0: none
-	then      *record         // is written when the next response that is none of a follower has been opened
-	forgets   *rand.Rand      // a follower leaves out half of what it has not given when the container stops, as Podman's
+	mute      bool            // followers return nothing, though other responses do
+	misses    int             // index in log of a record that followers leave out, or 0
+	then      *record         // written when the next response that does not follow has been opened
+	forgets   *rand.Rand      // like Podman: when the container stops, a follower leaves out half of the remaining records
 
 	mu       sync.Mutex
 	started  int64 // when the container's run began
 	log      []record
-	bad      map[int]bool // of log, the records that are damaged: a response ends before one
-	swallows int          // or goes on behind it and so many others, as Engine 20.10 may; 0: it ends
-	first    int          // of log, the oldest that is still held
-	file     int          // of log, where the current file begins
-	ends     []int        // of log, where the files before it end
-	stopped  bool         // the container is
+	bad      map[int]bool // indexes in log of damaged records: a response ends before one
+	swallows int          // or continues behind it and this many others, as Engine 20.10 may; 0 means that it ends
+	first    int          // index in log of the oldest record kept
+	file     int          // index in log where the current file begins
+	ends     []int        // indexes in log where the earlier files end
+	stopped  bool         // the container is stopped
 	follower *follower    // the newest
-	opened   int          // followers
-	asked    int          // responses that were none
-	forgot   int          // records that followers have left out because of forgets
+	opened   int          // number of followers
+	asked    int          // number of other responses
+	forgot   int          // number of records that followers have left out because of forgets
 }
 
 // record is a line, or a piece of one, as the Engine keeps it.
 type record struct {
-	at     int64  // negative: the Engine gives no timestamp
+	at     int64  // if negative, the Engine sends no timestamp
 	stream byte   // 1 stdout, 2 stderr
 	text   string // with its newline, unless it is a piece
 }
@@ -99,7 +99,7 @@ func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow b
 	return f, nil
 }
 
-// oldestEndsBefore reports whether the oldest file that was rotated away is all before a time.
+// oldestEndsBefore reports whether all of the oldest rotated file is before a time.
 func (e *scripted) oldestEndsBefore(at int64) bool {
 	for _, end := range e.ends {
 		if end > e.first {
@@ -138,13 +138,13 @@ func (e *scripted) rotate(first int) {
 	e.change(func() { e.file, e.first, e.ends = len(e.log), first, append(e.ends, len(e.log)) })
 }
 
-// reopen has the follower read the current file from its start: again, or past what it has
-// not read of older ones.
+// reopen makes the follower read the current file from its start: it repeats records, or skips unread ones
+// of older files.
 func (e *scripted) reopen() {
 	e.change(func() { e.follower.next = e.file })
 }
 
-// stand has the follower read so many records more and then stand still, or go on if it is -1.
+// stand makes the follower read the given number of records and then hang, or continue if n is -1.
 func (e *scripted) stand(more int) {
 	e.change(func() {
 		e.follower.limit = 0
@@ -154,7 +154,7 @@ func (e *scripted) stand(more int) {
 	})
 }
 
-// breakOff ends the follower's connection.
+// breakOff breaks the follower's connection.
 func (e *scripted) breakOff() {
 	e.change(func() { e.follower.broken, e.follower.why = true, errBroken })
 }
@@ -164,8 +164,8 @@ func (e *scripted) cut() {
 	e.change(func() { e.follower.broken, e.follower.why = true, io.ErrUnexpectedEOF })
 }
 
-// look returns how many logs were opened to follow them, and how far and whether the last one
-// is read.
+// look returns how many times the log was opened for following, and how far and whether the last follower
+// has read.
 func (e *scripted) look() (opened, next int, open bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -186,12 +186,12 @@ type follower struct {
 	e       *scripted
 	since   int64
 	follow  bool
-	next    int // of the log
-	limit   int // of the log, where it stands still; 0: nowhere
+	next    int // index in log
+	limit   int // index in log where it hangs; 0 means nowhere
 	once    bool
-	begins  time.Time // when it gives the first byte
-	held    int       // of log, where it ended when the follower was opened
-	end     int       // of the log, where it ends if it is once
+	begins  time.Time // when it returns the first byte
+	held    int       // index in log of the end when the follower was opened
+	end     int       // index in log where it ends if it ends there
 	matched bool
 	broken  bool
 	why     error // of broken
@@ -236,7 +236,7 @@ func (f *follower) read(p []byte) (int, error) {
 	}
 	for ; f.next < end && (f.limit == 0 || f.next < f.limit) && len(f.buf) < len(p); f.next++ {
 		r := f.e.log[f.next]
-		if from := f.next; f.e.bad[from] && from < f.held { // a follower goes on with what is written from now on
+		if from := f.next; f.e.bad[from] && from < f.held { // a follower continues with what is written from now on
 			f.next = f.held - 1
 			if f.e.swallows > 0 {
 				f.next = min(f.next, from+f.e.swallows)
@@ -287,7 +287,7 @@ func (f *follower) Close() error {
 	return nil
 }
 
-// script is a scripted Engine and what a Tailer of it works with. All of it is in a bubble.
+// script is a scripted Engine and what its Tailer works with. All of it is in a bubble.
 type script struct {
 	*scripted
 	t         *testing.T
@@ -346,14 +346,14 @@ func (s *script) tail() {
 	s.settle()
 }
 
-// settle waits until all is read that is there, reopened if need be.
+// settle waits until everything there is has been read, with reopened streams if necessary.
 func (s *script) settle() {
 	time.Sleep(time.Hour) // of the bubble's clock, longer than any backoff
 	synctest.Wait()
 }
 
-// kill goes on as a new process does after kill -9, some time later: from what is
-// acknowledged, with nothing else remembered.
+// kill continues as a new process does some time after kill -9: from the acknowledged position, with
+// nothing else remembered.
 func (s *script) kill(meanwhile ...func()) {
 	s.die()
 	for _, f := range meanwhile {
@@ -362,7 +362,7 @@ func (s *script) kill(meanwhile ...func()) {
 	s.tail()
 }
 
-// die ends the process. The next one knows what is acknowledged, and nothing else.
+// die ends the process. The next one knows only what is acknowledged.
 func (s *script) die() {
 	acked := s.positions.Acked(scriptID)
 	s.stopTail()
@@ -382,11 +382,11 @@ func (s *script) expect(want ...string) {
 
 const scriptTime = int64(946684800_000_000_001) // when a bubble begins
 
-// out and err are whole lines, n microseconds from the beginning.
+// out and err return complete lines, n microseconds from the beginning.
 func out(n int64, text string) record  { return record{scriptTime + n*1000, 1, text + "\n"} }
 func errs(n int64, text string) record { return record{scriptTime + n*1000, 2, text + "\n"} }
 
-// expectLen wants so many lines in the sink.
+// expectLen checks the number of lines in the sink.
 func (s *script) expectLen(n int) {
 	s.t.Helper()
 	if got := len(s.sink.Lines()); got != n {

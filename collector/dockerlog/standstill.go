@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// errStandstill means that a stream was closed because the Engine sent nothing more although the log goes on.
+// errStandstill means that a stream was closed because the Engine sent nothing more although the log
+// continued.
 var errStandstill = errors.New("the Engine sent nothing for a while although the log was written")
 
 // How long a stream may be silent.
 const (
-	// minPatience is how long the Engine may take to give what the log already holds. An Engine that reads
-	// a long log from its start may take longer. So the time is doubled, up to maxSilence, each time that a
-	// stream was closed before it gave anything, until it is known how long the Engine takes.
+	// minPatience is how long the Engine may take to return what the log already contains. An Engine that
+	// reads a long log from its start may take longer. So the time is doubled, up to maxSilence, each time
+	// that a stream was closed before it returned anything, until the needed time is known.
 	minPatience = 10 * time.Second
-	// minSilence is how long a stream may give nothing before the Engine is asked whether the log goes on.
-	// It is doubled, up to maxSilence, each time that the log does not go on.
+	// minSilence is how long a stream may return nothing before the Engine is asked whether the log
+	// continues. It is doubled, up to maxSilence, each time that the log has not continued.
 	minSilence = 30 * time.Second
 	maxSilence = 5 * time.Minute
 	// onTheWay is how long a line may take from the Engine's log to the end of its stream.
@@ -25,10 +26,10 @@ const (
 )
 
 // standstill closes a stream that stands still. A follower of a busy Engine may hang although the log
-// goes on, and only a new response shows that. A standstill checks only while the tailer waits for the
+// continues, and only a new response reveals that. A standstill checks only while the tailer waits for the
 // Engine.
 type standstill struct {
-	lastTime func(ctx context.Context) (int64, error) // asks for the time of the log's last message
+	lastTime func(ctx context.Context) (int64, error) // requests the time of the log's last message
 	close    func()                                   // ends the read that waits
 
 	ctx    context.Context
@@ -38,16 +39,16 @@ type standstill struct {
 
 	mu        sync.Mutex
 	waiting   bool
-	reads     int           // that have begun
-	newest    int64         // the time of the newest message that has come
-	expecting bool          // the stream has still to give some of what the log held when it was opened
-	given     bool          // the stream has given something
+	reads     int           // number of reads begun
+	newest    int64         // the time of the newest message received
+	expecting bool          // the stream has not yet returned everything that the log held when it was opened
+	given     bool          // the stream has returned something
 	patience  time.Duration // how long one read may wait while expecting is set
 	silence   time.Duration // until the next check
 	found     error
 }
 
-// watchStandstill returns a standstill for the stream that is open. Call stop when it has ended.
+// watchStandstill returns a standstill for the open stream. Call stop when the stream has ended.
 func (t *Tailer) watchStandstill(ctx context.Context) *standstill {
 	s := &standstill{
 		lastTime: func(ctx context.Context) (int64, error) { return t.firstTime(ctx, 0, 1) },
@@ -61,7 +62,7 @@ func (t *Tailer) watchStandstill(ctx context.Context) *standstill {
 	return s
 }
 
-// stop ends all checks, and waits for the one that runs. It reports whether the stream has given
+// stop ends all checks, and waits for one that is running. It reports whether the stream has returned
 // anything.
 func (s *standstill) stop() (given bool) {
 	s.cancel()
@@ -74,8 +75,8 @@ func (s *standstill) stop() (given bool) {
 	return given
 }
 
-// reading tells that the tailer waits for the Engine from now on. newest is the time of the newest
-// message that has come; expecting reports whether a message that the log already held has still to come.
+// reading declares that the tailer waits for the Engine from now on. newest is the time of the newest
+// message received. expecting reports whether a message that the log already contained has not come yet.
 func (s *standstill) reading(newest int64, expecting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +93,8 @@ func (s *standstill) next() time.Duration {
 	return s.silence
 }
 
-// read tells that a read has ended with n bytes. It returns why the stream was closed, or nil if it was not.
+// read declares that a read has ended with n bytes. It returns why the stream was closed, or nil if it was
+// not.
 func (s *standstill) read(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,9 +106,9 @@ func (s *standstill) read(n int) error {
 	return s.found
 }
 
-// check closes the stream with errHole if the stream has still to give what the log held when it was
-// opened, and with errStandstill if the Engine says twice, onTheWay apart, that the log has a newer message.
-// The timer runs it in a goroutine of its own.
+// check closes the stream with errHole if the stream has not yet returned what the log held when it was
+// opened. It closes it with errStandstill if the Engine reports twice, onTheWay apart, that the log has a
+// newer message. The timer runs check in a goroutine of its own.
 func (s *standstill) check() {
 	s.mu.Lock()
 	if !s.waiting {
@@ -134,7 +136,7 @@ func (s *standstill) check() {
 	s.end(reads, errStandstill)
 }
 
-// checkAgain has the stream checked once more, later, if the same read still waits.
+// checkAgain schedules another check of the stream, in case the same read still waits then.
 func (s *standstill) checkAgain(reads int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

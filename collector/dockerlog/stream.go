@@ -11,17 +11,17 @@ import (
 	"lighter/collector/tail"
 )
 
-// errMore means that a stream ended although the log goes on.
+// errMore means that a stream ended although the log continues.
 var errMore = errors.New("the stream ended before the log")
 
-// portion is the part of a log that the Engine is asked for.
+// portion is the part of a log to request.
 type portion int
 
 const (
-	fromPosition portion = iota // from where reading goes on until the container stops
-	toTheEnd                    // from where reading goes on to the present end of the log
-	// fromLast is as many last messages as the remedy says, and then what comes until the container stops,
-	// unless it is Podman's or its log is read in rounds.
+	fromPosition portion = iota // from where reading continues until the container stops
+	toTheEnd                    // from where reading continues to the present end of the log
+	// fromLast is the number of last messages in the remedy, and then what is written until the container
+	// stops, unless it is Podman's or its log is read in rounds.
 	fromLast
 	whole // from the first line to the present end of the log; only of an Engine before 23
 )
@@ -47,8 +47,8 @@ func (t *Tailer) drain(ctx context.Context, p portion) error {
 	return t.finish(ctx)
 }
 
-// stream reads one response of the Engine to its end. The decoder and the chunk then have what is
-// not a whole line.
+// stream reads one response of the Engine to its end. The decoder and the chunk then hold what is not a
+// complete line.
 func (t *Tailer) stream(ctx context.Context, p portion) error {
 	known := t.remedy
 	t.remedy = remedy{}
@@ -59,7 +59,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	from, _ := t.feed.From()
 	since := from.Since()
 	if clockWasSetBack(from) {
-		since = 0 // it is not known by how much
+		since = 0 // the difference is unknown
 	}
 	last, follow := 0, p == fromPosition
 	switch p {
@@ -91,7 +91,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	default:
 		t.decoder.firstBy = max(from.Since()-1, known.oldest)
 	}
-	// The Engine is asked for this after the stream was opened: what the log holds now, the stream gives.
+	// Ask the Engine after the stream was opened: the stream returns what the log contains now.
 	gone, err := t.goneSinceSetBack(ctx, from)
 	if err != nil {
 		return t.explain("find where reading goes on in the log", err)
@@ -111,7 +111,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	if err := t.read(ctx, body); err != io.EOF {
 		return t.explain("read the log", err)
 	}
-	if p == toTheEnd { // a follower from there takes as long to begin
+	if p == toTheEnd { // a follower from there would take as long to begin
 		t.patience = min(max(4*time.Since(began), minPatience), maxSilence)
 	}
 	if t.expecting() {
@@ -120,17 +120,17 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 	return nil
 }
 
-// maxAhead is how far a position may be ahead of this host's clock before the Engine's clock counts
-// as set back: an Engine on another host has a clock of its own.
+// maxAhead is how far a position may be ahead of this host's clock before the Engine's clock is considered
+// set back: an Engine on another host has a clock of its own.
 const maxAhead = time.Minute
 
-// clockWasSetBack reports whether the clock was set back to before the time of a position.
+// clockWasSetBack reports whether the clock was set back to a time before a position's.
 func clockWasSetBack(from position.Position) bool {
 	return from.HasLines() && from.Time > time.Now().Add(maxAhead).UnixNano()
 }
 
-// goneSinceSetBack reports whether the clock was set back and the log no longer holds the line of a
-// position's time. The position does not count then: which lines are before it cannot be told.
+// goneSinceSetBack reports whether the clock was set back and the log no longer contains the line with the
+// position's time. The position is not usable then: it is unknown which lines are before it.
 func (t *Tailer) goneSinceSetBack(ctx context.Context, from position.Position) (bool, error) {
 	if !from.Unordered() && !clockWasSetBack(from) {
 		return false, nil
@@ -141,7 +141,7 @@ func (t *Tailer) goneSinceSetBack(ctx context.Context, from position.Position) (
 	}
 	if first == 0 {
 		newest, err := t.newest(ctx)
-		if err != nil || newest >= from.Time { // a damaged log: the Engine has not come so far
+		if err != nil || newest >= from.Time { // the log is damaged: the Engine has not read that far
 			return false, err
 		}
 	}
@@ -149,11 +149,11 @@ func (t *Tailer) goneSinceSetBack(ctx context.Context, from position.Position) (
 	if errors.Is(err, errNoTimestamp) {
 		return true, nil
 	}
-	return oldest < from.Time, err // if none is older, no clock was set back: a line was not whole
+	return oldest < from.Time, err // if none is older, no clock was set back: a line was incomplete
 }
 
-// lookAtRun asks when the container was started, which the decoder of a terminal's log has to know, and
-// whether it runs, which is needed of Podman. It returns which portion to ask for instead of p.
+// lookAtRun inspects the container for its start time, which the decoder of a terminal's log needs, and for
+// whether it runs, which is needed for Podman. It returns the portion to request in place of p.
 func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
 	if !t.container.TTY && !t.container.Podman {
 		return p, nil
@@ -169,9 +169,9 @@ func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
 	return p, nil
 }
 
-// mustReach returns the time of the message that a response from a position on must contain, Unix
-// nanoseconds: the log's last one or, if nothing new is there, the one before the position. It
-// is 0 if the Engine cannot tell.
+// mustReach returns the time, in Unix nanoseconds, of the message that a response from a position on must
+// contain: the log's last one or, if there is nothing new, the one before the position. It returns 0 if the
+// Engine does not know.
 func (t *Tailer) mustReach(ctx context.Context, from position.Position) (int64, error) {
 	newest, err := t.firstTime(ctx, 0, 1)
 	switch {
@@ -180,7 +180,7 @@ func (t *Tailer) mustReach(ctx context.Context, from position.Position) (int64, 
 	case errors.Is(err, lighter.ErrGone), errors.Is(err, lighter.ErrUnreadable):
 		return 0, err
 	case err != nil:
-		return 0, nil // an error comes again when the log is opened
+		return 0, nil // an error will return when the log is opened
 	case newest > from.Time:
 		return newest, nil
 	case from.HasLines() && !leavesOutFiles(t.container):
@@ -189,15 +189,16 @@ func (t *Tailer) mustReach(ctx context.Context, from position.Position) (int64, 
 	return 0, nil
 }
 
-// expecting reports whether the stream has still to give some of what the log held when it was opened.
+// expecting reports whether the stream has not yet returned everything that the log held when it was
+// opened.
 func (t *Tailer) expecting() bool {
 	return t.decoder.mustReach != 0 && t.decoder.latest(t.feed.Chunk.Buf) < t.decoder.mustReach
 }
 
-// finish returns what the end of a response means. If it is the end of the log, finish hands on the
-// lines that have no newline. An Engine's follower may miss the last piece of a long line, and the times
-// do not show that, because all pieces have the same time. So a log that seems to end with a full piece is
-// asked for once more.
+// finish returns what the end of a response means. If it is the end of the log, finish hands on the lines
+// that have no newline. An Engine's follower may miss the last piece of a long line, and the times do not
+// reveal that, because all pieces have the same time. So a log that seems to end with a full piece is
+// requested once more.
 func (t *Tailer) finish(ctx context.Context) error {
 	_ = t.body.Close()
 	ended := t.ended(ctx)
@@ -225,7 +226,7 @@ func (t *Tailer) finish(ctx context.Context) error {
 	return ended
 }
 
-// begin makes the Tailer ready for a stream from a position on.
+// begin prepares the Tailer for a stream from a position on.
 func (t *Tailer) begin(from position.Position, follow bool) {
 	t.longestPause, t.repeats, t.following, t.finishing = maxPause, nil, follow, false
 	switch {
@@ -247,6 +248,6 @@ func (t *Tailer) begin(from position.Position, follow bool) {
 	t.feed.Chunk = t.o.Buffers.Get(smallChunk)
 }
 
-// maxPauseOfSnapshot is the longest pause while the Engine gives what the log holds: the Engine waits for
-// its reader then.
+// maxPauseOfSnapshot is the longest pause while the Engine returns what the log contains: the Engine waits
+// for its reader then.
 const maxPauseOfSnapshot = 2 * time.Millisecond

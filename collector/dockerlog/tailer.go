@@ -1,17 +1,16 @@
 // Package dockerlog reads the logs of containers over the Engine's API.
 //
-// A Tailer follows one container and hands its lines to a lighter.Logs in the order of the log.
-// Its position moves only when they are acknowledged: a crash repeats
-// lines, with the same labels, time and bytes, and never skips one.
+// A Tailer follows one container and hands its lines to a lighter.Logs in the order of the log. Its
+// position moves only when the lines are acknowledged: a crash repeats lines, with the same labels, time
+// and bytes, but never skips one.
 //
-// A Logs that has no room blocks, and that is the backpressure. It does not reach the
-// Engine, which makes a reader that falls behind a log's rotation skip lines without
-// telling it (moby, daemon/logger/loggerutils). So a Tailer closes its stream when Logs stays
-// full, and opens it again at the position once there is room.
+// A Logs without room blocks, which is the backpressure. It does not reach the Engine: an Engine makes a
+// reader that falls behind a log's rotation skip lines without notice (moby, daemon/logger/loggerutils). So
+// a Tailer closes its stream when Logs stays full, and opens it again at the position once there is room.
 //
-// The way of a line is in three functions of the Tailer: stream opens a response of the Engine where the
-// position is, read reads it into chunks, and takeLines adds the lines of a chunk to the batch. What only
-// Engines before 23 need is in oldengine.go and oldengine_repeats.go.
+// Three functions of the Tailer process a line: stream opens a response of the Engine at the position, read
+// reads the response into chunks, and takeLines adds the lines of a chunk to the batch. oldengine.go and
+// oldengine_repeats.go hold what only Engines before 23 need.
 package dockerlog
 
 import (
@@ -31,18 +30,17 @@ import (
 
 // Engine opens and describes logs. It is implemented by discovery/docker.
 type Engine interface {
-	// OpenLogs opens the log of a container: stdout and stderr, with timestamps, from the
-	// first line not before since (Unix nanoseconds, 0 is all), or the last tail lines if
-	// that is not 0, none of those that are there if it is negative. With follow the stream
-	// goes on until the container stops.
-	// An error wraps lighter.ErrGone or lighter.ErrUnreadable, if that is why.
+	// OpenLogs opens the log of a container: stdout and stderr, with timestamps, from the first line not
+	// before since (Unix nanoseconds; 0 means all). If tail is positive, it opens only the last tail lines;
+	// if tail is negative, no existing lines. With follow, the stream continues until the container stops.
+	// An error may wrap lighter.ErrGone or lighter.ErrUnreadable.
 	OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error)
 	// Inspect describes a container as it is now.
 	Inspect(ctx context.Context, id string) (*lighter.Container, error)
 }
 
-// Options are what a Tailer works with; it owns none of it. A stream is closed when Logs has been full for
-// Patience.
+// Options are the dependencies and settings of a Tailer, which owns none of them. A stream is closed when
+// Logs has been full for Patience.
 type Options struct {
 	tail.Options
 	Engine Engine
@@ -54,33 +52,33 @@ type Tailer struct {
 	container *lighter.Container
 	feed      *tail.Feed
 
-	// State of the stream that is open.
+	// State of the open stream.
 	body         io.Closer
 	longestPause time.Duration // between two reads
 	decoder      decoder
-	repeats      *repeats  // finds the lines that an Engine before 23 gives twice; nil for any other Engine
-	bytes        int       // read from the stream
-	top          int64     // time of the position where the stream was opened
-	started      time.Time // when the container's run began; only known for a terminal's log, and of Podman
-	following    bool      // the response goes on until the container stops
-	finishing    bool      // the lines to come have no newline
+	repeats      *repeats  // finds the lines that an Engine before 23 returns twice; nil for any other Engine
+	bytes        int       // bytes read from the stream
+	top          int64     // time of the position at which the stream was opened
+	started      time.Time // when the container's run began; only known for a terminal's log, and for Podman
+	following    bool      // the response continues until the container stops
+	finishing    bool      // the remaining lines have no newline
 
-	// mustFind reports whether the response has to have the line before the position. If that does not
-	// come, the Engine has thrown it away, or has left out something that it still holds.
+	// mustFind means that the response must contain the line before the position. If it does not, the
+	// Engine has deleted that line, or has left out something that it still has.
 	mustFind bool
 
 	// State that outlives a stream.
 	remedy     remedy        // for the next stream
-	patience   time.Duration // how long the next stream may take to give what the log holds
-	given      bool          // the last stream gave something
-	readOnce   bool          // followers do not give all: the log is read to its end before it is followed
-	askedAgain bool          // the end of the log was asked for again since the last line
-	broken     bool          // it was logged that a message cannot be read
-	stalled    bool          // it was logged that a stream stood still
+	patience   time.Duration // how long the next stream may take to return what the log contains
+	given      bool          // the last stream returned something
+	readOnce   bool          // followers do not return everything: the log is read to its end before it is followed
+	askedAgain bool          // the end of the log was requested again since the last line
+	broken     bool          // an unreadable message was logged
+	stalled    bool          // a hanging stream was logged
 }
 
-// New returns a Tailer that does nothing until Run. The streams are stdout's and
-// stderr's; lines of one that is nil are passed over.
+// New returns a Tailer that does nothing until Run. The streams are those of stdout and stderr; the lines
+// of a nil stream are dropped.
 func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 	t := &Tailer{o: o, container: c, patience: minPatience, feed: tail.NewFeed(c, out, err, o.Options)}
 	t.feed.Full = func() { _ = t.body.Close() }
@@ -90,12 +88,13 @@ func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 // Status returns what the Tailer does and has done. It may be called at any time.
 func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
-// State returns what Status is taken from. It outlives Run: a line may be delivered after Run has ended.
+// State returns the State that Status reads. It outlives Run: a line may be delivered after Run has ended.
 func (t *Tailer) State() *tail.State { return t.feed.State }
 
-// A stream that broke is opened again after a pause, which is doubled each time that the stream gave
-// nothing. An attempt to reach an Engine that is away costs nothing, and its logs have to be read soon
-// after it is back. Opening a log that the Engine cannot read, or for which there is hardly room, makes the
+// A broken stream is reopened after a pause, which is doubled each time that the stream returned nothing.
+// An attempt to reach an absent Engine costs nothing, and its logs must be read soon after its return.
+// Opening a log that the Engine cannot read, or for which there is hardly any room, makes the Engine read
+// the log from its start.
 // Engine read the log from its start.
 const (
 	minReopen     = 100 * time.Millisecond
@@ -104,13 +103,12 @@ const (
 	maxReopen     = 30 * time.Second
 )
 
-// lasting is how long a stream must have been open before its end no longer counts as a failure to open
-// it. Such a stream may have been cut by a proxy, and is opened again at once.
+// lasting is how long a stream must have been open before its end no longer counts as a failure to open it.
+// A proxy may have cut such a stream, which is reopened at once.
 const lasting = time.Second
 
-// wasCut reports whether err means that something between the agent and the Engine has ended the
-// stream, as some socket proxies do with quiet streams. That need not be reported if the log can be
-// opened again.
+// wasCut reports whether err means that something between the agent and the Engine has ended the stream, as
+// some socket proxies do with idle streams. This need not be reported if the log can be reopened.
 func wasCut(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
@@ -127,9 +125,8 @@ func longestReopen(err error) time.Duration {
 	return maxReopenAway
 }
 
-// Run reads until ctx ends, which it reports as nil, or until there is nothing more to
-// read: tail.ErrStopped, lighter.ErrGone, lighter.ErrUnreadable. A stream that breaks is opened again
-// where it was left.
+// Run reads until ctx ends, and then returns nil, or until there is nothing more to read: tail.ErrStopped,
+// lighter.ErrGone, lighter.ErrUnreadable. It reopens a broken stream where it was left.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	t.feed.Start()
@@ -166,7 +163,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, tail.ErrStopped) || errors.Is(err, lighter.ErrGone) || errors.Is(err, lighter.ErrUnreadable) {
-			_ = t.feed.End(ctx) // with an error ctx has ended, and the log is read again from there
+			_ = t.feed.End(ctx) // on error ctx has ended, and the log will be read again from there
 			t.feed.State.End(err)
 			return err
 		}
@@ -178,7 +175,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			err = errMore
 		}
 		t.reopening(err, pause)
-		if sleep(ctx, pause/2+rand.N(pause)) != nil { // spread, so that a hundred logs do not begin at once
+		if sleep(ctx, pause/2+rand.N(pause)) != nil { // spread, so that a hundred logs are not opened at once
 			t.feed.State.End(nil)
 			return nil
 		}
@@ -186,7 +183,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	}
 }
 
-// reopening logs and counts that a stream which ended with err is opened again.
+// reopening logs and counts that a stream that ended with err is reopened.
 func (t *Tailer) reopening(err error, in time.Duration) {
 	reopens := t.o.Metrics.Reopens
 	switch {
@@ -211,11 +208,11 @@ func (t *Tailer) reopening(err error, in time.Duration) {
 }
 
 // errMissed means that a response does not contain the last line before the position. The log may still
-// contain it; to find out, the whole log must be read.
+// contain it; finding out requires reading the whole log.
 var errMissed = errors.New("the line after which reading goes on is not in what the Engine gives")
 
-// takeLines adds the lines that the decoder has to the batch. It leaves out those that an old Engine
-// repeats, and those before the position.
+// takeLines adds the decoder's lines to the batch. It skips lines that an old Engine repeats, and lines
+// before the position.
 func (t *Tailer) takeLines() error {
 	for t.decoder.next() {
 		line := &t.decoder.lines.Line
@@ -252,7 +249,8 @@ const (
 	minRead     = 512      // less room than this is not worth a read
 )
 
-// read decodes and hands on until the stream ends or breaks. The chunk then has what is left over.
+// read decodes and hands on lines until the stream ends or breaks. The chunk then contains what is left
+// over.
 func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	p := pauses{began: time.Now()}
 	still := t.watchStandstill(ctx)
@@ -287,8 +285,8 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// take decodes the chunk, whose last n bytes are new, and hands its lines on. An incomplete message at the
-// end of the chunk becomes the beginning of the next chunk.
+// take decodes the chunk, whose last n bytes are new, and hands its lines on. It moves an incomplete
+// message at the end of the chunk to the beginning of the next chunk.
 func (t *Tailer) take(ctx context.Context, n int) error {
 	chunk := t.feed.Chunk
 	t.decoder.decode(chunk.Buf)
@@ -315,8 +313,8 @@ func (t *Tailer) take(ctx context.Context, n int) error {
 	return err
 }
 
-// handOn gives the batch to Logs. When that has no room, handOn closes the stream, waits for
-// room, and returns tail.ErrFull.
+// handOn gives the batch to Logs. If Logs has no room, handOn closes the stream, waits for room, and
+// returns tail.ErrFull.
 func (t *Tailer) handOn(ctx context.Context) error {
 	if t.feed.Empty() {
 		return nil
@@ -328,7 +326,7 @@ func (t *Tailer) handOn(ctx context.Context) error {
 }
 
 // ended returns what the end of a stream means: tail.ErrStopped, lighter.ErrGone, or an error after which
-// the log has to be opened again.
+// the log must be reopened.
 func (t *Tailer) ended(ctx context.Context) error {
 	c, err := t.o.Engine.Inspect(ctx, t.container.ID)
 	if err != nil {
@@ -343,7 +341,7 @@ func (t *Tailer) ended(ctx context.Context) error {
 	}
 	more := last > max(t.feed.Last().Time, t.decoder.latest(t.feed.Chunk.Buf))
 	if t.feed.Last().Unordered() {
-		more = last != t.decoder.lastTime(t.feed.Chunk.Buf) // the greatest time tells nothing
+		more = last != t.decoder.lastTime(t.feed.Chunk.Buf) // the greatest time proves nothing
 	}
 	if more {
 		return errMore
@@ -351,13 +349,13 @@ func (t *Tailer) ended(ctx context.Context) error {
 	return tail.ErrStopped
 }
 
-// firstTime returns the time of the first message that the Engine gives when it is asked for the log
-// from a time on, or for some last messages if last is not 0. It returns 0 if there is none. The Engine
-// finds last messages from the end of the log, however long that is.
+// firstTime returns the time of the first message that the Engine returns for the log from a time on, or
+// for the last messages if last is not 0. It returns 0 if there is none. The Engine finds the last messages
+// from the end of the log, however long the log is.
 func (t *Tailer) firstTime(ctx context.Context, since int64, last int) (int64, error) {
 	timeout := time.Minute
 	if since != 0 {
-		timeout = maxExamination // the Engine searches for it from the start of the log
+		timeout = maxExamination // the Engine searches the log from its start
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -384,7 +382,7 @@ func (t *Tailer) firstTime(ctx context.Context, since int64, last int) (int64, e
 	return at, err
 }
 
-// passOver counts a message that cannot be read, and logs the first one.
+// passOver counts an unreadable message, and logs the first one.
 func (t *Tailer) passOver(err error) {
 	t.o.Metrics.Broken.Inc()
 	if !t.broken {
@@ -393,7 +391,7 @@ func (t *Tailer) passOver(err error) {
 	}
 }
 
-// sleep waits for d or until ctx ends, whose error it returns then.
+// sleep waits for d. If ctx ends first, it returns ctx's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -405,7 +403,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// explain adds to err what was tried when it came, or returns the kind of end that it means.
+// explain adds to err what was tried, or returns the kind of end that err means.
 func (t *Tailer) explain(tried string, err error) error {
 	switch {
 	case errors.Is(err, lighter.ErrGone):

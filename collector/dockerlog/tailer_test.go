@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// client is the least client of an Engine that a Tailer can do with.
+// client is the minimal Engine client that a Tailer needs.
 type client struct{ base string }
 
 func (c client) get(ctx context.Context, path string) (io.ReadCloser, error) {
@@ -81,7 +81,7 @@ func (c client) Inspect(ctx context.Context, id string) (*lighter.Container, err
 	return &lighter.Container{ID: id, Running: v.State.Running}, nil
 }
 
-// bench is an Engine with one container, and what a Tailer of it works with.
+// bench is an Engine with one container, and what its Tailer works with.
 type bench struct {
 	t         *testing.T
 	engine    *dockersim.Engine
@@ -95,7 +95,7 @@ type bench struct {
 	files     lighter.LogFiles
 }
 
-// bothWays tests a log that is followed and one that is read in rounds: nobody shall see which.
+// bothWays tests a log that is followed and one that is read in rounds: the results must not differ.
 func bothWays(t *testing.T, test func(t *testing.T, files lighter.LogFiles)) {
 	t.Run("followed", func(t *testing.T) { test(t, lighter.LogFiles{}) })
 	t.Run("in rounds", func(t *testing.T) { test(t, small) })
@@ -147,7 +147,7 @@ func (b *bench) tail() (tailer *dockerlog.Tailer, done <-chan error, stop func()
 	return t, ended, func() error { cancel(); return <-ended }
 }
 
-// wait waits until the sink has got the lines, and fails if it gets others.
+// wait waits until the sink has the lines, and fails the test if it gets others.
 func (b *bench) wait(want ...string) {
 	b.t.Helper()
 	b.until(func() bool { return len(b.sink.Lines()) >= len(want) }, fmt.Sprintf("%d lines", len(want)))
@@ -236,8 +236,8 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
-// A position moves on acknowledgement alone: the next process sends again what was not
-// acknowledged, and nothing else.
+// Only acknowledgements move a position: the next process sends again what was not acknowledged, and
+// nothing else.
 func TestReadAgainFromTheAcknowledgedPosition(t *testing.T) {
 	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
 		b := newBench(t, dockersim.Spec{Name: "api"})
@@ -388,8 +388,8 @@ func TestErrorInTheStream(t *testing.T) {
 	})
 }
 
-// A stream is not held open while there is no room: the Engine would skip lines that are
-// rotated away meanwhile.
+// A stream is not kept open while there is no room: the Engine would skip lines that are rotated in the
+// meantime.
 func TestFullSinkClosesTheStream(t *testing.T) {
 	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
 		b := newBench(t, dockersim.Spec{Name: "api"})
@@ -457,7 +457,7 @@ func TestRotationIsSaid(t *testing.T) {
 	})
 }
 
-// What a first sight does not read must stay unread after a crash too.
+// What is not read of a new log must stay unread after a crash, too.
 func TestFirstSightBegins(t *testing.T) {
 	bothWays(t, func(t *testing.T, files lighter.LogFiles) {
 		b := newBench(t, dockersim.Spec{Name: "api"})

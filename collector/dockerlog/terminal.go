@@ -7,16 +7,16 @@ import (
 	"lighter/collector/tail"
 )
 
-// terminalMessage decodes the next message of a container with a terminal, whose log has no frames.
-// A message is a timestamp, a space, and a line that ends in CR LF. Where a message has no newline
-// the next one follows on the same line, with a timestamp of its own:
+// terminalMessage decodes the next message of a container with a terminal, whose log has no frames. A
+// message is a timestamp, a space, and a line that ends in CR LF. If a message has no newline, the next one
+// follows on the same line, with a timestamp of its own:
 //
-//   - A long line is cut into pieces, and each has the timestamp of the first.
-//   - Podman reads a terminal between the text of a line and the newline that ends it, now and
-//     then. What is left of the line is then a message of its own that has no text.
-//   - A run of the container may end in the middle of a line, often with a prompt. When the
-//     container is started again the Engine gives "T1 > T2 Hello": the line "> " of the first
-//     run and the line "Hello" of the second one.
+//   - A long line is cut into pieces, each with the timestamp of the first.
+//   - Podman sometimes reads a terminal between the text of a line and the newline that ends it. The rest
+//     of the line is then a separate message without text.
+//   - A run of the container may end in the middle of a line, often with a prompt. When the container is
+//     started again, the Engine returns "T1 > T2 Hello": the line "> " of the first run and the line
+//     "Hello" of the second one.
 func (d *decoder) terminalMessage() bool {
 	b := d.buf[d.taken:]
 	nl := bytes.IndexByte(b, '\n')
@@ -37,7 +37,7 @@ func (d *decoder) terminalMessage() bool {
 	if next := d.nextStamp(b[:size], nl >= 0); next > 0 {
 		size, last = next, false
 	} else if nl < 0 && len(b) < maxMessage {
-		return false // the rest of the message is still to come
+		return false // the rest of the message has not come yet
 	}
 	d.taken += size
 	switch {
@@ -50,20 +50,20 @@ func (d *decoder) terminalMessage() bool {
 	return true
 }
 
-// nextStamp returns where in b, which begins with a message, another message begins on the same
-// line; it returns 0 if there is none. If whole is set, b is the rest of the line.
+// nextStamp returns the index in b, which begins with a message, of another message on the same line, or 0
+// if there is none. If whole is set, b is the rest of the line.
 //
-// A timestamp that is part of the text must not be taken for that of a message. A program writes the
-// time before the Engine reads the line, so a timestamp in the text is not later than the line's own,
-// unless it is one of a time to come. And only a line of an earlier run can have another message behind
-// it, unless the Engine is Podman, whose followers go on over a restart.
+// A timestamp in the text must not be mistaken for that of a message. A program writes the time before the
+// Engine reads the line, so a timestamp in the text is not later than the line's own, unless it is a future
+// time. And only a line of an earlier run can be followed by another message, unless the Engine is Podman,
+// whose followers continue across a restart.
 func (d *decoder) nextStamp(b []byte, whole bool) int {
 	t, text, err := d.stamps.cut(b)
 	if err != nil {
 		return 0
 	}
 	begin := len(b) - len(text)
-	end := b[begin-2 : begin] // all timestamps of an Engine have the same form, and so the same end
+	end := b[begin-2 : begin] // an Engine's timestamps all have the same form, and so the same end
 	for from := begin; ; {
 		i := bytes.Index(b[from:], end)
 		if i < 0 {
@@ -87,9 +87,9 @@ func (d *decoder) nextStamp(b []byte, whole bool) int {
 		if at == t && d.unended != nil {
 			switch {
 			case len(b)-begin > maxTerminalPiece, d.lines.Open(tail.Stdout) == t:
-				return start // such a line is in pieces, which may be of any length
+				return start // such a line is in pieces, which may have any length
 			case !whole:
-				return 0 // how long the line is has still to come
+				return 0 // the length of the line is not known yet
 			}
 		}
 		earlier := t < d.started || t%int64(time.Second) == 0
@@ -99,11 +99,11 @@ func (d *decoder) nextStamp(b []byte, whole bool) int {
 	}
 }
 
-// maxTerminalPiece is the most that a read of a terminal gives on Linux, and so the longest piece that Podman
-// makes of a line. A longer line is in pieces.
+// maxTerminalPiece is the most that a read of a terminal returns on Linux, and so the longest piece of a
+// line from Podman. A longer line is in pieces.
 const maxTerminalPiece = 4 << 10
 
-// minPiece is smaller than the pieces that any Engine cuts a long line into: Docker's have 16 KiB, and
-// Podman's have up to 4 KiB for a terminal. A timestamp of the same time that comes sooner
-// is part of the text, where the times of the Engine are whole seconds.
+// minPiece is smaller than the pieces into which any Engine cuts a long line: Docker's have 16 KiB, and
+// Podman's have up to 4 KiB for a terminal. Where the times of the Engine are whole seconds, a timestamp
+// with the same time that occurs earlier is part of the text.
 const minPiece = 1 << 10

@@ -8,17 +8,18 @@ import (
 	"lighter/collector/tail"
 )
 
-// stampLen is the length of the timestamp before each message: RFC 3339 in UTC with nine
-// digits of the second, always (moby, daemon/logger: timestamps are padded).
+// stampLen is the length of the timestamp before each message: always RFC 3339 in UTC with nine digits of
+// the second (moby, daemon/logger: timestamps are padded).
 const stampLen = len("2006-01-02T15:04:05.000000000Z")
 
 var errNoTimestamp = errors.New("a message does not begin with a timestamp")
 
-// stamps parses timestamps. Most share the second with the one before, and only their nine digits after
+// stamps parses timestamps. Most have the same second as the one before; then only the nine digits after
 // the point are parsed.
 type stamps struct{ second tail.Second }
 
-// cut returns the time, in Unix nanoseconds, that b begins with, and what follows it and its space.
+// cut returns the time, in Unix nanoseconds, that b begins with, and what follows it and the space after
+// it.
 func (s *stamps) cut(b []byte) (int64, []byte, error) {
 	if len(b) > stampLen && b[stampLen] == ' ' && b[stampLen-1] == 'Z' && b[tail.SecondLen] == '.' {
 		if nanos, ok := nineDigits(b[tail.SecondLen+1:]); ok {

@@ -12,8 +12,8 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// A stack trace that is being read when the stream is lost, and whose rest is in the log when it is read
-// again, becomes one entry however long that takes.
+// A stack trace that is being read when the stream is lost becomes one entry, however long it takes until
+// its rest is read.
 func TestAnOutageDoesNotTearATrace(t *testing.T) {
 	for name, outage := range map[string]func(s *script, meanwhile func()){
 		"the Engine is away": func(s *script, meanwhile func()) {
@@ -44,7 +44,7 @@ func TestAnOutageDoesNotTearATrace(t *testing.T) {
 				s.stages = []stage.Maker{multiline.Maker(multiline.Config{}, multiline.NewMetrics(prometheus.NewRegistry()))}
 				s.tail()
 				var want int
-				for i := range int64(7) { // each time the log is left alone for longer
+				for i := range int64(7) { // the log is left alone longer each time
 					at := i * 3600e6
 					s.write(out(at, "Traceback (most recent call last):"), out(at+1, `  File "/app/main.py", line 1, in <module>`))
 					time.Sleep(500 * time.Millisecond)

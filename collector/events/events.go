@@ -1,10 +1,11 @@
-// Package events ships what an Engine tells of containers, such as that one has died, as log entries.
+// Package events ships the events that an Engine reports of containers, such as that one has died, as log
+// entries.
 //
-// A Source is told of events by discovery, which follows the Engine's one stream of them. It makes an entry of
-// each that people want to see beside a container's log, and hands the entries on in the order of the events.
-// Its position is the time of the last event that was acknowledged: a process that is started again asks the
-// Engine for the events since then. The Engine keeps the last 256 events and no more, so that events, unlike
-// lines, may be lost while the agent is away.
+// Discovery follows the Engine's one stream of events and passes them to a Source. The Source makes an
+// entry of each event that users want to see beside a container's log, and hands the entries on in the
+// order of the events. Its position is the time of the last acknowledged event: a restarted process
+// requests the events since then from the Engine. The Engine keeps only the last 256 events, so that
+// events, unlike lines, may be lost while the agent is away.
 package events
 
 import (
@@ -22,42 +23,42 @@ import (
 )
 
 const (
-	// maxWaiting is how many events may wait to be handed on. The Engine has no more to give again.
+	// maxWaiting is how many events may wait to be handed on. The Engine cannot return more of them again.
 	maxWaiting = 256
 	// patience is how long an event waits for discovery to describe its container. The event that a
 	// container was started comes before that.
 	patience = 10 * time.Second
-	// look is how often it is looked for meanwhile.
+	// look is how often that is checked in the meantime.
 	look = 200 * time.Millisecond
 )
 
-// Options are what a Source works with; it owns none of it.
+// Options are the dependencies and settings of a Source, which owns none of them.
 type Options struct {
 	Logs      lighter.Logs
 	Positions *position.Store
 	Key       string // of the position
 	Logger    *slog.Logger
-	// Stream returns the stream that the events of a container are entries of, nil if its log is not
-	// shipped; known reports whether discovery knows the container. It is called from any goroutine.
+	// Stream returns the stream for the events of a container, or nil if its log is not shipped. known
+	// reports whether discovery knows the container. Stream is called from any goroutine.
 	Stream func(container string) (s *lighter.Stream, known bool)
 }
 
-// Source makes entries of events. Tell may be called at any time, Run once.
+// Source turns events into entries. Tell may be called at any time, Run once.
 type Source struct {
 	o      Options
 	cursor *position.Cursor
 
 	mu      sync.Mutex
-	waiting []event         // in their order
+	waiting []event         // in order
 	since   int64           // time of the last event that an earlier process has delivered
-	last    int64           // time of the latest event that was told
-	taken   int64           // time of the latest event that was taken; the position never goes back to before it
-	seen    []lighter.Event // that were told last, in their order
-	full    bool            // it was logged that events were left out
-	arrived chan struct{}   // has a value when there are events
+	last    int64           // time of the latest event passed to Tell
+	taken   int64           // time of the latest event handed on; the position never goes back to before it
+	seen    []lighter.Event // the last events passed to Tell, in order
+	full    bool            // dropping of events was logged
+	arrived chan struct{}   // receives a value when there are events
 }
 
-// event is an event that waits, and the stream that it goes to once that is known.
+// event is a waiting event, and its stream once that is known.
 type event struct {
 	lighter.Event
 	told   time.Time
@@ -73,15 +74,15 @@ func New(o Options) *Source {
 	return s
 }
 
-// Since returns the time of the last event that was told, Unix nanoseconds, or the one from which events
-// are wanted.
+// Since returns the time of the last event passed to Tell, in Unix nanoseconds, or otherwise the time from
+// which events are wanted.
 func (s *Source) Since() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.last
 }
 
-// Tell tells of an event. It does not block. An event that was told before is passed over.
+// Tell takes an event. It does not block. It ignores an event that it has been given before.
 func (s *Source) Tell(e lighter.Event) {
 	if line(e) == "" {
 		return
@@ -99,7 +100,7 @@ func (s *Source) Tell(e lighter.Event) {
 		return
 	}
 	one := event{Event: e, told: time.Now()}
-	one.stream, _ = s.o.Stream(e.Container) // while the container is there
+	one.stream, _ = s.o.Stream(e.Container) // while the container still exists
 	s.waiting = append(s.waiting, one)
 	select {
 	case s.arrived <- struct{}{}:
@@ -107,8 +108,8 @@ func (s *Source) Tell(e lighter.Event) {
 	}
 }
 
-// newLocked reports whether an event was not told before, and notes it. The Engine gives the last events
-// again to who asks for those since a time, and not always in the order of their times.
+// newLocked reports whether an event is new, and remembers it. An Engine that is asked for the events since
+// a time repeats the last events, and not always in the order of their times.
 func (s *Source) newLocked(e lighter.Event) bool {
 	if e.Time <= s.since || slices.Contains(s.seen, e) {
 		return false
@@ -128,7 +129,7 @@ func (s *Source) Run(ctx context.Context) error {
 		batch, upTo, wait := s.take()
 		if batch != nil {
 			if err := s.handOn(ctx, batch, upTo); err != nil {
-				return nil // ctx has ended: the Engine is asked for them again
+				return nil // ctx has ended: the Engine will be asked for the events again
 			}
 		}
 		var later <-chan time.Time
@@ -145,8 +146,8 @@ func (s *Source) Run(ctx context.Context) error {
 }
 
 // take returns a batch of the events whose containers are known, up to the first that still waits for its
-// container, and the position after them. An event of a container that is not shipped, or that nobody has
-// described in time, is left out. wait reports whether events are left.
+// container, and the position after them. It drops events of containers that are not shipped, or that
+// discovery has not described in time. wait reports whether events are left.
 func (s *Source) take() (batch *lighter.Batch, upTo position.Position, wait bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,12 +197,12 @@ func (s *Source) handOn(ctx context.Context, b *lighter.Batch, upTo position.Pos
 	return nil
 }
 
-// line returns an event in logfmt, as it is shipped; it is empty for events that are not.
+// line returns an event in logfmt, or "" if such events are not shipped.
 func line(e lighter.Event) string {
 	switch e.Action {
 	case "start":
 		return "event=start image=" + strconv.Quote(e.Image)
-	case "die", "died": // the second is Podman's
+	case "die", "died": // Podman sends the second
 		if name := signal(e.ExitCode); name != "" {
 			return fmt.Sprintf("event=die exit_code=%d signal=%s", e.ExitCode, name)
 		}
@@ -225,7 +226,7 @@ func severity(e lighter.Event) string {
 	return level.Info.String()
 }
 
-// signal returns the name of the signal that ended a process, by its exit code; it is empty if none did.
+// signal returns the name of the signal that ended a process, according to its exit code, or "".
 func signal(exitCode int) string {
 	names := map[int]string{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM"}
 	return names[exitCode-128]

@@ -22,7 +22,8 @@ import (
 
 const key = "logs/loki/events"
 
-// bench is a Source and what it works with. All of it is in a bubble of synctest, whose time is the Engine's.
+// bench is a Source and what it works with. All of it is in a synctest bubble, whose clock is also the
+// Engine's.
 type bench struct {
 	t         *testing.T
 	positions *position.Store
@@ -42,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// find has discovery know a container from now on.
+// find makes a container known to discovery.
 func (b *bench) find(container string, shipped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +53,7 @@ func (b *bench) find(container string, shipped bool) {
 	}
 }
 
-// start begins a Source, as a process does.
+// start starts a Source, as a process does.
 func (b *bench) start() {
 	b.source = events.New(events.Options{
 		Logs: b.sink, Positions: b.positions, Key: key, Logger: slog.New(slog.NewTextHandler(b.logged, nil)),
@@ -78,7 +79,7 @@ func (b *bench) start() {
 	b.t.Cleanup(func() { b.stop() })
 }
 
-// kill begins the Source of another process, which knows what was acknowledged and nothing else.
+// kill starts the Source of another process, which knows only what was acknowledged.
 func (b *bench) kill() {
 	acked := b.positions.Acked(key)
 	b.stop()
@@ -88,7 +89,7 @@ func (b *bench) kill() {
 	b.start()
 }
 
-// tell tells of events, as discovery does.
+// tell passes events to the Source, as discovery does.
 func (b *bench) tell(all ...lighter.Event) {
 	for _, e := range all {
 		b.source.Tell(e)
@@ -114,7 +115,7 @@ func (b *bench) wantAcked(at int64) {
 // start is when a bubble begins.
 var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-// died is an event at a time after start, which its exit code tells.
+// died is a die event at a time after start; the time is also its exit code.
 func died(container string, at int) lighter.Event {
 	return lighter.Event{Time: start + int64(at), Container: container, Action: "die", ExitCode: at}
 }
@@ -126,7 +127,7 @@ func line(container string, at int) string {
 func TestLines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		event lighter.Event
-		line  string // empty: it is not shipped
+		line  string // empty if it is not shipped
 		level string
 	}{
 		"start":               {lighter.Event{Action: "start", Image: `shop/api:"1"`}, `event=start image="shop/api:\"1\""`, "info"},
@@ -168,7 +169,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// described notes the fields of entries.
+// described records the fields of entries.
 type described struct {
 	*tailtest.Sink
 	levels *[]string
@@ -183,8 +184,8 @@ func (d *described) Append(ctx context.Context, b *lighter.Batch) error {
 	return d.Sink.Append(ctx, b)
 }
 
-// The position is the time of the last event that was acknowledged, with all before it. After a kill the
-// events since then are delivered, and no other is.
+// The position is the time of the last acknowledged event before which all are acknowledged. After a kill
+// only the events since then are delivered.
 func TestPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -215,7 +216,8 @@ func TestPosition(t *testing.T) {
 	})
 }
 
-// What the Engine gives again after a reconnect is delivered once, also if it gives that in another order.
+// Events that the Engine repeats after a reconnect are delivered once, even if they are repeated in another
+// order.
 func TestRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -226,7 +228,7 @@ func TestRepeats(t *testing.T) {
 		same.Action = "oom" // another event of the same time
 		b.tell(died("api", 3), same)
 		b.want(line("api", 1), line("api", 2), line("api", 3), "api: event=oom")
-		// All that an Engine keeps comes again.
+		// The Engine repeats all events that it keeps.
 		var all []lighter.Event
 		for i := range 256 {
 			all = append(all, died("api", 1000+i))
@@ -240,7 +242,7 @@ func TestRepeats(t *testing.T) {
 	})
 }
 
-// An event that is told after a later one is delivered, and the position does not go back to it.
+// An event that arrives after a later one is delivered, and the position does not go back to it.
 func TestOutOfOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -257,7 +259,7 @@ func TestOutOfOrder(t *testing.T) {
 	})
 }
 
-// An event of a container whose log is not shipped is left out, and keeps no other waiting.
+// An event of a container whose log is not shipped is dropped, and delays no other.
 func TestAContainerThatIsNotShipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -272,8 +274,8 @@ func TestAContainerThatIsNotShipped(t *testing.T) {
 	})
 }
 
-// An event waits for discovery to describe its container, the later ones wait behind it, and after a while
-// it is left out.
+// An event waits for discovery to describe its container. Later events wait behind it, and after a while it
+// is dropped.
 func TestAContainerThatIsNotKnownYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -291,7 +293,7 @@ func TestAContainerThatIsNotKnownYet(t *testing.T) {
 	})
 }
 
-// The stream of an event is the one that its container had when the event was told.
+// The stream of an event is the one that its container had when the event arrived.
 func TestAContainerThatIsGoneSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -306,8 +308,8 @@ func TestAContainerThatIsGoneSoon(t *testing.T) {
 	})
 }
 
-// While there is no room, no more events wait than an Engine would give again, and the log says so once. A
-// Source that ends meanwhile has not moved the position.
+// While there is no room, no more events wait than an Engine would repeat, and the log reports that once. A
+// Source that ends in the meantime has not moved the position.
 func TestNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

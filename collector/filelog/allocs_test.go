@@ -19,14 +19,14 @@ import (
 	"lighter/collector/tail"
 )
 
-// From the bytes of a line in the file to its time, stream and text: no allocation.
+// Scanning a line of the file for its time, stream and text allocates nothing.
 func TestAllocsScan(t *testing.T) {
 	for _, kind := range kinds {
 		for _, n := range []int{0, 200, 8000} {
 			line := bytes.TrimSuffix(logOf(1, n, kind.text), newline)
 			s, scratch := new(scanner), make([]byte, 0, 64<<10)
 			if n := testing.AllocsPerRun(100, func() {
-				if _, err := s.scan(append(scratch[:0], line...)); err != nil { // it is written into
+				if _, err := s.scan(append(scratch[:0], line...)); err != nil { // scan writes into it
 					t.Fatal(err)
 				}
 			}); n > 0 {
@@ -36,8 +36,8 @@ func TestAllocsScan(t *testing.T) {
 	}
 }
 
-// From the file to batches that are handed on and acknowledged: what is allocated is the
-// Tailer's, and a batch's of some two hundred lines, but no line's.
+// Reading a file into batches that are handed on and acknowledged allocates only for the Tailer and for
+// each batch of some two hundred lines, not for a line.
 func TestAllocsRead(t *testing.T) {
 	if raceDetector() {
 		t.Skip("the race detector lets pools forget")

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// TestAnything writes, rotates, acknowledges, stops and crashes at random, as often as not
-// with lines that have no end yet, and wants every line once in each process, in order, from
-// the first one that was not acknowledged.
+// TestAnything writes, rotates, acknowledges, stops and crashes at random, often with incomplete lines.
+// Each process must hand on every line once, in order, from the first one that was not acknowledged.
 func TestAnything(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -21,14 +20,14 @@ func TestAnything(t *testing.T) {
 	}
 }
 
-// model is what a log holds and what a process must have handed on of it.
+// model holds the content of a log and what a process must have handed on of it.
 type model struct {
 	*bench
 	r     *rand.Rand
 	lines []string          // all, in the order of the log
-	open  map[string]string // that have no end yet, by stream
-	first int               // of lines, that the process at hand must have
-	kept  []int             // first line of each file that the Engine keeps, oldest first
+	open  map[string]string // incomplete lines, by stream
+	first int               // index in lines of the first one that the current process must have
+	kept  []int             // index of the first line of each file that the Engine keeps, oldest first
 }
 
 func anything(t *testing.T, r *rand.Rand) {
@@ -51,7 +50,7 @@ func anything(t *testing.T, r *rand.Rand) {
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
 		case n < 21:
 			m.sink.Ack(r.IntN(4))
-		case n < 23: // another Tailer in the same process: nothing twice
+		case n < 23: // another Tailer in the same process sends nothing twice
 			if err := tailer.stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -76,16 +75,16 @@ func anything(t *testing.T, r *rand.Rand) {
 	m.check()
 }
 
-// line writes a line, or one that has no end yet.
+// line writes a line, or an incomplete one.
 func (m *model) line() {
 	stream := []string{"stdout", "stderr"}[m.r.IntN(2)]
 	text := fmt.Sprintf("%d %s", m.r.IntN(1e6), strings.Repeat(`"<x>`, m.r.IntN(40)))
 	m.now += int64(m.r.IntN(2)) * int64(m.r.IntN(2)) * int64(m.r.IntN(1e6))
 	whole := m.r.IntN(10) > 0
 	if m.open[stream] != "" || !whole {
-		m.now++ // what has the time of an open line is a piece of it
+		m.now++ // a message with the time of an open line is a piece of it
 	}
-	m.end("stdout") // both: a short line without an end is the last of the container's run
+	m.end("stdout") // both streams: a short line without an end is the last of the container's run
 	m.end("stderr")
 	if whole {
 		m.write(m.now, stream, text)
@@ -97,7 +96,7 @@ func (m *model) line() {
 	m.now++
 }
 
-// end ends what is open, as another line after it does.
+// end ends the incomplete lines, as the next line does.
 func (m *model) end(stream string) {
 	if m.open[stream] != "" {
 		m.lines = append(m.lines, m.open[stream])
@@ -105,23 +104,23 @@ func (m *model) end(stream string) {
 	}
 }
 
-// turn rotates when all is read.
+// turn rotates when everything is read.
 func (m *model) turn() {
 	for len(m.open) > 0 { // so that each line is in one file
 		m.line()
 	}
 	if m.size == 0 {
-		return // the Engine rotates what is full
+		return // the Engine rotates only full files
 	}
 	time.Sleep(2 * time.Second)
 	m.rotate()
-	m.now++ // by the time alone a line is not told from one of the same nanosecond that is gone
+	m.now++ // its time alone does not distinguish a line from a deleted one of the same nanosecond
 	m.kept = append(m.kept, len(m.lines))
 	m.kept = m.kept[max(0, len(m.kept)-m.maxFile):]
 }
 
-// check wants the lines from the first on. There may be more before them only where a line
-// without an end has kept the position back.
+// check checks the lines from first on. There may be more before them only if an incomplete line has held
+// the position back.
 func (m *model) check() {
 	m.t.Helper()
 	got := m.sink.Lines()

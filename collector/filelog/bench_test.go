@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// containers is one container.
+// containers is a Containers with one container.
 type containers struct {
 	mu      sync.Mutex
 	running bool
@@ -47,7 +47,7 @@ func (c *containers) set(running, gone bool) {
 
 const someID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// bench is a container's log, and what a Tailer of it works with.
+// bench is a container's log, and what its Tailer works with.
 type bench struct {
 	*driver
 	t          *testing.T
@@ -61,11 +61,10 @@ type bench struct {
 	data       string // directory of the positions
 	tty        bool
 	now        int64
-	written    []string // by say, as a sink shows it
+	written    []string // lines written by say, as a sink shows them
 }
 
-// newBench makes one whose Tailers look by the clock: tests of it run on the clock of a
-// synctest bubble.
+// newBench makes a bench whose Tailers check the log by the clock. Its tests run in a synctest bubble.
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	root := t.TempDir()
@@ -91,7 +90,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// say writes lines to stdout, a millisecond from each other.
+// say writes lines to stdout, a millisecond apart.
 func (b *bench) say(lines ...string) {
 	b.t.Helper()
 	for _, line := range lines {
@@ -101,14 +100,14 @@ func (b *bench) say(lines ...string) {
 	}
 }
 
-// run is a Tailer that runs.
+// run is a running Tailer.
 type run struct {
 	*filelog.Tailer
 	ended chan error
 	stop  func() error
 }
 
-// tail runs a Tailer until the test ends, or until stop, which returns what Run returned.
+// tail runs a Tailer until the test ends, or until stop is called, which returns the result of Run.
 func (b *bench) tail(prepare ...func(*filelog.Tailer)) *run {
 	c := &lighter.Container{ID: b.id, Name: "api", TTY: b.tty, Running: true, LogDriver: "json-file"}
 	out := lighter.NewStream(labels.FromStrings("stream", "out"))
@@ -128,8 +127,8 @@ func (b *bench) tail(prepare ...func(*filelog.Tailer)) *run {
 	return r
 }
 
-// restart goes on as a new process would after kill -9: with what is on disk, and a new
-// sink. Without the bookmark it is as if the log had been read from the socket.
+// restart continues as a new process would after kill -9: with what is on disk, and a new sink. Without the
+// bookmark, it is as if the log had been read from the socket.
 func (b *bench) restart(keepBookmark bool) {
 	b.t.Helper()
 	journal, err := os.ReadFile(filepath.Join(b.data, "positions.jsonl"))
@@ -153,7 +152,7 @@ func (b *bench) openPositions(journal []byte) {
 	b.positions, b.options.Positions = s, s
 }
 
-// expect waits, a while of the bubble's clock, and says what lines of the sink are not as wanted.
+// expect waits on the bubble's clock, and reports the lines of the sink that differ from those wanted.
 func (b *bench) expect(want ...string) {
 	b.t.Helper()
 	time.Sleep(5 * time.Second)
@@ -162,7 +161,7 @@ func (b *bench) expect(want ...string) {
 	}
 }
 
-// within waits for what happens in real time.
+// within waits for an event in real time.
 func (b *bench) within(what string, ok func() bool) {
 	b.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
@@ -187,7 +186,7 @@ func (b *bench) counter(name string) float64 {
 	return 0
 }
 
-// said fails unless the log has text so many times.
+// said fails the test unless the log contains text the given number of times.
 func (b *bench) said(times int, text string) {
 	b.t.Helper()
 	if n := strings.Count(b.log.String(), text); n != times {

@@ -7,14 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wrote is a write that inotify tells of.
+// Wrote is a write event of inotify.
 func (t *Tailer) Wrote() { wake(t.wrote) }
 
-// DisregardClock has t look at its log only when it is woken, where inotify tells. It is called
-// before Run.
+// DisregardClock makes t check its log only when it is woken, if inotify works. Call it before Run.
 func (t *Tailer) DisregardClock() { t.poll = time.Hour }
 
-// Overflow is inotify's word that it has lost events.
+// Overflow is inotify's event for lost events.
 func (w *Watcher) Overflow() {
 	event := binary.NativeEndian.AppendUint32(nil, ^uint32(0))
 	event = binary.NativeEndian.AppendUint32(event, unix.IN_Q_OVERFLOW)
@@ -23,7 +22,7 @@ func (w *Watcher) Overflow() {
 	w.takeLocked(append(event, make([]byte, 8)...))
 }
 
-// Refuse has inotify watch no path that is refused, as if there were no more watches.
+// Refuse makes inotify refuse to watch the given paths, as if there were no more watches.
 func (w *Watcher) Refuse(refused func(path string) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -35,7 +34,7 @@ func (w *Watcher) Refuse(refused func(path string) bool) {
 	}
 }
 
-// Break has reading fail from now on.
+// Break makes reading fail from now on.
 func (w *Watcher) Break() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 // file need not exist.
 func Path(root string, c *lighter.Container) string {
 	if rest, ok := strings.CutPrefix(c.LogPath, filepath.Clean(root)+"/"); ok {
-		return filepath.Join(root, rest) // also below the directory that a user namespace has of its own
+		return filepath.Join(root, rest) // also below the separate directory of a user namespace
 	}
 	name := c.ID + "-json.log"
 	if c.LogPath != "" {
@@ -28,11 +28,10 @@ func Path(root string, c *lighter.Container) string {
 	return filepath.Join(root, "containers", c.ID, name)
 }
 
-// ErrDriver means that a container's log is in no file that could be read.
+// ErrDriver means that a container's log is not in a readable file.
 var ErrDriver = errors.New("only the files of the log driver json-file can be read")
 
-// driver returns ErrDriver if a container's log is not one of json-file. A driver that is not known may
-// be json-file.
+// driver returns ErrDriver if a container's log is not a json-file log. An unknown driver may be json-file.
 func driver(c *lighter.Container) error {
 	if c.LogDriver != "json-file" && c.LogDriver != "" {
 		return fmt.Errorf("%w, the container has %s", ErrDriver, c.LogDriver)
@@ -40,13 +39,13 @@ func driver(c *lighter.Container) error {
 	return nil
 }
 
-// Readable returns nil if the log of a container can be read from its file, else an error that tells why
-// not.
+// Readable returns nil if the log of a container can be read from its file, and otherwise an error with the
+// reason.
 func Readable(root string, c *lighter.Container) error {
 	if err := driver(c); err != nil {
 		return err
 	}
-	if _, err := highestNumber(Path(root, c)); err != nil { // rotated files are found by listing
+	if _, err := highestNumber(Path(root, c)); err != nil { // finding rotated files requires listing the directory
 		return err
 	}
 	f, err := os.Open(Path(root, c))
@@ -56,11 +55,11 @@ func Readable(root string, c *lighter.Container) error {
 	return f.Close()
 }
 
-// openFiles opens all files of a log, oldest first, none of them twice and none left out.
+// openFiles opens all files of a log, oldest first, without gaps or duplicates.
 //
-// The Engine may rotate the log at the same time: it moves files to higher numbers, one after
-// the other, the newest last, and packs one. So openFiles tries again until each file is found
-// where it was opened, and the newest is still the newest. Then all were there at one moment.
+// The Engine may rotate the log at the same time: it renames files to higher numbers, one after the other,
+// the newest last, and compresses one. So openFiles tries again until each file is still where it was
+// opened and the newest is still the newest. Then all of them existed at one moment.
 func openFiles(path string) ([]*logFile, error) {
 	const attempts = 100 // each takes a fraction of a millisecond
 	for range attempts {
@@ -80,8 +79,8 @@ func openFiles(path string) ([]*logFile, error) {
 	return nil, fmt.Errorf("%s is rotated faster than its files can be opened; give the log driver a larger max-size", path)
 }
 
-// inPlace reports whether the files are where they were opened and there are no others, neither
-// newer nor older. An inode is not used again as long as its file is open.
+// inPlace reports whether the files are where they were opened and there are no others, neither newer nor
+// older. An inode is not reused while its file is open.
 func inPlace(path string, all []*logFile, highest int) bool {
 	newest := uint64(0)
 	for _, s := range all {
@@ -112,7 +111,7 @@ func openOnce(path string, highest int) (all []*logFile, err error) {
 }
 
 // openNumber opens the file with a number; number 0 is the newest file. It returns nil if there is none.
-// While the Engine packs a file both forms exist, and the packed one is not whole.
+// While the Engine compresses a file both forms exist, and the compressed one is incomplete.
 func openNumber(path string, n int) (*logFile, error) {
 	name := path
 	if n > 0 {
@@ -128,7 +127,7 @@ func openNumber(path string, n int) (*logFile, error) {
 	return s, err
 }
 
-// highestNumber returns the highest number of a log's rotated files, 0 if there are none.
+// highestNumber returns the highest number of a log's rotated files, or 0 if there are none.
 func highestNumber(path string) (int, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -145,7 +144,7 @@ func highestNumber(path string) (int, error) {
 	return highest, err
 }
 
-// inodeOf returns the inode of the file with a name, 0 if there is none.
+// inodeOf returns the inode of the named file, or 0 if it does not exist.
 func inodeOf(name string) uint64 {
 	var info unix.Stat_t
 	if err := unix.Stat(name, &info); err != nil {

@@ -28,7 +28,7 @@ func TestOpenFilesWhileRotating(t *testing.T) {
 			return
 		}
 		_ = f.Close()
-		_ = os.Rename(path+".new", path) // with what it holds, so that the test can tell which it is
+		_ = os.Rename(path+".new", path) // with its content, which identifies it for the test
 	}
 	create(0)
 	done := make(chan struct{})

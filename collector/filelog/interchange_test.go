@@ -20,7 +20,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// engine is a client as package dockerlog wants it.
+// engine is a client as package dockerlog requires it.
 type engine struct{ *docker.Client }
 
 func (e engine) OpenLogs(ctx context.Context, id string, since int64, follow bool, tail int) (io.ReadCloser, error) {
@@ -63,7 +63,7 @@ func newTwoSources(t *testing.T, tty bool) *twoSources {
 	return s
 }
 
-// both writes a line to both.
+// both writes a line to both sources.
 func (s *twoSources) both(at int64, stream, line string) {
 	s.clock.Store(at)
 	to, end := dockersim.Stdout, "\n"
@@ -89,8 +89,8 @@ func (s *twoSources) tailSocket() (stop func() error) {
 	return func() error { cancel(); return <-ended }
 }
 
-// A container's log may come from the Engine in one run and from its files in the next, with
-// lines unacknowledged and files rotated in between.
+// A container's log may come from the Engine in one run and from its files in the next, with unacknowledged
+// lines and rotations in between.
 func TestSourcesAreInterchangeable(t *testing.T) {
 	for _, tty := range []bool{false, true} {
 		for seed := range uint64(4) {
@@ -114,12 +114,12 @@ func interchange(t *testing.T, tty bool, r *rand.Rand) {
 			}
 			at := s.now
 			if r.IntN(8) == 0 {
-				at -= int64(r.IntN(1000)) // two streams are written side by side
+				at -= int64(r.IntN(1000)) // two streams are written concurrently
 			}
 			s.both(at, stream, fmt.Sprintf("%d %s", len(s.shown), strings.Repeat("x<é", r.IntN(20))))
 		}
 		if r.IntN(3) == 0 {
-			s.now += 2e9 // pieces are told by their time from lines without an end
+			s.now += 2e9 // pieces and lines without an end are distinguished by their times
 			s.both(s.now, "stdout", strings.Repeat("y", 40<<10))
 			s.now++
 		}

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// nextSpecial returns where in b, from i on, the first quote, backslash or control character is, which do
-// not stand for themselves in a JSON string; it returns len(b) if there is none. seen has the highest
-// bit of a byte set if a byte on the way may be beyond ASCII.
+// nextSpecial returns the index in b, from i on, of the first quote, backslash or control character, which
+// need treatment in a JSON string, or len(b) if there is none. seen has the highest bit of a byte set if a
+// byte before that may not be ASCII.
 //
-// Most bytes of a log are none of these, so eight are looked at at a time.
+// Most bytes of a log are none of these, so eight are examined at a time.
 func nextSpecial(b []byte, i int) (at int, seen uint64) {
 	for len(b)-i >= 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
@@ -36,9 +36,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// specials has, of the eight bytes of x, the highest bit set of the first one that is a quote, a
-// backslash or a control character; it is 0 if none is. (Of the bytes after the first one it
-// says nothing: a subtraction below borrows from the next byte only where one was found.)
+// specials returns x with the highest bit set in the first byte that is a quote, a backslash or a control
+// character; it returns 0 if there is none. The bits of later bytes are meaningless: a subtraction borrows
+// from the next byte only where one was found.
 func specials(x uint64) uint64 {
 	control := (x - ones*' ') &^ x
 	quote := x ^ ones*'"'
@@ -48,8 +48,8 @@ func specials(x uint64) uint64 {
 	return (control | quote | backslash) & highs
 }
 
-// endOfString returns where the closing quote is of the JSON string whose content b begins with. It
-// checks everything but the UTF-8.
+// endOfString returns the index of the closing quote of the JSON string whose content b begins with. It
+// checks everything except the UTF-8.
 func endOfString(b []byte) (end int, ok bool) {
 	for i := 0; ; {
 		if i, _ = nextSpecial(b, i); i == len(b) {
@@ -66,12 +66,12 @@ func endOfString(b []byte) (end int, ok bool) {
 	}
 }
 
-// unquote unescapes the JSON string that follows beforeLog in line and whose first escape is at i. It writes
-// the text to the front of line. It returns the text, where the closing quote was, and nextSpecial's
-// seen; ok is false if that is no JSON string. line is overwritten in any case.
+// unquote unescapes the JSON string that follows beforeLog in line and whose first escape is at i. It
+// writes the text to the beginning of line, and returns the text, the index of the closing quote, and
+// nextSpecial's seen. ok is false if there is no valid JSON string. line is overwritten in any case.
 //
-// No string is longer than its quoted form, so what is written stays the eight bytes of
-// beforeLog behind what is read, and eight bytes can be moved at a time.
+// No string is longer than its quoted form, so writing stays behind reading by at least the eight bytes of
+// beforeLog, and eight bytes can be moved at a time.
 func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 	w := copy(line, line[len(beforeLog):i])
 	for i < len(line) {
@@ -87,7 +87,7 @@ func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 			}
 		}
 		switch c := line[i]; {
-		case c == '\\' && i+1 < len(line) && escapes[line[i+1]] != 0: // nearly all are of two bytes
+		case c == '\\' && i+1 < len(line) && escapes[line[i+1]] != 0: // nearly all have two bytes
 			line[w] = escapes[line[i+1]]
 			w++
 			i += 2
@@ -100,7 +100,7 @@ func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 			i += n
 		case c == '"':
 			return line[:w], i, seen, true
-		case c < ' ': // JSON wants it escaped
+		case c < ' ': // JSON requires an escape
 			return nil, 0, 0, false
 		default:
 			seen |= uint64(c)
@@ -112,8 +112,8 @@ func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 	return nil, 0, 0, false
 }
 
-// escaped returns the character of the escape that b begins with, and the length of the escape; the length
-// is 0 if b begins with none. Half a surrogate pair is an escape, but no character: it gives U+FFFD.
+// escaped returns the character of the escape that b begins with, and the escape's length, or a length of 0
+// if there is no escape. Half a surrogate pair is an escape but not a character; it becomes U+FFFD.
 func escaped(b []byte) (r rune, n int) {
 	if len(b) >= 2 && escapes[b[1]] != 0 && b[0] == '\\' {
 		return rune(escapes[b[1]]), 2
@@ -132,10 +132,10 @@ func escaped(b []byte) (r rune, n int) {
 	return r, 6
 }
 
-// escapes has the character of each escape of two bytes, by the second byte.
+// escapes maps the second byte of each two-byte escape to its character.
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// hex4 returns the number of the escape \uXXXX that b begins with.
+// hex4 returns the number in the escape \uXXXX that b begins with.
 func hex4(b []byte) (r rune, ok bool) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0, false

@@ -16,24 +16,24 @@ import (
 	"lighter/collector/tail"
 )
 
-// logFile is one file of a log, open: it can be read to its end whatever becomes of its name.
+// logFile is an open file of a log. It can be read to its end whatever happens to its name.
 type logFile struct {
 	file   *os.File
 	name   string
 	inode  uint64
-	offset int64 // where in the log that the file holds fill reads on
-	size   int64 // as unread found it last
+	offset int64 // of the next fill, in the log that the file holds
+	size   int64 // as last found by unread
 
-	brokenLogged bool // it was logged that a record of it is broken
+	brokenLogged bool // a broken record of the file was logged
 
-	packed  bool // with gzip
+	packed  bool // compressed with gzip
 	unpack  *gzip.Reader
-	kept    []byte // of a packed file: what was read and has to be given by fill again
-	damaged bool   // the rest of a packed file cannot be read
+	kept    []byte // of a packed file: bytes that fill must return again
+	damaged bool   // the rest of the packed file cannot be read
 
-	mark position.Bookmark // of the end of what was read when reading paused
+	mark position.Bookmark // of the end of what had been read when reading paused
 
-	// Memory for single calls, which would else allocate it each time.
+	// Memory for single calls, which would otherwise allocate it each time.
 	info   unix.Stat_t
 	before [sumBytes]byte
 }
@@ -53,7 +53,7 @@ func openLogFile(name string, packed bool) (*logFile, error) {
 	return s, nil
 }
 
-// length returns how many bytes the file has at present.
+// length returns the present length of the file in bytes.
 func (s *logFile) length() (int64, error) {
 	if err := unix.Fstat(int(s.file.Fd()), &s.info); err != nil {
 		return 0, &os.PathError{Op: "stat", Path: s.name, Err: err}
@@ -61,8 +61,8 @@ func (s *logFile) length() (int64, error) {
 	return s.info.Size, nil
 }
 
-// fill reads on into buf, as much as there is and fits. At the end of the file it returns 0
-// and no error; there may be more later.
+// fill reads as much as there is and fits into buf. At the end of the file it returns 0 and no error; there
+// may be more later.
 func (s *logFile) fill(buf []byte) (n int, err error) {
 	if s.packed {
 		n, err = s.fillPacked(buf)
@@ -92,10 +92,10 @@ func (s *logFile) fillPacked(buf []byte) (n int, err error) {
 	return n, err
 }
 
-// ended reports whether the last line of the file was read to its end.
+// ended reports whether the file was read to its end.
 func (s *logFile) ended() bool { return len(s.kept) == 0 && (s.packed || s.size == s.offset) }
 
-// giveBack takes the end of what fill has given, which was not used: fill gives it again.
+// giveBack returns the unused end of what fill has read: fill returns it again.
 func (s *logFile) giveBack(rest []byte) {
 	s.offset -= int64(len(rest))
 	if s.packed {
@@ -103,8 +103,8 @@ func (s *logFile) giveBack(rest []byte) {
 	}
 }
 
-// unread returns how many bytes there are for fill at present, at most; it is negative if the
-// file has become shorter than what was read of it.
+// unread returns how many bytes fill can read at present, at most. It is negative if the file has become
+// shorter than what was read.
 func (s *logFile) unread() (n int64, err error) {
 	switch {
 	case s.damaged:
@@ -116,18 +116,18 @@ func (s *logFile) unread() (n int64, err error) {
 	return s.size - s.offset, err
 }
 
-// sumBytes is how many bytes before an offset a bookmark sums up. They are the end of a record with its
-// time to the nanosecond, and so hardly ever the same in two files at one offset.
+// sumBytes is the number of bytes before an offset that a bookmark hashes. They are the end of a record
+// including its time to the nanosecond, and so hardly ever the same in two files at the same offset.
 const sumBytes = 40
 
-// bookmark returns the bookmark of an offset; it is zero if there are too few bytes before that.
+// bookmark returns the bookmark of an offset. It is zero if there are too few bytes before the offset.
 func (s *logFile) bookmark(offset int64) (position.Bookmark, error) {
 	if s.packed || offset < sumBytes {
 		return position.Bookmark{}, nil
 	}
 	_, err := s.file.ReadAt(s.before[:], offset-sumBytes)
 	if err == io.EOF {
-		return position.Bookmark{}, nil // the file is shorter
+		return position.Bookmark{}, nil // the file is shorter than that
 	}
 	if err != nil {
 		return position.Bookmark{}, err
@@ -135,24 +135,24 @@ func (s *logFile) bookmark(offset int64) (position.Bookmark, error) {
 	return position.Bookmark{Inode: s.inode, Offset: offset, Sum: crc32.ChecksumIEEE(s.before[:])}, nil
 }
 
-// bookmarkAfter is bookmark for the offset up to which the file was read, without another read. b was read
+// bookmarkAfter is bookmark for the offset up to which the file was read, without reading again. b was read
 // last. The text of the records in b may have been unescaped in place, but not what follows a record's
-// text, which has more than sumBytes.
+// text, which is longer than sumBytes.
 func (s *logFile) bookmarkAfter(b []byte) position.Bookmark {
 	if s.packed || len(b) < sumBytes {
-		b, _ := s.bookmark(s.offset) // without it there are the times of the lines
+		b, _ := s.bookmark(s.offset) // without a bookmark, the times of the lines are used
 		return b
 	}
 	return position.Bookmark{Inode: s.inode, Offset: s.offset, Sum: crc32.ChecksumIEEE(b[len(b)-sumBytes:])}
 }
 
-// holds reports whether the file has a bookmark, whatever its inode.
+// holds reports whether the file matches a bookmark, whatever its inode.
 func (s *logFile) holds(b position.Bookmark) (bool, error) {
 	here, err := s.bookmark(b.Offset)
 	return here.Offset > 0 && here.Sum == b.Sum, err
 }
 
-// replaced reports whether the file no longer has what was read of it before reading paused.
+// replaced reports whether the file no longer contains what had been read before reading paused.
 func (s *logFile) replaced() (bool, error) {
 	if s.mark.Offset == 0 {
 		return false, nil
@@ -161,8 +161,8 @@ func (s *logFile) replaced() (bool, error) {
 	return !holds && err == nil, err
 }
 
-// last returns the time of the file's last record and the offset of its end; ok is false if they are not
-// known.
+// last returns the time of the file's last record and the offset of its end. ok is false if they are
+// unknown.
 func (s *logFile) last() (at, end int64, ok bool) {
 	if s.packed {
 		at, ok := s.packedEnd()
@@ -185,15 +185,15 @@ func (s *logFile) last() (at, end int64, ok bool) {
 	return r.time, size - int64(len(buf)) + int64(nl) + 1, err == nil
 }
 
-// has reports whether the file has a record with a time, as Docker writes it. It reads up to the first
-// such record, and fails when ctx ends.
+// has reports whether the file has a record with the given time, in Docker's format. It reads up to the
+// first such record, and fails when ctx ends.
 func (s *logFile) has(ctx context.Context, at int64) (bool, error) {
 	stamp := []byte(beforeTime + time.Unix(0, at).UTC().Format(time.RFC3339Nano) + `"`)
 	in := io.Reader(io.NewSectionReader(s.file, 0, 1<<62))
 	if s.packed {
 		var err error
 		if in, err = gzip.NewReader(in); err != nil {
-			return false, nil // its lines cannot be read either
+			return false, nil // the file's lines cannot be read either
 		}
 	}
 	buf, kept := make([]byte, tail.MaxChunk), 0
@@ -216,8 +216,8 @@ func (s *logFile) has(ctx context.Context, at int64) (bool, error) {
 	}
 }
 
-// packedEnd returns the time of a packed file's last record, which the Engine writes into the header of
-// the file.
+// packedEnd returns the time of a packed file's last record, which the Engine writes into the header of the
+// file.
 func (s *logFile) packedEnd() (int64, bool) {
 	r, err := gzip.NewReader(io.NewSectionReader(s.file, 0, 1<<62))
 	if err != nil {
@@ -232,7 +232,7 @@ func (s *logFile) packedEnd() (int64, bool) {
 	return extra.LastTime.UnixNano(), true
 }
 
-// packs reports whether s is what the Engine has made of the file plain: both end at the same time.
+// packs reports whether s is the Engine's compressed form of the file plain: both end at the same time.
 func (s *logFile) packs(plain *logFile) bool {
 	if !s.packed || plain.packed {
 		return false
@@ -242,4 +242,4 @@ func (s *logFile) packs(plain *logFile) bool {
 	return ok && known && at == packedAt
 }
 
-func (s *logFile) close() { _ = s.file.Close() } // it was only read
+func (s *logFile) close() { _ = s.file.Close() } // it was opened for reading only

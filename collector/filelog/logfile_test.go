@@ -15,7 +15,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// A line is found by its time wherever it stands to the ends of what is read at once.
+// A line is found by its time, wherever it is relative to the boundaries of reads.
 func TestHas(t *testing.T) {
 	const at = 1767323045_006_000_000
 	record := `{"log":"x\n","stream":"stdout","time":"2026-01-02T03:04:05.006Z"}` + "\n"
@@ -38,7 +38,7 @@ func TestHas(t *testing.T) {
 	}
 }
 
-// A packed file is known by the time of its last line, which the Engine writes into its header.
+// A packed file is identified by the time of its last line, which the Engine writes into its header.
 func TestPacks(t *testing.T) {
 	const last = "2026-01-02T03:04:05.006Z"
 	dir := t.TempDir()

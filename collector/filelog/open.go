@@ -10,7 +10,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// open opens the log where its position is. It fails when ctx ends while it looks for that.
+// open opens the log at its position. It fails if ctx ends while it searches for the position.
 func (r *reader) open(ctx context.Context) error {
 	all, err := openFiles(r.path)
 	if err != nil {
@@ -29,8 +29,8 @@ func (r *reader) open(ctx context.Context) error {
 	return nil
 }
 
-// begin makes the reader ready for reading where the position is, by its bookmark or else by the times of
-// the lines.
+// begin prepares the reader for reading at the position, which it finds by the bookmark or else by the
+// times of the lines.
 func (r *reader) begin(ctx context.Context, all []*logFile) error {
 	from, bookmark := r.feed.From()
 	i, err := find(all, bookmark)
@@ -46,7 +46,7 @@ func (r *reader) begin(ctx context.Context, all []*logFile) error {
 	return nil
 }
 
-// warnOfTruncation logs that the file in which reading was to go on is shorter than what was read of it.
+// warnOfTruncation logs that the file in which reading should continue is shorter than what was read of it.
 func (r *reader) warnOfTruncation(all []*logFile, b position.Bookmark) {
 	for _, s := range all {
 		if s.packed || s.inode != b.Inode || b == r.cutOff {
@@ -59,15 +59,14 @@ func (r *reader) warnOfTruncation(all []*logFile, b position.Bookmark) {
 	}
 }
 
-// readFrom has the reader read the files from the first on. The Skipper leaves out the lines before the
-// position.
+// readFrom makes the reader read the files from the first on. s skips the lines before the position.
 func (r *reader) readFrom(all []*logFile, first int, s position.Skipper) {
 	closeAll(all[:first])
 	r.files = all[first:]
 	r.feed.Begin(s)
 }
 
-// find returns the index of the file that has the bookmark, or -1 if no file is known to have it.
+// find returns the index of the file that matches the bookmark, or -1 if none is known to.
 func find(all []*logFile, b position.Bookmark) (int, error) {
 	found := -1
 	for i, s := range all {
@@ -79,16 +78,16 @@ func find(all []*logFile, b position.Bookmark) (int, error) {
 			return -1, err
 		}
 		if holds && (found < 0 || s.inode == b.Inode) {
-			found = i // a restored or moved directory has other inodes
+			found = i // a restored or moved directory has different inodes
 		}
 	}
 	return found, nil
 }
 
-// beginByTime is begin without a bookmark. The time of a file's last line tells whether the file has to be
-// read, but not if the clock was set back: the file may have earlier lines that are later than its
-// last one. So beginByTime looks for the line of the position's time first. If no file has that line, it
-// goes by the times as long as they go on from the position.
+// beginByTime is begin without a bookmark. The time of a file's last line shows whether the file must be
+// read, but not if the clock was set back: earlier lines of the file may have later times than its last
+// one. So beginByTime first searches for the line with the position's time. If no file has it, it uses the
+// times, as long as they continue from the position.
 func (r *reader) beginByTime(ctx context.Context, all []*logFile, from position.Position) error {
 	first, offset := since(all, from.Since())
 	if from.HasLines() {
@@ -111,8 +110,8 @@ func (r *reader) beginByTime(ctx context.Context, all []*logFile, from position.
 	return nil
 }
 
-// since returns the index of the first file that is not known to end before a time, and the offset at
-// which to begin in it. If all files end before that time, that is the end of the newest.
+// since returns the index of the first file that is not known to end before a time, and the offset at which
+// to begin in it. If all files end before that time, that is the end of the newest.
 func since(all []*logFile, time int64) (first int, offset int64) {
 	for i, s := range all {
 		at, end, ok := s.last()
@@ -124,8 +123,8 @@ func since(all []*logFile, time int64) (first int, offset int64) {
 	return first, offset
 }
 
-// fileWithTime returns the index of the file to start from so that the line of a time is read: first,
-// 0 if the line is in an older file, -1 if no file has it. It may read all files from end to end.
+// fileWithTime returns the index of the file to start from so that the line with the given time is read: it is
+// first, or 0 if the line is in an older file, or -1 if no file has it. It may read all files completely.
 func fileWithTime(ctx context.Context, all []*logFile, first int, time int64) (start int, err error) {
 	for i := range all {
 		n := (first + i) % len(all)
@@ -141,13 +140,13 @@ func fileWithTime(ctx context.Context, all []*logFile, first int, time int64) (s
 	return -1, nil
 }
 
-// maxAhead is how far a position may be ahead of this host's clock before the Engine's clock counts as
+// maxAhead is how far a position may be ahead of this host's clock before the Engine's clock is considered
 // set back: an Engine on another host has a clock of its own.
 const maxAhead = time.Minute
 
-// setBack reports whether the clock was set back since the line before the position was written. The last
-// file tells, unless it has no lines or is not the newest: the Engine may have just renamed the newest, or
-// somebody may have removed it. Then the clock itself tells.
+// setBack reports whether the clock was set back after the line before the position was written. The last
+// file shows that, unless it has no lines or is not the newest: the Engine may have just renamed the
+// newest, or somebody may have removed it. Then the present time decides.
 func (r *reader) setBack(last *logFile, from position.Position) bool {
 	if from.Unordered() {
 		return true
@@ -158,14 +157,15 @@ func (r *reader) setBack(last *logFile, from position.Position) bool {
 	return from.Time > time.Now().Add(maxAhead).UnixNano()
 }
 
-// restart has a file read from its start because it no longer holds what was read of it.
+// restart makes the reader read a file from its start because the file no longer contains what was read of
+// it.
 func (r *reader) restart() {
 	s := r.files[0]
 	r.feed.Logger.Warn("the log file was truncated and is read from its start; if it was not the Engine, have nothing else rotate its logs", "file", s.name, "read", s.offset)
 	s.offset, s.mark = 0, position.Bookmark{}
 }
 
-// next goes on to the next newer file. The Engine has finished with this one.
+// next continues with the next newer file. The Engine has finished writing this one.
 func (r *reader) next() {
 	if s := r.files[0]; !s.ended() {
 		r.at = s.offset
@@ -186,8 +186,8 @@ func (r *reader) grown() bool {
 	return err != nil || size != s.size
 }
 
-// newer opens the files that are newer than those that are open, and reports whether there are
-// any. If it fails, the open files stay open: they may have no name any more.
+// newer opens the files that are newer than the open ones, and reports whether there are any. If it fails,
+// the open files stay open, because they may no longer have a name.
 func (r *reader) newer() (bool, error) {
 	if !r.rotation {
 		return false, nil
@@ -209,9 +209,9 @@ func (r *reader) newer() (bool, error) {
 	return older < len(all), nil
 }
 
-// notNewer returns how many of all files are not newer than last, which was the newest when it was
-// opened. If last is not among them, either all are newer, or somebody has removed it and the files
-// before it are still there, as their times show. The newest file is newer in any case.
+// notNewer returns how many of the files are not newer than last, which was the newest when it was opened.
+// If last is not among them, either all are newer, or somebody has removed it and the files before it still
+// exist, as their times show. The newest file is newer in any case.
 func (r *reader) notNewer(all []*logFile, last *logFile) int {
 	known := slices.IndexFunc(all, func(s *logFile) bool { return s.inode == last.inode || s.packs(last) })
 	if known >= 0 || len(all) == 0 {
@@ -219,7 +219,7 @@ func (r *reader) notNewer(all []*logFile, last *logFile) int {
 	}
 	read := max(r.feed.Last().Time, r.lines.Open(tail.Stdout), r.lines.Open(tail.Stderr))
 	if at, _, ok := all[len(all)-1].last(); ok && at < read {
-		return 0 // the clock was set back: rather twice than not at all
+		return 0 // the clock was set back: reading twice is better than not at all
 	}
 	first, _ := since(all, read+1)
 	return first

@@ -11,8 +11,8 @@ import (
 	"lighter/collector/tail"
 )
 
-// maxRecord is the longest log record that is read. A piece of 16 KiB of which every byte is escaped takes
-// a tenth of that.
+// maxRecord is the longest log record that is read. A piece of 16 KiB whose bytes are all escaped takes a
+// tenth of that.
 const maxRecord = 1 << 20
 
 // reader reads the files of one log, from its position to their present end.
@@ -23,22 +23,22 @@ type reader struct {
 	buffers   *tail.Buffers
 	metrics   *tail.Metrics
 
-	files    []*logFile // open: the one being read, and all newer ones
-	rotation bool       // whether there may be newer ones that are not open
+	files    []*logFile // the file being read and all newer ones, open
+	rotation bool       // there may be newer files that are not open
 
 	scanner scanner
 	lines   tail.Lines
-	anchors [2]anchor         // of each stream's line that is not whole
-	need    int               // bytes that the next read must have room for
-	torn    bool              // the record at hand is longer than any may be, and its beginning was passed over
-	at      int64             // offset of the record at hand
-	cutOff  position.Bookmark // the one that a truncated file no longer has, as logged last
+	anchors [2]anchor         // of each stream's incomplete line
+	need    int               // bytes of room that the next read needs
+	torn    bool              // the current record is too long, and its beginning was skipped
+	at      int64             // offset of the current record
+	cutOff  position.Bookmark // of the truncated file that was logged last
 }
 
-// anchor tells where the first piece of a line begins.
+// anchor is the position of the first piece of a line.
 type anchor struct {
 	bookmark position.Bookmark
-	lines    int // that had come before it
+	lines    int // number of lines read before it
 }
 
 func newReader(c *lighter.Container, feed *tail.Feed, o Options) reader {
@@ -52,7 +52,7 @@ func newReader(c *lighter.Container, feed *tail.Feed, o Options) reader {
 	}
 }
 
-// drain reads and hands on all there is, and reports whether there was anything.
+// drain reads and hands on everything there is, and reports whether there was anything.
 func (r *reader) drain(ctx context.Context) (read bool, err error) {
 	if len(r.files) == 0 {
 		if err := r.open(ctx); err != nil || len(r.files) == 0 {
@@ -68,8 +68,9 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 	}
 	defer r.scanner.release()
 	for ctx.Err() == nil {
-		// The Engine had finished a file before there was a newer one, so what was read to its end here has
-		// been read whole. The newest file may have grown meanwhile; that is read the next time.
+		// The Engine had finished a file before a newer one existed, so a file that was read to its end
+		// here has been read completely. The newest file may have grown in the meantime; that part is read
+		// next time.
 		taken, more, err := r.read(ctx)
 		read = read || taken
 		switch {
@@ -88,14 +89,14 @@ func (r *reader) drain(ctx context.Context) (read bool, err error) {
 	return read, ctx.Err()
 }
 
-// close closes what is open. The log is opened again where reading goes on.
+// close closes the files. The log is opened again where reading continues.
 func (r *reader) close() {
 	closeAll(r.files)
 	r.files = nil
 }
 
-// read reads once from the first file and hands on what that gave. It reports whether there was a whole
-// record, and whether there was more than the buffer has room for.
+// read reads once from the first file and hands on the lines. It reports whether there was a complete
+// record, and whether there was more than fits into the buffer.
 func (r *reader) read(ctx context.Context) (took, more bool, err error) {
 	s := r.files[0]
 	unread, err := s.unread()
@@ -138,8 +139,8 @@ func (r *reader) read(ctx context.Context) (took, more bool, err error) {
 	return taken > 0, more, r.handOn(ctx)
 }
 
-// decode takes the whole records from the front of b, which begins at an offset, and returns how
-// many bytes they have.
+// decode takes the complete records at the beginning of b, which has the given offset, and returns their
+// total length.
 func (r *reader) decode(b []byte, offset int64) (taken int) {
 	for {
 		n := bytes.IndexByte(b[taken:], '\n')
@@ -152,8 +153,7 @@ func (r *reader) decode(b []byte, offset int64) (taken int) {
 	}
 }
 
-// takeLines adds the lines that the last record completes to the batch, but for those before the
-// position.
+// takeLines adds the lines that the last record completes to the batch, without those before the position.
 func (r *reader) takeLines() {
 	for r.lines.Next() {
 		if line := &r.lines.Line; !r.feed.Skip(line.Time) {
@@ -162,7 +162,7 @@ func (r *reader) takeLines() {
 	}
 }
 
-// record takes a line of the file, which is a log record or a damaged one.
+// record takes a line of the file: a log record or a damaged one.
 func (r *reader) record(line []byte) {
 	if len(line) == 0 {
 		return
@@ -188,24 +188,24 @@ func (r *reader) record(line []byte) {
 	}
 }
 
-// anchor notes where a stream's line begins of which the first piece is the record at hand. If the other
-// stream has a line that is not whole either, its anchor is taken: reading must go on from there.
+// anchor records where a stream's line begins, whose first piece is the current record. If the other stream
+// has an incomplete line, too, the anchor of that line is used, because reading must continue there.
 func (r *reader) anchor(stream int) {
 	other := 1 - stream
 	if r.lines.Open(other) != 0 {
 		r.anchors[stream] = r.anchors[other]
 		return
 	}
-	bookmark, _ := r.files[0].bookmark(r.at) // without it there are the times of the lines
+	bookmark, _ := r.files[0].bookmark(r.at) // without a bookmark, the times of the lines are used
 	r.anchors[stream] = anchor{bookmark: bookmark, lines: r.feed.Lines()}
 }
 
 var newline = []byte{'\n'}
 
-// handOn hands on the lines that were read so far, with the bookmark of the position after them.
+// handOn hands on the lines read so far, with the bookmark of the position after them.
 func (r *reader) handOn(ctx context.Context) error {
 	bookmark := r.files[0].mark
-	for stream, a := range r.anchors { // if both streams have a line that is not whole, both have the same anchor
+	for stream, a := range r.anchors { // if both streams have an incomplete line, both have the same anchor
 		if r.lines.Open(stream) == 0 {
 			continue
 		}
@@ -221,7 +221,7 @@ func (r *reader) handOn(ctx context.Context) error {
 	return err
 }
 
-// finish hands on the lines that have no newline and will get none.
+// finish hands on the lines without a newline that will not get one.
 func (r *reader) finish(ctx context.Context) error {
 	if len(r.files) == 0 {
 		return nil
@@ -239,7 +239,7 @@ var (
 	errLong = fmt.Errorf("it is longer than %d bytes", maxRecord)
 )
 
-// tear passes over the beginning of a record that is longer than any record may be.
+// tear skips the beginning of a record that is longer than the limit.
 func (r *reader) tear() {
 	if !r.torn {
 		r.broken(errLong)
@@ -247,7 +247,7 @@ func (r *reader) tear() {
 	}
 }
 
-// broken counts what is no log record, and logs it once a file.
+// broken counts a line that is not a log record, and logs one per file.
 func (r *reader) broken(why error) {
 	r.metrics.Broken.Inc()
 	if s := r.files[0]; !s.brokenLogged {

@@ -14,7 +14,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// numbered returns the lines n of from to to, as say takes them and as a sink shows them.
+// numbered returns the lines with the numbers of a range, as say takes them and as a sink shows them.
 func numbered(from, to int) (lines, shown []string) {
 	for n := from; n <= to; n++ {
 		line := fmt.Sprintf("line %d %s", n, strings.Repeat("x", n%50))
@@ -23,7 +23,7 @@ func numbered(from, to int) (lines, shown []string) {
 	return lines, shown
 }
 
-// eachRotation runs a test for the ways in which the Engine rotates.
+// eachRotation runs a test for each way in which the Engine rotates.
 func eachRotation(t *testing.T, test func(t *testing.T, b *bench)) {
 	for name, set := range map[string]func(d *driver){
 		"max-file=1":                           func(d *driver) { d.maxFile = 1 },
@@ -51,7 +51,7 @@ func TestRotationWhileFollowing(t *testing.T) {
 			lines, shown := numbered(i*10, i*10+9)
 			b.say(lines[:5]...)
 			time.Sleep(2 * time.Second)
-			b.say(lines[5:]...) // is not read yet
+			b.say(lines[5:]...) // not read yet
 			b.rotate()
 			want = append(want, shown...)
 			b.expect(want...)
@@ -62,7 +62,7 @@ func TestRotationWhileFollowing(t *testing.T) {
 	})
 }
 
-// What is rotated away while reading stands still is caught up, as far as the Engine has it.
+// Files that were rotated while reading stood still are read later, as far as the Engine still has them.
 func TestCatchingUp(t *testing.T) {
 	eachRotation(t, func(t *testing.T, b *bench) {
 		var want []string
@@ -80,7 +80,7 @@ func TestCatchingUp(t *testing.T) {
 				}
 				b.say(line)
 			}
-			b.rotate() // the file that is open may be gone now, the next is .1
+			b.rotate() // the open file may be deleted now; the next is .1
 			if b.maxFile > 1 {
 				b.say()
 			}
@@ -97,8 +97,8 @@ func TestCatchingUp(t *testing.T) {
 	})
 }
 
-// A restarted agent goes on at the acknowledged line, whether the file is where it was or is
-// rotated away or packed, and whether or not the position has a bookmark.
+// A restarted agent continues at the acknowledged line, whether the file is in its old place, rotated or
+// packed, and whether or not the position has a bookmark.
 func TestRestartAfterRotations(t *testing.T) {
 	for _, bookmark := range []bool{true, false} {
 		for rotations := range 4 {
@@ -117,7 +117,7 @@ func TestRestartAfterRotations(t *testing.T) {
 					b.expect(shown[:20]...)
 					b.sink.Ack(1000)
 					b.say(lines[20:30]...)
-					b.expect(shown[:30]...) // of which ten are not acknowledged
+					b.expect(shown[:30]...) // ten of them are not acknowledged
 					if err := r.stop(); err != nil {
 						t.Fatal(err)
 					}
@@ -138,7 +138,7 @@ func TestRestartAfterRotations(t *testing.T) {
 	}
 }
 
-// Lines that the Engine threw away unread while the agent was away are reported.
+// Lines that the Engine deleted while the agent was away are reported.
 func TestGapWhileAway(t *testing.T) {
 	eachRotation(t, func(t *testing.T, b *bench) {
 		r := b.tail()
@@ -167,8 +167,8 @@ func TestGapWhileAway(t *testing.T) {
 	})
 }
 
-// Rotations while nothing can be handed on cost no line that the Engine still holds, in real time and
-// with inotify: neither of the file that is open nor of those that are there when it goes on.
+// Rotations while nothing can be handed on lose no line that the Engine still has, in real time and with
+// inotify: neither of the open file nor of those that exist when reading continues.
 func TestRotationsWhileFull(t *testing.T) {
 	for _, maxFile := range []int{1, 3} {
 		for _, compress := range []bool{false, true} {
@@ -207,7 +207,7 @@ func TestRotationsWhileFull(t *testing.T) {
 	}
 }
 
-// removals are ways in which the Engine goes on after somebody has removed the newest file.
+// removals are ways in which the Engine continues after somebody has removed the newest file.
 var removals = map[string]func(b *bench){
 	"restart": (*bench).close,
 	"rotation": func(b *bench) {
@@ -217,7 +217,7 @@ var removals = map[string]func(b *bench){
 	},
 }
 
-// Where somebody removes the newest file, which was read, those before it are not read again.
+// If somebody removes the newest file after it was read, the files before it are not read again.
 func TestNewestRemoved(t *testing.T) {
 	for name, goOn := range removals {
 		t.Run(name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func (b *bench) newestRemoved(goOn func(b *bench), expect func(want ...string)) 
 	}
 }
 
-// A clock that is set back makes no file an old one, though nobody has counted the files.
+// A clock that is set back makes no file an old one, even if nobody has counted the files.
 func TestClockSetBackWhileFull(t *testing.T) {
 	eachRotation(t, func(t *testing.T, b *bench) {
 		b.tail()
@@ -271,7 +271,7 @@ func TestClockSetBackWhileFull(t *testing.T) {
 		time.Sleep(2 * time.Second) // it is read, and held
 		b.say("three")
 		b.now -= 3600e9
-		for range b.maxFile { // the file that is open is gone then
+		for range b.maxFile { // the open file is deleted then
 			b.rotate()
 			b.say("four")
 		}
@@ -280,7 +280,8 @@ func TestClockSetBackWhileFull(t *testing.T) {
 	})
 }
 
-// What was written after a file was read last is not lost though the next cannot be opened at once.
+// Lines that were written after the last read of a file are not lost if the next file cannot be opened at
+// once.
 func TestNewerCannotBeOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -334,7 +335,7 @@ func TestRotationsAfterOverflow(t *testing.T) {
 	b.within("last line", func() bool { return slices.Equal(b.sink.Lines(), b.written) })
 }
 
-// A log for which inotify has no more watches is looked at all the same.
+// A log for which inotify has no more watches is checked nevertheless.
 func TestTooFewWatches(t *testing.T) {
 	for name, refused := range map[string]func(path string) bool{
 		"none for the file": func(path string) bool { return strings.HasSuffix(path, ".log") },
@@ -359,21 +360,21 @@ func newWatchedBench(t *testing.T) *bench {
 	return b
 }
 
-// watched has the bench's Tailers woken by inotify.
+// watched makes inotify wake the bench's Tailers.
 func (b *bench) watched() {
 	b.t.Helper()
 	w := filelog.NewWatcher(slog.New(slog.NewTextHandler(b.log, nil)))
 	done := make(chan error, 1)
 	go func() { done <- w.Run(b.t.Context()) }()
 	b.t.Cleanup(func() {
-		if err := <-done; err != nil { // the context ends before
+		if err := <-done; err != nil { // the context ends first
 			b.t.Error(err)
 		}
 	})
 	b.options.Watcher = w
 }
 
-// A log that is written and rotated all the time is read to the last line, woken by inotify.
+// A log that is constantly written and rotated is read to the last line, woken by inotify.
 func TestWatchedFlood(t *testing.T) {
 	for _, maxFile := range []int{1, 3} {
 		t.Run(fmt.Sprintf("max-file=%d", maxFile), func(t *testing.T) {
@@ -386,7 +387,7 @@ func TestWatchedFlood(t *testing.T) {
 				b.say(lines...)
 				want = append(want, shown...)
 				b.within("line", func() bool { return len(b.sink.Lines()) >= len(want)-50 })
-				b.rotate() // the file that is open may not be read to its end
+				b.rotate() // the open file may not have been read to its end
 			}
 			b.within("last line", func() bool { return len(b.sink.Lines()) >= len(want) })
 			if got := b.sink.Lines(); !slices.Equal(got, want) {

@@ -20,7 +20,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// The kinds of lines that logs are made of. text returns one of n bytes.
+// The kinds of lines in logs. text returns one of n bytes.
 var kinds = []struct {
 	name string
 	text func(n int) string
@@ -38,7 +38,7 @@ var kinds = []struct {
 
 func fill(n int, of string) string { return strings.Repeat(of, n/len(of)+1)[:n] }
 
-// logOf returns lines records, each of a line of n bytes.
+// logOf returns the given number of records, each of a line of n bytes.
 func logOf(lines, n int, text func(int) string) []byte {
 	var b []byte
 	for i := range lines {
@@ -48,8 +48,8 @@ func logOf(lines, n int, text func(int) string) []byte {
 	return b
 }
 
-// BenchmarkScan has what a line costs from its bytes in the file to its time, stream and text,
-// and beside it what encoding/json needs for the same.
+// BenchmarkScan measures scanning a line of the file for its time, stream and text, and compares it with
+// encoding/json.
 func BenchmarkScan(b *testing.B) {
 	for _, kind := range kinds {
 		for _, n := range []int{50, 200, 2000} {
@@ -61,7 +61,7 @@ func BenchmarkScan(b *testing.B) {
 					b.ReportAllocs()
 					i := 0
 					for b.Loop() {
-						line := append(scratch[:0], lines[i%256]...) // it is written into
+						line := append(scratch[:0], lines[i%256]...) // scan writes into it
 						if _, err := scan(line[:len(line)-1]); err != nil {
 							b.Fatal(err)
 						}
@@ -75,8 +75,8 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// BenchmarkRead has what a line costs from the file to an entry in a batch that is handed on and
-// acknowledged, the reading and the position's journal among it.
+// BenchmarkRead measures a line from the file to an entry in a batch that is handed on and acknowledged,
+// including the reading and the position's journal.
 func BenchmarkRead(b *testing.B) {
 	for _, kind := range kinds {
 		for _, n := range []int{50, 200, 2000} {
@@ -126,7 +126,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkReference is BenchmarkRead's work done with encoding/json and time.Parse.
+// BenchmarkReference does the work of BenchmarkRead with encoding/json and time.Parse.
 func BenchmarkReference(b *testing.B) {
 	for _, kind := range kinds {
 		const lines, n = 20_000, 200
@@ -156,7 +156,7 @@ func BenchmarkReference(b *testing.B) {
 	}
 }
 
-// discard acknowledges at once.
+// discard acknowledges batches at once.
 type discard struct{}
 
 func (discard) Append(_ context.Context, b *lighter.Batch) error {

@@ -15,19 +15,19 @@ type record struct {
 	time   int64  // Unix nanoseconds
 	stream int    // tail.Stdout or tail.Stderr
 	text   []byte // with its newline, unless it is a piece of a longer line
-	own    bool   // text has memory of its own; else it points into the line that was scanned
+	own    bool   // text has memory of its own; otherwise it points into the scanned line
 }
 
-// scanner reads records. It knows the one form that Docker writes,
+// scanner reads records. It knows the form that Docker writes,
 //
 //	{"log":"…\n","stream":"stdout","attrs":{"tag":"…"},"time":"2026-01-02T03:04:05.006Z"}
 //
 // with or without attrs. It reads that form in one pass, in place and without allocating, and leaves
-// everything else to encoding/json. A test and a fuzz target compare the two: they give the same for the
+// everything else to encoding/json. A test and a fuzz target check that both give the same result for the
 // same bytes.
 type scanner struct {
 	second tail.Second
-	saved  []byte // a copy of the line from before it was written into
+	saved  []byte // a copy of the line before it was written to
 }
 
 // The parts of Docker's form between its values.
@@ -41,7 +41,7 @@ const (
 	afterTime    = `"}`
 )
 
-// scan returns the record of a line, which has no newline. It may write into line.
+// scan returns the record of a line without a newline. It may write to line.
 func (s *scanner) scan(line []byte) (record, error) {
 	if r, ok := s.docker(line); ok {
 		return r, nil
@@ -49,7 +49,7 @@ func (s *scanner) scan(line []byte) (record, error) {
 	return slowScan(line)
 }
 
-// docker reads line if it has Docker's own form. It writes into line only if it has.
+// docker reads line if it has Docker's own form. Otherwise it does not write to line.
 func (s *scanner) docker(line []byte) (r record, ok bool) {
 	if !hasPrefix(line, beforeLog) {
 		return r, false
@@ -59,7 +59,7 @@ func (s *scanner) docker(line []byte) (r record, ok bool) {
 	switch rest := line[i:]; {
 	case hasPrefix(rest, `"`):
 		r.text = line[len(beforeLog):i]
-	case hasPrefix(rest, `\n"`): // nearly all: the newline takes the backslash's place
+	case hasPrefix(rest, `\n"`): // nearly always: the newline replaces the backslash
 		r.text, end, whole = line[len(beforeLog):i+1], i+2, true
 	default:
 		s.saved = append(s.saved[:0], line...)
@@ -84,7 +84,7 @@ func (s *scanner) docker(line []byte) (r record, ok bool) {
 	return r, true
 }
 
-// rest reads what follows the log's text.
+// rest reads what follows the text of the log.
 func (s *scanner) rest(b []byte, r *record) (ok bool) {
 	if !hasPrefix(b, beforeStream) {
 		return false
@@ -97,7 +97,7 @@ func (s *scanner) rest(b []byte, r *record) (ok bool) {
 	default:
 		return false
 	}
-	b = b[len(afterStdout):] // the same length
+	b = b[len(afterStdout):] // both have the same length
 	if hasPrefix(b, beforeAttrs) {
 		if b, ok = skipAttrs(b[len(beforeAttrs):]); !ok {
 			return false
@@ -113,15 +113,14 @@ func (s *scanner) rest(b []byte, r *record) (ok bool) {
 	return ok
 }
 
-// release gives back memory that is more than most lines need.
+// release frees memory that exceeds what most lines need.
 func (s *scanner) release() {
 	if cap(s.saved) > tail.MinChunk {
 		s.saved = nil
 	}
 }
 
-// stamp reads a time as Docker writes it: in UTC, with as many digits of the second as are
-// not trailing zeros, nine at most.
+// stamp reads a time in Docker's format: in UTC, with up to nine fractional digits without trailing zeros.
 func (s *scanner) stamp(b []byte) (int64, bool) {
 	const shortest = tail.SecondLen + len("Z")
 	n := len(b)
@@ -146,10 +145,10 @@ func (s *scanner) stamp(b []byte) (int64, bool) {
 	return second + nanos, ok
 }
 
-// powers[n] is the factor that makes nanoseconds of a number which lacks n of nine digits.
+// powers[n] is the factor that converts a fraction with n missing digits to nanoseconds.
 var powers = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
-// skipAttrs returns what follows an object of strings that b begins with, as Docker writes it.
+// skipAttrs returns what follows the object of strings that b begins with, in Docker's format.
 func skipAttrs(b []byte) (rest []byte, ok bool) {
 	if hasPrefix(b, `{}`) {
 		return b[2:], true
@@ -183,13 +182,13 @@ func hasPrefix(b []byte, s string) bool { return len(b) >= len(s) && string(b[:l
 
 func hasSuffix(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
 
-// These errors tell why a line is no record. They show nothing of the line, which may hold a secret.
+// The reasons why a line is not a record. They quote nothing of the line, which may hold a secret.
 var (
 	errNoRecord = errors.New("it is not a JSON object with a log, a stream and a time")
 	errStream   = errors.New("its stream is neither stdout nor stderr")
 )
 
-// slowScan is scan by encoding/json.
+// slowScan is scan using encoding/json.
 func slowScan(line []byte) (record, error) {
 	var v struct {
 		Log    string    `json:"log"`
@@ -211,9 +210,9 @@ func slowScan(line []byte) (record, error) {
 	return r, nil
 }
 
-// salvage returns the record that a broken line ends with. When a full disk cuts a write short, or a crash
-// leaves zeros, the next record follows on the same line. What begins like a record cannot be part of
-// a record's string.
+// salvage returns the record at the end of a broken line. After a full disk has cut a write short, or a
+// crash has left zeros, the next record follows on the same line. The beginning of a record cannot occur
+// inside a record's string.
 func (s *scanner) salvage(line []byte) (record, bool) {
 	at := bytes.LastIndex(line, []byte(beforeLog))
 	if at <= 0 {

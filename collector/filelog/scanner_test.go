@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// got is a record, or that there was none.
+// got is a record, or none.
 type got struct {
 	Time   int64
 	Stream int
@@ -26,8 +26,8 @@ func show(r record, err error) got {
 	return got{Time: r.time, Stream: r.stream, Text: string(r.text)}
 }
 
-// check scans line and reports whether it was read without encoding/json, whose answer it
-// must give in any case.
+// check scans line and reports whether it was read without encoding/json. The result must equal that of
+// encoding/json in any case.
 func check(t *testing.T, line string) (r got, fast bool) {
 	t.Helper()
 	want := show(slowScan([]byte(line)))
@@ -37,7 +37,7 @@ func check(t *testing.T, line string) (r got, fast bool) {
 		t.Errorf("%q is none of Docker's, but was written into: %q", line, b)
 	}
 	s := new(scanner)
-	for range 2 { // the second time knows the second
+	for range 2 { // the second time, the second is cached
 		r = show(s.scan([]byte(line)))
 		if diff := cmp.Diff(want, r); diff != "" {
 			t.Errorf("%q (-encoding/json +scanner):\n%s", line, diff)
@@ -58,7 +58,7 @@ func TestScan(t *testing.T) {
 	for name, tc := range map[string]struct {
 		line string
 		want got
-		slow bool // is left to encoding/json
+		slow bool // left to encoding/json
 	}{
 		"stdout":               {`{"log":"hello\n` + rest, got{Time: at1, Text: "hello\n"}, false},
 		"stderr":               {`{"log":"oops\n","stream":"stderr","time":"` + t1 + `"}`, got{Time: at1, Stream: 1, Text: "oops\n"}, false},
@@ -109,7 +109,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// Each byte at each place of the eight that are looked at together.
+// Each byte at each of the eight places that are examined together.
 func TestEveryByteAtEveryPlace(t *testing.T) {
 	for c := range 256 {
 		for n := range 17 {
@@ -172,7 +172,7 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// jsonLine is a line of a json-file as encoding/json writes it, which is as Docker does.
+// jsonLine is a line of a json-file log as encoding/json writes it, which is how Docker does.
 func jsonLine(at int64, stream, text string) string {
 	b, err := json.Marshal(struct {
 		Log    string    `json:"log"`
@@ -185,13 +185,13 @@ func jsonLine(at int64, stream, text string) string {
 	return string(b) + "\n"
 }
 
-// FuzzText holds the scanner to what was written, rather than to another reader of it.
+// FuzzText compares the scanner with what was written, rather than with another reader.
 func FuzzText(f *testing.F) {
 	f.Add("hello\n", int64(at1))
 	f.Add("{\"a\":\"<é\u2028\\\"}\x00\x7f", int64(1e9))
 	f.Fuzz(func(t *testing.T, text string, at int64) {
 		if at < 0 {
-			return // before 1970: nobody's log
+			return // before 1970
 		}
 		line := strings.TrimSuffix(jsonLine(at, "stderr", text), "\n")
 		r, fast := check(t, line)

@@ -12,8 +12,7 @@ import (
 	"lighter/collector/filelog"
 )
 
-// reads is a context that ends when it has been looked at some times, as one does that ends while a
-// file is read.
+// reads is a context that ends after a number of calls, like one that ends while a file is read.
 type reads struct {
 	context.Context
 	left atomic.Int64
@@ -26,7 +25,7 @@ func (r *reads) Err() error {
 	return nil
 }
 
-// A log of a terabyte without the place to go on is read from end to end, unless the agent stops.
+// A terabyte log without the line to continue from is read completely, unless the agent stops.
 func TestAStopWhileAHugeLogIsSearched(t *testing.T) {
 	b := newBench(t)
 	b.say("before")

@@ -11,14 +11,14 @@ import (
 	"lighter/collector/tail"
 )
 
-// Containers knows what has become of a container.
+// Containers knows the present state of containers.
 type Containers interface {
-	// Container returns what is known of a container at present; ok is false if it exists no
-	// more. It does not block.
+	// Container returns the present description of a container. ok is false if the container no longer
+	// exists. It does not block.
 	Container(id string) (c *lighter.Container, ok bool)
 }
 
-// Options are what all tailers of a process share; a Tailer owns none of it.
+// Options are what all tailers of a process share. A Tailer owns none of it.
 type Options struct {
 	tail.Options
 	Root       string // where the Engine's data directory is mounted
@@ -33,18 +33,18 @@ type Tailer struct {
 	watch      *watch
 	watcher    *Watcher
 
-	wrote    chan struct{} // has a value when the log was written after it had been quiet
-	look     chan struct{} // has a value when there is a new file, or the container has changed
+	wrote    chan struct{} // receives a value when the log was written after a quiet time
+	look     chan struct{} // receives a value when there is a new file, or the container has changed
 	lastRead time.Time
-	absent   bool // there was no file when the Tailer looked last
+	absent   bool // there was no file at the last check
 	timer    *time.Timer
-	poll     time.Duration // after how long the log is looked at though it was not told that it was written
-	byClock  bool          // it is looked at because that time has passed
-	untold   bool          // it was written once and inotify did not tell, and has told nothing since
+	poll     time.Duration // after how long the log is checked although inotify has not reported a write
+	byClock  bool          // the log is being checked because that time has passed
+	untold   bool          // a write was found that inotify did not report, and it has reported nothing since
 }
 
-// New returns a Tailer that does nothing until Run. The streams are stdout's and
-// stderr's; lines of one that is nil are passed over.
+// New returns a Tailer that does nothing until Run. The streams are those of stdout and stderr; the lines
+// of a nil stream are dropped.
 func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 	return &Tailer{
 		reader:     newReader(c, tail.NewFeed(c, out, err, o.Options), o),
@@ -59,34 +59,34 @@ func New(c *lighter.Container, out, err *lighter.Stream, o Options) *Tailer {
 // Status returns what the Tailer does and has done. It may be called at any time.
 func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 
-// State returns what Status is taken from. It outlives Run: a line may be delivered after Run has ended.
+// State returns the State that Status reads. It outlives Run: a line may be delivered after Run has ended.
 func (t *Tailer) State() *tail.State { return t.feed.State }
 
-// Wake has the Tailer find out what has become of its container. It may be called at any time and
-// does not block. Without it the Tailer finds out by the clock.
+// Wake makes the Tailer check the state of its container. It may be called at any time and does not block.
+// Without it the Tailer checks by the clock.
 func (t *Tailer) Wake() { wake(t.look) }
 
 const (
-	// step is the time between two reads of a log that is written all the time. Most of what a line costs
-	// is the waking, and so the process is woken twice a second whatever is written.
+	// step is the time between two reads of a log that is written all the time. Waking up is most of the
+	// cost of a line, so the process wakes up twice a second however much is written.
 	step = 500 * time.Millisecond
-	// minPoll is after how long a log is looked at for the first time though inotify has not told
-	// that it was written. Each look that finds nothing doubles that, up to maxPoll.
+	// minPoll is the time after which a log is first checked although inotify has not reported a write.
+	// Each check that finds nothing doubles it, up to maxPoll.
 	minPoll = 3 * time.Second
 	maxPoll = time.Minute
-	// pollAlone is how often a log is looked at where inotify does not tell, as with some file
-	// systems of virtual machines.
+	// pollAlone is how often a log is checked where inotify does not work, as on some file systems of
+	// virtual machines.
 	pollAlone = time.Second
 )
 
-// A log that cannot be read is tried again after a pause, which is doubled each time.
+// A log that cannot be read is tried again after a pause, which doubles each time.
 const (
 	minRetry = 100 * time.Millisecond
 	maxRetry = 30 * time.Second
 )
 
-// Run reads until ctx ends, which it reports as nil, or until there is nothing more to
-// read: tail.ErrStopped, lighter.ErrGone, ErrDriver. A log that cannot be read is tried again.
+// Run reads until ctx ends, and then returns nil, or until there is nothing more to read: tail.ErrStopped,
+// lighter.ErrGone, ErrDriver. It retries a log that cannot be read.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	if err := driver(t.container); err != nil {
@@ -109,7 +109,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, tail.ErrStopped) || errors.Is(err, lighter.ErrGone) {
-			_ = t.feed.End(ctx) // with an error ctx has ended, and the log is read again from there
+			_ = t.feed.End(ctx) // on error ctx has ended, and the log will be read again from there
 			t.feed.State.End(err)
 			return err
 		}
@@ -121,7 +121,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.feed.Logger.Warn("the log file cannot be read, trying again", "error", err, "in", pause)
 		}
 		select {
-		case <-t.look: // the file may have come
+		case <-t.look: // the file may exist now
 			t.rotation = true
 		case <-t.after(pause):
 		case <-ctx.Done():
@@ -129,7 +129,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	}
 }
 
-// advise adds to an error what the user can do about it.
+// advise adds advice for the user to an error.
 func advise(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -140,10 +140,10 @@ func advise(err error) error {
 	return err
 }
 
-// follow reads until the container has ended and its log is read, or until something fails.
+// follow reads until the container has ended and its log is read, or until an error.
 func (t *Tailer) follow(ctx context.Context) error {
 	for {
-		end := t.end() // before reading: when a container has ended the Engine has written all of its log
+		end := t.end() // before reading: the Engine writes all of the log before the container has ended
 		t.rotation = t.rotation || end != nil
 		read, err := t.drain(ctx)
 		if err != nil {
@@ -172,11 +172,11 @@ func (t *Tailer) follow(ctx context.Context) error {
 	}
 }
 
-// errNoFile means that a container runs, but has no log where it should be.
+// errNoFile means that a container runs, but its log file does not exist.
 var errNoFile = errors.New("the container runs, but there is no such file")
 
-// missing returns an error if a container that runs has no log for the second time. The Engine creates the
-// file before it starts a container, but while it rotates a log there is no file for a moment.
+// missing returns an error if a running container's log is missing for the second time. The Engine creates
+// the file before it starts a container, but while it rotates a log there is no file for a moment.
 func (t *Tailer) missing() error {
 	before := t.absent
 	t.absent = len(t.files) == 0
@@ -197,7 +197,7 @@ func (t *Tailer) end() error {
 	return nil
 }
 
-// wait waits until it is worth reading on. It ends at once for the first line after a pause, and at the
+// wait waits until reading is worthwhile. It returns at once for the first line after a pause, and at the
 // end of a step for a log that is written all the time.
 func (t *Tailer) wait(ctx context.Context) error {
 	idle := t.poll
@@ -207,7 +207,7 @@ func (t *Tailer) wait(ctx context.Context) error {
 	if !t.watch.arm() {
 		idle, t.rotation = pollAlone, true
 	}
-	if !t.grown() { // inotify does not tell of what was written before
+	if !t.grown() { // inotify does not report earlier writes
 		select {
 		case <-t.wrote:
 			t.untold = false
@@ -233,13 +233,13 @@ func (t *Tailer) wait(ctx context.Context) error {
 	return nil
 }
 
-// next returns how long it is until the clock shows a multiple of a step. All logs wait for the
-// same moments, so that the process wakes up once for all of them.
+// next returns the time until the clock reaches a multiple of step. All logs wait for the same moments, so
+// that the process wakes up once for all of them.
 func next(step time.Duration) time.Duration {
 	return step - time.Duration(time.Now().UnixNano()%int64(step))
 }
 
-// after is time.After with the one timer that a Tailer has.
+// after is time.After with a timer that the Tailer reuses.
 func (t *Tailer) after(d time.Duration) <-chan time.Time {
 	t.timer.Reset(d)
 	return t.timer.C

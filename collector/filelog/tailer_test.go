@@ -108,7 +108,7 @@ func TestLongRecords(t *testing.T) {
 		control := strings.Repeat("\x01", 16<<10) // six bytes each in the file
 		long := strings.Repeat("y", 300<<10)
 		b.say("one", control, "two")
-		b.record(b.now+1, "stdout", long+"\n") // other drivers' configurations allow it
+		b.record(b.now+1, "stdout", long+"\n") // the configuration of other drivers allows it
 		b.say("three")
 		b.tail()
 		b.expect("out: one", "out: "+control, "out: two", "out: "+long, "out: three")
@@ -146,7 +146,7 @@ func TestBrokenLines(t *testing.T) {
 				}
 				b.said(1, "is damaged and is passed over")
 				b.said(0, "password")
-				b.restart(true) // nothing is acknowledged: all is read again, in the same way
+				b.restart(true) // nothing is acknowledged: everything is read again, in the same way
 				b.tail()
 				b.expect(append([]string{"out: one"}, tc.want...)...)
 			})
@@ -178,7 +178,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A container that runs has a log: where there is none, that is said once, and it is waited for.
+// A running container has a log: if its file is missing, that is logged once, and the Tailer waits for it.
 func TestNoFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -229,12 +229,13 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// A bookmark is computed from bytes that may have been unescaped in place. The file has the bytes that it sums up.
+// A bookmark is computed from bytes that may have been unescaped in place. The hashed bytes are those of
+// the file.
 func TestBookmarkDescribesTheFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		for i := range 50 {
-			b.now -= b.now % 1e9 // the shortest time there is
+			b.now -= b.now % 1e9 // the shortest possible time
 			b.say(strings.Repeat(`"<`, i))
 			b.write(b.now+1e9-b.now%1e9, "stderr", "")
 		}
@@ -297,8 +298,8 @@ func TestFirstSightBegins(t *testing.T) {
 	})
 }
 
-// Where the clock was set back, and the line with the greatest time before that is rotated away, all
-// that the log holds comes: which of it was delivered cannot be told without a bookmark.
+// If the clock was set back, and the line with the greatest time before that is rotated away, everything in
+// the log arrives: without a bookmark it is unknown which of it was delivered.
 func TestClockSetBackAndRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -313,8 +314,8 @@ func TestClockSetBackAndRotated(t *testing.T) {
 	})
 }
 
-// Where the clock was set back while nobody read, a position without a bookmark is found by its line,
-// whatever the files end with.
+// If the clock was set back while nobody read, a position without a bookmark is found by its line, whatever
+// the files end with.
 func TestClockSetBackWhileAway(t *testing.T) {
 	for name, write := range map[string]func(b *bench){
 		"in one file":             func(b *bench) { b.say("three") },
@@ -358,7 +359,7 @@ func TestClockSetBackWhileAway(t *testing.T) {
 	}
 }
 
-// Where the position's line is gone too, all there is comes after it.
+// If the position's line is gone, too, everything there is arrives.
 func TestClockSetBackAndLineGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -381,7 +382,7 @@ func TestClockSetBackAndLineGone(t *testing.T) {
 	})
 }
 
-// Where somebody has removed the file with the position's line, the files before it are not read again.
+// If somebody has removed the file with the position's line, the files before it are not read again.
 func TestPositionsFileRemoved(t *testing.T) {
 	for name, then := range map[string]func(b *bench){
 		"and nothing since":   func(*bench) {},
@@ -417,7 +418,7 @@ func TestPositionsFileRemoved(t *testing.T) {
 	}
 }
 
-// A moment's trouble with the disk does not make a file one that was truncated.
+// A temporary disk error does not make a file count as truncated.
 func TestReadErrorIsNoTruncation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -432,7 +433,7 @@ func TestReadErrorIsNoTruncation(t *testing.T) {
 	})
 }
 
-// denyReading has the file be open for writing only where it is open for reading.
+// denyReading reopens the file for writing only, if it is open for reading.
 func (b *bench) denyReading() {
 	b.t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
@@ -459,11 +460,12 @@ func TestOldLogIsNotReadAgain(t *testing.T) {
 	})
 }
 
-// What cannot be read is said once, however often it is tried, and once that it can again.
+// A log that cannot be read is reported once, however often it is tried, and once when it can be read
+// again.
 func TestUnreadableFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.must(os.Mkdir(b.path, 0o700)) // root could read what has no permissions
+		b.must(os.Mkdir(b.path, 0o700)) // root could read a file without permissions
 		r := b.tail()
 		b.expect()
 		if st := r.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "is a directory") {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A file that was truncated while nobody read it is named.
+// A file that was truncated while nobody read it is named in the log.
 func TestTruncatedBetweenTwoRuns(t *testing.T) {
 	for name, tc := range map[string]struct {
-		size  int64 // in lines of those that were read
+		size  int64 // number of lines left
 		after []string
 	}{
 		"to nothing":             {0, []string{"new"}},

@@ -15,38 +15,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watcher wakes Tailers when their logs are written or rotated. It is one inotify, and knows one
-// Tailer of a log: logs that are read twice need two Watchers. The zero value has no inotify: it wakes
-// nobody, and Tailers look at their logs by the clock.
+// Watcher wakes Tailers when their logs are written or rotated. It uses one inotify instance, and knows one
+// Tailer per log: logs that are read twice need two Watchers. The zero value has no inotify: it wakes
+// nobody, and Tailers check their logs by the clock.
 //
-// The directory of a log is watched all the time, for new files. The file itself is watched for
-// one write at a time, because a busy log would else wake the process for each line.
+// The directory of a log is watched all the time, for new files. The file itself is watched for one write
+// at a time; otherwise a busy log would wake the process for each line.
 type Watcher struct {
-	file   *os.File        // inotify's, or nil
-	conn   syscall.RawConn // file's
+	file   *os.File        // of inotify, or nil
+	conn   syscall.RawConn // of file
 	logger *slog.Logger
 	add    func(fd int, path string, events uint32) (descriptor int, err error) // unix.InotifyAddWatch
 	read   func(fd int, b []byte) (n int, err error)                            // unix.Read
 
 	mu      sync.Mutex
-	watches map[int32]*watch // by descriptor, of directories and of files
+	watches map[int32]*watch // by descriptor; of directories and files
 	closed  bool
-	short   bool // it was logged that there are too few watches
+	short   bool // a lack of watches was logged
 	buf     [4 << 10]byte
 }
 
-// watch has what is watched for one Tailer. The Watcher's mu guards all but the channels.
+// watch is what is watched for one Tailer. The Watcher's mu guards all fields but the channels.
 type watch struct {
 	watcher *Watcher
 	path    string        // of the log
-	wrote   chan struct{} // gets a value at a write after arm
-	look    chan struct{} // gets a value when there is another file
-	dir     int32         // descriptors; negative: there is none
+	wrote   chan struct{} // receives a value at a write after arm
+	look    chan struct{} // receives a value when there is another file
+	dir     int32         // descriptors; negative if there is none
 	armed   int32
 }
 
-// NewWatcher returns a Watcher. If the system has no inotify to give, NewWatcher logs that and
-// returns a Watcher that has none.
+// NewWatcher returns a Watcher. If the system provides no inotify, it logs that and returns a Watcher
+// without inotify.
 func NewWatcher(logger *slog.Logger) *Watcher {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -54,17 +54,17 @@ func NewWatcher(logger *slog.Logger) *Watcher {
 		return &Watcher{}
 	}
 	w := &Watcher{file: os.NewFile(uintptr(fd), "inotify"), logger: logger, add: unix.InotifyAddWatch, read: unix.Read, watches: map[int32]*watch{}}
-	if w.conn, err = w.file.SyscallConn(); err != nil { // only a closed file has none
+	if w.conn, err = w.file.SyscallConn(); err != nil { // fails only for a closed file
 		return &Watcher{}
 	}
 	return w
 }
 
-// between is the least time between two reads of inotify's events.
+// between is the shortest time between two reads of inotify's events.
 const between = 100 * time.Millisecond
 
-// Run wakes Tailers until ctx ends, which it reports as nil, and closes the Watcher then. If inotify
-// fails before that, the Watcher is closed earlier, and Tailers look at their logs by the clock.
+// Run wakes Tailers until ctx ends, closes the Watcher and returns nil. If inotify fails before that, the
+// Watcher is closed earlier, and Tailers check their logs by the clock.
 func (w *Watcher) Run(ctx context.Context) error {
 	if w.file == nil {
 		<-ctx.Done()
@@ -73,11 +73,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
 	defer stop()
 	var failed error
-	err := w.conn.Read(func(uintptr) bool { // false: Read waits until there are more events
+	err := w.conn.Read(func(uintptr) bool { // return false to wait for more events
 		if failed = w.drain(); failed != nil {
 			return true
 		}
-		select { // many logs that are written a little wake the process together
+		select { // many slowly written logs wake the process together
 		case <-time.After(between):
 		case <-ctx.Done():
 		}
@@ -89,7 +89,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// fail closes a Watcher whose inotify has failed. It returns false if the Watcher was closed already.
+// fail closes a Watcher whose inotify has failed. It returns false if the Watcher was already closed.
 func (w *Watcher) fail(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,7 +107,7 @@ func (w *Watcher) fail(err error) bool {
 	return true
 }
 
-// Close ends the watching. It is for a Watcher that does not run.
+// Close stops watching. It is for a Watcher that does not run.
 func (w *Watcher) Close() error {
 	w.mu.Lock()
 	open := w.file != nil && !w.closed
@@ -119,8 +119,8 @@ func (w *Watcher) Close() error {
 	return w.file.Close() // waits for drain, which takes the lock
 }
 
-// watch begins to watch the log at path. wrote and look have room for one value each, and get one when
-// the Tailer has to look at its log.
+// watch starts to watch the log at path. wrote and look have a capacity of one, and receive a value when
+// the Tailer must check its log.
 func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 	h := &watch{watcher: w, path: path, wrote: wrote, look: look, dir: -1, armed: -1}
 	w.mu.Lock()
@@ -129,10 +129,10 @@ func (w *Watcher) watch(path string, wrote, look chan struct{}) *watch {
 	return h
 }
 
-// dirEvents are the events that are watched in the directory of a log.
+// dirEvents are the events to watch in the directory of a log.
 const dirEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_ONLYDIR
 
-// addLocked has inotify watch a path for h. If inotify refuses, the descriptor is negative.
+// addLocked makes inotify watch a path for h. If inotify refuses, the descriptor is negative.
 func (w *Watcher) addLocked(h *watch, path string, events uint32) (descriptor int32, err error) {
 	if w.file == nil || w.closed {
 		return -1, os.ErrClosed
@@ -152,7 +152,7 @@ func (w *Watcher) addLocked(h *watch, path string, events uint32) (descriptor in
 	return int32(d), nil
 }
 
-// removeLocked ends the watching of a descriptor, if it is one of h's.
+// removeLocked stops watching a descriptor, if it belongs to h.
 func (w *Watcher) removeLocked(h *watch, d int32) {
 	if w.watches[d] != h || w.closed {
 		return
@@ -161,8 +161,9 @@ func (w *Watcher) removeLocked(h *watch, d int32) {
 	_ = w.conn.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(d)) })
 }
 
-// arm has the next write wake the Tailer. It reports whether everything that happens to the log wakes the
-// Tailer from now on, and has done so since the last arm. It tries again to watch what could not be watched.
+// arm makes the next write wake the Tailer. It reports whether everything that happens to the log wakes the
+// Tailer from now on, and has done so since the last arm. It tries again to watch what could not be
+// watched.
 func (h *watch) arm() bool {
 	w := h.watcher
 	w.mu.Lock()
@@ -173,13 +174,13 @@ func (h *watch) arm() bool {
 	}
 	d, err := w.addLocked(h, h.path, unix.IN_MODIFY|unix.IN_ONESHOT)
 	if d != h.armed {
-		w.removeLocked(h, h.armed) // of a file that was rotated away
+		w.removeLocked(h, h.armed) // of a file that was rotated
 	}
 	h.armed = d
-	return watched && (err == nil || err == unix.ENOENT) // the directory tells of a file that comes
+	return watched && (err == nil || err == unix.ENOENT) // the directory reports a new file
 }
 
-// close ends the watching of one log.
+// close stops watching one log.
 func (h *watch) close() {
 	w := h.watcher
 	w.mu.Lock()
@@ -189,7 +190,7 @@ func (h *watch) close() {
 	h.dir, h.armed = -1, -1
 }
 
-// drain takes all events that there are. It returns an error if inotify fails.
+// drain reads all pending events. It returns an error if inotify fails.
 func (w *Watcher) drain() (err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -214,7 +215,7 @@ func (w *Watcher) drain() (err error) {
 	return cmp.Or(err, closed)
 }
 
-// takeLocked takes events, which are laid out as in inotify(7).
+// takeLocked processes events, which are laid out as in inotify(7).
 func (w *Watcher) takeLocked(b []byte) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		d := int32(binary.NativeEndian.Uint32(b))
@@ -233,7 +234,7 @@ func (w *Watcher) takeLocked(b []byte) {
 		}
 		h := w.watches[d]
 		if h == nil {
-			continue // of a watch that has ended meanwhile
+			continue // of a watch that has ended in the meantime
 		}
 		h.takeLocked(d, mask, name)
 		if mask&unix.IN_IGNORED != 0 {
@@ -242,7 +243,7 @@ func (w *Watcher) takeLocked(b []byte) {
 	}
 }
 
-// takeLocked takes an event of descriptor d.
+// takeLocked processes an event of descriptor d.
 func (h *watch) takeLocked(d int32, mask uint32, name []byte) {
 	switch {
 	case mask&unix.IN_MODIFY != 0:
@@ -256,7 +257,7 @@ func (h *watch) takeLocked(d int32, mask uint32, name []byte) {
 	}
 }
 
-// wake puts a value into a channel that has room for one, unless there is one in it.
+// wake puts a value into a channel with a capacity of one, unless it is full.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -58,7 +58,7 @@ func TestWatchesOfALog(t *testing.T) {
 	}
 }
 
-// Watches that there were too few of are asked for again.
+// The Watcher tries again to get watches that were refused.
 func TestWatchesAreAskedForAgain(t *testing.T) {
 	h, log := newWatch(t)
 	h.close()
@@ -90,7 +90,7 @@ func TestWatchesAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// When inotify has lost events, the Tailer looks for itself.
+// When inotify has lost events, the Tailer checks by itself.
 func TestOverflow(t *testing.T) {
 	h, _ := newWatch(t)
 	if err := h.watcher.drain(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// An inotify that fails while it is read ends nothing: logs are looked at by the clock from then on.
+// If reading inotify fails, nothing ends: logs are checked by the clock from then on.
 func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 	for name, fail := range map[string]func(*Watcher){
 		"closed":         func(w *Watcher) { _ = w.file.Close() },
@@ -26,7 +26,7 @@ func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 			if err := w.drain(); err != nil {
 				t.Fatal(err)
 			}
-			select { // the file that came
+			select { // the new file
 			case <-h.look:
 			default:
 			}
@@ -38,7 +38,7 @@ func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case <-h.look: // its reader is woken, and finds out that it has to look by the clock
+			case <-h.look: // its reader is woken, and finds out that it must check by the clock
 			case err := <-done:
 				t.Fatalf("Run = %v, want that it goes on", err)
 			}

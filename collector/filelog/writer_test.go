@@ -21,7 +21,7 @@ type driver struct {
 	maxSize  int // 0 never rotates
 	maxFile  int // 0 is 1
 	compress bool
-	// later holds packing back until pack is called, as if it took long.
+	// later delays packing until pack is called, as if it took long.
 	later bool
 
 	file     *os.File
@@ -49,7 +49,7 @@ func (d *driver) write(at int64, stream, line string) {
 	d.pieces(at, stream, line+"\n")
 }
 
-// pieces writes text as it came out of the container; it has no newline but at its end.
+// pieces writes text as the container wrote it; it has no newline except at its end.
 func (d *driver) pieces(at int64, stream, text string) {
 	const piece = 16 << 10
 	for len(strings.TrimSuffix(text, "\n")) > piece {
@@ -78,7 +78,7 @@ func jsonLine(at int64, stream, text string) string {
 	return b.String()
 }
 
-// raw appends bytes to the file, having rotated first if it is full.
+// raw appends bytes to the file. It rotates first if the file is full.
 func (d *driver) raw(s string) {
 	d.t.Helper()
 	if d.maxSize > 0 && d.size >= d.maxSize {
@@ -149,7 +149,7 @@ func (d *driver) rotate() {
 	}
 }
 
-// pack packs the rotated file, if that was held back.
+// pack packs the rotated file if that was delayed.
 func (d *driver) pack() {
 	if d.packing != nil {
 		d.packing()

@@ -7,12 +7,12 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// wanted reports whether a family is passed on. The list is what the alerts, rules and dashboards of
-// node_exporter's own mixin ask for, and what Grafana's dashboards for job integrations/node_exporter show
-// first, as far as the collectors here give it.
+// wanted reports whether a family is passed on. The list contains what the alerts, rules and dashboards of
+// node_exporter's own mixin use, and what Grafana's dashboards for job integrations/node_exporter show
+// first, as far as this package's collectors provide it.
 func wanted(family string) bool {
 	switch family {
-	// eight a CPU
+	// eight per CPU
 	case "node_cpu_seconds_total":
 
 	// one each
@@ -31,19 +31,19 @@ func wanted(family string) bool {
 		"node_pressure_io_waiting_seconds_total", "node_pressure_io_stalled_seconds_total",
 		"node_pressure_memory_waiting_seconds_total", "node_pressure_memory_stalled_seconds_total":
 
-	// five a filesystem, and one if it cannot be read
+	// five per filesystem, and one if it cannot be read
 	case "node_filesystem_size_bytes", "node_filesystem_avail_bytes", "node_filesystem_readonly",
 		"node_filesystem_files", "node_filesystem_files_free", deviceError:
 
-	// eight a disk
+	// eight per disk
 	case "node_disk_io_time_seconds_total", "node_disk_io_time_weighted_seconds_total",
 		"node_disk_read_bytes_total", "node_disk_reads_completed_total", "node_disk_read_time_seconds_total",
 		"node_disk_written_bytes_total", "node_disk_writes_completed_total", "node_disk_write_time_seconds_total":
 
-	// four a RAID
+	// four per RAID array
 	case "node_md_disks", "node_md_disks_required":
 
-	// eight an interface: all that the source of ours gives
+	// eight per interface: all that our own source provides
 	default:
 		return strings.HasPrefix(family, networkPrefix)
 	}
@@ -58,11 +58,11 @@ const (
 
 func isFilesystem(f *dto.MetricFamily) bool { return strings.HasPrefix(f.GetName(), filesystemPrefix) }
 
-// mounts has the place at which each device is told of, by the device.
+// mounts maps each device to the mount point to report for it.
 type mounts map[string]string
 
-// mountsOf chooses the shortest path at which a device is mounted, the one of the host's own in most cases:
-// a bind mount or a subvolume elsewhere is as full as the device.
+// mountsOf chooses the shortest path at which each device is mounted, which mostly is the host's own: a
+// bind mount or a subvolume elsewhere is as full as the device.
 func mountsOf(families []*dto.MetricFamily) mounts {
 	chosen := mounts{}
 	for _, f := range families {
@@ -89,7 +89,7 @@ func (m mounts) has(f *dto.MetricFamily, series *dto.Metric) bool {
 	return m[get(series, "device")] == get(series, "mountpoint")
 }
 
-// get returns the value of a label, "" if there is none.
+// get returns the value of a label, or "".
 func get(m *dto.Metric, label string) string {
 	for _, l := range m.Label {
 		if l.GetName() == label {
@@ -99,7 +99,7 @@ func get(m *dto.Metric, label string) string {
 	return ""
 }
 
-// set changes the value of a label that there is.
+// set changes the value of an existing label.
 func set(m *dto.Metric, label, value string) {
 	for _, l := range m.Label {
 		if l.GetName() == label {

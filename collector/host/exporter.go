@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Exporter is what an exporter of the host's metrics is set to that has all that node_exporter's collectors
-// find, and not a choice of it. The fields are the arguments of Alloy's prometheus.exporter.unix, and
-// DefaultExporter has its defaults.
+// Exporter configures a page with everything that node_exporter's collectors find, instead of a selection.
+// The fields are the arguments of Alloy's prometheus.exporter.unix, and DefaultExporter has Alloy's
+// defaults.
 type Exporter struct {
 	ProcPath, SysPath, RootPath, UdevDataPath string
 
-	// Set are the collectors that run, in place of those that node_exporter runs by default. Disable are
-	// taken off, and then Enable are added.
+	// Set lists the collectors that run, in place of those that node_exporter runs by default. Disable are
+	// removed from them, and then Enable are added.
 	Set, Disable, Enable []string
 
-	IncludeExporterMetrics bool // how often the page was asked for
+	IncludeExporterMetrics bool // how often the page was requested
 
 	ARP         ARP
 	BCache      BCache
@@ -42,8 +42,8 @@ type Exporter struct {
 	VMStat      VMStat
 }
 
-// Devices are those that a collector tells of: those that a pattern includes, if there is one, else those
-// that it does not exclude.
+// Devices selects the devices that a collector reports: those that Include matches if it is set, and
+// otherwise those that Exclude does not match.
 type Devices struct{ Exclude, Include string }
 
 // ARP is the collector of ARP caches.
@@ -61,7 +61,7 @@ type CPU struct {
 	Guest, Info               bool
 }
 
-// Ethtool is the collector of what drivers of network cards count.
+// Ethtool is the collector of the counters of network card drivers.
 type Ethtool struct {
 	Devices
 	MetricsInclude string
@@ -79,7 +79,7 @@ type HWMon struct{ ChipExclude, ChipInclude string }
 // IPVS is the collector of virtual servers.
 type IPVS struct{ BackendLabels []string }
 
-// NTP is the collector that asks a time server.
+// NTP is the collector that queries a time server.
 type NTP struct {
 	IPTTL                int
 	LocalOffsetTolerance time.Duration
@@ -89,7 +89,7 @@ type NTP struct {
 	ServerIsLocal        bool
 }
 
-// Netclass is the collector of what the kernel says of network interfaces.
+// Netclass is the collector of the kernel's properties of network interfaces.
 type Netclass struct {
 	IgnoreInvalidSpeed bool
 	IgnoredDevices     string
@@ -104,7 +104,7 @@ type Netdev struct {
 // Netstat is the collector of the counters of network protocols.
 type Netstat struct{ Fields string }
 
-// Perf is the collector of what processors and the kernel count for perf.
+// Perf is the collector of perf counters of processors and the kernel.
 type Perf struct {
 	CPUs                                                                      string
 	Tracepoint                                                                []string
@@ -115,16 +115,16 @@ type Perf struct {
 // Powersupply is the collector of power supplies.
 type Powersupply struct{ IgnoredSupplies string }
 
-// Runit is the collector of services that runit supervises.
+// Runit is the collector of services supervised by runit.
 type Runit struct{ ServiceDir string }
 
-// Supervisord is the collector of services that supervisord supervises.
+// Supervisord is the collector of services supervised by supervisord.
 type Supervisord struct{ URL string }
 
-// Sysctl is the collector of settings of the kernel.
+// Sysctl is the collector of kernel settings.
 type Sysctl struct{ Include, IncludeInfo []string }
 
-// Systemd is the collector of units of systemd.
+// Systemd is the collector of systemd units.
 type Systemd struct {
 	Restarts, StartTime, Tasks bool
 	UnitExclude, UnitInclude   string
@@ -133,14 +133,13 @@ type Systemd struct {
 // Tapestats is the collector of tape drives.
 type Tapestats struct{ IgnoredDevices string }
 
-// Textfile is the collector of metrics that others write to files.
+// Textfile is the collector of metrics that other programs write to files.
 type Textfile struct{ Directory string }
 
-// VMStat is the collector of the counters of virtual memory.
+// VMStat is the collector of virtual memory counters.
 type VMStat struct{ Fields string }
 
-// Unknown returns the names among Set, Enable and Disable of collectors that are not there, in their order. They
-// do not run.
+// Unknown returns the names in Set, Enable and Disable that are not collectors, in order. They do not run.
 func (e *Exporter) Unknown() (names []string) {
 	for _, name := range slices.Concat(e.Set, e.Enable, e.Disable) {
 		if !isLinked(name) && !slices.Contains(names, name) {
@@ -150,7 +149,7 @@ func (e *Exporter) Unknown() (names []string) {
 	return names
 }
 
-// Check returns what is wrong with the settings, as far as that shows without opening anything.
+// Check returns what is wrong with the settings, as far as it can tell without opening anything.
 func (e *Exporter) Check() error {
 	if e.ProcPath == "" || e.SysPath == "" || e.RootPath == "" {
 		return fmt.Errorf("want the directories of the host's proc (%q), sys (%q) and root (%q)", e.ProcPath, e.SysPath, e.RootPath)
@@ -186,7 +185,7 @@ func (e *Exporter) Check() error {
 	return nil
 }
 
-// DefaultExporter returns what Alloy sets where nothing is said.
+// DefaultExporter returns Alloy's default settings.
 func DefaultExporter() Exporter {
 	return Exporter{
 		ProcPath:     "/proc",

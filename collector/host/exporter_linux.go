@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/node_exporter/collector"
 )
 
-// linked are node_exporter's collectors, by the names by which its users know them. All but drbd are there.
+// linked are node_exporter's collectors, by the names that its users know. All except drbd are present.
 var linked = map[string]func(*slog.Logger) (collector.Collector, error){
 	"arp":                 collector.NewARPCollector,
 	"bcache":              collector.NewBcacheCollector,
@@ -98,7 +98,7 @@ var linked = map[string]func(*slog.Logger) (collector.Collector, error){
 
 func isLinked(name string) bool { return linked[name] != nil }
 
-// runs returns the names of the collectors that run, in their order.
+// runs returns the names of the collectors that run, in order.
 func (e *Exporter) runs() []string {
 	on := map[string]bool{}
 	for name := range linked {
@@ -118,8 +118,8 @@ func (e *Exporter) runs() []string {
 	return slices.Sorted(maps.Keys(on))
 }
 
-// exporterSources makes the sources of a Host with an Exporter. A collector that cannot be made is logged, and
-// the others run.
+// exporterSources makes the sources of a Host with an Exporter. If a collector cannot be made, it logs the
+// error and continues with the others.
 func exporterSources(o Options) ([]*source, error) {
 	e := o.Exporter
 	for _, dir := range []string{e.ProcPath, e.SysPath} {
@@ -143,18 +143,18 @@ func exporterSources(o Options) ([]*source, error) {
 	return sources, nil
 }
 
-// makeCollector makes a collector. Some of node_exporter's constructors panic at settings that they do not take;
-// that is an error here.
+// makeCollector makes a collector. Some of node_exporter's constructors panic on invalid settings, which
+// makeCollector returns as an error.
 func makeCollector(name string) (c collector.Collector, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("it does not take its settings: %v", v)
 		}
 	}()
-	return linked[name](slog.New(slog.DiscardHandler)) // what fails is in the error
+	return linked[name](slog.New(slog.DiscardHandler)) // the error contains what fails
 }
 
-// measured is a collector that tells how it went, too.
+// measured is a collector that also reports whether it succeeded, and how long it took.
 type measured struct {
 	name string
 	collector.Collector
@@ -175,14 +175,14 @@ func (m measured) Update(ch chan<- prometheus.Metric) error {
 	ch <- prometheus.MustNewConstMetric(collectorDuration, prometheus.GaugeValue, time.Since(began).Seconds(), m.name)
 	ch <- prometheus.MustNewConstMetric(collectorSuccess, prometheus.GaugeValue, success, m.name)
 	if collector.IsNoDataError(err) {
-		return nil // there is nothing of that kind on this host
+		return nil // this host has nothing of that kind
 	}
 	return err
 }
 
-// ownMetrics are what an exporter's page says of its making, as Alloy's has it.
+// ownMetrics are the metrics of an exporter's page about itself, as on Alloy's page.
 type ownMetrics struct {
-	handled *atomic.Int64 // pages before this one
+	handled *atomic.Int64 // number of earlier pages
 	all     bool
 }
 

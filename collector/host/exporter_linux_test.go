@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// exporterOf returns the defaults for a host whose root is mounted.
+// exporterOf returns the default Exporter for a host whose root is mounted.
 func exporterOf(root string) *Exporter {
 	e := DefaultExporter()
 	e.ProcPath, e.SysPath, e.RootPath, e.UdevDataPath = filepath.Join(root, "proc"), filepath.Join(root, "sys"), root, filepath.Join(root, "udev")
@@ -31,7 +31,8 @@ func newExporter(t testing.TB, e *Exporter) *Host {
 	return h
 }
 
-// What settings make of the page of a plain host: families that are there and that are not, and values of some.
+// The effect of settings on the page of a plain host: families that are present or absent, and values of
+// some.
 func TestExporter(t *testing.T) {
 	textfiles := t.TempDir()
 	if err := os.WriteFile(filepath.Join(textfiles, "backup.prom"), []byte("# TYPE backup_age gauge\nbackup_age 7\n"), 0o644); err != nil {
@@ -40,7 +41,7 @@ func TestExporter(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*Exporter)
 		want   map[string]map[string]float64 // families; a nil family may have any values
-		none   string                        // families
+		none   string                        // families that must be absent
 	}{
 		"defaults": {
 			func(*Exporter) {},
@@ -129,7 +130,7 @@ func TestExporter(t *testing.T) {
 	}
 }
 
-// Hosts of different settings gather side by side, and each as it is set.
+// Hosts with different settings gather concurrently, each with its own settings.
 func TestExportersSideBySide(t *testing.T) {
 	root, other := plainHost(t), plainHost(t)
 	one, two := exporterOf(root), exporterOf(other)
@@ -161,7 +162,7 @@ func TestExportersSideBySide(t *testing.T) {
 	all.Wait()
 }
 
-// Settings that are wrong are said, and stop nothing else.
+// Wrong settings are reported, and stop nothing else.
 func TestExporterCheck(t *testing.T) {
 	root := plainHost(t)
 	for name, tc := range map[string]struct {
@@ -175,7 +176,7 @@ func TestExporterCheck(t *testing.T) {
 		"no proc":        {func(e *Exporter) { e.ProcPath = "" }, "want the directories"},
 		"no such proc":   {func(e *Exporter) { e.ProcPath = filepath.Join(root, "none") }, "the host's metrics cannot be read"},
 		"names unknown":  {func(e *Exporter) { e.Enable = []string{"none"} }, ""},
-		"a disk of both": {func(e *Exporter) { e.Disk.Include = "sda" }, ""}, // its default leaves some out
+		"a disk of both": {func(e *Exporter) { e.Disk.Include = "sda" }, ""}, // its default excludes some
 	} {
 		e := exporterOf(root)
 		tc.change(e)
@@ -193,7 +194,7 @@ func TestExporterCheck(t *testing.T) {
 	}
 }
 
-// All collectors that are there can be made, or say why not.
+// All linked collectors can be made, or return a reason.
 func TestAllCollectors(t *testing.T) {
 	e := exporterOf(plainHost(t))
 	e.Enable = slices.Sorted(maps.Keys(linked))

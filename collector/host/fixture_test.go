@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// plainHost writes the /proc and /sys of a host of four CPUs, two disks with a swap and LVM on them, two
+// plainHost writes the /proc and /sys of a host with four CPUs, two disks with swap and LVM on them, two
 // interfaces, three filesystems, and what Docker makes for three containers. It returns the root.
 func plainHost(t testing.TB) string {
 	root := t.TempDir()
@@ -74,8 +74,8 @@ func plainHost(t testing.TB) string {
 	return root
 }
 
-// plainMounts has three filesystems on disks, one of them at a second place too, and those of the kernel,
-// of packages, of two containers and of a volume on a disk of its own.
+// plainMounts has three filesystems on disks, one of them mounted in a second place, too, and those of the
+// kernel, of packages, of two containers and of a volume on a separate disk.
 const plainMounts = `
 24 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 25 24 0:22 / /proc rw - proc proc rw

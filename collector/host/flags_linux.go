@@ -12,14 +12,14 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// flags are values of node_exporter's command-line flags, all of them.
+// flags holds the values of all of node_exporter's command-line flags.
 type flags struct {
 	root   string
-	values map[string][]string // one value, but for flags that may be given several times
-	text   string              // the values; flags of one text are the same
+	values map[string][]string // one value each, except for flags that may be given several times
+	text   string              // a string form of the values, for comparison
 }
 
-// flagsOf returns what the flags are for a Host.
+// flagsOf returns the flags for a Host.
 func flagsOf(o Options) *flags {
 	f := newFlags(o.Root)
 	if o.Exporter != nil {
@@ -27,16 +27,16 @@ func flagsOf(o Options) *flags {
 	} else {
 		setRoot(f)
 	}
-	f.text = fmt.Sprintf("%q", f.values) // in the order of their names
+	f.text = fmt.Sprintf("%q", f.values) // sorted by name
 	return f
 }
 
-// setRoot sets the flags for a choice of ours.
+// setRoot sets the flags for lighter's own selection.
 func setRoot(f *flags) {
 	f.to("path.procfs", filepath.Join(f.root, "proc"))
 	f.to("path.sysfs", filepath.Join(f.root, "sys"))
 	f.to("path.rootfs", f.root)
-	f.to("path.udev.data", "") // nothing that is passed on is from there
+	f.to("path.udev.data", "") // nothing that is passed on comes from there
 	for _, v := range fixed {
 		f.to(v[0], v[1])
 	}
@@ -55,8 +55,8 @@ func (f *flags) to(name string, values ...string) { f.values[name] = values }
 
 func (f *flags) toBool(name string, v bool) { f.to(name, strconv.FormatBool(v)) }
 
-// defaultFlags returns the default of each flag that is a setting of a collector, by its name. That a collector
-// runs is no setting here.
+// defaultFlags returns the defaults of all flags that are settings of collectors, by name. The flags that
+// enable collectors are not among them.
 var defaultFlags = sync.OnceValue(func() map[string][]string {
 	values := map[string][]string{}
 	for _, flag := range kingpin.CommandLine.Model().Flags {
@@ -67,7 +67,7 @@ var defaultFlags = sync.OnceValue(func() map[string][]string {
 		case isList(flag.Value):
 			values[flag.Name] = nil
 		default:
-			values[flag.Name] = []string{flag.Value.String()} // of its type, as nobody has set it yet
+			values[flag.Name] = []string{flag.Value.String()} // still the default, as nobody has set it yet
 		}
 	}
 	return values
@@ -78,7 +78,7 @@ func isList(v kingpin.Value) bool {
 	return ok
 }
 
-// listOf returns where the values of a flag are kept that may be given several times.
+// listOf returns a pointer to the values of a flag that may be given several times.
 func listOf(v kingpin.Value) (*[]string, bool) {
 	getter, ok := v.(kingpin.Getter)
 	if !ok {
@@ -88,7 +88,7 @@ func listOf(v kingpin.Value) (*[]string, bool) {
 	return list, ok
 }
 
-// set sets node_exporter's flags. Values that are as they should be are not written.
+// set sets node_exporter's flags. It does not write values that are already right.
 func (f *flags) set() error {
 	for name, values := range f.values {
 		flag := kingpin.CommandLine.GetFlag(name)
@@ -158,7 +158,7 @@ func (e *Exporter) setFlags(f *flags) {
 	f.toBool("collector.netdev.address-info", e.Netdev.AddressInfo)
 	f.to("collector.netdev.device-exclude", e.Netdev.Exclude)
 	f.to("collector.netdev.device-include", e.Netdev.Include)
-	f.toBool("collector.netdev.netlink", false) // as Alloy: what is below the procfs_path counts
+	f.toBool("collector.netdev.netlink", false) // as in Alloy: what is below procfs_path counts
 	f.to("collector.netstat.fields", e.Netstat.Fields)
 	f.to("collector.perf.cpus", e.Perf.CPUs)
 	f.to("collector.perf.tracepoint", e.Perf.Tracepoint...)

@@ -16,7 +16,8 @@ type updating func(chan<- prometheus.Metric) error
 
 func (u updating) Update(ch chan<- prometheus.Metric) error { return u(ch) }
 
-// TestASourceThatHangs costs a gather five seconds and its own metrics, and is not run again and again.
+// TestASourceThatHangs: a hanging source costs a gather five seconds and the source's metrics, and is not
+// run again and again.
 func TestASourceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gauge := func(name string) prometheus.Metric {

@@ -1,13 +1,13 @@
-// Package host makes a page of the host's metrics: CPU, memory, load, filesystems, disks, network and
-// pressure, under the names that node_exporter gives them.
+// Package host produces a page of the host's metrics: CPU, memory, load, filesystems, disks, network and
+// pressure, under node_exporter's names.
 //
-// Most of it is node_exporter's own code. With an Exporter the page has all that node_exporter's collectors
-// find, as node_exporter itself has it. Without one, of what that code finds, a Host passes on what node_exporter's
-// published alerts and dashboards ask for: 119 series on a plain host of four CPUs with two disks, two
-// interfaces and three filesystems, and eight more for each further CPU. What Docker makes for
-// its containers is left out: their mounts and volumes, and their ends of the network.
+// Most of the code is node_exporter's. With an Exporter, the page has everything that node_exporter's
+// collectors find, as on node_exporter's own page. Without one, a Host passes on what node_exporter's
+// published alerts and dashboards use: 119 series on a plain host with four CPUs, two disks, two interfaces
+// and three filesystems, and eight more for each further CPU. It leaves out what Docker creates for its
+// containers: their mounts and volumes, and their network interfaces.
 //
-// A program that makes no Host opens no file and starts no goroutine here.
+// A program that makes no Host opens no file and starts no goroutine of this package.
 package host
 
 import (
@@ -25,60 +25,61 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// A gather waits this long. A filesystem whose server is gone may not answer for days.
+// patience is how long a gather waits. A filesystem whose server is gone may not respond for days.
 const patience = 5 * time.Second
 
-// So many runs of one source may hang at a time. node_exporter leaves a filesystem out once it has
-// hung for five seconds, so that the next run tells of the others; each that hangs later costs a run.
+// mayHang is how many runs of one source may hang at the same time. node_exporter skips a filesystem that
+// has hung for five seconds, so that the next run reports the others. Each further filesystem that hangs
+// costs a run.
 const mayHang = 4
 
 var errHangs = errors.New("it does not answer")
 
-// Options are what a Host is made of.
+// Options configure a Host.
 type Options struct {
 	// Root is the directory at which the host's root is mounted. The host's /proc and /sys must be below
-	// it: /host/proc and /host/sys for "/host". On the host itself it is "/".
+	// it, such as /host/proc and /host/sys for "/host". On the host itself, it is "/".
 	Root string
 
-	// Exporter is what an exporter of all metrics is set to; nil is a choice of ours. Root and Nodename are not
-	// used with it.
+	// Exporter configures an exporter of all metrics; nil means lighter's own selection. Root and Nodename
+	// are not used with it.
 	Exporter *Exporter
 
-	// Nodename is what node_uname_info says of the host's name. In a container the kernel says the
-	// container's, which is what "" leaves there.
+	// Nodename is the host's name in node_uname_info. If it is "", the name is the kernel's, which in a
+	// container is that of the container.
 	Nodename string
 
 	Logger *slog.Logger
 }
 
-// Host is a prometheus.Gatherer of the host's metrics. It is safe for concurrent use, and there is
-// nothing to close.
+// Host is a prometheus.Gatherer of the host's metrics. It is safe for concurrent use, and need not be
+// closed.
 type Host struct {
 	o       Options
 	flags   *flags
 	sources []*source
 
 	mu      sync.Mutex
-	failing map[string]string // what failed last, by the source's name; guarded by mu
+	failing map[string]string // the last error, by source name; guarded by mu
 }
 
-// source is one of node_exporter's collectors, or one of ours.
+// source is one of node_exporter's collectors, or one of our own.
 type source struct {
 	name string
 	updater
 	running atomic.Int32
 }
 
-// updater is what node_exporter calls a Collector.
+// updater is the interface that node_exporter calls Collector.
 type updater interface {
 	Update(chan<- prometheus.Metric) error
 }
 
-// New returns a Host. The error says that there is no /proc or /sys of a host below the root.
+// New returns a Host. It returns an error if there is no /proc or /sys of a host below the root.
 //
-// The settings of node_exporter's code belong to the process. A Host sets them before it gathers, if it
-// is not the Host that gathered last. That has to wait for what still reads for
-// the other: if a filesystem there hangs, New and Gather give up after five seconds.
+// The settings of node_exporter's code are global variables. A Host sets them before it gathers, unless it
+// was also the last Host to gather. For that it must wait until nothing reads for the other Host any more:
+// if a filesystem there hangs, New and Gather give up after five seconds.
 func New(o Options) (*Host, error) {
 	o.Root = filepath.Clean(o.Root)
 	if o.Exporter != nil {
@@ -105,8 +106,9 @@ func newHost(o Options, f *flags, sources []*source) *Host {
 	return &Host{o: o, flags: f, sources: sources, failing: map[string]string{}}
 }
 
-// Gather reads the metrics, which takes milliseconds. After five seconds it returns without those of a
-// source that has not answered. A source that fails is logged, once, and leaves its metrics out.
+// Gather reads the metrics, which takes milliseconds. After five seconds it returns without those of
+// sources that have not responded. It logs the failure of a source once, and leaves out the source's
+// metrics.
 func (h *Host) Gather() ([]*dto.MetricFamily, error) {
 	metrics, err := h.read()
 	if err != nil {
@@ -115,18 +117,18 @@ func (h *Host) Gather() ([]*dto.MetricFamily, error) {
 	r := prometheus.NewRegistry()
 	r.MustRegister(metrics)
 	families, err := r.Gather()
-	h.report("page", err) // a series that there is twice is on the page once
+	h.report("page", err) // a duplicate series appears once on the page
 	return h.choose(families), nil
 }
 
-// result is what one run of a source gave.
+// result is the outcome of one run of a source.
 type result struct {
 	source  *source
 	metrics []prometheus.Metric
 	err     error
 }
 
-// read runs all sources at once and returns what they gave in time.
+// read runs all sources concurrently and returns the metrics that arrive in time.
 func (h *Host) read() (metrics, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -167,8 +169,8 @@ func (h *Host) read() (metrics, error) {
 	return all, nil
 }
 
-// run returns the metrics of a source. Some of node_exporter's parsers panic when a file of /proc is
-// not as they know it; that is an error here.
+// run returns the metrics of a source. Some of node_exporter's parsers panic on an unexpected file in
+// /proc, which run returns as an error.
 func (s *source) run() (got []prometheus.Metric, err error) {
 	ch := make(chan prometheus.Metric)
 	ended := make(chan error, 1)
@@ -187,7 +189,7 @@ func (s *source) run() (got []prometheus.Metric, err error) {
 	return got, <-ended
 }
 
-// report logs what fails when it begins, when it fails in another way, and when it is over.
+// report logs a failure when it begins, when its text changes, and when it is over.
 func (h *Host) report(name string, err error) {
 	now := ""
 	if err != nil {
@@ -206,10 +208,10 @@ func (h *Host) report(name string, err error) {
 	}
 }
 
-// metrics is a prometheus.Collector of what has been read.
+// metrics is a prometheus.Collector of metrics that have been read.
 type metrics []prometheus.Metric
 
-// Describe describes nothing: nobody knows the metrics beforehand.
+// Describe describes nothing, because the metrics are not known in advance.
 func (m metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -219,7 +221,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// choose returns the families that are passed on, without the series that are not.
+// choose returns the families that are passed on, with only the series that are passed on.
 func (h *Host) choose(families []*dto.MetricFamily) []*dto.MetricFamily {
 	if h.o.Exporter != nil {
 		return families

@@ -40,7 +40,7 @@ func gather(t testing.TB, h *Host) map[string]*dto.MetricFamily {
 	return byName
 }
 
-// values returns the values of a family by its series' labels, "a=b,c=d".
+// values returns the values of a family, keyed by the series' labels, "a=b,c=d".
 func values(f *dto.MetricFamily) map[string]float64 {
 	got := map[string]float64{}
 	for _, m := range f.GetMetric() {
@@ -62,7 +62,7 @@ func count(families map[string]*dto.MetricFamily) (n int) {
 	return n
 }
 
-// TestPlainHost: a plain host has every family that is wanted of it, and at most 120 series.
+// TestPlainHost: a plain host has every wanted family, and at most 120 series.
 func TestPlainHost(t *testing.T) {
 	got := gather(t, newOf(t, plainHost(t)))
 	if n := count(got); n > 120 {
@@ -101,7 +101,7 @@ func TestPlainHost(t *testing.T) {
 	t.Logf("%d series", count(got))
 }
 
-// TestValues are those that the files say.
+// TestValues: the values are those in the files.
 func TestValues(t *testing.T) {
 	got := gather(t, newOf(t, plainHost(t)))
 	for family, want := range map[string]map[string]float64{
@@ -134,7 +134,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestADiskOfDockersOwn is a filesystem of interest, and so is one that cannot be read.
+// TestADiskOfDockersOwn: a separate disk for Docker is reported, and so is a filesystem that cannot be
+// read.
 func TestADiskOfDockersOwn(t *testing.T) {
 	root := plainHost(t)
 	write(t, root, "proc/1/mountinfo", `24 1 8:2 / / rw - ext4 /dev/sda2 rw
@@ -156,7 +157,8 @@ func TestADiskOfDockersOwn(t *testing.T) {
 	}
 }
 
-// TestAMountOnAMount of the same device at the same path is told of once, and hides nothing else.
+// TestAMountOnAMount: a repeated mount of the same device at the same path is reported once, and hides
+// nothing else.
 func TestAMountOnAMount(t *testing.T) {
 	root := plainHost(t)
 	write(t, root, "proc/1/mountinfo", `24 1 8:2 / / rw - ext4 /dev/sda2 rw
@@ -174,7 +176,7 @@ func TestAMountOnAMount(t *testing.T) {
 	}
 }
 
-// TestRAID: its disks are told of where there is one.
+// TestRAID: the disks of a RAID are reported if there is one.
 func TestRAID(t *testing.T) {
 	root := plainHost(t)
 	write(t, root, "proc/mdstat", `Personalities : [raid1]
@@ -190,8 +192,8 @@ unused devices: <none>
 	}
 }
 
-// TestAHostThatLacksMuch: no pressure, no CPUs in /sys, a /proc/vmstat that node_exporter panics at. The rest
-// is there, and each failure is logged once.
+// TestAHostThatLacksMuch: without pressure, without CPUs in /sys, and with a /proc/vmstat that makes
+// node_exporter panic, the rest is reported, and each failure is logged once.
 func TestAHostThatLacksMuch(t *testing.T) {
 	root := plainHost(t)
 	for _, gone := range []string{"proc/pressure", "proc/mdstat", "sys/devices/system/cpu", "sys/devices/system/clocksource"} {
@@ -228,7 +230,7 @@ func TestAHostThatLacksMuch(t *testing.T) {
 	}
 }
 
-// TestNoHost: a root that has no /proc is an error that says so.
+// TestNoHost: a root without /proc yields an error that says so.
 func TestNoHost(t *testing.T) {
 	root := t.TempDir()
 	_, err := New(Options{Root: root, Logger: quiet()})
@@ -237,7 +239,7 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
-// TestAnotherRoot: Hosts with other roots each read their own, in turn and at once.
+// TestAnotherRoot: Hosts with different roots each read their own, in turn and concurrently.
 func TestAnotherRoot(t *testing.T) {
 	first, second := plainHost(t), plainHost(t)
 	write(t, second, "proc/loadavg", "9 8 7 1/2 3\n")
@@ -257,12 +259,12 @@ func TestAnotherRoot(t *testing.T) {
 	all.Wait()
 }
 
-// TestARootThatHangs: while something of one root hangs, another root cannot be read, which is an error;
-// the root itself can.
+// TestARootThatHangs: while something of one root hangs, reading another root fails with an error, but the
+// hanging root itself can be read.
 func TestARootThatHangs(t *testing.T) {
 	root := plainHost(t)
 	h := newOf(t, root)
-	if err := acquire(t.Context(), flagsOf(Options{Root: root}), 1); err != nil { // as a source that hangs has it
+	if err := acquire(t.Context(), flagsOf(Options{Root: root}), 1); err != nil { // like a hanging source
 		t.Fatal(err)
 	}
 	gather(t, h)
@@ -279,7 +281,7 @@ func TestARootThatHangs(t *testing.T) {
 	release(1)
 }
 
-// TestThisMachine reads its own root.
+// TestThisMachine reads the root of this machine.
 func TestThisMachine(t *testing.T) {
 	h, err := New(Options{Root: "/", Logger: quiet()})
 	if err != nil {
@@ -318,7 +320,7 @@ func write(t testing.TB, root, name, text string) {
 	}
 }
 
-// lines keeps what is logged.
+// lines records log lines.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -336,7 +338,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// with counts the lines that have a text in them.
+// with counts the lines that contain a text.
 func (l *lines) with(text string) (n int) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {

@@ -9,15 +9,15 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// Interfaces of containers are left out, and the bridges that Docker makes between them, whose traffic
-// is in the containers' metrics: docker0, br- and the first twelve digits of a network's id.
+// Interfaces of containers, and the bridges that Docker makes between them, are left out, because the
+// containers' metrics include their traffic: docker0, br- and the first twelve digits of a network's ID.
 const leftOutInterfaces = `^(lo|veth.*|docker\d+|docker_gwbridge|br-[0-9a-f]{12}|podman\d+|cni.*|cali.*|flannel.*|vx-.*|dummy\d+|kube-ipvs\d+|ifb\d+|sit0|tunl0|gre0|gretap0|erspan0|ip_vti0|ip6tnl0|ip6gre0|ip6_vti0)$`
 
-// network reads the host's interfaces. node_exporter would read those of its own network namespace, which
-// in a container are the container's, from /host/proc/net too; these are the ones that the host's
-// first process has, under the same names.
+// network reads the host's interfaces. node_exporter would read those of its own network namespace, even
+// from /host/proc/net, which in a container are the container's interfaces. network reads those of the
+// host's first process, and reports them under the same names.
 type network struct {
-	proc    string // the directory that has net/dev
+	proc    string // the directory that contains net/dev
 	leftOut *regexp.Regexp
 	descs   [8]*prometheus.Desc
 }
@@ -25,7 +25,7 @@ type network struct {
 func newNetwork(root string) *network {
 	n := &network{proc: filepath.Join(root, "proc", "1"), leftOut: regexp.MustCompile(leftOutInterfaces)}
 	if root == "/" {
-		n.proc = "/proc" // which is readable also where other users' processes are hidden
+		n.proc = "/proc" // readable even if processes of other users are hidden
 	}
 	for i, name := range [len(n.descs)]string{
 		"receive_bytes", "receive_packets", "receive_errs", "receive_drop",

@@ -15,23 +15,22 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// node_exporter's collectors read their settings from variables of their package, some when they are made
-// and some whenever they run. The variables are the values of command-line flags, which are set here
-// one by one: no command line is parsed. This lock keeps them still while a collector runs, by one unit
-// of it; whoever changes them has it whole. A collector that hangs keeps its unit.
+// node_exporter's collectors read their settings from package variables, some when they are created and
+// some whenever they run. The variables are the values of command-line flags, which this package sets one
+// by one without parsing a command line. Each running collector holds one unit of this semaphore, so that
+// the variables do not change; changing them requires all units. A collector that hangs keeps its unit.
 //
-// Hosts that are set to different things, such as two roots, gather by turns for that reason. A timeout of
-// filesystems may still be read a moment after the collector has returned, and it is written only when it
-// differs.
+// For this reason, Hosts with different settings, such as two roots, gather in turn. A filesystem timeout
+// may still be read a moment after the collector has returned; it is written only if it differs.
 var (
 	settings        = semaphore.NewWeighted(whole)
-	settingsCurrent string // what they are set to (flags.text), "" before the first; guarded by settings
+	settingsCurrent string // present settings (flags.text), "" before the first; guarded by settings
 )
 
 const whole = 1 << 20
 
-// Mounts of containers and of packages are not the host's. A disk of its own below Docker's
-// directory is, but not what is mounted inside: layers, volumes, network namespaces.
+// Mounts of containers and of packages are not the host's. A separate disk below Docker's directory is the
+// host's, but not what is mounted inside: layers, volumes, network namespaces.
 const (
 	leftOutMounts = `^/(dev|proc|run|sys|snap|var/snap|var/lib/(snapd|docker|containerd|containers/storage|kubelet)/.+)($|/)` +
 		`|/volumes/[^/]+/_data$`
@@ -40,10 +39,10 @@ const (
 		`securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs)$`
 )
 
-// The disks are told of, not their partitions, nor the volumes that LVM and dm-crypt make of them.
+// Disks are reported, but not their partitions, nor the volumes of LVM and dm-crypt on them.
 const leftOutDisks = `^((z?ram|loop|fd|sr|nbd|dm-)\d+|(h|s|v|xv)d[a-z]+\d+|nvme\d+n\d+p\d+|mmcblk\d+(p|boot|rpmb)\d*)$`
 
-// fixed are the settings of a choice of ours that do not depend on the root.
+// fixed are the settings of lighter's own selection that do not depend on the root.
 var fixed = [][2]string{
 	{"collector.cpu.guest", "false"},
 	{"collector.diskstats.device-exclude", leftOutDisks},
@@ -54,8 +53,8 @@ var fixed = [][2]string{
 	{"collector.vmstat.fields", "^(oom_kill|pgfault|pgmajfault|pgpgin|pgpgout|pswpin|pswpout)$"},
 }
 
-// acquire takes n units of the settings, set to f. It blocks while a collector runs that has
-// other settings, or until ctx ends.
+// acquire acquires n units of the settings, set to f. It blocks while a collector with other settings runs,
+// or until ctx ends.
 func acquire(ctx context.Context, f *flags, n int) error {
 	err := settings.Acquire(ctx, int64(n))
 	if err == nil {
@@ -79,7 +78,7 @@ func acquire(ctx context.Context, f *flags, n int) error {
 
 func release(n int) { settings.Release(int64(n)) }
 
-// sourcesOf makes the sources of a Host, to whose settings the settings are set.
+// sourcesOf makes the sources of a Host. The caller has set the settings for the Host.
 func sourcesOf(o Options) ([]*source, error) {
 	if o.Exporter != nil {
 		return exporterSources(o)
@@ -94,7 +93,7 @@ func sourcesOf(o Options) ([]*source, error) {
 		{name: "network", updater: newNetwork(root)},
 		{name: "build", updater: build{}},
 	}
-	quiet := slog.New(slog.DiscardHandler) // what fails is in the error
+	quiet := slog.New(slog.DiscardHandler) // the error contains what fails
 	for _, c := range []struct {
 		name string
 		make func(*slog.Logger) (collector.Collector, error)
@@ -123,7 +122,7 @@ func sourcesOf(o Options) ([]*source, error) {
 	return sources, nil
 }
 
-// mayBeNone is a collector for which it is no failure that the host has nothing to tell, as without RAID.
+// mayBeNone is a collector that may find nothing on a host, such as RAID, without failing.
 type mayBeNone struct{ collector.Collector }
 
 func (m mayBeNone) Update(ch chan<- prometheus.Metric) error {

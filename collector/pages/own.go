@@ -9,18 +9,18 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// OwnSeries is how many series Own passes on at most. A scrape loop adds five of its own, up among them,
-// so that 60 are written for the agent.
+// OwnSeries is the maximum number of series that Own passes on. A scrape loop adds five of its own, up
+// among them, so that 60 are written for the agent.
 const OwnSeries = 55
 
-// share is what one family may have of OwnSeries.
+// share is the part of OwnSeries that one family may use.
 type share struct {
 	family string
-	series int // at most; 1 is the sum of all
-	// labels that series are told apart by, as far as they fit: those of the first list that gives no
-	// more series than that. What is left out is summed up.
+	series int // maximum number; 1 means the sum of all
+	// labels are lists of labels that distinguish series. The first list that yields no more series than
+	// allowed is used. Series that differ in other labels only are added up.
 	labels [][]string
-	least  bool // the least of the values counts instead of their sum
+	least  bool // use the least of the values instead of their sum
 }
 
 var (
@@ -29,11 +29,11 @@ var (
 	byReason   = [][]string{{"endpoint", "reason"}, {"reason"}, {"endpoint"}}
 )
 
-// own is what alerts and the agent's dashboard ask for. Each family has a fixed share, so that the
-// number of series has a bound, and what one family has changes with nothing but that family. A label whose
-// values are the user's, a service or a rule, is never among the labels.
+// own lists what alerts and the agent's dashboard use. Each family has a fixed share, so that the number of
+// series is bounded, and a change in one family affects no other. A label whose values the user chooses, a
+// service or a rule, is never among the labels.
 var own = []share{
-	// whether lines and samples arrive
+	// Whether lines and samples arrive.
 	{family: "lighter_endpoint_up", series: 4, labels: byEndpoint, least: true},
 	{family: "lighter_log_lines_read_total", series: 1},
 	{family: "lighter_log_lines_delivered_total", series: 1},
@@ -45,7 +45,7 @@ var own = []share{
 	{family: "lighter_samples_dropped_total", series: 6, labels: byReason},
 	{family: "lighter_queue_bytes", series: 6, labels: [][]string{{"endpoint", "in"}, {"endpoint"}, {"in"}}},
 
-	// what it costs
+	// What the agent costs.
 	{family: "lighter_budget_logs_bytes", series: 3, labels: byKind},
 	{family: "lighter_budget_series", series: 4, labels: byKind},
 	{family: "process_start_time_seconds", series: 1},
@@ -54,22 +54,21 @@ var own = []share{
 	{family: "go_goroutines", series: 1},
 	{family: "lighter_build_info", series: 1, labels: [][]string{{"version", "commit", "goversion"}}},
 
-	// what it does with lines
+	// What it does with lines.
 	{family: "lighter_log_bytes_read_total", series: 1},
 	{family: "lighter_log_lines_filtered_total", series: 1},
 	{family: "lighter_log_bytes_filtered_total", series: 1},
 	{family: "lighter_log_redactions_total", series: 1},
 	{family: "lighter_log_lines_truncated_total", series: 1},
 
-	// what else one looks at when something is wrong; scrapes that fail are in up
+	// What else helps when something is wrong; failed scrapes are in up.
 	{family: "lighter_endpoint_requests_total", series: 6, labels: [][]string{{"endpoint", "code"}, {"endpoint"}, {"code"}}},
 	{family: "lighter_endpoint_request_duration_seconds_total", series: 3, labels: byEndpoint},
 	{family: "lighter_samples_rejected_total", series: 1},
 }
 
-// Own returns a gatherer of the agent's own series that are worth a place at a backend, out of all
-// those of g: at most OwnSeries of them, however many endpoints, services and rules there are. It is safe
-// for concurrent use if g is.
+// Own returns a gatherer of those series of g that are worth sending to a backend: at most OwnSeries,
+// however many endpoints, services and rules there are. It is safe for concurrent use if g is.
 func Own(g prometheus.Gatherer) prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := g.Gather()
@@ -89,7 +88,7 @@ func Own(g prometheus.Gatherer) prometheus.Gatherer {
 	})
 }
 
-// of returns the family with the series that its share allows. It leaves f as it is.
+// of returns the family with the series that its share allows. It does not change f.
 func (s share) of(f *dto.MetricFamily) *dto.MetricFamily {
 	var series []*dto.Metric
 	for _, labels := range s.labels {
@@ -103,7 +102,7 @@ func (s share) of(f *dto.MetricFamily) *dto.MetricFamily {
 	return &dto.MetricFamily{Name: f.Name, Help: f.Help, Type: f.Type, Unit: f.Unit, Metric: series}
 }
 
-// by adds up the series that have the same values of these labels. The order is that of the values.
+// by adds up the series with the same values of the labels. The result is sorted by these values.
 func (s share) by(labels []string, f *dto.MetricFamily) []*dto.Metric {
 	type sum struct {
 		labels []*dto.LabelPair
@@ -117,7 +116,7 @@ func (s share) by(labels []string, f *dto.MetricFamily) []*dto.Metric {
 		}
 		var key []byte
 		var kept []*dto.LabelPair
-		for _, l := range m.Label { // in the order of their names
+		for _, l := range m.Label { // sorted by name
 			if slices.Contains(labels, l.GetName()) {
 				kept = append(kept, l)
 				key = append(append(key, l.GetName()...), 0xff)
@@ -149,7 +148,7 @@ func (s share) by(labels []string, f *dto.MetricFamily) []*dto.Metric {
 	return series
 }
 
-// valueOf returns the value of a series that has one: no histogram, no summary.
+// valueOf returns the value of a series that is neither a histogram nor a summary.
 func valueOf(m *dto.Metric) (float64, bool) {
 	switch {
 	case m.Counter != nil:

@@ -14,7 +14,7 @@ import (
 	"lighter/collector/pages"
 )
 
-// busy is the registry of an agent with so many endpoints, services and rules.
+// busy is the registry of an agent with the given numbers of endpoints, services and rules.
 func busy(endpoints, services, rules int) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -44,7 +44,7 @@ func busy(endpoints, services, rules int) *prometheus.Registry {
 	requests := counter("lighter_endpoint_requests_total", "endpoint", "code")
 	for i := range endpoints {
 		endpoint := fmt.Sprintf("loki-%d", i)
-		up.WithLabelValues(endpoint).Set(float64(min(i, 1))) // the first is down
+		up.WithLabelValues(endpoint).Set(float64(min(i, 1))) // the first endpoint is down
 		queue.WithLabelValues(endpoint, "memory").Set(1)
 		queue.WithLabelValues(endpoint, "disk").Set(10)
 		for _, reason := range []string{"too_old", "line_too_long", "buffer_damaged"} {
@@ -66,8 +66,8 @@ func busy(endpoints, services, rules int) *prometheus.Registry {
 	return r
 }
 
-// TestOwn: an agent that has much to tell writes at most so many series, those that matter first, and what
-// is told of services and rules is summed up.
+// TestOwn: an agent with many metrics writes a limited number of series, the most important first, and sums
+// up those of services and rules.
 func TestOwn(t *testing.T) {
 	for _, endpoints := range []int{1, 3, 30} {
 		t.Run(fmt.Sprint(endpoints), func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-// TestOwnValues: series are told apart by as many labels as fit, and add up to what the registry has.
+// TestOwnValues: series keep as many labels as fit, and add up to the values of the registry.
 func TestOwnValues(t *testing.T) {
 	for name, tc := range map[string]struct {
 		endpoints int
@@ -169,7 +169,7 @@ func TestOwnValues(t *testing.T) {
 	}
 }
 
-// TestOwnLeavesTheRegistry: what a gatherer hands out is not changed.
+// TestOwnLeavesTheRegistry: the gatherer's metrics are not changed.
 func TestOwnLeavesTheRegistry(t *testing.T) {
 	families, err := busy(3, 2, 2).Gather()
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package pages serves pages of metrics that the process makes itself, such as its own, to a scrape
+// Package pages serves pages of metrics that the process itself produces, such as its own, to a scrape
 // loop, as targets serve theirs, but without a socket.
 //
 // Pages is the transport of the loop's HTTP client. The name of a page is the host of its address:
-// http://lighter/metrics is the page that was added as "lighter", whatever the path. A page is made
-// when it is asked for and written while it is read, so that a large one is never in memory whole.
+// http://lighter/metrics is the page that was added as "lighter", whatever the path. A page is produced on
+// request and written while it is read, so that a large one is never in memory completely.
 package pages
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Pages answers requests for the pages that were added to it. It is safe for concurrent use.
+// Pages responds to requests for the pages that were added to it. It is safe for concurrent use.
 type Pages struct {
 	mu     sync.RWMutex
 	byName map[string]http.Handler
@@ -26,12 +26,12 @@ type Pages struct {
 // New returns Pages without a page.
 func New() *Pages { return &Pages{byName: map[string]http.Handler{}} }
 
-// Add adds the page of a gatherer, or replaces the one of that name. The gatherer must be safe for
+// Add adds the page of a gatherer, or replaces the page with that name. The gatherer must be safe for
 // concurrent use.
 func (p *Pages) Add(name string, g prometheus.Gatherer) { p.add(name, g, true) }
 
-// AddText is Add for a page that is not served as OpenMetrics: there names of counters that do not end with
-// _total get that.
+// AddText is Add for a page that is not served as OpenMetrics, which would add _total to the names of
+// counters without it.
 func (p *Pages) AddText(name string, g prometheus.Gatherer) { p.add(name, g, false) }
 
 func (p *Pages) add(name string, g prometheus.Gatherer, openMetrics bool) {
@@ -41,18 +41,18 @@ func (p *Pages) add(name string, g prometheus.Gatherer, openMetrics bool) {
 	p.byName[name] = handler
 }
 
-// Remove removes a page. A request that is under way is answered.
+// Remove removes a page. A request in progress is completed.
 func (p *Pages) Remove(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.byName, name)
 }
 
-// RoundTrip answers a request. It returns when the page begins, or when the request's context ends; a
-// gatherer that takes longer than that is left to end by itself.
+// RoundTrip performs a request. It returns when the page begins, or when the request's context ends. In the
+// latter case it does not wait for the gatherer.
 func (p *Pages) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
-		_ = req.Body.Close() // as a RoundTripper must
+		_ = req.Body.Close() // as RoundTripper requires
 	}
 	name := req.URL.Hostname()
 	p.mu.RLock()
@@ -65,7 +65,7 @@ func (p *Pages) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, w := newWriter()
 	go func() {
 		handler.ServeHTTP(w, req)
-		w.WriteHeader(http.StatusOK) // of a page that is empty
+		w.WriteHeader(http.StatusOK) // for an empty page
 		_ = w.pipe.Close()
 	}()
 	select {
@@ -88,8 +88,8 @@ func (p *Pages) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// writer is the http.ResponseWriter of a page. The goroutine that makes the page writes; once begun is
-// closed, status and sent do not change any more.
+// writer is the http.ResponseWriter of a page. The goroutine that produces the page writes to it. Once
+// begun is closed, status and sent do not change.
 type writer struct {
 	pipe   *io.PipeWriter
 	header http.Header
@@ -117,10 +117,10 @@ func (w *writer) Write(b []byte) (int, error) {
 	return w.pipe.Write(b)
 }
 
-// reader is the body of a page. What writes it stops when it is closed.
+// reader is the body of a page. Closing it stops the writer.
 type reader struct {
 	*io.PipeReader
-	stop func() bool // watching the request's context
+	stop func() bool // stops watching the request's context
 }
 
 func (r *reader) Close() error {

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scraped is a Sink that hands out the samples of each scrape, by their series.
+// scraped is a Sink that sends the samples of each scrape to a channel, by series.
 type scraped chan map[string]float64
 
 func (s scraped) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
@@ -58,7 +58,7 @@ func (s scraped) Append(_ context.Context, _ uint64, blocks []lighter.Block) err
 
 func (s scraped) Metadata([]lighter.Metadata) {}
 
-// first returns what the first scrape of an address gives.
+// first returns the samples of the first scrape of an address.
 func first(t *testing.T, transport http.RoundTripper, address string) map[string]float64 {
 	t.Helper()
 	sink := make(scraped, 1)
@@ -84,8 +84,8 @@ func first(t *testing.T, transport http.RoundTripper, address string) map[string
 	return got
 }
 
-// TestScrape: a registry that is scraped as a page gives the samples that it gives over HTTP, when it is
-// small and when it is large.
+// TestScrape: a registry that is scraped as a page yields the same samples as over HTTP, whether it is
+// small or large.
 func TestScrape(t *testing.T) {
 	for _, n := range []int{1, 20_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -123,7 +123,7 @@ func get(ctx context.Context, p *pages.Pages, url string) (*http.Response, error
 	return (&http.Client{Transport: p}).Do(req)
 }
 
-// TestNames: a page is found by its name, and is gone when it is removed.
+// TestNames: a page is found by its name, until it is removed.
 func TestNames(t *testing.T) {
 	p := pages.New()
 	p.Add("a", gathering(func() ([]*dto.MetricFamily, error) { return nil, nil }))
@@ -139,7 +139,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestAGathererThatFails is an error of the server.
+// TestAGathererThatFails: a failing gatherer is a server error.
 func TestAGathererThatFails(t *testing.T) {
 	p := pages.New()
 	p.Add("a", gathering(func() ([]*dto.MetricFamily, error) { return nil, errors.New("no disk") }))
@@ -153,7 +153,7 @@ func TestAGathererThatFails(t *testing.T) {
 	}
 }
 
-// TestTheContextEnds while the page is made, and while it is read.
+// TestTheContextEnds: the context ends while the page is produced, and while it is read.
 func TestTheContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pages.New()
@@ -180,11 +180,11 @@ func TestTheContextEnds(t *testing.T) {
 		if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("err = %v", err)
 		}
-		time.Sleep(time.Minute) // until the slow gatherer has ended, which the bubble waits for
+		time.Sleep(time.Minute) // until the slow gatherer has ended, for which the bubble waits
 	})
 }
 
-// TestAPageThatIsNotRead: closing its body ends what writes it.
+// TestAPageThatIsNotRead: closing the body of a page stops its writer.
 func TestAPageThatIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pages.New()
@@ -196,7 +196,7 @@ func TestAPageThatIsNotRead(t *testing.T) {
 		if err := resp.Body.Close(); err != nil {
 			t.Error(err)
 		}
-		synctest.Wait() // the bubble fails at its end if the goroutine is left
+		synctest.Wait() // the bubble fails at its end if the goroutine remains
 	})
 }
 

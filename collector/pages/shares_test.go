@@ -2,7 +2,7 @@ package pages
 
 import "testing"
 
-// TestShares: the shares of all families are the whole, and no family is there twice.
+// TestShares: the shares of all families add up to OwnSeries, and no family occurs twice.
 func TestShares(t *testing.T) {
 	sum := 0
 	seen := map[string]bool{}

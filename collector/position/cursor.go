@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// Cursor is how far one log is read and how far it is delivered. Its methods belong to the one
-// collector that reads the log.
+// Cursor records how far one log is read and how far it is delivered. Its methods are for the one collector
+// that reads the log.
 type Cursor struct {
 	store *Store
 	key   string
 
-	// all guarded by store.mu
+	// All guarded by store.mu.
 	acked   point
 	read    point
-	pending []*Mark // handed on and not acknowledged up to here, in order
-	gone    bool    // the container is no more
-	holders int     // collectors that may still move it
-	note    []byte  // the collector's own, JSON; nil if there is none
+	pending []*Mark // handed on and not acknowledged without a gap, in order
+	gone    bool    // the container no longer exists
+	holders int     // number of collectors that may still move it
+	note    []byte  // the collector's own JSON, or nil
 }
 
-// point is a position, its bookmark, and what the stages of the log keep as of it.
+// point is a position, its bookmark, and the state of the log's stages at that position.
 type point struct {
 	Position
 	bookmark Bookmark
@@ -31,8 +31,8 @@ func (p point) equal(o point) bool {
 	return p.Position == o.Position && p.bookmark == o.bookmark && bytes.Equal(p.state, o.state)
 }
 
-// Done says that the collector that took the cursor is finished with it. What it has
-// handed on may still be acknowledged.
+// Done declares that the collector that took the cursor is finished with it. What it has handed on may
+// still be acknowledged.
 func (c *Cursor) Done() {
 	defer c.store.flush()
 	c.store.mu.Lock()
@@ -41,17 +41,17 @@ func (c *Cursor) Done() {
 	c.store.forgetLocked(c)
 }
 
-// Gone says that the log is no more: it is forgotten as soon as nobody holds the cursor and all that was
-// read is acknowledged. Who takes the cursor again before that takes it back.
+// Gone declares that the log no longer exists. The cursor is deleted as soon as nobody holds it and
+// everything that was read is acknowledged, unless somebody takes the cursor again before that.
 func (c *Cursor) Gone() {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	c.gone = true
 }
 
-// Note keeps what the collector has to know of lines that it hands on, so that it reads them again as the
-// same. It is JSON, and not changed afterwards. It is on disk when Note returns, as far as the disk can be
-// written, and stays until the next Note, whatever is acknowledged.
+// Note stores what the collector must know to read lines that it has handed on again in the same form. It
+// is JSON, and must not be changed afterwards. When Note returns it is on disk, unless the disk cannot be
+// written. It stays until the next Note, whatever is acknowledged.
 func (c *Cursor) Note(note []byte) {
 	defer c.store.flush()
 	c.store.mu.Lock()
@@ -60,40 +60,40 @@ func (c *Cursor) Note(note []byte) {
 	c.store.writeLocked(c.record())
 }
 
-// Noted returns what Note was given last, nil if nothing.
+// Noted returns the argument of the last Note, or nil.
 func (c *Cursor) Noted() []byte {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	return c.note
 }
 
-// empty reports whether there is nothing to write of the cursor.
+// empty reports whether there is nothing to write for the cursor.
 func (c *Cursor) empty() bool { return c.acked.IsZero() && c.note == nil }
 
-// Read returns where reading goes on in this process: after the last line handed on.
+// Read returns where reading continues in this process: after the last line handed on.
 func (c *Cursor) Read() Position {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	return c.read.Position
 }
 
-// Bookmark returns the bookmark of Read; it is zero where there is none.
+// Bookmark returns the bookmark of Read, or zero if there is none.
 func (c *Cursor) Bookmark() Bookmark {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	return c.read.bookmark
 }
 
-// Acked returns the end of the longest acknowledged prefix: where the next process goes on.
+// Acked returns the end of the acknowledged prefix: where the next process continues.
 func (c *Cursor) Acked() Position {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
 	return c.acked.Position
 }
 
-// Start sets where a log begins that is seen for the first time; a cursor that has a
-// position keeps it. It is written at once: a crash must not make the beginning later. It may
-// become earlier as long as no line is delivered, for the clock may have been set back.
+// Start sets the beginning of a new log; a cursor with a position keeps it. It is written at once, because
+// a crash must not make the beginning later. It may become earlier until a line is delivered, because the
+// clock may have been set back.
 func (c *Cursor) Start(p Position) {
 	defer c.store.flush()
 	c.store.mu.Lock()
@@ -105,8 +105,8 @@ func (c *Cursor) Start(p Position) {
 	}
 }
 
-// Mark notes that the lines up to upTo are handed on; first is the time of the first of them, Unix
-// nanoseconds. The caller must call Ack or Undo on the Mark that it returns, once.
+// Mark records that the lines up to upTo are handed on; first is the time of the first of them, in Unix
+// nanoseconds. The caller must call Ack or Undo once on the returned Mark.
 func (c *Cursor) Mark(first int64, upTo Position, bookmark Bookmark) *Mark {
 	c.store.mu.Lock()
 	defer c.store.mu.Unlock()
@@ -116,19 +116,19 @@ func (c *Cursor) Mark(first int64, upTo Position, bookmark Bookmark) *Mark {
 	return m
 }
 
-// Mark is lines that are handed on together. They are acknowledged together, and then the position
-// is behind them, as soon as nothing before them still waits.
+// Mark stands for lines that are handed on together. They are acknowledged together; then the position
+// moves past them, as soon as nothing before them still waits.
 type Mark struct {
 	cursor *Cursor
 	first  int64 // time of the first of the lines
-	before point // where reading went on before them
+	before point // where reading continued before them
 	upTo   point
-	own    bool // SetState was called, else the state is that of the mark before
+	own    bool // SetState was called; otherwise the state is that of the mark before
 	acked  bool
 }
 
-// SetState says what the stages of the log keep as of the end of the lines, such as what they have
-// counted. It is written together with the position. Call it before Ack.
+// SetState sets the state of the log's stages at the end of the lines, such as their counts. It is written
+// together with the position. Call it before Ack.
 func (m *Mark) SetState(state []byte) {
 	c := m.cursor
 	c.store.mu.Lock()
@@ -138,7 +138,7 @@ func (m *Mark) SetState(state []byte) {
 	if i < 0 {
 		return
 	}
-	for _, later := range c.pending[i+1:] { // those of which the stages have not said anything keep what this one has
+	for _, later := range c.pending[i+1:] { // later marks without a state of their own inherit this one
 		later.before.state = state
 		if later.own {
 			return
@@ -148,9 +148,9 @@ func (m *Mark) SetState(state []byte) {
 	c.read.state = state
 }
 
-// Rewind has the next collector that takes the cursor read these lines again, and all that came after
-// them: they count as not handed on, whatever becomes of them. The collector that handed them on calls
-// Done on the cursor afterwards, and hands on no more.
+// Rewind makes the next collector that takes the cursor read these lines and all later ones again: they
+// count as not handed on, whatever happens to them. The collector that handed them on must call Done on the
+// cursor afterwards, and hand on no more.
 func (m *Mark) Rewind() {
 	c := m.cursor
 	c.store.mu.Lock()
@@ -162,8 +162,8 @@ func (m *Mark) Rewind() {
 	}
 }
 
-// Ack says that the lines are delivered, or refused for good, or that they are on disk. It may be
-// called from anywhere.
+// Ack declares that the lines are delivered, refused for good, or on disk. It may be called from any
+// goroutine.
 func (m *Mark) Ack() {
 	c := m.cursor
 	s := c.store
@@ -187,7 +187,7 @@ func (m *Mark) Ack() {
 	s.forgetLocked(c)
 }
 
-// Undo says that the lines were not handed on after all. Call it before the next Mark.
+// Undo declares that the lines were not handed on after all. Call it before the next Mark.
 func (m *Mark) Undo() {
 	c := m.cursor
 	defer c.store.flush()
@@ -201,7 +201,7 @@ func (m *Mark) Undo() {
 	}
 }
 
-// record is the journal's line that says what is acknowledged.
+// record returns the journal record of what is acknowledged.
 func (c *Cursor) record() record {
 	r := record{ID: c.key, Position: c.acked.Position, State: c.acked.state, Note: c.note}
 	if bookmark := c.acked.bookmark; bookmark != (Bookmark{}) {

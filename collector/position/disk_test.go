@@ -18,13 +18,13 @@ import (
 	"lighter/collector/position"
 )
 
-// disk is where a Store writes its files, as long as it does not fail.
+// disk is the file system of a Store, which can fail.
 type disk struct {
 	mu     sync.Mutex
-	fails  error         // what writing returns, nil if it works
-	hangs  chan struct{} // Sync waits until it is closed, unless it is nil
-	tries  int           // files that were created
-	waiter chan struct{} // gets a value when Sync waits
+	fails  error         // error of writing, or nil
+	hangs  chan struct{} // if not nil, Sync waits until it is closed
+	tries  int           // number of created files
+	waiter chan struct{} // receives a value when Sync waits
 }
 
 func (d *disk) set(fails error) {
@@ -93,7 +93,7 @@ func acknowledge(c *position.Cursor, line int64) {
 	ack()
 }
 
-// A disk that is full for a while costs the acknowledgements nothing, and is tried now and then.
+// A temporarily full disk does not delay acknowledgements, and is retried now and then.
 func TestAJournalThatCannotBeWrittenIsTriedAgainAtIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d disk
@@ -149,7 +149,7 @@ func TestAJournalThatCannotBeWrittenIsTriedAgainAtIntervals(t *testing.T) {
 	})
 }
 
-// A stop needs the disk only for what is not written yet.
+// A stop needs the disk only for what is not yet written.
 func TestAStopOnAFullDisk(t *testing.T) {
 	for name, tc := range map[string]struct {
 		lines int64 // acknowledged when the disk is full
@@ -176,11 +176,11 @@ func TestAStopOnAFullDisk(t *testing.T) {
 	}
 }
 
-// What is known of positions is read whether or not the disk takes anything.
+// Positions are read whether or not the disk is writable.
 func TestAStartOnADiskThatTakesNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err  error
-		want bool // that it starts
+		want bool // whether Open succeeds
 	}{
 		"full":       {syscall.ENOSPC, true},
 		"over quota": {syscall.EDQUOT, true},
@@ -235,8 +235,8 @@ func TestAStartOnADiskThatTakesNothing(t *testing.T) {
 	}
 }
 
-// The journal grows too large and is written anew on a disk that takes its time. Meanwhile positions
-// move, and a process that is killed then has them.
+// The journal grows too large and is rewritten on a slow disk. In the meantime positions move, and they are
+// on disk if the process is killed then.
 func TestNothingWaitsForTheDiskWhileTheJournalIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := disk{waiter: make(chan struct{})}
@@ -256,7 +256,7 @@ func TestNothingWaitsForTheDiskWhileTheJournalIsWrittenAnew(t *testing.T) {
 				acknowledge(big, i+1)
 			}
 		}()
-		<-d.waiter // until here it has been written, and now it hangs
+		<-d.waiter // it has been written up to here, and now it hangs
 		for i := range int64(20) {
 			acknowledge(small, i+1)
 			if got := onDisk(t, dir, "b"); got != at(i+1) {
@@ -285,7 +285,7 @@ func TestNothingWaitsForTheDiskWhileTheJournalIsWrittenAnew(t *testing.T) {
 	})
 }
 
-// Positions move from many goroutines while the journal is written anew again and again.
+// Positions move from many goroutines while the journal is rewritten again and again.
 func TestConcurrentAcknowledgements(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -310,8 +310,8 @@ func TestConcurrentAcknowledgements(t *testing.T) {
 	}
 }
 
-// Only the smaller journal that is to replace the large one cannot be made: positions are still written,
-// and the log does not claim anything else.
+// If only the smaller journal that should replace the large one cannot be created, positions are still
+// written, and the log does not say otherwise.
 func TestALargeJournalThatCannotBeReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := disk{}

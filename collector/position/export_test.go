@@ -2,7 +2,7 @@ package position
 
 import "log/slog"
 
-// File is what a Store writes to.
+// File is the file that a Store writes.
 type File = journalFile
 
 // OpenWith is Open for a Store that creates its files with create.
@@ -10,10 +10,10 @@ func OpenWith(dir string, logger *slog.Logger, create func(path string) (File, e
 	return openWith(dir, logger, create)
 }
 
-// CreateFile is how Open does.
+// CreateFile is the function that Open uses.
 func CreateFile(path string) (File, error) { return createFile(path) }
 
-// Begin is Mark for lines without a bookmark, whose methods it returns.
+// Begin is Mark for lines without a bookmark. It returns the methods of the Mark.
 func (c *Cursor) Begin(first int64, upTo Position) (acked, undo func()) {
 	return c.BeginAt(first, upTo, Bookmark{})
 }

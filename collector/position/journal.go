@@ -15,39 +15,39 @@ import (
 	"lighter"
 )
 
-// compactBytes is the journal's size from which it is rewritten, if it then holds mostly what is no
-// longer current: some 10,000 acknowledgements.
+// compactBytes is the size from which the journal is rewritten if most of it is outdated: some 10,000
+// acknowledgements.
 const compactBytes = 1 << 20
 
-// Pauses before a journal that cannot be written is tried again, doubled each time.
+// Pauses before a journal that cannot be written is tried again. They double each time.
 const (
 	minRetry = time.Second
 	maxRetry = 30 * time.Second
 )
 
-// journal is the file of a Store's positions. A record is appended when a position moves, and now
-// and then the file is replaced by one with a record for each position.
+// journal is the file of a Store's positions. A record is appended when a position moves. Now and then the
+// file is replaced by one with a record for each position.
 //
-// While it cannot be written nothing is appended. A timer then tries to replace the file, at growing
-// intervals, so that an acknowledgement never waits for a disk that is full.
+// While the file cannot be written, nothing is appended. A timer then tries to replace the file, at growing
+// intervals, so that an acknowledgement never waits for a full disk.
 type journal struct {
 	path    string
 	logger  *slog.Logger
 	current func() []byte // returns a record for each position
 	create  func(path string) (journalFile, error)
 
-	rewriting sync.Mutex // held by rewrite; taken before mu
+	rewriting sync.Mutex // held by rewrite; locked before mu
 
-	mu        sync.Mutex  // guards what follows; not held while the disk is waited for, but to append
-	file      journalFile // append only; nil while it cannot be written
+	mu        sync.Mutex  // guards the fields below; not held while waiting for the disk, except to append
+	file      journalFile // append-only; nil while it cannot be written
 	size      int64
 	live      int64  // size when the file was last replaced
 	lacks     bool   // the file on disk lacks records
-	recording bool   // rewrite is running: appended records are also kept in pending
+	recording bool   // rewrite is running; appended records are also added to pending
 	pending   []byte // records appended since rewrite took its snapshot
-	failed    string // why the journal cannot be written, or only not replaced, as logged
+	failed    string // the logged reason why the journal cannot be written or replaced
 	pause     time.Duration
-	retry     *time.Timer // nil unless one is to come
+	retry     *time.Timer // nil unless a retry is scheduled
 	closed    bool
 }
 
@@ -57,7 +57,7 @@ type journalFile interface {
 	Sync() error
 }
 
-// createFile makes an empty file, and its directory where a full disk did not have room for that.
+// createFile makes an empty file, and its directory if a full disk had no room for it before.
 func createFile(path string) (journalFile, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func createFile(path string) (journalFile, error) {
 	return f, nil
 }
 
-// begin replaces the file that an earlier process has left.
+// begin replaces the file of an earlier process.
 func (j *journal) begin() error {
 	j.rewriting.Lock()
 	defer j.rewriting.Unlock()
@@ -83,8 +83,8 @@ func (j *journal) begin() error {
 	return err
 }
 
-// append writes the records that take returns. It is called with the journal locked, so that records
-// are written in the order in which they are taken.
+// append writes the records that take returns. It calls take with the journal locked, so that records are
+// written in the order in which they are taken.
 func (j *journal) append(take func() []byte) {
 	j.mu.Lock()
 	b := take()
@@ -101,7 +101,7 @@ func (j *journal) append(take func() []byte) {
 		if err != nil {
 			j.lacks = true
 			_ = j.file.Close()
-			j.file = nil // its last line may be cut: the next record belongs into another file
+			j.file = nil // its last line may be cut, so the next record belongs in another file
 			j.fails(err)
 		}
 	}
@@ -113,7 +113,7 @@ func (j *journal) append(take func() []byte) {
 	}
 }
 
-// renew rewrites the journal, and tries again later if that fails. rewriting is held.
+// renew rewrites the journal, and tries again later if that fails. The caller holds rewriting.
 func (j *journal) renew() {
 	err := j.rewrite()
 	j.mu.Lock()
@@ -133,14 +133,15 @@ func (j *journal) renew() {
 	j.failed = ""
 }
 
-// What fails logs. While the file is open positions are appended to it, whether it can be replaced or not.
+// Messages of fails. While the file is open, positions are appended to it, whether it can be replaced or
+// not.
 const (
 	cannotWrite   = "positions cannot be written; until they can, a crash of the agent makes it send lines again. Free space on the data directory or make it writable"
 	cannotReplace = "the file of positions cannot be rewritten to make it smaller; positions are still written, and the file grows until it can. Free space on the data directory or make it writable"
 )
 
-// fails logs why the journal cannot be written, or only not replaced, once until that changes, and has
-// it rewritten later. mu is held.
+// fails logs once why the journal cannot be written or replaced, until the reason changes, and schedules
+// another attempt. The caller holds mu.
 func (j *journal) fails(err error) {
 	if j.closed {
 		return
@@ -159,7 +160,7 @@ func (j *journal) fails(err error) {
 	}
 }
 
-// again is what the timer calls.
+// again is called by the timer.
 func (j *journal) again() {
 	j.rewriting.Lock()
 	defer j.rewriting.Unlock()
@@ -172,8 +173,8 @@ func (j *journal) again() {
 	}
 }
 
-// rewrite replaces the journal by what is current, atomically. Records that are appended meanwhile go
-// to the old file and to the new one. rewriting is held.
+// rewrite atomically replaces the journal by the current records. Records that are appended in the meantime
+// go to the old and the new file. The caller holds rewriting.
 func (j *journal) rewrite() error {
 	j.mu.Lock()
 	j.recording, j.pending = true, j.pending[:0]
@@ -201,7 +202,7 @@ func (j *journal) rewrite() error {
 	if err != nil {
 		if f != nil {
 			_ = f.Close()
-			_ = os.Remove(temporary) // what it holds may be the last space on the disk
+			_ = os.Remove(temporary) // it may occupy the last space on the disk
 		}
 		return err
 	}
@@ -224,7 +225,7 @@ func (j *journal) close() error {
 	}
 	j.mu.Unlock()
 
-	j.rewriting.Lock() // waits for what the timer may be doing
+	j.rewriting.Lock() // waits for a rewrite by the timer
 	defer j.rewriting.Unlock()
 	var err error
 	j.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"lighter/collector/position"
 )
 
-// A note is there after a crash, also before anything is acknowledged, and goes with the log.
+// A note survives a crash, even if nothing is acknowledged yet, and is deleted with the log.
 func TestNote(t *testing.T) {
 	dir := t.TempDir()
 	s, err := position.Open(dir, quiet())
@@ -27,7 +27,7 @@ func TestNote(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(after, "positions.jsonl"), journal, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := position.Open(after, quiet()) // which writes the journal anew
+		s, err := position.Open(after, quiet()) // this rewrites the journal
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestNote(t *testing.T) {
 	if got := noted(); got != "" || !s.Acked("a").IsZero() {
 		t.Errorf("the log is gone, and its note is still %q", got)
 	}
-	// Who comes back in time keeps the position.
+	// A log that returns in time keeps its position.
 	c = s.Cursor("b")
 	c.Note([]byte(`1`))
 	c.Gone()

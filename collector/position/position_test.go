@@ -16,8 +16,8 @@ import (
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// replay returns what is left of a log that is read again from p, with the Engine's two
-// ways to filter: a filter that ends with the first match, or one that judges every line.
+// replay returns the rest of a log that is read again from p, with the Engines' two ways to filter: up to
+// the first match, or line by line.
 func replay(log []int64, p position.Position, everyLine bool) (left []int, lost bool) {
 	skip := position.NewSkipper(p)
 	matched := false
@@ -107,9 +107,8 @@ func seconds(log []int64) (all []int64) {
 	return all
 }
 
-// Where a clock was set back no line is lost and none repeated, whichever way the Engine
-// filters. Only a step that no line before the position tells of is beyond an Engine that
-// judges every line.
+// If a clock was set back, no line is lost and none repeated, whichever way the Engine filters. The only
+// exception is a step that no line before the position shows, on an Engine that filters line by line.
 func TestClockSetBack(t *testing.T) {
 	for name, log := range setBack {
 		t.Run(name, func(t *testing.T) {
@@ -132,8 +131,8 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// Once the line of a position's time is rotated away, what the log still holds is after that line, but
-// it cannot be told whether it is before the position. The position says that this may be so.
+// Once the line with the position's time is rotated away, it is unknown whether the rest of the log is
+// before or after the position. The position reports that this is possible.
 func TestUnordered(t *testing.T) {
 	for name, tc := range map[string]struct {
 		log  []int64 // times in seconds
@@ -155,7 +154,7 @@ func TestUnordered(t *testing.T) {
 	}
 }
 
-// However few lines are read before a log is opened again, reading gets on.
+// However few lines are read before a log is reopened, reading makes progress.
 func TestClockSetBackMakesProgress(t *testing.T) {
 	for name, log := range setBack {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +171,7 @@ func TestClockSetBackMakesProgress(t *testing.T) {
 	}
 }
 
-// A line that is not whole yet does not hold the position back, but is read again.
+// An incomplete line does not hold the position back, but is read again.
 func TestReaching(t *testing.T) {
 	const s = int64(1e9)
 	p := position.Position{}.After(10 * s).After(60 * s)
@@ -216,13 +215,13 @@ func open(t *testing.T, dir string) *position.Store {
 	return s
 }
 
-// onDisk returns what a process that starts now would find, while s goes on.
+// onDisk returns what a process that starts now would find, while s stays open.
 func onDisk(t *testing.T, dir, id string) position.Position {
 	t.Helper()
 	return open(t, copyOf(t, dir)).Acked(id)
 }
 
-// copyOf copies the journal in a directory as it is now.
+// copyOf copies the present journal in a directory.
 func copyOf(t *testing.T, dir string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "positions.jsonl"))
@@ -255,7 +254,7 @@ func TestTheAcknowledgedPrefixCounts(t *testing.T) {
 		if got := c.Acked(); got != step.want || s.Oldest() != step.oldest {
 			t.Errorf("step %d: acked = %s, oldest = %d, want %s, %d", i, got, s.Oldest(), step.want, step.oldest)
 		}
-		// No Close: a kill -9 finds what the acknowledgement wrote.
+		// No Close: after kill -9, what the acknowledgement wrote is there.
 		if got := onDisk(t, dir, "a"); got != step.want {
 			t.Errorf("step %d: on disk = %s, want %s", i, got, step.want)
 		}
@@ -301,7 +300,7 @@ func TestGoneContainersAreForgottenOnceReadAndAcknowledged(t *testing.T) {
 	}
 }
 
-// Keys that Retain is not asked about stay, and Unread has those that nobody reads.
+// Retain keeps keys that it does not ask about, and Unread returns the keys that nobody reads.
 func TestRetainOfSomeKeys(t *testing.T) {
 	s := position.InMemory()
 	for _, key := range []string{"a", "b", "c"} {
@@ -346,7 +345,7 @@ func TestStartIsKept(t *testing.T) {
 	}
 }
 
-// A bookmark is kept with the position that it describes, and no longer than that.
+// A bookmark is kept only as long as the position that it describes.
 func TestBookmark(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir).Cursor("a")
@@ -362,7 +361,7 @@ func TestBookmark(t *testing.T) {
 	if again.Read() != at(1) || again.Bookmark() != place {
 		t.Errorf("in the next process: %s, %+v, want %s, %+v", again.Read(), again.Bookmark(), at(1), place)
 	}
-	acked, _ = again.Begin(2, at(2)) // by who knows of no file
+	acked, _ = again.Begin(2, at(2)) // by a caller that knows no file
 	acked()
 	again = open(t, dir).Cursor("a")
 	if got := again.Bookmark(); again.Read() != at(2) || got != (position.Bookmark{}) {
@@ -435,9 +434,9 @@ func TestJournalDoesNotGrow(t *testing.T) {
 	}
 }
 
-// What the stages of a log keep is written with the position: as of what is acknowledged, whatever
-// order that comes in, over a restart; and a reader that is started again in the same process goes on
-// with what was kept as of where it goes on.
+// The state of a log's stages is written with the position: the state as of the acknowledged lines,
+// whatever the order of acknowledgements, and across a restart. A reader that is restarted in the same
+// process continues with the state where it continues to read.
 func TestStateGoesWithThePosition(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -473,8 +472,8 @@ func TestStateGoesWithThePosition(t *testing.T) {
 	check("all", "counted 4 again", "counted 4 again")
 }
 
-// Lines that are rewound are read again by the next collector, with all that came after them, and their
-// acknowledgements count no more.
+// The next collector reads rewound lines again, and all later ones. Their old acknowledgements no longer
+// count.
 func TestRewind(t *testing.T) {
 	s := position.InMemory()
 	c := s.Cursor("a")
@@ -496,7 +495,7 @@ func TestRewind(t *testing.T) {
 	}
 }
 
-// A state that is said of an earlier mark holds for later ones of which nothing was said.
+// A state that is set on an earlier mark applies to later marks without one.
 func TestStateOfAnEarlierMark(t *testing.T) {
 	s := position.InMemory()
 	c := s.Cursor("a")

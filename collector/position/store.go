@@ -15,15 +15,15 @@ import (
 
 const fileName = "positions.jsonl"
 
-// Store holds the position of each log on each path, by key: the key is tail.Options.KeyPrefix and the
-// container's id. It is safe for concurrent use. Its lock is never held
-// while the disk is read or written.
+// Store holds the position of each log on each path, by key. The key is tail.Options.KeyPrefix followed by
+// the container's ID. A Store is safe for concurrent use. Its lock is never held while the disk is read or
+// written.
 type Store struct {
-	journal *journal // nil: nothing is written
+	journal *journal // nil if nothing is written
 
 	mu         sync.Mutex
 	cursors    map[string]*Cursor
-	out, spare []byte // records for the journal, and the memory of those that it was given last
+	out, spare []byte // records for the journal, and the memory of the last ones passed to it
 }
 
 // record is one line of the journal.
@@ -32,14 +32,14 @@ type record struct {
 	Forget bool   `json:"forget,omitempty"`
 	Position
 	File  *Bookmark `json:"file,omitempty"`
-	State []byte    `json:"state,omitempty"` // what the stages of the log keep
+	State []byte    `json:"state,omitempty"` // of the log's stages
 
-	Note json.RawMessage `json:"note,omitempty"` // what the collector keeps
+	Note json.RawMessage `json:"note,omitempty"` // of the collector
 }
 
-// Open reads the positions below dir and holds their file open until Close. It fails if they can be
-// neither read nor written. A disk that is full or broken is survived: that is logged, the positions
-// are kept in memory, and written as soon as they can be.
+// Open reads the positions below dir and keeps their file open until Close. It fails if the positions can
+// be neither read nor written. If the disk is full or broken, Open logs that, keeps the positions in
+// memory, and writes them as soon as possible.
 func Open(dir string, logger *slog.Logger) (*Store, error) {
 	return openWith(dir, logger, createFile)
 }
@@ -61,10 +61,10 @@ func openWith(dir string, logger *slog.Logger, create func(path string) (journal
 	return s, nil
 }
 
-// InMemory returns a Store that forgets everything at the end of the process.
+// InMemory returns a Store that lasts only as long as the process.
 func InMemory() *Store { return &Store{cursors: map[string]*Cursor{}} }
 
-// load applies a journal and returns how many of its lines are not whole.
+// load applies a journal and returns the number of its damaged lines.
 func (s *Store) load(b []byte) (bad int) {
 	for len(b) > 0 {
 		line, rest, whole := bytes.Cut(b, []byte{'\n'})
@@ -88,8 +88,8 @@ func (s *Store) load(b []byte) (bad int) {
 	return bad
 }
 
-// Cursor returns the cursor of a key, a new one with the zero position if there is none. Call Done on it
-// when nothing more will be handed on.
+// Cursor returns the cursor with the given key, or a new one with the zero position. Call Done on it when
+// nothing more will be handed on.
 func (s *Store) Cursor(key string) *Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *Store) cursor(key string) *Cursor {
 	return c
 }
 
-// Acked returns the position up to which the log of a key is acknowledged; it is zero for a key that has
+// Acked returns the position up to which the log with the given key is acknowledged, or zero if there is
 // none.
 func (s *Store) Acked(key string) Position {
 	s.mu.Lock()
@@ -119,7 +119,7 @@ func (s *Store) Acked(key string) Position {
 	return Position{}
 }
 
-// State returns what the stages of the log of a key keep as of where reading goes on; nil if nothing.
+// State returns the state of the log's stages where reading continues, or nil.
 func (s *Store) State(key string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +129,8 @@ func (s *Store) State(key string) []byte {
 	return nil
 }
 
-// AckedState returns what the stages of the log of a key keep as of the acknowledged position, nil if
-// nothing. It is on disk when AckedState returns, as far as the disk can be written.
+// AckedState returns the state of the log's stages at the acknowledged position, or nil. It is on disk when
+// AckedState returns, unless the disk cannot be written.
 func (s *Store) AckedState(key string) []byte {
 	s.mu.Lock()
 	var state []byte
@@ -142,9 +142,9 @@ func (s *Store) AckedState(key string) []byte {
 	return state
 }
 
-// Retain forgets every key of which exists reports that its log is gone, as soon as nobody reads the log any
-// more and all that was read of it is acknowledged. It asks for those keys alone that of wants; exists must
-// know all logs of these, never a part of them.
+// Retain deletes keys for which exists returns false, as soon as nobody reads the log any more and
+// everything that was read is acknowledged. It considers only keys for which of returns true; exists must
+// know all logs of these.
 func (s *Store) Retain(of, exists func(key string) bool) {
 	defer s.flush()
 	s.mu.Lock()
@@ -159,7 +159,7 @@ func (s *Store) Retain(of, exists func(key string) bool) {
 	}
 }
 
-// Has reports whether there is a position of a key with a prefix.
+// Has reports whether there is a position whose key has the prefix.
 func (s *Store) Has(prefix string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +171,7 @@ func (s *Store) Has(prefix string) bool {
 	return false
 }
 
-// Unread returns the keys whose logs nobody reads, in no order.
+// Unread returns the keys of logs that nobody reads, in no particular order.
 func (s *Store) Unread() (keys []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,9 +183,9 @@ func (s *Store) Unread() (keys []string) {
 	return keys
 }
 
-// Rewind has whoever takes the cursor of a key with a prefix next read from where it is
-// acknowledged. It is for what an endpoint held that is gone: nobody acknowledges that any more.
-// Nobody may hold such a cursor.
+// Rewind makes the next reader of each log whose key has the prefix start from its acknowledged position.
+// It is for lines that were held by an endpoint that no longer exists, because nobody acknowledges them any
+// more. Nobody may hold such a cursor.
 func (s *Store) Rewind(prefix string) {
 	defer s.flush()
 	s.mu.Lock()
@@ -198,7 +198,7 @@ func (s *Store) Rewind(prefix string) {
 	}
 }
 
-// forgetLocked ends a cursor whose container is gone and which waits for nothing.
+// forgetLocked deletes a cursor whose container is gone and which waits for nothing.
 func (s *Store) forgetLocked(c *Cursor) {
 	if c.gone && c.holders == 0 && len(c.pending) == 0 && s.cursors[c.key] == c {
 		delete(s.cursors, c.key)
@@ -208,23 +208,24 @@ func (s *Store) forgetLocked(c *Cursor) {
 	}
 }
 
-// writeLocked takes a record for the journal. Who holds the lock calls flush after letting go of it.
+// writeLocked queues a record for the journal. The caller, who holds the lock, must call flush after
+// releasing it.
 func (s *Store) writeLocked(r record) {
 	if s.journal != nil {
 		s.out = appendRecord(s.out, r)
 	}
 }
 
-// flush writes to the journal what writeLocked has taken. It returns when the operating system has
-// it, unless the journal cannot be written: then the positions in memory stay right, and only a
-// crash before it can be written again sends lines again.
+// flush writes the queued records to the journal. It returns when the operating system has them, unless the
+// journal cannot be written. Then the positions in memory remain right, and lines are sent again only if
+// there is a crash before the journal can be written.
 func (s *Store) flush() {
 	if s.journal != nil {
 		s.journal.append(s.takeOut)
 	}
 }
 
-// takeOut returns the records that are to be written. The next call makes them invalid.
+// takeOut returns the records to write. They are valid until the next call.
 func (s *Store) takeOut() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,14 +249,14 @@ func (s *Store) current() []byte {
 
 func appendRecord(b []byte, r record) []byte {
 	line, err := json.Marshal(r)
-	if err != nil { // strings and integers: it cannot happen
+	if err != nil { // cannot happen for strings and integers
 		return b
 	}
 	return append(append(b, line...), '\n')
 }
 
-// Oldest returns the time of the oldest line that is handed on and not acknowledged, Unix
-// nanoseconds; 0 if there is none.
+// Oldest returns the time of the oldest line that was handed on and not acknowledged, in Unix nanoseconds,
+// or 0.
 func (s *Store) Oldest() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,7 +269,7 @@ func (s *Store) Oldest() int64 {
 	return oldest
 }
 
-// Close writes what is not written yet and closes the journal.
+// Close writes what is not yet written and closes the journal.
 func (s *Store) Close() error {
 	if s.journal == nil {
 		return nil

@@ -6,14 +6,15 @@ import (
 	"testing"
 )
 
-// Allocations of a scrape whose page is that of the last one but for its values: none,
-// whatever its size; and of one in which a hundredth of the series changed, for each of those.
+// Allowed allocations. A scrape whose page differs from the last one only in its values allocates nothing,
+// whatever its size. If a hundredth of the series has changed, it allocates at most once for each of
+// those.
 const (
 	steadyAllocs  = 0
 	changedAllocs = 1
 )
 
-// TestAllocs is the gate: a series that was there before costs no allocation.
+// TestAllocs checks that a series that was there before costs no allocation.
 func TestAllocs(t *testing.T) {
 	if raceEnabled(t) {
 		t.Skip("under the race detector pools forget at random")
@@ -41,9 +42,9 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-// Allocations for what only OpenMetrics has: none for a start time and for an exemplar that
-// was there before; for each new exemplar what the library makes; for a target and a page that
-// are new, what grows with it in a few steps, and the labels of the series that report it.
+// Allowed allocations for what only OpenMetrics has: none for a start time or for an exemplar that was
+// there before, and what the library makes for each new exemplar. For a new target and page: what grows
+// with the page in a few steps, and the labels of the series that report it.
 const (
 	newExemplarAllocs = 3
 	newPageAllocs     = 140
@@ -83,8 +84,7 @@ func TestAllocsOfOthers(t *testing.T) {
 	})
 }
 
-// raceEnabled reports whether the race detector is on: it makes a pool forget a part of what it
-// is given.
+// raceEnabled reports whether the race detector is on. It makes a pool drop some of the values put into it.
 func raceEnabled(tb testing.TB) bool {
 	tb.Helper()
 	b := NewBuffers(PageMemory)

@@ -21,7 +21,7 @@ import (
 	"lighter/collector/scrape"
 )
 
-// What the settings ask of a target. The headers are those that Prometheus sends for the same settings.
+// The settings determine the request. The headers are those that Prometheus sends for the same settings.
 func TestRequestArguments(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config           func(*scrape.Config)
@@ -88,7 +88,7 @@ func TestRequestArguments(t *testing.T) {
 	}
 }
 
-// Two targets of one scrape do not share the parameters that one of them changes.
+// Two targets of one scrape do not share the parameters if one of them changes them.
 func TestParametersAreEachTargetsOwn(t *testing.T) {
 	cfg := testConfig()
 	cfg.Params = url.Values{"module": {"http"}}
@@ -201,7 +201,8 @@ func TestScrapeArguments(t *testing.T) {
 	}
 }
 
-// A series of its own time ends with a marker where that is asked for, and else without one.
+// A series with timestamps of its own ends with a staleness marker if the setting asks for it, and without
+// one otherwise.
 func TestTrackStaleness(t *testing.T) {
 	for _, track := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -225,7 +226,7 @@ func TestTrackStaleness(t *testing.T) {
 	}
 }
 
-// The three series more, as Prometheus has them.
+// The three extra series are the same as Prometheus's.
 func TestExtraMetrics(t *testing.T) {
 	extra := func(samples []sample) map[string]string {
 		found := map[string]string{}
@@ -265,7 +266,7 @@ func TestExtraMetrics(t *testing.T) {
 	}
 }
 
-// With too many targets none is asked, and each is down.
+// With too many targets none is scraped, and each is down.
 func TestOverTargetLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, target(), testConfig(), site(func(*http.Request) (*http.Response, error) {
@@ -284,7 +285,7 @@ func TestOverTargetLimit(t *testing.T) {
 	})
 }
 
-// Each failed scrape is an object in the log of failures.
+// Each failed scrape is one object in the failure log.
 func TestFailureLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
@@ -335,7 +336,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Which histograms of a page in protobuf are kept, and how fine.
+// The settings decide which histograms of a protobuf page are kept, and at which resolution.
 func TestHistogramArguments(t *testing.T) {
 	const own = `, instance="api:3000", job="api"`
 	classic := []sample{
@@ -384,7 +385,7 @@ func TestHistogramArguments(t *testing.T) {
 	}
 }
 
-// choosy is a sink that does not take all that samples may have.
+// choosy is a sink that does not accept everything a sample may carry.
 type choosy struct {
 	recorder
 	all bool
@@ -392,7 +393,7 @@ type choosy struct {
 
 func (c *choosy) Takes() (exemplars, histograms bool) { return c.all, c.all }
 
-// Of two sinks of one scrape, each gets what it takes.
+// Each of two sinks of one scrape gets what it accepts.
 func TestSinksThatLeaveOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()

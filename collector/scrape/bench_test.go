@@ -27,7 +27,7 @@ func benchLines(n int) []string {
 	return lines
 }
 
-// benchBody is a page of lines, with values that differ from round to round.
+// benchBody returns a page of lines, with values that differ from round to round.
 func benchBody(lines []string, round int) []byte {
 	var b strings.Builder
 	b.WriteString("# HELP http_requests_total Requests by what was asked and answered.\n# TYPE http_requests_total counter\n")
@@ -48,7 +48,7 @@ func benchBody(lines []string, round int) []byte {
 
 func benchPage(n int) []byte { return benchBody(benchLines(n), 0) }
 
-// churn returns lines of which one in a hundred has gone, one is new and one stands elsewhere.
+// churn returns lines of which one in a hundred has gone, one is new and one has moved.
 func churn(lines []string, round int) []string {
 	rng := rand.New(rand.NewPCG(1, uint64(round)))
 	changed := append([]string(nil), lines...)
@@ -74,8 +74,8 @@ func (benchSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	return dst, true
 }
 
-// rounds returns a function that reads one of the pages after another, a round later each,
-// and compresses what came of it.
+// rounds returns a function that reads the next of the pages, in the next round, and compresses the
+// resulting blocks.
 func rounds(tb testing.TB, buffers *Buffers, pages [][]byte) func() {
 	return roundsOf(tb, buffers, DefaultConfig(), "text/plain", pages)
 }
@@ -109,7 +109,7 @@ func steadyPages(n int) [][]byte {
 	lines := benchLines(n)
 	pages := make([][]byte, 8)
 	for i := range pages {
-		pages[i] = slices.Grow(benchBody(lines, i), 1) // as a page that was read has it
+		pages[i] = slices.Grow(benchBody(lines, i), 1) // with the spare capacity of a page that was read
 	}
 	return pages
 }
@@ -121,13 +121,13 @@ func changingPages(n int) [][]byte {
 		lines = churn(lines, i)
 		pages[i] = slices.Grow(benchBody(lines, i), 1)
 	}
-	for i := len(pages) - 2; i > 0; i-- { // and back, so that the first is no great change after the last
+	for i := len(pages) - 2; i > 0; i-- { // and back, so that the first page differs little from the last
 		pages = append(pages, pages[i])
 	}
 	return pages
 }
 
-// createdPages are in OpenMetrics, each series with the time since when it counts.
+// createdPages returns OpenMetrics pages on which each series has a start time.
 func createdPages(n int) [][]byte {
 	return openMetricsPages(func(b *strings.Builder, round int) {
 		for i := range n / 2 {
@@ -136,8 +136,8 @@ func createdPages(n int) [][]byte {
 	})
 }
 
-// exemplarPages are in OpenMetrics, and one line in ten has an exemplar: always the same, or
-// another one each time.
+// exemplarPages returns OpenMetrics pages on which one line in ten has an exemplar: always the same one, or
+// a fresh one each time.
 func exemplarPages(n int, fresh bool) [][]byte {
 	return openMetricsPages(func(b *strings.Builder, round int) {
 		for i := range n {
@@ -185,8 +185,8 @@ func BenchmarkOpenMetrics(b *testing.B) {
 	}
 }
 
-// BenchmarkScrape is a page's body in, compressed blocks out, beside what that costs with
-// nothing remembered: textparse, relabel and prompb.
+// BenchmarkScrape turns a page's body into compressed blocks. The reference does the same with nothing
+// remembered: textparse, relabel and prompb.
 func BenchmarkScrape(b *testing.B) {
 	buffers := NewBuffers(PageMemory)
 	for _, n := range []int{1_000, 10_000, 50_000} {
@@ -226,7 +226,7 @@ func BenchmarkScrape(b *testing.B) {
 	}
 }
 
-// referenceEncode is what a scrape costs that remembers nothing.
+// referenceEncode does the work of a scrape that remembers nothing.
 func referenceEncode(tb testing.TB, body []byte) {
 	p, _ := textparse.New(body, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{})
 	c := newRules(testTarget, DefaultConfig())
@@ -277,7 +277,7 @@ func familyPages(n int) [][]byte {
 	return pages
 }
 
-// BenchmarkMemory says what a remembered series takes, in use after a collection.
+// BenchmarkMemory reports the memory of a remembered series, in use after a collection.
 func BenchmarkMemory(b *testing.B) {
 	buffers := NewBuffers(PageMemory)
 	for _, shape := range []struct {

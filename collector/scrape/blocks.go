@@ -8,16 +8,15 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// blockSamples is where a block is cut: what one remote-write request carries at most by
-// default, so that a block fits in one, and few enough that a block of long label sets
-// stays below a megabyte.
+// blockSamples is the number of samples at which a block is cut. It is the default maximum of one
+// remote-write request, so that a block fits in one, and keeps a block of long label sets below a megabyte.
 const blockSamples = 2000
 
-// blocks are what one scrape gives, for each sink.
+// blocks are the samples of one scrape, encoded for each sink.
 type blocks struct {
 	sinks []blockWriter
 	point []byte // scratch memory: a sample or histogram and its exemplars, encoded
-	time  []byte // the time field of samples that have the scrape's
+	time  []byte // the encoded time field of samples that carry the scrape's time
 }
 
 func (b *blocks) reset() {
@@ -26,18 +25,18 @@ func (b *blocks) reset() {
 	}
 }
 
-// release lets go of the sinks.
+// release drops the references to the sinks.
 func (b *blocks) release() {
 	for i := range b.sinks {
 		b.sinks[i].packer = nil
 	}
 }
 
-// setTime sets the time of the samples that addOrdinary appends, Unix milliseconds.
+// setTime sets the time, in Unix milliseconds, of the samples that addOrdinary appends.
 func (b *blocks) setTime(t int64) { b.time = appendTime(b.time[:0], t) }
 
-// addOrdinary appends a sample of the scrape's time to all sinks that do not drop the
-// series. encoded is its labels for each.
+// addOrdinary appends a sample with the scrape's time to every sink that keeps the series. encoded holds
+// the series' labels for each sink.
 func (b *blocks) addOrdinary(encoded [][]byte, v float64) {
 	value := math.Float64bits(v)
 	for i, labels := range encoded {
@@ -47,8 +46,8 @@ func (b *blocks) addOrdinary(encoded [][]byte, v float64) {
 	}
 }
 
-// addPoint likewise appends what is in point, which is of a kind and of which the first bare bytes are without
-// exemplars.
+// addPoint appends what is in point to every sink that keeps the series. kind is the point's kind, and the
+// first bare bytes of point are the point without its exemplars.
 func (b *blocks) addPoint(encoded [][]byte, kind memo.Kind, bare int, hasStart bool) {
 	for i, labels := range encoded {
 		w := &b.sinks[i]
@@ -62,16 +61,15 @@ func (b *blocks) addPoint(encoded [][]byte, kind memo.Kind, bare int, hasStart b
 	}
 }
 
-// blockWriter gathers the samples of one scrape for one sink, encoded. Its memory is used
-// again by the next scrape.
+// blockWriter encodes the samples of one scrape for one sink. Its memory is reused by the next scrape.
 type blockWriter struct {
-	packer                    Packer          // of the sink; nil: blocks stay as they are encoded
+	packer                    Packer          // the sink's; if nil, blocks stay as they are encoded
 	noExemplars, noHistograms bool            // the sink does not take them
-	packed                    []byte          // scratch memory of the packer, who asks for more than it fills
-	buf                       []byte          // of the block that is open
-	open                      lighter.Block   // that block, without Body and Time
-	blocks                    []lighter.Block // that are complete, each in memory of its own, without Time
-	spare                     [][]byte        // memory of blocks that are delivered
+	packed                    []byte          // scratch memory for the packer, which asks for more than it fills
+	buf                       []byte          // the body of the open block
+	open                      lighter.Block   // the open block, without Body and Time
+	blocks                    []lighter.Block // complete blocks, each in memory of its own, without Time
+	spare                     [][]byte        // memory of delivered blocks
 }
 
 // add appends a prompb TimeSeries as a field of a WriteRequest. labels are the series'
@@ -85,7 +83,8 @@ func (w *blockWriter) add(labels, point []byte, hasStart bool) {
 	w.count()
 }
 
-// addOrdinary is add for a sample without anything, in one go. time is its time field.
+// addOrdinary is a faster add for a sample without exemplars or a start time. time is its encoded time
+// field.
 func (w *blockWriter) addOrdinary(labels []byte, value uint64, time []byte) {
 	size := len(time)
 	if value != 0 {
@@ -95,7 +94,7 @@ func (w *blockWriter) addOrdinary(labels []byte, value uint64, time []byte) {
 	b = binary.AppendUvarint(b, uint64(len(labels)+2+size))
 	b = append(b, labels...)
 	b = append(b, 2<<3|2, byte(size))
-	if value != 0 { // proto3 leaves out zero, but not its negative
+	if value != 0 { // proto3 omits zero, but not negative zero
 		b = append(b, 1<<3|1)
 		b = binary.LittleEndian.AppendUint64(b, value)
 	}
@@ -109,7 +108,7 @@ func (w *blockWriter) count() {
 	}
 }
 
-// cut completes the block that is open.
+// cut completes the open block.
 func (w *blockWriter) cut() {
 	w.open.Body = w.buf
 	if w.packer != nil {
@@ -118,7 +117,7 @@ func (w *blockWriter) cut() {
 		w.buf = w.buf[:0]
 	} else if w.buf = w.takeSpare(); w.buf == nil {
 		size := len(w.open.Body)
-		w.buf = make([]byte, 0, size+size/16) // the next is about as large
+		w.buf = make([]byte, 0, size+size/16) // the next block is about as large
 	}
 	w.blocks = append(w.blocks, w.open)
 	w.open = lighter.Block{}
@@ -134,7 +133,7 @@ func (w *blockWriter) takeSpare() []byte {
 	return b
 }
 
-// finish returns the blocks. They are valid until reset, which must be what comes next.
+// finish returns the blocks. They are valid until reset, which the caller must call next.
 func (w *blockWriter) finish(at int64) []lighter.Block {
 	if w.open.Samples > 0 {
 		w.cut()

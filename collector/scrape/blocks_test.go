@@ -12,8 +12,8 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// FuzzEncode holds the encoder to the library's. They differ in -0 alone, which the
-// library drops and we send.
+// FuzzEncode compares the encoder with the library's. They differ only in -0, which the library drops and
+// lighter sends.
 func FuzzEncode(f *testing.F) {
 	f.Add("__name__", "up", 1.0, int64(1_700_000_000_000))
 	f.Add("", "", 0.0, int64(0))

@@ -12,62 +12,63 @@ import (
 	"lighter/collector/scrape/offheap"
 )
 
-// Buffers is memory that scrapes use one after another: that of the pages and blocks
-// under way at one time, not of all targets. Make one a process, with NewBuffers; it is
-// safe for concurrent use.
+// Buffers holds memory that scrapes reuse. Its size depends on the pages and blocks that are under way at
+// one time, not on the number of targets. A process needs one, from NewBuffers; it is safe for concurrent
+// use.
 type Buffers struct {
-	pages sync.Pool // of *page, without bodies
-	heap  sync.Pool // of *[]byte, for ordinary pages
-	works sync.Pool // of *work, for ordinary pages
-	room  room      // of all bodies
+	pages sync.Pool // holds *page, without bodies
+	heap  sync.Pool // holds *[]byte, for ordinary pages
+	works sync.Pool // holds *work, for ordinary pages
+	room  room      // shared by all bodies
 
-	unseen *semaphore.Weighted // of targets that are asked for the first time
-	turn   *semaphore.Weighted // of one large page after the other
-	large  *work               // owned by whoever has the turn, for the next large page; nil if there is none to use again
+	unseen *semaphore.Weighted // limits the targets that are scraped for the first time
+	turn   *semaphore.Weighted // allows one large page at a time
+	large  *work               // memory for the next large page, owned by whoever has the turn; nil if there is none to reuse
 }
 
 const (
-	// PageMemory is what all pages that are being read at one time may take, uncompressed:
-	// one of the largest that a target may have by default (DefaultConfig, BodyLimit).
+	// PageMemory is how many uncompressed bytes all pages that are being read at one time may take
+	// together. It holds one page of the largest size that the default configuration allows (DefaultConfig,
+	// BodyLimit).
 	PageMemory = 64 << 20
 
-	// ordinaryPage is the largest page that lies in Go's heap, in memory that is used again, and
-	// that is read without waiting for a turn. Nearly all pages are smaller. Larger pages lie in
-	// memory outside of the heap (package offheap).
+	// ordinaryPage is the size up to which a page is kept in reused memory of Go's heap and is read without
+	// waiting for a turn. Nearly all pages are smaller. Larger pages use memory outside the heap (package
+	// offheap).
 	ordinaryPage = 1 << 20
-	// keptWork is the largest page for which the memory that its reading takes is kept for the next one.
+	// keptWork is the largest page whose working memory is kept for the next large page.
 	keptWork = 8 << 20
-	// unseenPages is how many targets are asked at one time whose page nobody has seen before. It may be
-	// large, and all targets are asked for the first time when the agent starts.
+	// unseenPages is how many targets may be scraped for the first time at once. The size of such a page is
+	// unknown and may be large, and all targets are new when the agent starts.
 	unseenPages = 4
-	// unseenPatience is how long a target waits for others before it is asked all the same: they may
-	// be slow, or never answer.
+	// unseenPatience is how long a new target waits for its turn before it is scraped anyway: the targets
+	// ahead of it may be slow, or never respond.
 	unseenPatience = 5 * time.Second
-	// spare is what the memory of a large page has behind its bytes. The end of the page is
-	// found there, and the parser writes a newline to it.
+	// spare is the memory behind the bytes of a large page. Reading needs it to find the end of the page,
+	// and the parser writes a newline there.
 	spare = 4096
 )
 
-// NewBuffers returns Buffers for pages that take no more than limit bytes at one time, which
-// is PageMemory or, in a process of little memory, less. Large pages are read from the network
-// as they come, and handed on one after another: what that takes beside the page is more than
-// the page.
+// NewBuffers returns Buffers for pages that take no more than limit bytes at one time: PageMemory, or less
+// in a process that has little memory. Large pages are read from the network concurrently, but processed
+// one at a time, because processing takes more memory than the page itself.
 func NewBuffers(limit int64) *Buffers {
 	return &Buffers{room: room{size: limit}, unseen: semaphore.NewWeighted(unseenPages), turn: semaphore.NewWeighted(1)}
 }
 
-// page is an answer's body, uncompressed.
+// page is the body of a response, uncompressed.
 type page struct {
 	body        []byte // in heap or in large
 	contentType string
-	gzip        gzip.Reader // its window is too large to be made for each scrape
+	gzip        gzip.Reader // kept because its window is too large to allocate for each scrape
 
-	share share           // of Buffers.room
-	heap  *[]byte         // of Buffers.heap; nil if it has none
+	share share           // its share of Buffers.room
+	heap  *[]byte         // from Buffers.heap, or nil
 	large *offheap.Memory // holds the body of a large page; nil if the page is small
 }
 
-// takeUnseen waits for its turn to ask a target for the first time. The caller gives it back.
+// takeUnseen waits for a turn to scrape a target for the first time. The caller gives the turn back with
+// giveBack.
 func (b *Buffers) takeUnseen(ctx context.Context) (giveBack func()) {
 	ctx, cancel := context.WithTimeout(ctx, unseenPatience)
 	defer cancel()
@@ -77,7 +78,7 @@ func (b *Buffers) takeUnseen(ctx context.Context) (giveBack func()) {
 	return func() { b.unseen.Release(1) }
 }
 
-// getPage returns a page without room for a byte. giveWay ends its reading.
+// getPage returns an empty page that holds no room yet. giveWay cancels the reading of the page.
 func (b *Buffers) getPage(giveWay context.CancelCauseFunc) *page {
 	p, _ := b.pages.Get().(*page)
 	if p == nil {
@@ -87,21 +88,20 @@ func (b *Buffers) getPage(giveWay context.CancelCauseFunc) *page {
 	return p
 }
 
-// full reports whether nothing can be read into p before it grows. One byte stays free for
-// the parser.
+// full reports whether p must grow before more can be read into it. One byte stays free for the parser.
 func (p *page) full() bool { return cap(p.body)-len(p.body) < 2 }
 
-// free is where the next bytes of p go.
+// free returns the memory that the next bytes of p are read into.
 func (p *page) free() []byte { return p.body[len(p.body) : cap(p.body)-1] }
 
-// grow makes room in p for at least one byte more, and for size bytes in all if as many are
-// expected. It waits for room until ctx ends, and then returns the cause; after patience other
-// pages give way. It returns errTooLarge if there never will be enough.
+// grow makes room in p for at least one more byte, and for size bytes in all if that many are expected. It
+// waits for room until ctx ends, and then returns the cause. After patience, other pages give way to p. It
+// returns errTooLarge if there can never be enough room.
 //
-// A page whose size is known from the last scrape takes all of it at once, so that of many
-// pages for which there is no room at one time each is read as soon as some others are whole.
+// A page whose size is known from the last scrape takes all its room at once. When several pages do not fit
+// together, each is then read as soon as enough others are complete.
 func (b *Buffers) grow(ctx context.Context, p *page, size int, patience time.Duration) error {
-	if need := len(p.body) + 2; size < need { // nobody knows how much comes
+	if need := len(p.body) + 2; size < need { // the size is unknown
 		size = need
 		if need > ordinaryPage {
 			size += max(ordinaryPage, need/4)
@@ -129,7 +129,7 @@ func (b *Buffers) grow(ctx context.Context, p *page, size int, patience time.Dur
 	return nil
 }
 
-// growLarge is grow for a page that is large, or becomes so.
+// growLarge is grow for a page that is large or becomes large.
 func (b *Buffers) growLarge(ctx context.Context, p *page, size int, patience time.Duration) error {
 	n := min(int64(size), b.room.size)
 	if p.large != nil && n <= p.share.held {
@@ -165,7 +165,7 @@ func (b *Buffers) putHeap(p *page) {
 	}
 }
 
-// putPage takes nil too. Nothing may point into the page any more.
+// putPage returns p, which may be nil, to the buffers. Nothing may point into the page any more.
 func (b *Buffers) putPage(p *page) {
 	if p == nil {
 		return
@@ -181,15 +181,15 @@ func (b *Buffers) putPage(p *page) {
 	b.pages.Put(p)
 }
 
-// work is what the reading of a page takes, and what comes of it.
+// work is the memory that processing a page needs, and what the processing produces.
 type work struct {
 	out    blocks
 	reader reader
-	size   int // of the page
+	size   int // the size of the page
 }
 
-// getWork returns memory for a page of that size, or about that. For a large one it waits for
-// its turn, until ctx ends, which it reports as nil.
+// getWork returns memory for processing a page of about that size. For a large page it waits for its turn;
+// it returns nil if ctx ends first.
 func (b *Buffers) getWork(ctx context.Context, size int, sinks []Sink) *work {
 	var w *work
 	if size <= ordinaryPage {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestRoomForPages: a page grows in place to all that there is, takes exactly what it says,
+// TestRoomForPages: a page grows in place to all the room there is, takes exactly as much as it reports,
 // and gives it back.
 func TestRoomForPages(t *testing.T) {
 	const limit = 8 << 20
@@ -48,7 +48,8 @@ func TestRoomForPages(t *testing.T) {
 	}
 }
 
-// TestTurns: large pages are read one after another, in the same memory, and others meanwhile.
+// TestTurns: large pages are processed one after another, in the same memory, while other pages are not
+// delayed.
 func TestTurns(t *testing.T) {
 	b := NewBuffers(PageMemory)
 	w := b.getWork(t.Context(), ordinaryPage+1, make([]Sink, 2))

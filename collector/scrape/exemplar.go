@@ -12,11 +12,12 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// Pages show the same exemplars again and again; each is sent once, in the order of time, value and a
+// A page shows the same exemplars again and again. Each exemplar is sent once, ordered by time, value and a
 // hash of its labels.
 
-// readExemplars sets r.exemplars to the exemplars of the parser's current sample, in the order of before.
-// native reports whether the sample is a native histogram, of which an exemplar without a time is left out.
+// readExemplars sets r.exemplars to the exemplars of the parser's current sample, in that order. native
+// reports whether the sample is a native histogram; an exemplar of a native histogram is skipped if it has
+// no time.
 func (r *reader) readExemplars(native bool) {
 	found := r.exemplars[:0]
 	for {
@@ -24,7 +25,7 @@ func (r *reader) readExemplars(native bool) {
 		if !r.parser.Exemplar(&e) {
 			break
 		}
-		if e.HasTs || !native { // those of native histograms have a time, by specification
+		if e.HasTs || !native { // the specification requires a time in native histograms
 			found = append(found, e)
 		}
 	}
@@ -34,8 +35,8 @@ func (r *reader) readExemplars(native bool) {
 	r.exemplars = found
 }
 
-// addExemplars appends to the point those exemplars of the sample that the series has not
-// sent. What is not valid is left out: it is no reason to lose the sample.
+// addExemplars appends the exemplars that the series has not sent yet to the point. Invalid exemplars are
+// left out; they are no reason to lose the sample.
 func (r *reader) addExemplars(s *memo.State, one *point) {
 	for _, e := range r.exemplars {
 		if !validExemplar(e.Labels) {
@@ -67,8 +68,8 @@ func before(a, b *memo.Exemplar) bool {
 	return a.Hash < b.Hash
 }
 
-// validExemplar reports whether backends take these labels. Their names and values have 128
-// characters together at most (OpenMetrics 1.0.0, exemplars).
+// validExemplar reports whether backends accept these labels. OpenMetrics 1.0.0 limits the names and values
+// of an exemplar to 128 characters in total.
 func validExemplar(l labels.Labels) bool {
 	if _, twice := l.HasDuplicateLabelNames(); twice {
 		return false

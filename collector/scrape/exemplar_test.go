@@ -52,7 +52,7 @@ func TestExemplars(t *testing.T) {
 				samples := strip(l.sink.take(), false)
 				got := l.sink.exemplars
 				for i := range got {
-					if i < len(tc.want) && tc.want[i].Time == -1 { // that of its sample
+					if i < len(tc.want) && tc.want[i].Time == -1 { // the time of its sample
 						if got[i].Time != samples[i*2].Time && got[i].Time != samples[i].Time {
 							t.Errorf("exemplar %d is at %d, its sample at %d", i, got[i].Time, samples[i].Time)
 						}

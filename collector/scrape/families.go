@@ -12,11 +12,11 @@ import (
 	"lighter/collector/scrape/plain"
 )
 
-// families is what a page says of its metric families. What the last page said is remembered as a
-// hash of each, so that the sinks are told of what is new or has changed.
+// families holds the metadata of a page's metric families. A hash of each family on the last page is
+// remembered, so that sinks receive only what is new or has changed.
 type families map[string]*lighter.Metadata
 
-// take takes what a line says.
+// take records the metadata of one line.
 func (f families) take(m plain.Meta) {
 	one := f.at(m.Name)
 	if one == nil {
@@ -32,7 +32,8 @@ func (f families) take(m plain.Meta) {
 	}
 }
 
-// at returns the family of that name, or nil if it has none or an absurd one.
+// at returns the family with that name, creating it if needed. It returns nil if the name is empty or
+// absurdly long.
 func (f families) at(name []byte) *lighter.Metadata {
 	if len(name) == 0 || len(name) > maxSeriesText {
 		return nil
@@ -45,8 +46,8 @@ func (f families) at(name []byte) *lighter.Metadata {
 	return one
 }
 
-// readFamilies reads what a good page says of its metric families, and sets changed to what is new
-// or has changed since the last page.
+// readFamilies reads the metadata of a valid page and sets changed to what is new or differs from the last
+// page.
 func (r *reader) readFamilies() {
 	if r.format != protobufFormat {
 		if len(r.tail) > 0 {
@@ -73,7 +74,7 @@ func (r *reader) readFamilies() {
 	r.memo.SetFamilies(hashes)
 }
 
-// readGap reads up to the first series of b.
+// readGap reads b up to its first series.
 func (r *reader) readGap(b []byte) {
 	for {
 		m, size := plain.ReadMeta(b, r.format == openMetrics)
@@ -84,7 +85,7 @@ func (r *reader) readGap(b []byte) {
 		b = b[size:]
 	}
 	if len(b) > 0 && b[0] != '#' && b[0] != '\n' && b[0] != ' ' && b[0] != '\t' {
-		return // the series
+		return // the series begins here
 	}
 	p := r.newParser(b)
 	for {

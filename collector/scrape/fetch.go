@@ -19,18 +19,18 @@ import (
 // Results of a scrape, as lighter_scrapes_total counts them.
 const (
 	resultOK          = "ok"
-	resultUnreachable = "unreachable" // no connection, or one that broke
+	resultUnreachable = "unreachable" // the connection failed or broke
 	resultTimeout     = "timeout"
-	resultStatus      = "status"       // an answer other than 200
+	resultStatus      = "status"       // a response other than 200
 	resultTooLarge    = "too_large"    // over the body limit
 	resultNoRoom      = "no_room"      // other pages needed the memory that all share
-	resultSampleLimit = "sample_limit" // over that
+	resultSampleLimit = "sample_limit" // more samples than the limit
 	resultLabelLimit  = "label_limit"  // labels over one of their limits
-	resultTargetLimit = "target_limit" // the scrape has more targets than that
-	resultBadContent  = "bad_content"  // no metrics, or broken ones
+	resultTargetLimit = "target_limit" // the scrape has more targets than the limit
+	resultBadContent  = "bad_content"  // not metrics, or malformed
 )
 
-// failure is why a scrape counts as nothing.
+// failure is the reason why a scrape failed.
 type failure struct {
 	result string
 	err    error
@@ -56,10 +56,10 @@ func newRequest(t *target, cfg Config, userAgent string) *http.Request {
 	}}
 }
 
-// maxDrain is what is read of an answer that is not used, so that its connection can be.
+// maxDrain is how much of an unused response is read so that its connection can be reused.
 const maxDrain = 64 << 10
 
-// fetch asks the target for its page. The caller puts it back.
+// fetch requests the target's page. The caller returns the page to the Buffers.
 func (l *Loop) fetch(ctx context.Context) (*page, error) {
 	if l.OverTargetLimit != nil {
 		return nil, &failure{resultTargetLimit, l.OverTargetLimit}
@@ -75,7 +75,7 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 		}
 		return nil, l.wayToHost(l.networkFailure(err))
 	}
-	defer resp.Body.Close() // what is unread cuts the connection: a page over its limit is not worth draining
+	defer resp.Body.Close() // unread data closes the connection; a page over its limit is not worth draining
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDrain)
 		return nil, failf(resultStatus, "it answered %s", statusText(resp.StatusCode))
@@ -85,7 +85,7 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 	start := time.Now()
 	if err := l.readPage(ctx, p, resp); err != nil {
 		err = l.roomFailure(ctx, p, time.Since(start), err)
-		l.Buffers.putPage(p) // at once: others may wait for its room
+		l.Buffers.putPage(p) // now, because other pages may wait for its room
 		return nil, err
 	}
 	l.Buffers.room.keep(&p.share)
@@ -93,15 +93,15 @@ func (l *Loop) fetch(ctx context.Context) (*page, error) {
 	return p, nil
 }
 
-// readPage reads the body into p and stops as soon as it is over the limit, of which the
-// uncompressed bytes count: a gzip bomb costs no more than an honest page.
+// readPage reads the body into p and stops as soon as p is over the limit. The limit counts uncompressed
+// bytes, so that a gzip bomb costs no more than a page of that size.
 func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error {
 	var body io.Reader = resp.Body
 	size := l.bodySize
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
-		if resp.ContentLength < ordinaryPage { // more is believed when it comes
-			size = max(size, int(resp.ContentLength)+2) // it is -1 if it is not said
+		if resp.ContentLength < ordinaryPage { // a larger value is trusted only as the bytes arrive
+			size = max(size, int(resp.ContentLength)+2) // ContentLength is -1 if unknown
 		}
 	case "gzip":
 		if err := p.gzip.Reset(resp.Body); err != nil {
@@ -131,8 +131,8 @@ func (l *Loop) readPage(ctx context.Context, p *page, resp *http.Response) error
 	}
 }
 
-// roomFailure returns err unless the reading of p came to nothing because of the room that
-// all pages share. It then says so, because that is not the target's fault, or not its alone.
+// roomFailure returns err unless p could not be read because of the memory that all pages share. In that
+// case it returns an error that says so, because the target is not, or not solely, at fault.
 func (l *Loop) roomFailure(ctx context.Context, p *page, took time.Duration, err error) error {
 	shared := l.Buffers.room.size >> 20
 	switch {
@@ -156,8 +156,8 @@ func (l *Loop) bodyFailure(err error) error {
 	return l.networkFailure(err)
 }
 
-// networkFailure says why there was no whole answer, without the URL, which the log line
-// has, and without what differs each time, such as our own port.
+// networkFailure returns the reason why no complete response arrived. It leaves out the URL, which the log
+// line has, and details that differ each time, such as the local port.
 func (l *Loop) networkFailure(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return failf(resultTimeout, "no whole answer within %s", l.target.timeout)
@@ -174,8 +174,8 @@ func (l *Loop) networkFailure(err error) error {
 	return &failure{resultUnreachable, err}
 }
 
-// wayToHost adds to why there was no answer how the network of the host is reached, if the
-// target is on that. The agent in its container may see it at another address than its owner.
+// wayToHost adds to err how the network of the host is reached, if the target is on it. The agent in its
+// container may reach the target at another address than its owner expects.
 func (l *Loop) wayToHost(err error) error {
 	if !l.target.onHost {
 		return err
@@ -191,7 +191,7 @@ func (l *Loop) wayToHost(err error) error {
 	return failf(result, "%w. %s, which is asked at %s: it must listen there too, not on 127.0.0.1 alone, and a firewall of the host must let the agent in. Or run the agent with network_mode: host", err, its, host)
 }
 
-// mediaType returns the type that a page was said to have, for an error.
+// mediaType returns the media type that a response declared, for an error.
 func mediaType(contentType string) string {
 	if t, _, err := mime.ParseMediaType(contentType); err == nil {
 		return t
@@ -199,9 +199,9 @@ func mediaType(contentType string) string {
 	return contentType
 }
 
-// followOwn is a client's CheckRedirect. It lets a target send the agent to another path, and from
-// http to https, but not to another host or port: nobody named that as a target, and it may be one that
-// only the agent can reach.
+// followOwn is a client's CheckRedirect. It follows redirects to another path and from http to https, but
+// not to another host or port: that is not a configured target, and it may be reachable only from the
+// agent.
 func followOwn(next *http.Request, via []*http.Request) error {
 	asked := via[0].URL
 	sameHost := strings.EqualFold(next.URL.Hostname(), asked.Hostname())
@@ -227,7 +227,7 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
-// redirectFailure returns why a redirect was not followed, or nil if err is something else.
+// redirectFailure returns why a redirect was not followed, or nil if err has another cause.
 func redirectFailure(err error) error {
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return f

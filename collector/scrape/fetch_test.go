@@ -36,7 +36,7 @@ func zipped(tb testing.TB, size int, line string) []byte {
 	return b.Bytes()
 }
 
-// body is an answer's body that says how far it was read and whether it was closed.
+// body is the body of a response. It records how far it was read and whether it was closed.
 type body struct {
 	io.Reader
 	read   int
@@ -72,8 +72,8 @@ func TestAnswers(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		answer
-		err     string // empty: the target is up
-		atMost  int    // bytes of the body that are read; 0: any number
+		err     string // empty if the target is up
+		atMost  int    // bytes of the body that may be read; 0 means any number
 		samples int
 	}{
 		"gzip":                {answer: answer{200, "gzip", of(zipped(t, 1, "a 1\nb 2\n"))}, samples: 2},
@@ -144,8 +144,8 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
-// TestNetwork scrapes over real connections: a redirect is followed, and connections are
-// used again after every kind of answer.
+// TestNetwork scrapes over real connections. Redirects are followed, and connections are reused after every
+// kind of response.
 func TestNetwork(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
@@ -203,7 +203,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// rounds is a sink that says when it has seen a number of scrapes.
+// rounds is a sink that signals when it has seen a number of scrapes.
 type rounds struct {
 	recorder
 	want    int

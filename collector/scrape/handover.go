@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Memory is what a Loop knows when it has ended, for one that goes on with its target under other
+// Memory is the state that an ended Loop leaves to its successor, which scrapes the same target with other
 // settings.
 type Memory struct {
 	pages    *pages
@@ -17,16 +17,16 @@ type Memory struct {
 	status   Status
 }
 
-// Memory returns what l knows of its target. It may be called once, after Run has returned; the
-// Loop is of no use then.
+// Memory returns what l knows of its target. It may be called once, after Run has returned; l must not be
+// used afterwards.
 func (l *Loop) Memory() *Memory {
 	return &Memory{l.pages, l.bodySize, l.last, l.failing, l.dropping, l.Status()}
 }
 
-// TakeOver makes l, which does not run yet, go on where another Loop of the same target has ended. It
-// takes nothing from a Loop whose samples had other labels of the target. The first page is read
-// anew, because its series may get other labels by now: those that go on get no staleness marker and
-// are not counted as added, and those that do not are marked as stale for the sinks that had them.
+// TakeOver makes l, which is not running yet, continue where another Loop of the same target has ended. It
+// takes nothing from a Loop that gave its samples other target labels. The first page is parsed afresh,
+// because its series may have other labels under the new settings. Series whose labels stay the same get no
+// staleness marker and do not count as added; the others are marked as stale in the sinks that had them.
 func (l *Loop) TakeOver(m *Memory) {
 	if !labels.Equal(m.pages.target, l.target.labels) {
 		return

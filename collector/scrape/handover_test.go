@@ -16,8 +16,8 @@ import (
 	"lighter/collector/scrape"
 )
 
-// goOn ends a loop as a change of its settings does, and runs another one with what it knew until the
-// other has scraped times.
+// goOn ends a loop as a change of its settings does. It then runs a new loop with what the old one
+// remembered until the new one has scraped times.
 func (l *loop) goOn(t *testing.T, stop func(error), cfg scrape.Config, pages site, times int, sinks ...scrape.Sink) {
 	t.Helper()
 	stop(nil)
@@ -28,7 +28,7 @@ func (l *loop) goOn(t *testing.T, stop func(error), cfg scrape.Config, pages sit
 	stop(nil)
 }
 
-// values returns the values of each series of the samples, by its name.
+// values returns the values of each series of the samples, by the series' name.
 func values(samples []sample) map[string][]string {
 	all := map[string][]string{}
 	for _, s := range samples {
@@ -42,10 +42,10 @@ func values(samples []sample) map[string][]string {
 	return all
 }
 
-// TestHandover: a loop that takes over from another one of its target marks as stale what the target
+// TestHandover: a loop that takes over from another one of the same target marks as stale what the target
 // no longer shows, for the sinks that have it, and nothing else.
 func TestHandover(t *testing.T) {
-	type sinks = map[string]map[string][]string // what each gets of each series
+	type sinks = map[string]map[string][]string // what each sink gets of each series
 	rename := &relabel.Config{Action: relabel.Replace, SourceLabels: model.LabelNames{"__name__"}, Separator: ";", Regex: relabel.MustNewRegexp("a"),
 		TargetLabel: "__name__", Replacement: "renamed", NameValidationScheme: model.LegacyValidation}
 	for name, tc := range map[string]struct {
@@ -118,7 +118,7 @@ func TestHandover(t *testing.T) {
 	}
 }
 
-// TestHandoverAfterABrokenPage: series go on, for all sinks, when the target shows them again.
+// TestHandoverAfterABrokenPage: series continue, for all sinks, when the target shows them again.
 func TestHandoverAfterABrokenPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &recorder{}, &recorder{}
@@ -139,8 +139,8 @@ func TestHandoverAfterABrokenPage(t *testing.T) {
 	})
 }
 
-// TestHandoverKeepsTheRhythm: the second loop asks when the first would have, has its status until
-// then, and logs no failure again.
+// TestHandoverKeepsTheRhythm: the second loop scrapes when the first one would have, keeps the first one's
+// status until then, and does not log a failure again.
 func TestHandoverKeepsTheRhythm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Time
@@ -171,8 +171,8 @@ func TestHandoverKeepsTheRhythm(t *testing.T) {
 	})
 }
 
-// TestHandoverThenGone: what the first loop showed is marked as stale when the target vanishes before the
-// second has asked it.
+// TestHandoverThenGone: the series that the first loop showed are marked as stale if the target vanishes
+// before the second one's first scrape.
 func TestHandoverThenGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
@@ -188,7 +188,7 @@ func TestHandoverThenGone(t *testing.T) {
 	})
 }
 
-// TestHandoverOfOtherLabels: what another target showed is nothing that a loop goes on with.
+// TestHandoverOfOtherLabels: a loop does not continue with the series of another target.
 func TestHandoverOfOtherLabels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}

@@ -26,7 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sample is what a sink received, with the value as text: NaN equals NaN, a marker is "stale".
+// sample is a sample that a sink received, with the value as text: NaN equals NaN, and a staleness marker
+// is "stale".
 type sample struct {
 	Series string
 	Time   int64
@@ -40,7 +41,7 @@ func sampleOf(series string, t int64, v float64) sample {
 	return sample{series, t, fmt.Sprint(v)}
 }
 
-// histogramOf shows a native histogram as a sample's value.
+// histogramOf returns a native histogram as a sample's value.
 func histogramOf(series string, h prompb.Histogram) sample {
 	kind, shown := "int", ""
 	if i := h.ToIntHistogram(); i != nil {
@@ -71,7 +72,7 @@ func startOf(unknown []byte) int64 {
 	return int64(start)
 }
 
-// recorder is a Sink that decodes what it is given with the library.
+// recorder is a Sink that decodes what it receives with the library.
 type recorder struct {
 	name string // of the sink; its own if empty
 	drop func(labels.Labels) bool
@@ -163,7 +164,7 @@ func (r *recorder) Metadata(m []lighter.Metadata) {
 	r.metadata = append(r.metadata, m...)
 }
 
-// take returns what came since the last call.
+// take returns the samples since the last call.
 func (r *recorder) take() []sample {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -254,7 +255,7 @@ func mustNew(tb testing.TB, t lighter.Target, cfg scrape.Config, transport http.
 	return newWith(tb, t, cfg, &http.Client{Transport: transport}, sinks...)
 }
 
-// newWith is mustNew with a whole client.
+// newWith is mustNew with a client instead of a site.
 func newWith(tb testing.TB, t lighter.Target, cfg scrape.Config, client *http.Client, sinks ...scrape.Sink) *loop {
 	tb.Helper()
 	l := &loop{sink: &recorder{}, log: &syncBuffer{}, registry: prometheus.NewRegistry()}
@@ -285,7 +286,7 @@ func newWith(tb testing.TB, t lighter.Target, cfg scrape.Config, client *http.Cl
 	return l
 }
 
-// run starts the Loop; stop ends it with a cause and waits.
+// run starts the Loop; stop ends it with a cause and waits for it.
 func (l *loop) run(tb testing.TB) (stop func(cause error)) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error)
@@ -298,8 +299,8 @@ func (l *loop) run(tb testing.TB) (stop func(cause error)) {
 	}
 }
 
-// once runs the Loop for one scrape on a fake clock (call it in a synctest bubble) and
-// returns what the sink received, without the scrape's own series unless withReport.
+// once runs the Loop for one scrape on a fake clock (call it in a synctest bubble). It returns what the
+// sink received, and leaves out the series about the scrape unless withReport.
 func (l *loop) once(tb testing.TB, withReport bool) []sample {
 	stop := l.run(tb)
 	time.Sleep(5 * time.Second)

@@ -12,9 +12,9 @@ import (
 	dto "github.com/prometheus/prometheus/prompb/io/prometheus/client"
 )
 
-// TestNothingKeepsALargePage: once a page is given back, nothing that lives on points into it.
-// Reading such a pointer would end the process, because the memory of a large page is gone by
-// then. In this test the page lies in Go's heap, where the garbage collector finds every pointer.
+// TestNothingKeepsALargePage: once a page is returned, nothing that remains in use points into it. Reading
+// such a pointer would crash the process, because the memory of a large page is freed by then. In this test
+// the page is in Go's heap, where the garbage collector finds every pointer.
 func TestNothingKeepsALargePage(t *testing.T) {
 	const n = 25_000
 	plain := func(round int) []byte {

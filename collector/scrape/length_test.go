@@ -17,8 +17,8 @@ type answering func() *http.Response
 
 func (a answering) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
 
-// TestContentLength: an ordinary page whose length is told is read into memory that it just fits
-// in. What a target tells of a larger one takes no memory before it comes.
+// TestContentLength: an ordinary page with a declared length is read into memory that just fits it. The
+// declared length of a larger page takes no memory before the bytes arrive.
 func TestContentLength(t *testing.T) {
 	const ordinary, large = 600 << 10, 3 << 20
 	for name, tc := range map[string]struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Check returns what is wrong with the configuration beside its times and its HTTP settings, as far as that
-// shows without opening anything.
+// Check returns what is wrong with the configuration, apart from its times and HTTP settings, as far as it
+// can tell without opening anything.
 func (c Config) Check() error {
 	seen := map[string]bool{}
 	for _, p := range c.Protocols {
@@ -37,14 +37,14 @@ func (c Config) Check() error {
 	return nil
 }
 
-// labelError says that a series has labels over one of their limits.
+// labelError reports that a series exceeds a label limit.
 type labelError struct{ error }
 
 func (c *Config) limitsLabels() bool {
 	return c.LabelLimit > 0 || c.LabelNameLimit > 0 || c.LabelValueLimit > 0
 }
 
-// checkLabels returns why the labels of a series are over a limit.
+// checkLabels returns an error if the labels of a series exceed a limit.
 func (c *Config) checkLabels(l labels.Labels) error {
 	if !c.limitsLabels() {
 		return nil
@@ -65,7 +65,7 @@ func (c *Config) checkLabels(l labels.Labels) error {
 	})
 }
 
-// badLabels returns the failure of a page that has a series whose labels cannot be sent.
+// badLabels returns the failure of a page with a series whose labels cannot be sent.
 func badLabels(err error) error {
 	if errors.As(err, &labelError{}) {
 		return &failure{resultLabelLimit, err}
@@ -73,9 +73,9 @@ func badLabels(err error) error {
 	return &failure{resultBadContent, err}
 }
 
-// limitHistogram makes a native histogram coarser, until its buckets grow by NativeMinBucketFactor at least and
-// are no more than NativeBucketLimit. One of h and f is nil. A histogram that cannot be made as coarse as that
-// is an error.
+// limitHistogram makes a native histogram coarser until its buckets grow by NativeMinBucketFactor at least
+// and there are no more than NativeBucketLimit of them. Either h or f is nil. It returns an error if the
+// histogram cannot be made coarse enough.
 func (c *Config) limitHistogram(h *histogram.Histogram, f *histogram.FloatHistogram) error {
 	if c.NativeBucketLimit <= 0 && c.NativeMinBucketFactor <= 0 {
 		return nil
@@ -107,7 +107,7 @@ func (c *Config) limitHistogram(h *histogram.Histogram, f *histogram.FloatHistog
 	return nil
 }
 
-// finestSchema returns the finest schema whose buckets grow by factor at least.
+// finestSchema returns the finest schema whose buckets grow by at least factor.
 func finestSchema(factor float64) int32 {
 	if factor <= 1 {
 		return histogram.ExponentialSchemaMax

@@ -1,27 +1,26 @@
 // Package scrape turns a target's /metrics page into remote-write blocks.
 //
-// A Loop asks one target at each interval and hands what it found to its sinks, encoded.
-// The samples of a series are in time order, and a scrape counts whole or not at all: a
-// target that cannot be reached, answers too late, too much or something else than
-// metrics gets up 0, and its series a staleness marker, as has a series that its target
-// no longer shows.
+// A Loop scrapes one target at each interval and hands the encoded samples to its sinks. The samples of a
+// series are in time order, and a scrape counts whole or not at all. If a target cannot be reached,
+// responds too late, sends too much or sends something other than metrics, its up is 0 and its series get
+// staleness markers. A series that its target no longer shows gets one, too.
 //
 // # What is remembered
 //
-// A Loop remembers the last good page (package memo): the text of each series, in order, and its
-// labels encoded for every sink. The next page is compared with it line by line (page.go). Where the
-// text is the same only the number is parsed, and the labels are appended as they are. A line that is
-// not where it was is looked for by its text. A new line is read by hand (package plain) if it has the
-// shape that nearly all lines have, and is shown to textparse if not.
+// A Loop remembers the last valid page (package memo): the text of each series, in order, and its labels
+// encoded for every sink. It compares the next page with that line by line (page.go). Where the text is the
+// same, it parses only the number and appends the remembered labels. It looks up a line that has moved by
+// its text. Package plain parses a new line if it has the shape that nearly all lines have; textparse
+// parses the others.
 //
-// A Loop that is replaced by one with other settings hands on what it remembers (Memory, TakeOver).
+// A Loop that is replaced by one with other settings hands over what it remembers (Memory, TakeOver).
 //
-// Memory is that of the last good page, bounded by the sample and body limits, and of the
-// pages that are read at one time. Those share a number of bytes (Buffers), and a page whose
-// target is slow gives way to others (room).
+// The last valid page takes memory, which the sample and body limits bound, and so do the pages that are
+// being read. The latter share a number of bytes (Buffers), and a page whose target is slow gives way to
+// others (room).
 //
-// Package agent makes Loops, one a target, and collector.Manager runs them. What waits for a backend,
-// and what is lost when it waits too long, is the sinks' business.
+// Package agent makes one Loop per target, and collector.Manager runs them. The sinks decide what waits for
+// a backend, and what is lost when it waits too long.
 package scrape
 
 import (
@@ -40,57 +39,55 @@ import (
 	"lighter"
 )
 
-// Sink is one remote-write endpoint as a scrape sees it. Its methods are called from the
-// goroutines of all loops.
+// Sink is one remote-write endpoint as a scrape sees it. The goroutines of all loops call its methods.
 type Sink interface {
-	// AppendLabels appends the encoded Label fields of a prompb TimeSeries (tag 1 each, sorted
-	// by name) as the endpoint sends them, external labels and write relabelling done, to dst.
-	// False: the endpoint drops the series. It is called once for a new series, and the loop
-	// remembers its answer. l must not be kept: its memory is used again when this returns.
+	// AppendLabels appends the encoded Label fields of a prompb TimeSeries (tag 1 each, sorted by name) to
+	// dst, as the endpoint sends them after external labels and write relabelling. It returns false if the
+	// endpoint drops the series. The loop calls it once for a new series and remembers the result.
+	// AppendLabels must not keep l, whose memory is reused after it returns.
 	AppendLabels(dst []byte, l labels.Labels) ([]byte, bool)
 
-	// Append takes the blocks of one scrape, in order. shard picks the sender: the same target
-	// always gives the same. It does not wait for the backend, and keeps no Body after it
-	// returns. An error means that the blocks were not taken.
+	// Append takes the blocks of one scrape, in order. shard selects the sender and is always the same for
+	// a target. Append does not wait for the backend, and keeps no Body after it returns. An error means
+	// that it did not take the blocks.
 	Append(ctx context.Context, shard uint64, blocks []lighter.Block) error
 
-	// Metadata tells of metric families that are new or have changed.
+	// Metadata takes the metric families that are new or have changed.
 	Metadata(m []lighter.Metadata)
 }
 
-// Packer is a Sink that keeps blocks in a form of its own, such as compressed. Its blocks are
-// packed one by one as they become complete, so that of a large page one lies in memory as it
-// was encoded, and not all.
+// Packer is a Sink that keeps blocks in a form of its own, such as compressed. Each block is packed as soon
+// as it is complete, so that only one block of a large page is in memory unpacked.
 type Packer interface {
-	// AppendPacked appends to dst what Append is to get as b's Body. It keeps nothing of b.
+	// AppendPacked appends to dst the Body that Append is to get for b. It keeps nothing of b.
 	AppendPacked(dst []byte, b lighter.Block) []byte
 }
 
-// Chooser is a Sink that does not take all that samples may have.
+// Chooser is a Sink that does not accept everything a sample may carry.
 type Chooser interface {
-	// Takes reports whether the sink takes exemplars, and whether it takes native histograms.
+	// Takes reports whether the sink accepts exemplars, and whether it accepts native histograms.
 	Takes() (exemplars, histograms bool)
 }
 
-// Options are what the loops of a scrape share; a Loop owns none of it. All but OverTargetLimit, Failures and
-// Observe are required.
+// Options are what the loops of a scrape share; a Loop owns none of it. All fields but OverTargetLimit,
+// Failures and Observe are required.
 type Options struct {
 	Client    *http.Client // made by NewClient
 	Sinks     []Sink
-	Names     []string // of the Sinks, in their order; TakeOver matches the sinks of two Loops by name
-	Buffers   *Buffers // one a process
+	Names     []string // of the Sinks, in the same order; TakeOver matches the sinks of two Loops by name
+	Buffers   *Buffers // one per process
 	UserAgent string
 	Metrics   *Metrics
 	Logger    *slog.Logger
-	// OverTargetLimit is why no target of the scrape is asked for its page; nil if they are asked.
+	// OverTargetLimit is the reason why no target of the scrape is scraped; nil if they are.
 	OverTargetLimit error
-	// Failures is what failed scrapes are logged to, each of them, beside what Logger gets; nil logs none.
+	// Failures logs every failed scrape, in addition to what Logger gets. It may be nil.
 	Failures *slog.Logger
-	Observe  func(Observation) // is called after each scrape, from the goroutines of all loops; nil: nobody watches
+	Observe  func(Observation) // called after each scrape, from the goroutines of all loops; may be nil
 }
 
-// NewClient returns the client with which targets of a configuration are asked: its
-// authentication, TLS and proxy. Loops share it; it keeps connections open between scrapes.
+// NewClient returns an HTTP client with the authentication, TLS and proxy settings of a configuration.
+// Loops share it; it keeps connections open between scrapes.
 func NewClient(cfg Config) (*http.Client, error) {
 	c, err := promconfig.NewClientFromConfig(cfg.HTTP, "scrape")
 	if err != nil {
@@ -107,22 +104,22 @@ type Loop struct {
 	Options
 	cfg     Config
 	target  *target
-	request *http.Request // every scrape's, without its context
+	request *http.Request // used for every scrape, with the context of that scrape
 
 	// Owned by Run.
 	pages    *pages
-	bodySize int       // of the last page, to read the next one without growing
+	bodySize int       // of the last page, to allocate the next one in one go
 	last     int64     // time of the last scrape, Unix milliseconds
-	failing  trouble   // the target
+	failing  trouble   // scrapes of the target
 	dropping trouble   // samples of its pages
-	refused  []trouble // the sinks
+	refused  []trouble // by sink
 
 	mu     sync.Mutex
 	status Status
 }
 
-// New returns a Loop that does nothing until Run. It fails when the target's labels make
-// no address that can be asked.
+// New returns a Loop that does nothing until Run. It returns an error if the target's labels do not give a
+// valid address.
 func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 	parsed, err := newTarget(t.Labels, cfg)
 	if err != nil {
@@ -139,9 +136,9 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 	}, nil
 }
 
-// Run scrapes until ctx ends, which it reports as nil. When the context's cause is
-// lighter.ErrGone it marks all series as stale first; when merely the agent stops it
-// does not, because the target goes on and so will its series.
+// Run scrapes until ctx ends, and then returns nil. If the context's cause is lighter.ErrGone, it first
+// marks all series as stale. It does not do so when the agent merely stops, because the target and its
+// series continue.
 func (l *Loop) Run(ctx context.Context) error {
 	now := time.Now()
 	start, due := l.first(now)
@@ -168,8 +165,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// scrape asks the target once and hands on what came of it, also when nothing did. at is
-// the samples' time.
+// scrape scrapes the target once and hands on the result, even if the scrape failed. at is the samples'
+// time.
 func (l *Loop) scrape(ctx context.Context, at int64) {
 	start := time.Now()
 	page, err := l.fetch(ctx)
@@ -179,7 +176,7 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	}
 	if ctx.Err() != nil {
 		l.Buffers.putPage(page)
-		return // it is we who stop: that says nothing about the target
+		return // the agent is stopping, which says nothing about the target
 	}
 	out, r := &w.out, &w.reader
 	var c counts
@@ -211,10 +208,11 @@ func (l *Loop) scrape(ctx context.Context, at int64) {
 	l.observe(c, err, r)
 }
 
-// end marks everything that the target last showed as stale, up and its like included.
+// end marks every series that the target last showed as stale, including up and the other series about the
+// scrape.
 func (l *Loop) end(ctx context.Context) {
 	at := max(time.Now().UnixMilli(), l.last+1)
-	w := &work{} // of its own: it takes little, and a stop must not wait for the turn of large pages
+	w := &work{} // not from Buffers: it needs little, and a stop must not wait for the turn of large pages
 	w.prepare(l.Sinks)
 	l.pages.miss(at, &w.out, &w.reader)
 	l.pages.report.markStale(&w.out, at)

@@ -183,10 +183,10 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestRounds scrapes one page after another and looks at what each one sends. It is also the
-// test of two sentences of the remote-write specifications: "Stale markers MUST be sent when
-// a series vanishes, a scrape fails or the target vanishes", and "unless the series has
-// explicit timestamps". exporters/remotewrite has the others.
+// TestRounds scrapes one page after another and checks what each scrape sends. It also tests two sentences
+// of the remote-write specifications: "Stale markers MUST be sent when a series vanishes, a scrape fails or
+// the target vanishes", and "unless the series has explicit timestamps". exporters/remotewrite tests the
+// others.
 func TestRounds(t *testing.T) {
 	a := func(v string) sample {
 		return sample{Series: `{__name__="a", instance="api:3000", job="api"}`, Value: v}
@@ -297,8 +297,8 @@ func TestNoMarkersWhenTheAgentStops(t *testing.T) {
 	})
 }
 
-// TestAScrapeUnderWayAtTheEnd is no failure of the target: no up 0 and, when the target has
-// gone, markers.
+// TestAScrapeUnderWayAtTheEnd: a scrape that the end of the loop interrupts is no failure of the target. It
+// sends no up 0, and staleness markers only if the target has gone.
 func TestAScrapeUnderWayAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -331,7 +331,7 @@ func TestSamplesAreInTimeOrder(t *testing.T) {
 		start := time.Now()
 		time.Sleep(time.Minute)
 		stop(lighter.ErrGone)
-		last, regular := map[string]int64{}, map[string]bool{} // the first scrape is when the target is found
+		last, regular := map[string]int64{}, map[string]bool{} // the first scrape starts when the target is found
 		for _, s := range l.sink.take() {
 			if s.Time <= last[s.Series] {
 				t.Errorf("%v comes after one at %d", s, last[s.Series])
@@ -351,8 +351,9 @@ func TestSamplesAreInTimeOrder(t *testing.T) {
 	})
 }
 
-// TestFirstScrapes: a target is scraped within a fraction of a second, and then about an interval later
-// at a moment of its own, the same for the same target and not the same for all.
+// TestFirstScrapes: a target is scraped within a fraction of a second. The second scrape follows about an
+// interval later at the target's own moment, which is always the same for one target and differs between
+// targets.
 func TestFirstScrapes(t *testing.T) {
 	for _, interval := range []time.Duration{100 * time.Millisecond, time.Second, 30 * time.Second, time.Hour} {
 		t.Run(interval.String(), func(t *testing.T) {
@@ -397,8 +398,8 @@ func TestFirstScrapes(t *testing.T) {
 	}
 }
 
-// TestManyFirstScrapes: of many targets a few are asked at one time for the first time, whose pages may all
-// be large. Those that do not answer hold up the others for some seconds.
+// TestManyFirstScrapes: only a few targets are scraped for the first time at once, because all their pages
+// may be large. Targets that do not respond delay the others by some seconds.
 func TestManyFirstScrapes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buffers := scrape.NewBuffers(scrape.PageMemory)

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics is what all loops of a process count.
+// Metrics counts what all loops of a process do.
 type Metrics struct {
 	samples  prometheus.Counter
 	rejected *prometheus.CounterVec
@@ -16,7 +16,7 @@ type Metrics struct {
 	seconds  prometheus.Counter
 }
 
-// NewMetrics registers them on reg.
+// NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	m := &Metrics{

@@ -23,7 +23,7 @@ import (
 
 const delimited = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 
-// instrumented is a target as its authors write them: client_golang's registry and handler.
+// instrumented is a target that uses client_golang's registry and handler.
 func instrumented(reg *prometheus.Registry) site {
 	h := promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
 	return func(r *http.Request) (*http.Response, error) {
@@ -33,8 +33,8 @@ func instrumented(reg *prometheus.Registry) site {
 	}
 }
 
-// shop has a counter with an exemplar, a classic histogram, and a native one that is
-// classic too.
+// shop registers a counter with an exemplar, a classic histogram, and a native histogram that is classic
+// too.
 func shop(reg *prometheus.Registry) {
 	f := promauto.With(reg)
 	orders := f.NewCounter(prometheus.CounterOpts{Name: "orders_total", Help: "Orders."})
@@ -79,7 +79,7 @@ func TestNativeHistograms(t *testing.T) {
 				got := l.once(t, false)
 				var kept []sample
 				for _, s := range got {
-					if !strings.Contains(s.Series, "_created") { // in OpenMetrics they are series too
+					if !strings.Contains(s.Series, "_created") { // in OpenMetrics they are series, too
 						kept = append(kept, s)
 					}
 				}
@@ -98,7 +98,7 @@ func TestNativeHistograms(t *testing.T) {
 	}
 }
 
-// Exemplars of a sample that have the same time and value are sent all.
+// All exemplars of a sample are sent, even if they have the same time and value.
 func TestExemplarsOfOneMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := dto.Histogram{SampleCount: 3, SampleSum: 4, PositiveSpan: []dto.BucketSpan{{Offset: 0, Length: 2}}, PositiveDelta: []int64{1, 1}}
@@ -142,7 +142,7 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// families encodes a protobuf page.
+// families encodes metric families as a protobuf page.
 func families(tb testing.TB, all ...*dto.MetricFamily) string {
 	tb.Helper()
 	var b []byte
@@ -212,8 +212,8 @@ func TestProtobufPages(t *testing.T) {
 	}
 }
 
-// TestStaleHistograms: a histogram's marker is a histogram, of its kind, because backends
-// take no sample in between.
+// TestStaleHistograms: a histogram's staleness marker is a histogram of the same kind, because backends do
+// not accept a float sample in between.
 func TestStaleHistograms(t *testing.T) {
 	span := []dto.BucketSpan{{Offset: 0, Length: 2}}
 	ints := families(t, native(dto.Histogram{SampleCount: 3, SampleSum: 4, PositiveSpan: span, PositiveDelta: []int64{1, 1}}))

@@ -7,21 +7,21 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Observation is what one scrape gave, for whoever counts series.
+// Observation is the result of one scrape, for counting series.
 type Observation struct {
 	Labels   labels.Labels // of the target, job and instance among them
 	Interval time.Duration
-	Series   int  // with a sample of this scrape, after metric relabelling; up and its like are among them
-	Added    int  // of them, those that are new to the target
-	Failed   bool // Series are those about the scrape alone
+	Series   int  // series with a sample of this scrape, after metric relabelling, including up and the like
+	Added    int  // how many of them are new to the target
+	Failed   bool // Series counts only the series about the scrape
 
-	// Names passes the metric name of each series of the last good page to f, as the page has it, one after
-	// another. It reads all that is remembered of the page. It may be called until Observe returns, and f
-	// must not keep the name.
+	// Names calls f with the metric name of each series of the last valid page, as the page writes it. It
+	// reads everything that is remembered of the page. It may be called until Observe returns. f must not
+	// keep the name.
 	Names func(f func(name []byte))
 }
 
-// observe tells of a scrape. r has read its page.
+// observe reports a scrape whose page r has read.
 func (l *Loop) observe(c counts, err error, r *reader) {
 	if l.Observe == nil {
 		return
@@ -37,8 +37,8 @@ func (l *Loop) observe(c counts, err error, r *reader) {
 	l.Observe(o)
 }
 
-// nameOf returns the metric name that the text of a series begins with, up to the brace before its labels, or to
-// the separator that the parser of protobuf pages writes.
+// nameOf returns the metric name at the beginning of a series' text. It ends at the brace before the
+// labels, or at the separator that the parser of protobuf pages writes.
 func nameOf(text []byte) []byte {
 	for i, c := range text {
 		if c == '{' || c == model.SeparatorByte {

@@ -21,7 +21,7 @@ type observed struct {
 	Names         string
 }
 
-// observe runs a loop on a fake clock for so many scrapes, and returns what it told of them.
+// observe runs a loop on a fake clock for the given number of scrapes, and returns what it reported.
 func observe(t *testing.T, l *loop, scrapes int) (all []observed) {
 	t.Helper()
 	l.Observe = func(o scrape.Observation) {
@@ -35,7 +35,7 @@ func observe(t *testing.T, l *loop, scrapes int) (all []observed) {
 	return all
 }
 
-// Each scrape is told of: how many series it has a sample of, up and its like among them, and how many are new.
+// Each scrape reports how many series have a sample, including up and the like, and how many are new.
 func TestObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, target(), testConfig(), pages(text,

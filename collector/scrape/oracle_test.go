@@ -19,9 +19,8 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// oracle is the reference: it shows every page whole to textparse, relabels every line, and
-// keeps series in a map by their labels. It is what the remembered reading must be told from by nothing
-// but its cost.
+// oracle is the reference implementation. It passes every page whole to textparse, relabels every line, and
+// keeps series in a map by their labels. The optimized reading must differ from it in nothing but its cost.
 type oracle struct {
 	cfg    Config
 	round  uint32
@@ -29,7 +28,7 @@ type oracle struct {
 	labels map[string]labels.Labels
 }
 
-// oracleSeries is what the oracle knows of a series.
+// oracleSeries is the oracle's state of a series.
 type oracleSeries struct {
 	last     int64
 	exemplar *memo.Exemplar
@@ -41,7 +40,7 @@ func newOracle(cfg Config) *oracle {
 	return &oracle{cfg: cfg, series: map[string]*oracleSeries{}, labels: map[string]labels.Labels{}}
 }
 
-// datum is a sample that a scrape sends, its value bit for bit, with its exemplars.
+// datum is a sample that a scrape sends, with its exact value and its exemplars.
 type datum struct {
 	Series    string
 	Time      int64
@@ -61,7 +60,7 @@ func value64(v uint64) string {
 	return string(b)
 }
 
-// read is a round. The markers come last, sorted by series.
+// read reads one page. The staleness markers come last, sorted by series.
 func (m *oracle) read(body []byte, contentType string, at int64) (points []datum, n counts, err error) {
 	m.round++
 	before := map[string]oracleSeries{}
@@ -198,7 +197,7 @@ func (*oracle) exemplars(p textparse.Parser, s *oracleSeries, t, limit int64) (s
 	return []string{shownExemplar(e.Labels, e.Value, this.Time)}
 }
 
-// pointsOf decodes blocks with the library; the markers, which come last, sorted by series.
+// pointsOf decodes blocks with the library. The staleness markers come last, sorted by series.
 func pointsOf(tb testing.TB, blocks []lighter.Block) (points []datum) {
 	tb.Helper()
 	var b labels.ScratchBuilder

@@ -14,32 +14,31 @@ import (
 	"lighter/collector/scrape/plain"
 )
 
-// counts are what a page held.
+// counts are the numbers of a page's samples and series.
 type counts struct {
 	scraped    int // samples on the page
 	kept       int // after metric relabelling
-	added      int // series that were not known
+	added      int // series that were not known before
 	duplicate  int // samples of a series that already had one at that time
 	outOfOrder int // samples before the last one of their series
-	ahead      int // samples of a time too far ahead
+	ahead      int // samples whose timestamp is too far in the future
 }
 
-// maxSeriesText bounds name and labels of one series: far above what any backend takes, and below
-// the 16 MiB at which package labels gives up.
+// maxSeriesText limits the name and labels of one series. It is far above what any backend accepts, and
+// below the 16 MiB that package labels supports.
 const maxSeriesText = 1 << 20
 
-// pages makes samples of the pages of one target, one page after another. Only the target's Loop
-// uses it.
+// pages converts one page after another of a target to samples. Only the target's Loop uses it.
 type pages struct {
 	rules
 	sinks  []Sink
 	names  []string // of the sinks
-	report *report  // whose series no page may show
+	report *report  // a page must not show its series
 	memo   *memo.Memo
 	starts startTimes
 
 	contentType string // of the last page
-	format      format // what that says
+	format      format // the format that contentType declares
 	symbols     *labels.SymbolTable
 }
 
@@ -54,15 +53,15 @@ func newPages(target labels.Labels, cfg Config, sinks []Sink, names []string) *p
 	}
 }
 
-// miss is a round without a page: every series that the last good page showed is marked as stale.
+// miss records a round without a page. It marks every series of the last valid page as stale.
 func (p *pages) miss(at int64, out *blocks, r *reader) {
 	out.reset()
 	p.memo.Miss(at, &r.last, func(encoded [][]byte, s *memo.State) { out.markStale(encoded, s, at) })
 }
 
-// read reads a page and appends its samples to out, and staleness markers for what it no longer
-// shows. at is the time of samples that have none of their own. After an error the page counts as
-// nothing: out has staleness markers alone.
+// read reads a page and appends its samples to out, and staleness markers for the series that it no longer
+// shows. at is the time of samples without a timestamp. If read returns an error, the page does not count
+// and out has only staleness markers.
 func (p *pages) read(pg *page, at int64, out *blocks, r *reader) (counts, error) {
 	stale := func(encoded [][]byte, s *memo.State) { out.markStale(encoded, s, at) }
 	out.setTime(at)
@@ -86,33 +85,33 @@ func (p *pages) read(pg *page, at int64, out *blocks, r *reader) (counts, error)
 	return r.counts, nil
 }
 
-// reader reads one page. Its memory is used again for a page of another target.
+// reader reads one page. Its memory can be reused for the page of another target.
 type reader struct {
 	*pages
-	last memo.Comparison // of the page with the last one
+	last memo.Comparison // compares the page with the last one
 	out  *blocks
-	body []byte // of the page, not owned; one byte behind it is free
-	at   int64  // the time of samples that have none of their own
+	body []byte // the page, not owned; one byte behind it is free
+	at   int64  // the time of samples without a timestamp
 	counts
 
-	pos  int        // what is before it is read
+	pos  int        // everything before it has been read
 	kind memo.Flags // the type of the series that follow
-	gaps []int      // where in body something else than series stands
-	tail []byte     // what is behind the last series, in body
+	gaps []int      // offsets in body of what is not a series
+	tail []byte     // what follows the last series, a part of body
 
-	parser    textparse.Parser    // nil, or at a line of its own
-	parserAt  int                 // where in body that is
-	seesTypes bool                // it has read a TYPE line
-	exemplars []exemplar.Exemplar // of the sample that is read
+	parser    textparse.Parser    // nil, or positioned at a line of its own
+	parserAt  int                 // offset of that line in body
+	seesTypes bool                // the parser has read a TYPE line
+	exemplars []exemplar.Exemplar // of the sample being read
 
 	series     plain.Labels // of a line that is read by hand
 	ofExemplar plain.Labels
 
-	families families           // what the page says of them
-	changed  []lighter.Metadata // of that, what is new
+	families families           // metadata of the page's families
+	changed  []lighter.Metadata // the families that are new or changed
 }
 
-// begin makes r ready to read a page.
+// begin prepares r to read a page.
 func (r *reader) begin(p *pages, body []byte, at int64, out *blocks) {
 	r.pages, r.out, r.body, r.at = p, out, body, at
 	r.counts = counts{}
@@ -133,7 +132,7 @@ func (r *reader) begin(p *pages, body []byte, at int64, out *blocks) {
 	r.last.Begin(p.memo, form, body, at)
 }
 
-// release lets go of what is not the reader's own.
+// release drops the references to what the reader does not own.
 func (r *reader) release() {
 	r.last.Release()
 	clear(r.exemplars[:cap(r.exemplars)])
@@ -143,15 +142,15 @@ func (r *reader) release() {
 	r.pages, r.out, r.body, r.tail, r.parser, r.changed = nil, nil, nil, nil, nil, nil
 }
 
-// forget lets go of what may point into a page whose memory will be gone.
+// forget drops everything that may point into a page whose memory is about to be freed.
 func (r *reader) forget() {
 	r.series.Forget()
 	r.ofExemplar.Forget()
 }
 
-// readText reads a page of lines. Those that the last page had cost little; others that have the shape
-// which nearly all lines have cost some more; each other one is shown to the parser, and to nothing else
-// as long as only the parser knows what follows.
+// readText reads a page of lines. A line that the last page had costs little. A new line of the common
+// shape costs somewhat more. Any other line is passed to the parser, which then goes on as long as only the
+// parser knows what follows.
 func (r *reader) readText() error {
 	parsing := false
 	for {
@@ -183,9 +182,8 @@ func (r *reader) readText() error {
 	}
 }
 
-// known takes lines as long as they are the remembered ones in their order. odd says that
-// the one it stopped at is remembered too, and shows a value in a way that only the parser
-// understands.
+// known takes lines as long as they are the remembered ones in their order. odd reports that it stopped at
+// a remembered line with a value that only the parser understands.
 func (r *reader) known() (odd bool, err error) {
 	body := r.body
 	for {
@@ -224,7 +222,7 @@ func (r *reader) known() (odd bool, err error) {
 	}
 }
 
-// shows reports whether the page shows a remembered line next, as it was.
+// shows reports whether the next line of the page is the remembered line l, unchanged.
 func (r *reader) shows(l *memo.Line) bool {
 	rest := r.body[r.pos:]
 	if l.Flags&memo.HasGap != 0 {
@@ -236,7 +234,7 @@ func (r *reader) shows(l *memo.Line) bool {
 	return len(rest) >= len(l.Text) && string(rest[:len(l.Text)]) == string(l.Text) && l.Fits(r.kind)
 }
 
-// passGap notes what stands before a line, from an offset on.
+// passGap records what precedes a line, starting at offset at.
 func (r *reader) passGap(flags memo.Flags, at int) {
 	if flags&memo.HasGap != 0 {
 		r.gaps = append(r.gaps, at)
@@ -246,8 +244,8 @@ func (r *reader) passGap(flags memo.Flags, at int) {
 	}
 }
 
-// readSample reads by hand what follows the text of a series, which is a space, and returns where the
-// next line begins.
+// readSample reads by hand what follows the text of a series, which is a space, and returns the offset of
+// the next line.
 func (r *reader) readSample(at int, one *point) (next int, ok bool) {
 	v, size, ok := plain.Float(r.body[at+1:])
 	if !ok {
@@ -270,15 +268,15 @@ func (r *reader) readSample(at int, one *point) (next int, ok bool) {
 	return at + size + 1, true
 }
 
-// jump goes on with the remembered line that the page has next, if it is not taken.
+// jump continues at the remembered line that is next on the page, if that is not taken.
 func (r *reader) jump() bool {
 	rest := r.body[r.pos:]
 	gap, text := textAt(rest)
 	return r.last.Jump(text, rest[:gap], r.kind)
 }
 
-// learnPlain reads the next line and what stands before it by hand, and remembers it. Where it returns
-// false the line is the parser's to read, and nothing has changed.
+// learnPlain reads the next line and what precedes it by hand, and remembers the line. If it returns false,
+// it has changed nothing, and the parser must read the line.
 func (r *reader) learnPlain() (ok bool, err error) {
 	rest, gap := r.body[r.pos:], 0
 	flags, kind := memo.Flags(0), r.kind
@@ -321,8 +319,8 @@ func (r *reader) learnPlain() (ok bool, err error) {
 	return true, r.remember(rest[:gap], rest[gap:gap+size], flags, onPage, l, keep, &one)
 }
 
-// parse shows the next series to the parser, with what stands before it. end says that
-// there is none. When certain is false only the parser knows what follows.
+// parse passes the next series, with what precedes it, to the parser. end reports that there is no series
+// left. If certain is false, only the parser knows what follows.
 func (r *reader) parse() (end, certain bool, err error) {
 	if r.parser == nil || r.parserAt != r.pos {
 		r.parser, r.seesTypes = r.newParser(r.body[r.pos:]), false
@@ -373,7 +371,7 @@ func (r *reader) parse() (end, certain bool, err error) {
 	return false, r.format == textFormat || endsWell(r.body[to:]), err
 }
 
-// takeKnown takes the parser's sample for the remembered line that comes next.
+// takeKnown takes the parser's sample for the remembered line l, which is next on the page.
 func (r *reader) takeKnown(l *memo.Line, one *point) error {
 	if l.Flags&memo.Kept != 0 {
 		if err := r.take(r.last.Exception(), false, l.Text, l.Encoded, one); err != nil {
@@ -385,7 +383,7 @@ func (r *reader) takeKnown(l *memo.Line, one *point) error {
 	return nil
 }
 
-// learn takes the parser's sample for a line that is not remembered, and remembers it.
+// learn takes and remembers the parser's sample of a line that is not remembered yet.
 func (r *reader) learn(gap, raw []byte, flags memo.Flags, one *point) error {
 	if len(raw) > maxSeriesText {
 		return failf(resultBadContent, "its page has a series of %d bytes, at most %d are read", len(raw), maxSeriesText)
@@ -402,8 +400,8 @@ func (r *reader) learn(gap, raw []byte, flags memo.Flags, one *point) error {
 	return r.remember(gap, raw, flags, onPage, l, keep, one)
 }
 
-// remember takes the sample of a line that is not remembered, and remembers it. l are the series' labels
-// after metric relabelling, which has dropped it unless keep.
+// remember takes and remembers the sample of a line that is not remembered yet. l are the series' labels
+// after metric relabelling. keep is false if the relabelling has dropped the series.
 func (r *reader) remember(gap, raw []byte, flags memo.Flags, onPage, l labels.Labels, keep bool, one *point) error {
 	line := r.last.Fresh()
 	line.Flags, line.Text = flags, append(line.Text[:0], raw...)

@@ -34,19 +34,19 @@ func (plainSink) Metadata([]lighter.Metadata)                           {}
 
 var testTarget = labels.FromStrings("instance", "api:3000", "job", "api")
 
-// subject is the pages of a target under test, and what reading them needs.
+// subject holds the pages of a target under test, and what reading them needs.
 type subject struct {
 	*pages
 	buffers *Buffers
 	reader  *reader
-	changed []lighter.Metadata // what the last page said of families that is new
+	changed []lighter.Metadata // the new metadata of the last page
 }
 
 func newSubject(cfg Config, sinks ...Sink) *subject {
 	return &subject{pages: newPages(testTarget, cfg, sinks, make([]string, len(sinks))), buffers: NewBuffers(PageMemory), reader: &reader{}}
 }
 
-// read is a round. The points are those of the first sink.
+// read reads one page. The points are those of the first sink.
 func (s *subject) read(tb testing.TB, body []byte, contentType string, at int64) ([]datum, counts, error) {
 	tb.Helper()
 	out := blocks{sinks: make([]blockWriter, len(s.sinks))}
@@ -57,9 +57,10 @@ func (s *subject) read(tb testing.TB, body []byte, contentType string, at int64)
 	return pointsOf(tb, out.sinks[0].finish(at)), n, err
 }
 
-// FuzzRounds holds the remembered reading of pages to the oracle: the same samples bit for
-// bit in the same order, the same markers, exemplars, counts and errors, whatever came
-// before, also where a loop takes over from another. script says which page each round shows, made of two.
+// FuzzRounds compares the optimized reading of pages with the oracle. Both must give the same samples, bit
+// for bit and in the same order, and the same markers, exemplars, counts and errors, whatever came before,
+// even if a loop takes over from another. script says which page each round shows; each page is made of
+// two.
 func FuzzRounds(f *testing.F) {
 	const om = "application/openmetrics-text; version=1.0.0"
 	add := func(a, b, contentType string) {
@@ -100,7 +101,7 @@ func FuzzRounds(f *testing.F) {
 			t.Skip("not this test's")
 		}
 		cfg := DefaultConfig()
-		cfg.StartTimes = flags&1 != 0 // which changes nothing of the samples
+		cfg.StartTimes = flags&1 != 0 // must not change the samples
 		cfg.HonorTimestamps = flags&2 == 0
 		cfg.HonorLabels = flags&4 != 0
 		if flags&8 != 0 {
@@ -134,7 +135,7 @@ func FuzzRounds(f *testing.F) {
 	})
 }
 
-// pageOf makes a page of two.
+// pageOf makes a page of two others.
 func pageOf(a, b string, how int) string {
 	lines, end := strings.SplitAfter(a, "\n"), ""
 	if n := len(lines); n > 1 && lines[n-2] == "# EOF\n" {
@@ -171,8 +172,8 @@ func pageOf(a, b string, how int) string {
 	return strings.Join(lines, "") + end
 }
 
-// FuzzProtobuf: whatever a page in protobuf holds, nothing panics, what is good once is
-// good again, and the blocks can be read.
+// FuzzProtobuf: whatever a protobuf page holds, nothing panics, a page that is valid once is valid again,
+// and the blocks can be decoded.
 func FuzzProtobuf(f *testing.F) {
 	add := func(h dto.Histogram) {
 		one := dto.MetricFamily{Name: "h", Type: dto.MetricType_HISTOGRAM, Metric: []dto.Metric{{Histogram: &h}}}
@@ -201,7 +202,7 @@ func FuzzProtobuf(f *testing.F) {
 	})
 }
 
-// TestForgets: what a target no longer shows, or showed on a broken page, is not remembered.
+// TestForgets: series that a target no longer shows, or showed only on a broken page, are not remembered.
 func TestForgets(t *testing.T) {
 	s := newSubject(DefaultConfig(), plainSink{})
 	for round := range int64(20) {
@@ -219,8 +220,8 @@ func TestForgets(t *testing.T) {
 	}
 }
 
-// TestALongTailIsNotRemembered: a page that ends with megabytes of comments is read as any other,
-// and costs no memory once it is read.
+// TestALongTailIsNotRemembered: a page that ends with megabytes of comments is read like any other, and
+// retains no memory for them.
 func TestALongTailIsNotRemembered(t *testing.T) {
 	s := newSubject(DefaultConfig(), plainSink{})
 	page := append([]byte("# TYPE a counter\na 1\n"), bytes.Repeat([]byte("# nothing that anybody needs\n"), 100_000)...)
@@ -238,7 +239,7 @@ func TestALongTailIsNotRemembered(t *testing.T) {
 	}
 }
 
-// TestPlain: pages of the common shapes are learnt without a parser, but for what is at their end.
+// TestPlain: pages of the common shapes are learnt without a parser, except for their ends.
 func TestPlain(t *testing.T) {
 	for name, tc := range map[string]struct{ contentType, body string }{
 		"text":        {"text/plain", "# HELP a What it is.\n# TYPE a counter\na 1\na{x=\"\\\"\",b=\"ä\"} 1.5e3 1700000000000\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\n"},

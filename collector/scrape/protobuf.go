@@ -10,8 +10,8 @@ import (
 	"lighter/collector/scrape/plain"
 )
 
-// readProtobuf reads a page in protobuf, in which there are no lines: a series' text is what
-// the parser makes of it.
+// readProtobuf reads a page in protobuf. Such a page has no lines; the text of a series is what the parser
+// makes of it.
 func (r *reader) readProtobuf() error {
 	r.parser = r.newParser(r.body)
 	for {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What Prometheus calls the formats of pages.
+// Prometheus's names for the formats of pages.
 const (
 	protocolProto       = "PrometheusProto"
 	protocolText        = "PrometheusText0.0.4"
@@ -16,8 +16,8 @@ const (
 
 const protobuf = "application/vnd.google.protobuf"
 
-// offered is how a format is asked for, by what Prometheus calls it. Names are escaped to those that every
-// backend takes, where a format can say so.
+// offered maps each format name to the media type that requests it. Where a format can say so, it requests
+// that names be escaped to the characters that every backend accepts.
 var offered = map[string]string{
 	protocolProto:       protobuf + ";proto=io.prometheus.client.MetricFamily;encoding=delimited",
 	protocolText:        "text/plain;version=0.0.4",
@@ -26,8 +26,7 @@ var offered = map[string]string{
 	protocolOpenMetrics: "application/openmetrics-text;version=1.0.0;escaping=underscores",
 }
 
-// DefaultProtocols returns the formats that are asked for, the richer ones first. Native histograms are in
-// protobuf alone.
+// DefaultProtocols returns the formats to request, the richest first. Only protobuf has native histograms.
 func DefaultProtocols(native bool) []string {
 	if native {
 		return []string{protocolProto, protocolOpenMetrics, protocolOpenMetric0, protocolText1, protocolText}
@@ -35,7 +34,7 @@ func DefaultProtocols(native bool) []string {
 	return []string{protocolOpenMetrics, protocolOpenMetric0, protocolText1, protocolText}
 }
 
-// The formats that are asked for where a configuration names none, and the headers for them.
+// The formats to request where a configuration names none, and the headers for them.
 var (
 	textProtocols   = DefaultProtocols(false)
 	nativeProtocols = DefaultProtocols(true)
@@ -53,7 +52,7 @@ func (c *Config) protocols() []string {
 	return textProtocols
 }
 
-// accept returns the header that asks for the formats.
+// accept returns the Accept header that requests the formats.
 func (c *Config) accept() string {
 	switch {
 	case len(c.Protocols) > 0:
@@ -64,7 +63,7 @@ func (c *Config) accept() string {
 	return acceptText
 }
 
-// fallback returns the media type that a page is taken for whose Content-Type says nothing of use.
+// fallback returns the media type of a page without a usable Content-Type.
 func (c *Config) fallback() string {
 	if c.FallbackProtocol == "" {
 		return "text/plain"
@@ -73,7 +72,7 @@ func (c *Config) fallback() string {
 	return mediaType
 }
 
-// acceptOf returns the header that asks for formats in that order, and for anything else last.
+// acceptOf returns the Accept header that requests the formats in that order, and anything else last.
 func acceptOf(protocols []string) string {
 	var b strings.Builder
 	weight := len(offered) + 1

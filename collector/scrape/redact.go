@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// What a target answers is shown to whoever reads the agent's log and its status page, and a target
-// may serve a secret by mistake. So no error repeats what an answer holds, but for the names of metrics.
+// Everyone who reads the agent's log or status page sees its errors, and a target may serve a secret by
+// mistake. Therefore no error repeats the content of a response, except for metric names.
 
 var (
-	// quotedText is a quoted piece of a page in an error. What a parser quotes in parentheses is the
+	// quotedText matches a quoted piece of a page in an error. What a parser quotes in parentheses is the
 	// name of a token, and what it quotes behind the words "histogram" and "metric" is a name.
 	quotedText = regexp.MustCompile(`(?:\(|histogram |metric )?"(?:[^"\\]|\\.)*"`)
-	// quotedName is a metric's name at the beginning of a piece of a page.
+	// quotedName matches a metric name at the beginning of a piece of a page.
 	quotedName = regexp.MustCompile(`^"([a-zA-Z_:][a-zA-Z0-9_:]{0,63})[ {]`)
-	// unquoted is where an error repeats what follows without quotes.
+	// unquoted matches where an error repeats the text that follows without quotes.
 	unquoted = regexp.MustCompile(`(?s)(invalid metric name|invalid help for metric "(?:[^"\\]|\\.)*"|malformed [^:"]*[^:" ]).*`)
 )
 
-// withoutContent returns the text of an error without what it repeats of an answer.
+// withoutContent returns the text of an error without the content of the response.
 func withoutContent(text string) string {
 	text = unquoted.ReplaceAllString(text, "$1")
 	return quotedText.ReplaceAllStringFunc(text, func(quoted string) string {
@@ -48,7 +48,7 @@ func metricName(series []byte) []byte {
 	return series
 }
 
-// maxParseError is how much of a parser's words is repeated: they quote the page.
+// maxParseError limits how much of a parser's message is repeated, because it quotes the page.
 const maxParseError = 200
 
 func notMetrics(contentType string, body []byte, err error) error {
@@ -58,7 +58,7 @@ func notMetrics(contentType string, body []byte, err error) error {
 	return failf(resultBadContent, "its page is broken: %s", printable([]byte(withoutContent(err.Error()))))
 }
 
-// printable shortens foreign text for an error.
+// printable shortens text from outside for an error.
 func printable(b []byte) string {
 	if len(b) > maxParseError {
 		return strings.ToValidUTF8(string(b[:maxParseError]), "") + "…"

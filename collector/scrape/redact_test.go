@@ -60,7 +60,7 @@ func TestNothingOfABrokenPageIsRepeated(t *testing.T) {
 	}
 }
 
-// TestTheWordsOfAnAnswerAreNotRepeated: of a status only the number is the target's.
+// TestTheWordsOfAnAnswerAreNotRepeated: an error repeats a response's status code, but not its status text.
 func TestTheWordsOfAnAnswerAreNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := mustNew(t, target(), testConfig(), site(func(*http.Request) (*http.Response, error) {
@@ -75,7 +75,7 @@ func TestTheWordsOfAnAnswerAreNotRepeated(t *testing.T) {
 	})
 }
 
-// says returns a dialler of connections on which a request is answered by words.
+// says returns a dial function for connections that respond to a request with words.
 func says(words string) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -88,11 +88,11 @@ func says(words string) func(context.Context, string, string) (net.Conn, error) 
 	}
 }
 
-// TestRedirects: a target may send the agent to another path, or to TLS, and not to another target.
+// TestRedirects: a target may redirect the agent to another path, or to TLS, but not to another target.
 func TestRedirects(t *testing.T) {
 	for name, tc := range map[string]struct {
 		locations []string
-		wantErr   string // empty: followed
+		wantErr   string // empty if the redirect is followed
 	}{
 		"another path":                   {[]string{"/elsewhere"}, ""},
 		"the same host and port":         {[]string{"http://api:3000/elsewhere?x=1"}, ""},

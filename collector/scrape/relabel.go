@@ -8,12 +8,12 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// rules say which labels the series of a target's pages get.
+// rules determine the labels of the series on a target's pages.
 type rules struct {
 	cfg         Config
 	target      labels.Labels
-	targetPairs []labels.Label // the same
-	joins       bool           // the labels of a series are those on its page and the target's, unchecked
+	targetPairs []labels.Label // target as a slice
+	joins       bool           // series get the labels of the page and the target's, without checks
 	builder     *labels.Builder
 }
 
@@ -24,8 +24,8 @@ func newRules(target labels.Labels, cfg Config) rules {
 	return r
 }
 
-// relabel makes the labels that a sample on the page gets: with the target's, after the
-// metric relabelling. Labels that no backend takes are an error, as in Prometheus.
+// relabel returns the labels of a sample on the page, with the target's labels and after metric
+// relabelling. Labels that no backend accepts are an error, as in Prometheus.
 func (r *rules) relabel(l labels.Labels) (_ labels.Labels, keep bool, err error) {
 	name := func() string { return printable([]byte(l.Get(model.MetricNameLabel))) }
 	if _, twice := l.HasDuplicateLabelNames(); twice {
@@ -47,8 +47,8 @@ func (r *rules) relabel(l labels.Labels) (_ labels.Labels, keep bool, err error)
 	return l, true, r.cfg.checkLabels(l)
 }
 
-// addTarget adds the target's labels to those of a sample. Where both have one, the
-// sample's wins if honor, else it is kept as exported_<name>.
+// addTarget adds the target's labels to those of a sample. If both have a label, the sample's wins if honor
+// is true; otherwise it is renamed exported_<name>.
 func addTarget(b *labels.Builder, sample, target labels.Labels, honor bool) {
 	target.Range(func(t labels.Label) {
 		own := sample.Get(t.Name)
@@ -66,7 +66,8 @@ func addTarget(b *labels.Builder, sample, target labels.Labels, honor bool) {
 	})
 }
 
-// appendSeries sets encoded to a label set as each sink sends it; empty where it drops it.
+// appendSeries sets encoded to a label set as each sink sends it, and to nothing where a sink drops the
+// series.
 func appendSeries(encoded [][]byte, sinks []Sink, l labels.Labels) {
 	for i, sink := range sinks {
 		one, ok := sink.AppendLabels(encoded[i][:0], l)

@@ -10,19 +10,19 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// outcome is what a scrape says of itself.
+// outcome is the result of a scrape, as the series about the scrape report it.
 type outcome struct {
 	up   bool
 	took time.Duration
 	counts
 
-	size        int // of the page, uncompressed; 0 if none was read, -1 if it was over its limit
+	size        int // of the page, uncompressed; 0 if none was read, -1 if it exceeded the limit
 	timeout     time.Duration
 	sampleLimit int
 }
 
-// reported are the series that every target has, whatever its page shows. The last extraReported of them it
-// has only with Config.ExtraMetrics.
+// reported are the series that every target has, whatever its page shows. The last extraReported of them
+// are only sent with Config.ExtraMetrics.
 var reported = [...]struct {
 	name  string
 	value func(outcome) float64
@@ -44,16 +44,16 @@ var reported = [...]struct {
 
 const extraReported = 3
 
-// report keeps those series of one target. Metric relabelling does not touch them, and a page
-// cannot show them: a series of its own with the labels of one is not sent (see claim).
+// report keeps the series about the scrapes of one target. Metric relabelling does not apply to them. A
+// series of the page with the same labels is not sent (see claim).
 type report struct {
 	all    [len(reported)]reportedSeries
-	series []reportedSeries // of all, as many as are sent
+	series []reportedSeries // those of reported that are sent
 }
 
 type reportedSeries struct {
 	memo.State
-	encoded [][]byte // its labels for each sink, empty where it drops them
+	encoded [][]byte // labels for each sink, empty where the sink drops the series
 }
 
 func newReport(target labels.Labels, sinks []Sink, extra bool) *report {
@@ -72,11 +72,10 @@ func newReport(target labels.Labels, sinks []Sink, extra bool) *report {
 	return r
 }
 
-// claim empties what a series of a page has for a sink that would take it for one of the
-// report's. Two values of one series at one time would be sent otherwise, of which backends
-// keep the first, or any, or refuse both. Prometheus appends both, too; here the report's
-// always wins. Such a series of the page is counted and remembered as others are, and asks
-// for no staleness marker, which would end the report's.
+// claim empties the encoded labels of a page's series for each sink where they equal those of a series of
+// the report. Otherwise one series would have two values at one time, and backends would keep the first, or
+// either, or refuse both. Prometheus appends both as well; lighter always keeps the report's. The page's
+// series is still counted and remembered, but needs no staleness marker, which would end the report's.
 func (r *report) claim(encoded [][]byte) {
 	for i := range encoded {
 		for j := range r.series {
@@ -91,7 +90,7 @@ func (r *report) add(out *blocks, at int64, o outcome) {
 	for i := range r.series {
 		s := &r.series[i]
 		if at <= s.Last {
-			continue // the clock went back: backends would refuse it
+			continue // the clock went back; backends would refuse the sample
 		}
 		s.Last, s.Live = at, true
 		out.point = appendSample(out.point[:0], reported[i].value(o), at, 0)

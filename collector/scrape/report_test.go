@@ -21,8 +21,8 @@ func (s labelling) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	return s.recorder.AppendLabels(dst, labels.NewBuilder(l).Set("environment", "prod").Labels())
 }
 
-// TestAPageShowsWhatTheReportDoes: whatever a page says of the series that report its scrape,
-// one value of each is sent at a time, the report's; and the markers are the report's.
+// TestAPageShowsWhatTheReportDoes: whatever a page says of the series about its scrape, each is sent once
+// per scrape with the report's value, and the staleness markers are the report's.
 func TestAPageShowsWhatTheReportDoes(t *testing.T) {
 	const own = `instance="api:3000", job="api"`
 	const others = "scrape_duration_seconds 5\nscrape_samples_scraped 5\nscrape_samples_post_metric_relabeling 5\nscrape_series_added 5\n"
@@ -33,8 +33,8 @@ func TestAPageShowsWhatTheReportDoes(t *testing.T) {
 		pages       []string
 		config      func(*scrape.Config)
 		external    bool
-		scraped     string   // and kept, of the first page
-		want        []sample // of series named up, of each page and then of the target's end
+		scraped     string   // samples of the first page, all of them kept
+		want        []sample // samples named up, of each page and then of the target's end
 	}{
 		"as the target's own": {pages: []string{"up 5\n" + others, "up 6\n"}, scraped: "5", want: []sample{up("1"), up("1"), up("stale")}},
 		"it vanishes":         {pages: []string{"up 5\na 1\n", "a 1\n", "up 6\n"}, scraped: "2", want: []sample{up("1"), up("1"), up("1"), up("stale")}},

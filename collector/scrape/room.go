@@ -9,62 +9,61 @@ import (
 	"time"
 )
 
-// room divides a number of bytes among the pages that are being read at one time.
+// room divides a number of bytes among the pages that are being read at the same time.
 //
-// A page asks for what it needs next and waits while there is not enough. Of those that
-// wait, the one that wants least in all is served first, so that a large page never holds up
-// a small one. Mostly some page is complete within moments and the wait is over. A page that
-// has been patient for long enough makes another one give way: one whose target is slow, or
-// else one that holds more than the page wants in all. A page that its target has sent whole
-// does not give way; it only waits for us.
+// A page requests what it needs next and waits until that is available. The waiting page that wants the
+// least in total is served first, so that a large page never delays a small one. Mostly some page is
+// complete within moments and the wait is over. A page whose patience is over makes another one give way: one
+// whose target is slow, or else one that holds more than the page wants in total. A page that has arrived
+// completely does not give way, because it waits only for the agent.
 //
-// So no target can keep room from the others, by sending nothing for a while, by sending
-// slowly, or by sending without end. It is its own scrape that fails.
+// So no target can keep room from the others, by sending nothing for a while, by sending slowly, or by
+// sending endlessly. Its own scrape fails instead.
 type room struct {
 	size int64
 
 	mu      sync.Mutex
 	used    int64
-	holders []*share // whose held is above 0
-	waiting []*claim // those that want least come first
-	leaving *share   // was told to give way and has not done so yet; nil if none
+	holders []*share // shares whose held is above 0
+	waiting []*claim // those that want the least come first
+	leaving *share   // has been told to give way and has not done so yet, or nil
 }
 
-// share is what one page holds of a room. Its fields belong to the room, but for the first.
+// share is the part of a room that one page holds. All its fields but the first belong to the room.
 type share struct {
-	giveWay context.CancelCauseFunc // ends the reading of the page, with errGaveWay
+	giveWay context.CancelCauseFunc // cancels the reading of the page, with errGaveWay
 
 	held   int64
-	since  time.Time     // when it was given the first of that
-	waited time.Duration // for room, in all
+	since  time.Time     // when it got the first bytes that it holds
+	waited time.Duration // total time spent waiting for room
 	whole  bool
 }
 
-// claim is a share that waits.
+// claim is a share that waits for room.
 type claim struct {
 	share   *share
-	want    int64 // in all
-	urgent  bool  // it has waited for long enough
+	want    int64 // in total
+	urgent  bool  // its patience is over
 	granted chan struct{}
 }
 
 const (
-	// slowAfter is how long a page may be under way before it has to give way to another
-	// that has no room, however small it is.
+	// slowAfter is how long a page, however small, may take before it has to give way to another page that
+	// has no room.
 	slowAfter = 500 * time.Millisecond
-	// lookAgain is how often a page whose patience is over looks for one that has to give way.
+	// lookAgain is how often a page whose patience is over searches for one that has to give way.
 	lookAgain = 100 * time.Millisecond
 )
 
 var (
-	// errTooLarge says that a page is larger than the memory that all pages share.
+	// errTooLarge reports that a page is larger than the memory that all pages share.
 	errTooLarge = errors.New("the page is larger than the memory that all pages share")
-	// errGaveWay is the cause with which the reading of a page ends that gives way.
+	// errGaveWay is the cause with which reading a page ends when it gives way.
 	errGaveWay = errors.New("the page gave way to others")
 )
 
-// take gives s what is missing of want bytes in all. It waits until ctx ends, and then
-// returns the cause. Once s has waited for its patience, others give way to it.
+// take gives s what it lacks of want bytes in total. It waits until ctx ends, and then returns the cause.
+// After patience, other pages give way to s.
 func (r *room) take(ctx context.Context, s *share, want int64, patience time.Duration) error {
 	if want > r.size {
 		return errTooLarge
@@ -76,7 +75,7 @@ func (r *room) take(ctx context.Context, s *share, want int64, patience time.Dur
 	}
 	c := &claim{share: s, want: want, granted: make(chan struct{})}
 	at, _ := slices.BinarySearchFunc(r.waiting, c, func(a, b *claim) int {
-		return cmp.Or(cmp.Compare(a.want, b.want), -1) // behind those that want as much
+		return cmp.Or(cmp.Compare(a.want, b.want), -1) // behind those that want the same
 	})
 	r.waiting = slices.Insert(r.waiting, at, c)
 	r.settleLocked()
@@ -106,7 +105,7 @@ func (r *room) take(ctx context.Context, s *share, want int64, patience time.Dur
 	}
 }
 
-// grantLocked gives s what is missing of want, if there is as much.
+// grantLocked gives s what it lacks of want, if that is available.
 func (r *room) grantLocked(s *share, want int64) bool {
 	need := want - s.held
 	if need > r.size-r.used {
@@ -121,7 +120,7 @@ func (r *room) grantLocked(s *share, want int64) bool {
 	return true
 }
 
-// settleLocked serves those that wait, and makes a page give way if that is called for.
+// settleLocked serves waiting pages, and makes a page give way if necessary.
 func (r *room) settleLocked() {
 	for i := 0; i < len(r.waiting); {
 		c := r.waiting[i]
@@ -132,14 +131,14 @@ func (r *room) settleLocked() {
 		}
 		if c.urgent {
 			r.makeWayLocked(c)
-			return // nobody who wants more goes first
+			return // a page that wants more does not go first
 		}
 		i++
 	}
 }
 
-// makeWayLocked makes one page give way to c, if there is one that should: the largest of
-// those that are slow, or else of those that hold more than c wants.
+// makeWayLocked makes one page give way to c, if any should: the largest of the slow ones, or else of those
+// that hold more than c wants.
 func (r *room) makeWayLocked(c *claim) {
 	if r.leaving != nil {
 		return
@@ -159,7 +158,7 @@ func (r *room) makeWayLocked(c *claim) {
 	}
 }
 
-// keep says that the page of s is whole and will not wait for its target any more.
+// keep records that the page of s is complete and no longer waits for its target.
 func (r *room) keep(s *share) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,7 +166,7 @@ func (r *room) keep(s *share) {
 	r.leftLocked(s)
 }
 
-// release takes back all that s holds.
+// release returns everything that s holds to the room.
 func (r *room) release(s *share) {
 	if s.held == 0 {
 		return
@@ -181,7 +180,7 @@ func (r *room) release(s *share) {
 	r.leftLocked(s)
 }
 
-// leftLocked settles after s has given way, or will not.
+// leftLocked settles the room after s has given way, or turned out not to.
 func (r *room) leftLocked(s *share) {
 	if r.leaving == s {
 		r.leaving = nil

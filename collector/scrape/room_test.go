@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// InUse returns what all pages hold together, and fails if that is not what each holds.
+// InUse returns what all pages hold together, and fails the test if that differs from the sum of their
+// shares.
 func (b *Buffers) InUse(tb testing.TB) int64 {
 	tb.Helper()
 	b.room.mu.Lock()
@@ -38,8 +39,8 @@ func newHolder(t *testing.T, timeout time.Duration) *holder {
 	return &holder{share{giveWay: giveWay}, ctx}
 }
 
-// TestWhoGivesWay when a page wants 30 of 100 bytes. The others give back what they hold when
-// they are told to give way.
+// TestWhoGivesWay checks which pages give way when a page wants 30 of 100 bytes. The others give back what
+// they hold when they are told to.
 func TestWhoGivesWay(t *testing.T) {
 	const patience = 100 * time.Millisecond
 	type other struct {
@@ -49,8 +50,8 @@ func TestWhoGivesWay(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		others []other
-		gave   []int         // those that gave way, in order
-		after  time.Duration // until there is room; 0 is never
+		gave   []int         // the pages that gave way, in order
+		after  time.Duration // until there is room; 0 means never
 	}{
 		"there is room":                      {[]other{{70, time.Hour, false}}, nil, 0},
 		"a slow one":                         {[]other{{90, time.Second, false}}, []int{0}, patience},
@@ -116,7 +117,8 @@ func TestWhoGivesWay(t *testing.T) {
 	}
 }
 
-// TestSmallPagesGoFirst, whoever came first, and a large one is served in the end.
+// TestSmallPagesGoFirst: small pages are served first, whatever the order of arrival, and a large one is
+// served in the end.
 func TestSmallPagesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{size: 100}
@@ -149,7 +151,7 @@ func TestSmallPagesGoFirst(t *testing.T) {
 	})
 }
 
-// TestRoomIsNeverExceeded, and nothing of it is lost, whatever pages do.
+// TestRoomIsNeverExceeded: whatever pages do, the room is never exceeded and no part of it is lost.
 func TestRoomIsNeverExceeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBuffers(1000)

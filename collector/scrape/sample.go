@@ -11,14 +11,14 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// maxAhead is how far in the future a target's own timestamps may be, as in Prometheus:
-// one that is years ahead would make all later samples of its series out of order.
+// maxAhead is how far in the future a target's own timestamps may be, as in Prometheus: a timestamp that is
+// years ahead would make all later samples of its series out of order.
 const maxAhead = 10 * time.Minute
 
-// point is what a page says of a series at one time: a value, or one of two histograms.
+// point is a page's sample of a series at one time: a value, or one of two kinds of histograms.
 type point struct {
 	time      int64 // Unix milliseconds
-	timed     bool  // the time is the page's own
+	timed     bool  // time is the page's own timestamp
 	value     float64
 	histogram *histogram.Histogram
 	float     *histogram.FloatHistogram
@@ -33,8 +33,7 @@ func (r *reader) count() error {
 	return nil
 }
 
-// take takes the parser's sample. own is nil or has no state if the series is in the state of all,
-// or new.
+// take takes the parser's sample. own is nil or has no state if the series is in the common state or new.
 func (r *reader) take(own *memo.Exception, isNew bool, raw []byte, encoded [][]byte, one *point) error {
 	if err := r.count(); err != nil {
 		return err
@@ -58,8 +57,7 @@ func (r *reader) take(own *memo.Exception, isNew bool, raw []byte, encoded [][]b
 
 func (r *reader) tooFarAhead(t int64) bool { return t > r.at+maxAhead.Milliseconds() }
 
-// takeException takes a sample of a series that has a state of its own, or gets one, and the
-// exemplars with it.
+// takeException takes a sample, with its exemplars, of a series that has a state of its own or gets one.
 func (r *reader) takeException(own *memo.Exception, isNew bool, encoded [][]byte, one *point) {
 	if !one.timed {
 		one.time = r.at
@@ -74,13 +72,13 @@ func (r *reader) takeException(own *memo.Exception, isNew bool, encoded [][]byte
 	r.last.Keep(e)
 }
 
-// takePoint appends a point unless its series already has that time or a later one. again says that
-// this page has shown the series before.
+// takePoint appends a point unless its series already has a sample with that time or a later one. again
+// reports that this page has shown the series before.
 func (r *reader) takePoint(own *memo.Exception, again bool, encoded [][]byte, one *point) {
 	s := own.State
 	if one.time > s.Last {
 		s.Last = one.time
-		s.Live = !one.timed || r.cfg.TrackStaleness // a target that says when does not say how long
+		s.Live = !one.timed || r.cfg.TrackStaleness // a target that sets timestamps does not say how long a sample is valid
 		s.Kind = one.kind()
 		start := r.startOf(own, one.time)
 		r.out.point = one.append(r.out.point[:0], start)
@@ -96,7 +94,7 @@ func (r *reader) takePoint(own *memo.Exception, again bool, encoded [][]byte, on
 		r.outOfOrder++
 	case !one.timed:
 		r.duplicate++
-	} // else the target still shows the sample that was sent
+	} // otherwise the target still shows the sample that was sent
 }
 
 func (p *point) kind() memo.Kind {
@@ -109,7 +107,7 @@ func (p *point) kind() memo.Kind {
 	return memo.Float
 }
 
-// append appends the point as a field of a TimeSeries. start is 0 if it is not known.
+// append appends the point as a field of a TimeSeries. start is 0 if it is unknown.
 func (p *point) append(dst []byte, start int64) []byte {
 	if p.kind() == memo.Float {
 		return appendSample(dst, p.value, p.time, start)
@@ -124,7 +122,7 @@ func (b *blocks) markStale(encoded [][]byte, s *memo.State, at int64) {
 	}
 	s.Live = false
 	if at <= s.Last {
-		return // the clock went back: backends would refuse it
+		return // the clock went back; backends would refuse the marker
 	}
 	s.Last = at
 	marker := staleMarker(s.Kind, at)
@@ -132,7 +130,7 @@ func (b *blocks) markStale(encoded [][]byte, s *memo.State, at int64) {
 	b.addPoint(encoded, s.Kind, len(b.point), false)
 }
 
-// staleMarker returns the staleness marker for a series whose samples are of a kind.
+// staleMarker returns the staleness marker for a series with samples of the given kind.
 func staleMarker(k memo.Kind, at int64) point {
 	nan := math.Float64frombits(value.StaleNaN)
 	p := point{time: at, value: nan}
@@ -145,8 +143,8 @@ func staleMarker(k memo.Kind, at int64) point {
 	return p
 }
 
-// check returns why backends would not take a native histogram. One that is finer than
-// they know is made as fine as they do, as Prometheus does.
+// check returns an error if backends would not accept a native histogram. As in Prometheus, it reduces a
+// resolution that is too fine for them.
 func (p *point) check() error {
 	const finest = histogram.ExponentialSchemaMax
 	schema := int32(0)

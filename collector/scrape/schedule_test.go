@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestNext: scrapes keep their distance, however late one is, and none is made up for twice.
+// TestNext: scrapes keep their distance, however late one is, and a missed scrape is not made up for.
 func TestNext(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
 	for _, tc := range []struct{ late, want time.Duration }{
@@ -22,8 +22,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestBeats: many targets are asked at few moments, which lie apart by beat or, where the
-// interval is short, by a tenth of that.
+// TestBeats: many targets are scraped at few moments, which are a beat apart, or a tenth of a short
+// interval.
 func TestBeats(t *testing.T) {
 	for _, tc := range []struct{ interval, apart time.Duration }{
 		{time.Minute, beat},
@@ -46,7 +46,7 @@ func TestBeats(t *testing.T) {
 	}
 }
 
-// TestAligned: a scrape that is a moment late has its tick's time, another its own.
+// TestAligned: a scrape that is slightly late has the time of its tick; a later one has its own.
 func TestAligned(t *testing.T) {
 	first := time.UnixMilli(1_700_000_000_123)
 	for _, tc := range []struct{ passed, want time.Duration }{

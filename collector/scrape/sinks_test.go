@@ -58,7 +58,7 @@ func TestMetadata(t *testing.T) {
 			{Family: "b", Type: "gauge"},
 		}
 		got := l.sink.metadata
-		if len(got) > 1 && got[0].Family > got[1].Family { // of one scrape they come in any order
+		if len(got) > 1 && got[0].Family > got[1].Family { // the families of one scrape come in any order
 			got[0], got[1] = got[1], got[0]
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -67,8 +67,8 @@ func TestMetadata(t *testing.T) {
 	})
 }
 
-// TestMetadataOfAFamilyThatReturns: it is told again, also when nothing but its lines came
-// and went.
+// TestMetadataOfAFamilyThatReturns: its metadata is sent again, even if only its metadata lines came and
+// went.
 func TestMetadataOfAFamilyThatReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const a, b = "# TYPE a counter\na 1\n", "# TYPE b gauge\nb 2\n"
@@ -127,8 +127,8 @@ func (p *packing) Append(ctx context.Context, shard uint64, blocks []lighter.Blo
 	return p.recorder.Append(ctx, shard, blocks)
 }
 
-// TestPacker: a sink gets its blocks in its own form, each packed once, and another sink as
-// they were encoded, scrape after scrape.
+// TestPacker: a sink that packs gets its blocks in its own form, each packed once; another sink gets them
+// as they were encoded, scrape after scrape.
 func TestPacker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder

@@ -17,12 +17,12 @@ import (
 	"lighter/collector/scrape"
 )
 
-// wire is a body that arrives in pieces of 64 KiB, a millisecond each, and of which the rest
-// hangs or trickles after a number of bytes.
+// wire is a body that arrives in pieces of 64 KiB, a millisecond each. After a number of bytes the rest
+// hangs or trickles.
 type wire struct {
 	request *http.Request
 	left    int           // bytes that arrive at full speed
-	every   time.Duration // in which a byte arrives after those; 0 is never
+	every   time.Duration // time per byte after those; 0 means no more bytes
 	ends    bool          // the body ends where it would hang
 	sent    int
 }
@@ -53,7 +53,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// sends answers with a body of its own for each request.
+// sends responds to each request with a new body.
 func sends(body func(*http.Request) io.Reader) site {
 	return func(r *http.Request) (*http.Response, error) {
 		resp := response(http.StatusOK, text, "")
@@ -62,7 +62,7 @@ func sends(body func(*http.Request) io.Reader) site {
 	}
 }
 
-// pageOf returns a page of one sample and a size.
+// pageOf returns a page of one sample with the given size.
 func pageOf(size int) site {
 	head := []byte("a 1\n")
 	return sends(func(r *http.Request) io.Reader {
@@ -113,7 +113,7 @@ func TestASlowTargetDelaysNoOther(t *testing.T) {
 						most = max(most, buffers.InUse(t))
 					}
 				}()
-				time.Sleep(10 * time.Second) // by then each of them has been asked
+				time.Sleep(10 * time.Second) // each of them has been requested by then
 				healthy := map[string]*loop{
 					"a page of 2 MiB a second":   start(pageOf(2<<20), "__scrape_interval__", "1s"),
 					"a page of 20 KiB a second":  start(pageOf(20<<10), "__scrape_interval__", "1s"),
@@ -147,7 +147,7 @@ func TestASlowTargetDelaysNoOther(t *testing.T) {
 	}
 }
 
-// TestTheLargestPage that a target may have is read when there is no other.
+// TestTheLargestPage: a page of the largest allowed size is read if there is no other.
 func TestTheLargestPage(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size int
@@ -182,8 +182,8 @@ func TestTheLargestPage(t *testing.T) {
 	}
 }
 
-// TestManyLargePages of honest targets, more than there is room for, are asked for at one
-// moment. They have been seen before: each waits until others are whole.
+// TestManyLargePages: several well-behaved targets with large pages, more than there is room for, are
+// scraped at the same moment. Their sizes are known, so each waits until others are complete.
 func TestManyLargePages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buffers := scrape.NewBuffers(scrape.PageMemory)
@@ -214,7 +214,7 @@ func TestManyLargePages(t *testing.T) {
 	})
 }
 
-// TestAStopIsPrompt while a page that is large is being read.
+// TestAStopIsPrompt: a stop is prompt while a large page is being read.
 func TestAStopIsPrompt(t *testing.T) {
 	for name, cause := range map[string]error{"the agent stops": nil, "the target is gone": lighter.ErrGone} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestAStopIsPrompt(t *testing.T) {
 				stop := l.run(t)
 				time.Sleep(6 * time.Second)
 				stopBusy := busy.run(t)
-				<-stuck.entered // it has the turn of large pages, and keeps it
+				<-stuck.entered // it has the turn of large pages, and does not give it back
 				stopped := make(chan struct{})
 				go func() {
 					stop(cause)
@@ -252,7 +252,7 @@ func TestAStopIsPrompt(t *testing.T) {
 	}
 }
 
-// TestAPageThatGivesWaySaysSo: it was not its target that failed, or not alone.
+// TestAPageThatGivesWaySaysSo: the error says that the target is not, or not solely, at fault.
 func TestAPageThatGivesWaySaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		buffers := scrape.NewBuffers(scrape.PageMemory)
@@ -261,7 +261,7 @@ func TestAPageThatGivesWaySaysSo(t *testing.T) {
 		}))
 		slow.Buffers = buffers
 		stopSlow := slow.run(t)
-		time.Sleep(7 * time.Second) // by then it has all the room
+		time.Sleep(7 * time.Second) // it has all the room by then
 		l := mustNew(t, target("__scrape_interval__", "1s"), testConfig(), pageOf(3<<20))
 		l.Buffers = buffers
 		stop := l.run(t)
@@ -281,7 +281,7 @@ func TestAPageThatGivesWaySaysSo(t *testing.T) {
 	})
 }
 
-// stuckSink keeps who appends until it is told.
+// stuckSink blocks Append until it is released.
 type stuckSink struct {
 	recorder
 	entered, leave chan struct{}

@@ -14,27 +14,26 @@ import (
 	"lighter/collector/scrape/plain"
 )
 
-// OpenMetrics tells when a metric began to count in a series of its own, <family>_created,
-// that stands somewhere among the metric's other series. A page that has any is therefore
-// read twice: first for these times, then as usual. (textparse's own StartTimestamp reads
-// ahead for each series, which on an unlucky page is the square of its length.) In protobuf
-// the time stands with the metric.
+// OpenMetrics gives the start time of a metric in a separate series, <family>_created, which may be
+// anywhere among the metric's other series. A page that has any is therefore read twice: first for these
+// times, then as usual. (textparse's own StartTimestamp reads ahead for each series, which takes quadratic
+// time on an unlucky page.) In protobuf the time is part of the metric.
 
 const (
 	createdSuffix = "_created"
-	maxSeconds    = math.MaxInt64 / 1000 // what milliseconds hold
+	maxSeconds    = math.MaxInt64 / 1000 // limit of milliseconds
 )
 
-// startTimes are the start times that a page tells.
+// startTimes holds the start times on a page.
 type startTimes struct {
-	on    bool                     // a page has told one
-	lines map[uint64]memo.StartKey // the metrics of lines that may tell a time, by a hash of their text; 0 is none
+	on    bool                     // a page has had one
+	lines map[uint64]memo.StartKey // metrics of lines that may give a time, by a hash of their text; 0 is none
 	times map[memo.StartKey]int64  // Unix milliseconds
 	text  []byte                   // scratch memory
 }
 
-// readStarts reads the start times that a page tells. It reports whether this page or one before
-// told any: the series are then read for the metrics that they belong to.
+// readStarts reads the start times on a page. It reports whether this page or an earlier one had any: then
+// the series are read for the metrics to which they belong.
 func (p *pages) readStarts(body []byte) bool {
 	s := &p.starts
 	clear(s.times)
@@ -71,8 +70,8 @@ func (p *pages) readStarts(body []byte) bool {
 	return true
 }
 
-// readStart reads a line that may tell a start time and stands behind a TYPE line. The parser sees
-// a line once; then it is known by its text.
+// readStart reads a line that may give a start time and follows a TYPE line. The parser reads a line once;
+// afterwards the line is recognised by its text.
 func (p *pages) readStart(typeLine, line []byte) (key memo.StartKey, v float64) {
 	s := &p.starts
 	_, text := textAt(line)
@@ -91,7 +90,7 @@ func (p *pages) readStart(typeLine, line []byte) (key memo.StartKey, v float64) 
 	return p.parseStart(typeLine, line)
 }
 
-// parseStart shows the line to a parser.
+// parseStart passes the line to a parser.
 func (p *pages) parseStart(typeLine, line []byte) (key memo.StartKey, v float64) {
 	parser := p.newParser(append(bytes.Clone(typeLine), line...))
 	var kind memo.Flags
@@ -99,7 +98,7 @@ func (p *pages) parseStart(typeLine, line []byte) (key memo.StartKey, v float64)
 	for {
 		entry, err := parser.Next()
 		if err != nil {
-			return 0, 0 // it is what the second reading will complain of
+			return 0, 0 // the second reading will return the error
 		}
 		if entry == textparse.EntryType {
 			name, t := parser.Type()
@@ -122,16 +121,16 @@ func (p *pages) parseStart(typeLine, line []byte) (key memo.StartKey, v float64)
 	return key, v
 }
 
-// suffixes are those of the series of metrics that count from a time on.
+// suffixes are the suffixes of the series of metrics that have a start time.
 var suffixes = map[memo.Flags][]string{
 	memo.Counter:   {createdSuffix, "_total"},
 	memo.Histogram: {createdSuffix, "_bucket", "_count", "_sum"},
 	memo.Summary:   {createdSuffix, "_count", "_sum"},
 }
 
-// keyOf returns the metric that a series of a type belongs to, which may have several: its family
-// and those labels that are not le or quantile. It is 0 if no page has told a start time. tells says that
-// the series is the one that tells the metric's.
+// keyOf returns the key of the metric to which a series of a type belongs. A metric may have several
+// series: the key consists of the family and the labels other than le and quantile. It is 0 if no page has
+// had a start time. tells reports whether the series is the one with the metric's start time.
 func (s *startTimes) keyOf(kind memo.Flags, l labels.Labels) (key memo.StartKey, tells bool) {
 	if !s.on || kind == memo.Other {
 		return 0, false
@@ -153,8 +152,8 @@ func (s *startTimes) keyOf(kind memo.Flags, l labels.Labels) (key memo.StartKey,
 	return memo.StartKey(memo.HashOf(s.text)), tells
 }
 
-// startOf returns since when the parser's sample has counted, Unix milliseconds, or 0 if
-// that is not known or cannot be. own is nil for a series that has no exception.
+// startOf returns the start time of the parser's sample in Unix milliseconds, or 0 if it is unknown or
+// impossible. own is nil for a series without an exception.
 func (r *reader) startOf(own *memo.Exception, sampleTime int64) int64 {
 	var start int64
 	switch {

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// TestStartTimes: both formats tell when a counter, histogram or summary began.
+// TestStartTimes: both formats can give the start time of a counter, histogram or summary.
 func TestStartTimes(t *testing.T) {
 	for name, native := range map[string]bool{"OpenMetrics": false, "protobuf": true} {
 		t.Run(name, func(t *testing.T) {

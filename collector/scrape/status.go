@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Health of a target, by its last scrape.
+// Health is the health of a target, according to its last scrape.
 type Health string
 
 // The values of Health.
@@ -24,21 +24,21 @@ type Status struct {
 	Labels     labels.Labels
 	URL        string // never holds a password
 	Health     Health
-	LastScrape time.Time     // when it began; zero if never
+	LastScrape time.Time     // when it began, or zero
 	Duration   time.Duration // of the last scrape
 	Samples    int           // of the last scrape, after metric relabelling; 0 if it failed
-	Err        string        // why the last scrape failed; empty if it did not
+	Err        string        // why the last scrape failed, or empty
 	Warning    string        // which samples of the last scrape were dropped, and why; empty if it failed, or none was
 }
 
-// Status returns what came of the last scrape.
+// Status returns the result of the last scrape.
 func (l *Loop) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.status
 }
 
-// note takes down what came of a scrape, and logs it if that has changed.
+// note records the result of a scrape, and logs it if it has changed.
 func (l *Loop) note(start time.Time, took time.Duration, n counts, err error) {
 	var dropped error
 	l.mu.Lock()
@@ -56,7 +56,7 @@ func (l *Loop) note(start time.Time, took time.Duration, n counts, err error) {
 	}
 }
 
-// dropped says which samples of a page that counts were not handed on, and why; nil if all were.
+// dropped returns an error that lists which samples of a valid page were not handed on, and why, or nil.
 func (n *counts) dropped() error {
 	if n.duplicate+n.outOfOrder+n.ahead == 0 {
 		return nil
@@ -77,15 +77,15 @@ func (n *counts) dropped() error {
 	return errors.New(strings.Join(all, ", "))
 }
 
-// trouble is something that may fail again and again; the zero value has not failed.
+// trouble is something that may fail repeatedly; the zero value has not failed.
 type trouble struct {
-	since  time.Time // of the first of the present failures; zero if there is none
+	since  time.Time // of the first of the present failures, or zero
 	times  int
 	logged string
 }
 
-// logChange logs a failure once, again when it becomes another, and once when it is over.
-// A broken page and one that found no room are described by other words each time, and are one failure.
+// logChange logs a failure once, again when it changes to another, and once when it is over. The text for a
+// broken page, or for one without room, differs each time, but counts as the same failure.
 func (l *Loop) logChange(t *trouble, failed, over string, err error) {
 	if err == nil {
 		if t.times > 0 {

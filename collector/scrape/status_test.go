@@ -91,7 +91,8 @@ lighter_samples_scraped_total 3
 	})
 }
 
-// TestSamplesThatAreDroppedAreSaid once, again when their number changes, and when it is over.
+// TestSamplesThatAreDroppedAreSaid: dropped samples are reported once, again when their number changes, and
+// when no more are dropped.
 func TestSamplesThatAreDroppedAreSaid(t *testing.T) {
 	const hour = 3600_000
 	at := func(offset int) int { // milliseconds from now, on the clock of the test
@@ -160,7 +161,8 @@ func TestSamplesThatAreDroppedAreSaid(t *testing.T) {
 	}
 }
 
-// TestATargetOnTheHostsNetwork: a refused connection says what may be wrong with the way there.
+// TestATargetOnTheHostsNetwork: the error of a refused connection says what may be wrong with the way to
+// the host.
 func TestATargetOnTheHostsNetwork(t *testing.T) {
 	refuse := site(func(r *http.Request) (*http.Response, error) {
 		addr, _ := net.ResolveTCPAddr("tcp", "192.0.2.1:9100")

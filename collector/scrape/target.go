@@ -14,19 +14,19 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// target is what a scrape needs to know of a relabelled lighter.Target.
+// target is what a scrape needs of a relabelled lighter.Target.
 type target struct {
-	labels   labels.Labels // those that every sample gets: job, instance and what discovery left, nothing with __
+	labels   labels.Labels // the labels of every sample: job, instance and the labels from discovery, without those that begin with __
 	url      *url.URL
-	shown    string // url without its parameters, which may hold a token
+	shown    string // url without its query, which may hold a token
 	interval time.Duration
 	timeout  time.Duration
 	onHost   bool   // its container is on the network of its host
-	hash     uint64 // of labels and URL: the same in every run and build, because the blocks that wait on disk are sorted by it
+	hash     uint64 // of labels and URL; the same in every run and build, because blocks on disk are sorted by it
 }
 
-// Labels of a container, as discovery gives them, from which a target's address and interval are made.
-// Errors name them as they are written.
+// Labels of a discovered container from which a target's address and interval are made. Errors contain
+// their original names.
 const labelInterval = "__meta_docker_container_label_lighter_interval"
 
 var portLabels = []struct{ meta, label string }{ // the first one counts
@@ -34,18 +34,19 @@ var portLabels = []struct{ meta, label string }{ // the first one counts
 	{"__meta_docker_container_label_prometheus_io_port", "prometheus.io/port"},
 }
 
-// ReadsMeta reports whether New reads a label that begins with __meta_. What it says goes into errors alone.
+// ReadsMeta reports whether New reads a label that begins with __meta_. Such labels are used only in
+// errors.
 func ReadsMeta(name string) bool {
 	return name == labelNetworkName || name == labelInterval || name == portLabels[0].meta || name == portLabels[1].meta
 }
 
-// labelNetworkName is the network of a discovered container, as Prometheus calls the label.
+// labelNetworkName is Prometheus's label with the network of a discovered container.
 const labelNetworkName = "__meta_docker_network_name"
 
-// newTarget reads the labels that speak to the scraper (__address__, __scheme__,
-// __metrics_path__, __param_*, __scrape_interval__, __scrape_timeout__), sets job and
-// instance where they are missing, and drops all that start with __. Unlike for Prometheus, a
-// question mark in __metrics_path__ begins a query: whoever writes one there means one.
+// newTarget evaluates the labels for the scraper (__address__, __scheme__, __metrics_path__, __param_*,
+// __scrape_interval__, __scrape_timeout__), sets job and instance if they are missing, and removes all
+// labels that begin with __. Unlike in Prometheus, a question mark in __metrics_path__ begins a query,
+// because that is what a user who writes one means.
 func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	or := func(name, otherwise string) string {
 		if v := l.Get(name); v != "" {
@@ -81,7 +82,7 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	var bad error
 	l.Range(func(one labels.Label) {
 		if name, ok := strings.CutPrefix(one.Name, model.ParamLabelPrefix); ok {
-			if len(params[name]) > 0 { // of several values, the first is the label's, as in Prometheus
+			if len(params[name]) > 0 { // if there are several values, the first is the label's, as in Prometheus
 				params[name][0] = one.Value
 			} else {
 				params.Set(name, one.Value)
@@ -119,8 +120,8 @@ func newTarget(l labels.Labels, cfg Config) (*target, error) {
 	return t, nil
 }
 
-// setPath gives u the path and query of a target's __metrics_path__, or the common ones where the
-// target has none. A query alone is one of the common path. The first slash may be missing.
+// setPath sets the path and query of u from a target's __metrics_path__, or to the common ones if the
+// target has none. A query alone is added to the common path. The first slash may be missing.
 func setPath(u *url.URL, own, common string) {
 	if own == "" {
 		own = common
@@ -133,13 +134,12 @@ func setPath(u *url.URL, own, common string) {
 		path = "/" + path
 	}
 	u.Path, u.RawQuery = path, escapeQuery(query)
-	if unescaped, err := url.PathUnescape(path); err == nil { // what is escaped already stays as it is
+	if unescaped, err := url.PathUnescape(path); err == nil { // existing escapes are kept
 		u.Path, u.RawPath = unescaped, path
 	}
 }
 
-// escapeQuery escapes what cannot stand in the first line of a request and leaves all else as
-// it is written.
+// escapeQuery escapes characters that a request line cannot contain, and leaves all others as written.
 func escapeQuery(query string) string {
 	var b strings.Builder
 	for i := range len(query) {
@@ -160,8 +160,8 @@ func joinQueries(a, b string) string {
 	return a + "&" + b
 }
 
-// checkAddress refuses what is no host and port. It does not print an address that may
-// hold a password.
+// checkAddress returns an error for an address that is not a host and port. The error does not contain an
+// address that may hold a password.
 func checkAddress(address string) error {
 	switch {
 	case address == "":
@@ -184,11 +184,11 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// MinInterval is how often a target is scraped at most: what is less is a mistake in the unit.
+// MinInterval is the shortest scrape interval: a shorter one is a mistake in the unit.
 const MinInterval = 100 * time.Millisecond
 
-// timing returns how often and how long. A target that sets only an interval below the
-// common timeout means both.
+// timing returns the interval and the timeout. If a target sets only an interval, which is below the common
+// timeout, that becomes the timeout, too.
 func timing(l labels.Labels, cfg Config) (interval, timeout time.Duration, err error) {
 	read := func(name string, otherwise time.Duration) (time.Duration, error) {
 		v := l.Get(name)

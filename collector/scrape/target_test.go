@@ -56,7 +56,7 @@ func TestRequest(t *testing.T) {
 				if got := req.Header.Get("User-Agent"); got != "lighter/test" {
 					t.Errorf("User-Agent %s", got)
 				}
-				if len(asked) < 3 || asked[2].Sub(asked[1]) != tc.every { // the first is when the target is found
+				if len(asked) < 3 || asked[2].Sub(asked[1]) != tc.every { // the first scrape starts when the target is found
 					t.Errorf("asked at %v, want every %s", asked, tc.every)
 				}
 			})
@@ -96,7 +96,7 @@ func TestBadTargets(t *testing.T) {
 	})
 }
 
-// A query may hold a token: it is sent, and not shown. It changes neither instance nor job.
+// A query may hold a token: it is sent, but not shown, and it changes neither instance nor job.
 func TestQueryIsNotShown(t *testing.T) {
 	l, err := scrape.New(target("__metrics_path__", "/metrics?token=hunter2"), testConfig(), scrape.Options{})
 	if err != nil {
@@ -108,7 +108,7 @@ func TestQueryIsNotShown(t *testing.T) {
 	}
 }
 
-// The path that all targets share may have a query too, which a target's own path replaces.
+// The common path of all targets may have a query, too, which a target's own path replaces.
 func TestQueryOfTheCommonPath(t *testing.T) {
 	for path, want := range map[string]string{
 		"":      "http://api:3000/v1/metrics?format=prometheus",
@@ -142,7 +142,7 @@ func TestABadAddressIsShownWithoutItsQuery(t *testing.T) {
 	}
 }
 
-// TestABadLabelOfAContainerIsNamed: people know the label that they wrote, and not what becomes of it.
+// TestABadLabelOfAContainerIsNamed: an error names the label that the user wrote, not the one made from it.
 func TestABadLabelOfAContainerIsNamed(t *testing.T) {
 	const prefix = "__meta_docker_container_label_"
 	for name, tc := range map[string]struct {

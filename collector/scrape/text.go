@@ -12,7 +12,7 @@ import (
 	"lighter/collector/scrape/memo"
 )
 
-// format is what a page is written in.
+// format is the format of a page.
 type format uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	protobufFormat
 )
 
-// check finds out the page's format, and refuses what no parser is to see.
+// check determines the page's format, and refuses content that parsers must not see.
 func (p *pages) check(pg *page) error {
 	if pg.contentType != p.contentType || p.format == noFormat {
 		parser, err := textparse.New(nil, pg.contentType, p.symbols, textparse.ParserOptions{FallbackContentType: p.cfg.fallback()})
@@ -46,13 +46,13 @@ func (p *pages) check(pg *page) error {
 		return nil
 	}
 	if bytes.IndexByte(pg.body, 0) >= 0 {
-		return failf(resultBadContent, "its page is broken: it holds a zero byte") // where the parser would end it in silence
+		return failf(resultBadContent, "its page is broken: it holds a zero byte") // the parser would silently end the page there
 	}
-	pg.body = slices.Grow(pg.body, 1) // the text parser ends the page with a newline, here without copying it
+	pg.body = slices.Grow(pg.body, 1) // the text parser appends a newline, which then needs no copy
 	return nil
 }
 
-// newParser returns a parser of lines of the page. It may write behind b, if that has room.
+// newParser returns a parser of lines of the page. It may write after b, if b has capacity.
 func (p *pages) newParser(b []byte) textparse.Parser {
 	switch p.format {
 	case textFormat:
@@ -63,8 +63,8 @@ func (p *pages) newParser(b []byte) textparse.Parser {
 	return textparse.NewProtobufParser(b, !p.cfg.NativeHistograms, p.cfg.ClassicHistograms, false, false, p.symbols)
 }
 
-// textAt returns what may be the text of a series, for a look among the remembered lines, and how
-// much stands before it. text is nil if b begins in a way that is not worth a look.
+// textAt returns the possible text of a series, for a look-up among the remembered lines, and the length of
+// what precedes it. text is nil if the beginning of b makes a look-up pointless.
 func textAt(b []byte) (gap int, text []byte) {
 	for gap < len(b) && (b[gap] == '#' || b[gap] == '\n') {
 		end := bytes.IndexByte(b[gap:], '\n')
@@ -94,9 +94,9 @@ func textAt(b []byte) (gap int, text []byte) {
 	return 0, nil
 }
 
-// endsWell reports whether what follows a series, which the parser has taken, leaves no doubt
-// that it has read the line to its end. The parser of OpenMetrics takes a line with a space
-// too many, and stumbles over the rest at the next one.
+// endsWell reports whether what follows a series that the parser has read proves that it has read the line
+// to its end. The OpenMetrics parser accepts a line with a superfluous space, and fails on the rest when it
+// reads the next one.
 func endsWell(b []byte) bool {
 	if len(b) == 0 || b[0] != ' ' {
 		return false
@@ -105,7 +105,7 @@ func endsWell(b []byte) bool {
 	return i > 1 && (b[i] == '\n' || i+1 < len(b) && b[i+1] != ' ' && b[i+1] != '\n')
 }
 
-// kindOf returns a type as far as it changes how a line is read.
+// kindOf returns the flags of a type that changes how a line is read.
 func kindOf(t model.MetricType) memo.Flags {
 	switch t {
 	case model.MetricTypeCounter:
@@ -118,8 +118,8 @@ func kindOf(t model.MetricType) memo.Flags {
 	return memo.Other
 }
 
-// normalized does what the parser does with labels of histograms and summaries, for one that
-// began behind their TYPE line.
+// normalized normalizes labels of histograms and summaries like the parser, for a parser that has not seen
+// the TYPE line.
 func normalized(l labels.Labels, kind memo.Flags) labels.Labels {
 	name := boundOf(kind)
 	if name == "" || !l.Has(name) {
@@ -134,7 +134,8 @@ func normalized(l labels.Labels, kind memo.Flags) labels.Labels {
 	return b.Labels()
 }
 
-// boundOf returns the name of the label that is a number in series of a type; empty if none is.
+// boundOf returns the name of the label whose value is a number in series of a type, or "" if there is
+// none.
 func boundOf(kind memo.Flags) string {
 	switch kind {
 	case memo.Histogram:

@@ -11,15 +11,15 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 )
 
-// The functions here append fields of a prompb TimeSeries. Samples are the hot path and
-// encoded by hand; exemplars and histograms, whose parsing costs far more, by the library.
+// The functions below append fields of a prompb TimeSeries. Samples are the hot path and encoded by hand.
+// The library encodes exemplars and histograms, whose parsing costs far more.
 
-// appendSample appends field samples. start is 0 if it is not known; then the message is
-// that of remote write 1.0, else that of 2.0, which is 1.0's with start in a field of its own.
+// appendSample appends a samples field. start is 0 if it is unknown; then the message is that of remote
+// write 1.0. Otherwise it is that of 2.0, which adds a field for start.
 func appendSample(dst []byte, v float64, t, start int64) []byte {
 	head := len(dst)
 	dst = append(dst, 2<<3|2, 0)
-	if bits := math.Float64bits(v); bits != 0 { // proto3 leaves out zero, but not its negative
+	if bits := math.Float64bits(v); bits != 0 { // proto3 omits zero, but not negative zero
 		dst = append(dst, 1<<3|1)
 		dst = binary.LittleEndian.AppendUint64(dst, bits)
 	}
@@ -32,7 +32,7 @@ func appendSample(dst []byte, v float64, t, start int64) []byte {
 	return dst
 }
 
-// appendTime appends a sample's field timestamp.
+// appendTime appends the timestamp field of a sample.
 func appendTime(dst []byte, t int64) []byte {
 	if t == 0 {
 		return dst
@@ -40,8 +40,8 @@ func appendTime(dst []byte, t int64) []byte {
 	return binary.AppendUvarint(append(dst, 2<<3|0), uint64(t))
 }
 
-// appendHistogram appends field histograms, of an integer histogram or else of a float one.
-// The messages of remote write 1.0 and 2.0 are the same but for start, which only 2.0 has.
+// appendHistogram appends a histograms field, with an integer histogram or else a float histogram. The
+// messages of remote write 1.0 and 2.0 are the same except for start, which only 2.0 has.
 func appendHistogram(dst []byte, h *histogram.Histogram, fh *histogram.FloatHistogram, t, start int64) []byte {
 	var m writev2.Histogram
 	if h != nil {
@@ -52,7 +52,7 @@ func appendHistogram(dst []byte, h *histogram.Histogram, fh *histogram.FloatHist
 	return appendMessage(dst, 4<<3|2, &m)
 }
 
-// appendExemplar appends field exemplars.
+// appendExemplar appends an exemplars field.
 func appendExemplar(dst []byte, e exemplar.Exemplar) []byte {
 	return appendMessage(dst, 3<<3|2, &prompb.Exemplar{Labels: prompb.FromLabels(e.Labels, nil), Value: e.Value, Timestamp: e.Ts})
 }
@@ -68,6 +68,6 @@ func appendMessage(dst []byte, tag byte, m message) []byte {
 	dst = binary.AppendUvarint(dst, uint64(size))
 	head := len(dst)
 	dst = slices.Grow(dst, size)[:head+size]
-	_, _ = m.MarshalToSizedBuffer(dst[head:]) // messages without interfaces of their own have no error
+	_, _ = m.MarshalToSizedBuffer(dst[head:]) // only messages with custom interfaces can fail
 	return dst
 }

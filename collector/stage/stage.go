@@ -1,13 +1,12 @@
-// Package stage is what log entries pass through between their source and an endpoint.
+// Package stage defines what log entries pass through between their source and an endpoint.
 //
-// A stage is a lighter.Logs that hands on, to the next one, what it makes of each batch. It may
-// change entries and leave some out before it hands the batch on, and keeps what it makes of them in
-// the batch's own memory. It hands on every batch, also one without entries. Each reader of a log has a Chain of its own, so a stage's state is that of
-// one log. A stage gets each batch once: when Append returns an error, the reader ends, and no more
-// batches come.
+// A stage is a lighter.Logs that processes each batch and hands it on to the next one. It may change
+// entries and drop some, and allocates new content in the batch's own memory. It hands on every batch, even
+// one without entries. Each reader of a log has a Chain of its own, so that a stage's state belongs to one
+// log. A stage gets each batch once: if Append returns an error, the reader ends, and no more batches come.
 //
-// A stage may hold entries back (Holder), and it may keep a state that is written together with the
-// log's position (Keeper).
+// A stage may hold entries back (Holder), and it may have a state that is written together with the log's
+// position (Keeper).
 package stage
 
 import (
@@ -17,64 +16,67 @@ import (
 	"lighter"
 )
 
-// Log is the log that a stage is made for.
+// Log describes the log that a stage is made for.
 type Log struct {
-	Service   string // as the log's streams are labelled
+	Service   string // as in the labels of the log's streams
 	Container string // the container's name
-	// State is what the stage of this name had kept as of the log's position; nil if nothing. A stage
-	// that cannot read it, because another version wrote it, begins without.
+	// State is the state that the stage with this name had kept as of the log's position, or nil. A stage
+	// that cannot read it, because another version wrote it, starts without.
 	State []byte
-	// Keep returns what all the stages of the chain keep now. A Holder calls it when it has handed on
-	// what it held in a batch of its own, and sets it as the state of the newest batch that it holds.
+	// Keep returns the current state of all stages of the chain. A Holder calls it after it has handed on
+	// held entries in a batch of its own, and sets the result as the state of the newest batch that it
+	// holds.
 	Keep func() []byte
 }
 
 // Maker makes a stage.
 type Maker struct {
-	Name string // unique in a chain; what the stage keeps is kept by it
-	// New returns the stage, or next itself if there is nothing to do for the log. A stage is a pointer.
+	Name string // unique in a chain; identifies the stage's state
+	// New returns the stage, or next itself if there is nothing to do for the log. The stage must be a
+	// pointer.
 	New func(log Log, next lighter.Logs) lighter.Logs
 }
 
-// Keeper is a stage with a state, such as what it has counted. A stage in front of a Holder must not be
-// one, because the state would count entries that the position does not.
+// Keeper is a stage with a state, such as its counts. A Keeper must not precede a Holder, because its state
+// would include entries that the position does not.
 type Keeper interface {
-	// Keep appends the state to b. It returns b as it was if there is nothing to keep.
+	// Keep appends the state to b. It returns b unchanged if there is no state.
 	Keep(b []byte) []byte
 }
 
-// Holder is a stage that may hold entries back, such as the beginning of a stack trace. While something is
-// held back at the end of a batch it holds that batch, and all later ones until nothing is, so that the
-// position waits before the first entry held back. When it hands on the last of what it held it has the
-// newest of those batches let go of when the batch is acknowledged that is handed on, and each other one when
-// the next newer one is (Batch.After): then the position passes them all at once, and never stops between
-// batches of which an entry is made. A Holder that also hands on by the clock lets one goroutine at a time
-// append.
+// Holder is a stage that may hold entries back, such as the beginning of a stack trace. If entries are held
+// back at the end of a batch, the Holder holds that batch and all later ones until none are, so that the
+// position waits before the first of them. When it hands on the last of them in a batch, it arranges that
+// the newest held batch is released when that batch is acknowledged, and each other one when the next newer
+// one is (Batch.After). The position then passes all of them at once, and never stops between batches that
+// contain parts of one entry. A Holder that also hands entries on by the clock allows only one goroutine at
+// a time to append.
 type Holder interface {
-	// Release hands on what is held back, because the log has ended, or because somebody waits for it. It blocks
-	// while there is no room. An error is ctx's. Batches may come afterwards.
+	// Release hands on what is held back, because the log has ended, or because somebody waits for it. It
+	// blocks while there is no room. It returns only ctx's error. Batches may follow.
 	Release(ctx context.Context) error
-	// Drop forgets what is held back, and has it read again (Origin.Rewind). Nothing is appended afterwards.
+	// Drop discards what is held back, and has it read again (Origin.Rewind). Nothing is appended
+	// afterwards.
 	Drop()
 }
 
-// Clocked is a Holder that also hands on by the clock, when no line has come for some time. A reader that
-// has lost its log, because the Engine is away or the log's stream was closed, tells it that no line can come:
-// else what is held back would be torn.
+// Clocked is a Holder that also hands entries on by the clock, when no line has come for some time. A
+// reader that has lost its log, because the Engine is away or the log's stream was closed, pauses the
+// clock, because no line can come. Otherwise the entries that are held back would be torn.
 type Clocked interface {
 	Holder
-	// Pause tells that the reader does not read. Nothing is handed on by the clock until Resume.
+	// Pause reports that the reader does not read. The clock hands nothing on until Resume.
 	Pause()
-	// Resume tells that the reader reads again. The clock begins anew.
+	// Resume reports that the reader reads again, and restarts the clock.
 	Resume()
 }
 
-// Chain is the stages of one log and what they hand on to. It is a lighter.Logs.
+// Chain consists of the stages of one log and the lighter.Logs behind them. It is a lighter.Logs.
 type Chain struct {
 	first   lighter.Logs
-	holders []Holder // in their order
+	holders []Holder // in order
 	keepers []keeper
-	size    int // of what was kept last
+	size    int // size of the last kept state
 }
 
 type keeper struct {
@@ -82,8 +84,8 @@ type keeper struct {
 	Keeper
 }
 
-// NewChain makes the stages of a log, which hand batches on in their order, and then to end. state is what
-// an earlier chain of the log kept.
+// NewChain makes the stages of a log. They hand batches on in the order of makers, and then to end. state
+// is what an earlier chain of the log kept.
 func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
 	c := &Chain{}
 	c.first = &last{c, end}
@@ -94,7 +96,7 @@ func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
 		log.State = kept[m.Name]
 		made := m.New(log, c.first)
 		if made == c.first {
-			continue // it has nothing to do for this log
+			continue // the stage has nothing to do for this log
 		}
 		c.first = made
 		if h, ok := c.first.(Holder); ok {
@@ -110,8 +112,8 @@ func NewChain(end lighter.Logs, log Log, state []byte, makers ...Maker) *Chain {
 // Append hands a batch to the first stage.
 func (c *Chain) Append(ctx context.Context, b *lighter.Batch) error { return c.first.Append(ctx, b) }
 
-// Release implements Holder for all stages, in their order: what one of them hands on may be held back by
-// the next.
+// Release implements Holder for all stages, in order, because a stage may hold back what the one before it
+// hands on.
 func (c *Chain) Release(ctx context.Context) error {
 	for _, h := range c.holders {
 		if err := h.Release(ctx); err != nil {
@@ -146,8 +148,8 @@ func (c *Chain) Resume() {
 	}
 }
 
-// keep returns what the stages keep, as decode reads it: of each its name and its state, with their
-// lengths before them.
+// keep returns the states of all stages in the form that decode reads: the name and the state of each,
+// preceded by their lengths.
 func (c *Chain) keep() []byte {
 	b := make([]byte, 0, c.size+c.size/4)
 	var own []byte
@@ -166,10 +168,10 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// StateOf returns what the stage of a name has kept, of what its chain has kept; nil if nothing.
+// StateOf returns the state of the named stage from the state that its chain has kept, or nil.
 func StateOf(kept []byte, name string) []byte { return decode(kept)[name] }
 
-// decode returns states by the names of their stages. What is damaged is left out, with what follows it.
+// decode returns the states by stage name. It leaves out what is damaged and everything after it.
 func decode(b []byte) map[string][]byte {
 	all := map[string][]byte{}
 	for len(b) > 0 {
@@ -195,8 +197,8 @@ func cutText(b []byte) (text, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
-// last is behind the stages. It notes with each batch what the stages keep as of its end, and hands on batches
-// that have entries; one without is acknowledged by not being held.
+// last follows the stages. It records in each batch the state of the stages at the batch's end. It hands on
+// batches that have entries; a batch without entries is acknowledged because nobody holds it.
 type last struct {
 	chain *Chain
 	next  lighter.Logs

@@ -25,7 +25,7 @@ func (s *appending) Append(ctx context.Context, b *lighter.Batch) error {
 	return s.next.Append(ctx, b)
 }
 
-// counting is a stage that counts entries, keeps the count, and lets every other entry through.
+// counting is a stage that counts entries, keeps the count, and passes every other entry.
 type counting struct {
 	n    int
 	next lighter.Logs
@@ -44,7 +44,7 @@ func (s *counting) Append(ctx context.Context, b *lighter.Batch) error {
 
 func (s *counting) Keep(b []byte) []byte { return strconv.AppendInt(b, int64(s.n), 10) }
 
-// end holds what it gets.
+// end holds the batches that it gets.
 type end struct{ held []*lighter.Batch }
 
 func (s *end) Append(_ context.Context, b *lighter.Batch) error {
@@ -53,7 +53,7 @@ func (s *end) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// origin notes the state of a batch.
+// origin records the state of a batch.
 type origin struct{ state []byte }
 
 func (o *origin) SetState(state []byte) { o.state = state }
@@ -94,8 +94,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// What the stages keep is noted with each batch, and given back to the stages of the same name in the
-// next chain. A batch that a stage leaves nothing of does not reach the end.
+// The state of the stages is recorded in each batch, and given to the stages with the same names in the
+// next chain. A batch whose entries the stages have all dropped does not reach the end.
 func TestChainKeepsStates(t *testing.T) {
 	counter := func(name string) stage.Maker {
 		return stage.Maker{Name: name, New: func(log stage.Log, next lighter.Logs) lighter.Logs {
@@ -122,20 +122,20 @@ func TestChainKeepsStates(t *testing.T) {
 	if len(sink.held) != 1 || string(sink.held[0].Entries[0].Line) != "4" {
 		t.Errorf("the end got %d batches, want the one with the line 4", len(sink.held))
 	}
-	idle := stage.Maker{Name: "idle", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }} // is not asked what it keeps, nor the next one twice
+	idle := stage.Maker{Name: "idle", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }} // is not asked for its state, and the next stage is asked only once
 	again := stage.NewChain(sink, stage.Log{}, state, idle, counter("second"), idle, counter("other"), counter("first"))
 	b := batch("6", "7", "8", "9")
 	b.Begin(nil)
 	if err := again.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	// The second stage had counted 2 of 5 and counts all four, lets two through; the other lets one
-	// through, which is the first's sixth.
+	// Stage second had counted 2, counts all four and passes two. Stage other passes one of them, which is
+	// the sixth that stage first counts.
 	if got := string(b.Origin.(*origin).state); got != "\x06second\x016\x05other\x012\x05first\x016" {
 		t.Errorf("state = %q", got)
 	}
 	for n := range len(state) {
-		stage.NewChain(sink, stage.Log{}, state[:n], stage.Maker{Name: "first", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }}) // a state that is cut off makes no chain panic
+		stage.NewChain(sink, stage.Log{}, state[:n], stage.Maker{Name: "first", New: func(_ stage.Log, next lighter.Logs) lighter.Logs { return next }}) // a truncated state causes no panic
 	}
 }
 

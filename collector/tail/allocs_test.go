@@ -16,8 +16,8 @@ import (
 	"lighter/collector/tail"
 )
 
-// A batch that is filled, handed on and acknowledged allocates what belongs to the batch, and
-// nothing for a line, however many there are.
+// A batch that is filled, handed on and acknowledged allocates a fixed number of times, and nothing per
+// line.
 func TestAllocsFeed(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector lets pools forget")
@@ -48,7 +48,7 @@ func TestAllocsFeed(t *testing.T) {
 	}
 }
 
-// acknowledging is a Sink that is finished with a batch at once.
+// acknowledging is a Sink that releases a batch at once.
 type acknowledging struct{}
 
 func (acknowledging) Append(_ context.Context, _ *lighter.Batch) error {

@@ -7,21 +7,21 @@ import (
 	"lighter"
 )
 
-// Sizes of chunks, powers of two: a quiet log is read into small ones, so that a hundred
-// quiet containers cost little, and a flood into large ones.
+// Chunk sizes, powers of two. A quiet log is read into small chunks, so that a hundred quiet containers
+// cost little, and a flood into large ones.
 const (
 	MinChunk = 4 << 10
-	MaxChunk = 64 << 10 // a larger one is for a single long message, and not kept
+	MaxChunk = 64 << 10 // a larger chunk holds a single long message, and is not reused
 	classes  = 5        // 4, 8, 16, 32, 64 KiB
 )
 
-// entryBytes is what an entry costs beside its line, for the memory budget.
+// entryBytes is what an entry adds to the memory budget besides its line.
 const entryBytes = 40
 
-// Chunk is a read's memory and the batch made of it. A batch that is handed on owns both
-// until it is acknowledged; then they come back to the pool.
+// Chunk is the memory of one read and the batch made from it. A batch that has been handed on owns both
+// until it is acknowledged; then they return to the pool.
 type Chunk struct {
-	Buf   []byte // cap is the chunk's size; len is how much of it is read
+	Buf   []byte // cap is the chunk's size, and len the number of bytes read
 	own   int    // bytes of lines that are not in Buf
 	batch lighter.Batch
 }
@@ -29,8 +29,8 @@ type Chunk struct {
 // Empty reports whether no line points into the chunk.
 func (c *Chunk) Empty() bool { return len(c.batch.Entries) == 0 }
 
-// Buffers hands out chunks and takes them back. One is shared by all tailers of a process;
-// the zero value is ready.
+// Buffers hands out chunks and takes them back. All tailers of a process share one; the zero value is ready
+// to use.
 type Buffers struct{ pools [classes]sync.Pool }
 
 // Get returns an empty chunk with room for at least n bytes.
@@ -45,7 +45,7 @@ func (p *Buffers) Get(n int) *Chunk {
 	return &Chunk{Buf: make([]byte, 0, MinChunk<<class)}
 }
 
-// Put takes a chunk back that nobody reads any more.
+// Put returns a chunk that nobody reads any more.
 func (p *Buffers) Put(c *Chunk) {
 	size := cap(c.Buf)
 	if size > MaxChunk {

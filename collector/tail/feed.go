@@ -12,49 +12,49 @@ import (
 	"lighter/collector/stage"
 )
 
-// ErrFull means that a batch was handed on, but that Logs had no room for longer than Patience before
-// that, so that Full was called.
+// ErrFull means that a batch was handed on, but only after Logs had had no room for longer than Patience,
+// so that Full was called.
 var ErrFull = errors.New("there was no room for what the log holds")
 
 // Feed hands on the lines of one log. The log's position moves only when all lines before it are
 // acknowledged: a crash repeats lines, with the same labels, time and bytes, and never skips one.
 type Feed struct {
-	State  *State       // outlives the Feed, and keeps nothing of it
+	State  *State       // outlives the Feed, and refers to nothing of it
 	Logger *slog.Logger // names the container
-	Full   func()       // called when Logs has had no room for Patience, while HandOn waits for it; may be nil
-	Chunk  *Chunk       // the memory that lines are read into; nil once it is handed on
+	Full   func()       // called when Logs has had no room for Patience, while HandOn still waits; may be nil
+	Chunk  *Chunk       // the memory that lines are read into; nil after it is handed on
 
 	o       Options
 	cursor  *position.Cursor
-	streams []*lighter.Stream // of stdout and stderr; the lines of one that is nil are left out
+	streams []*lighter.Stream // stdout and stderr; lines of a nil stream are dropped
 
 	skipper position.Skipper
 	pos     position.Position // after the last line
-	first   int64             // time of the first line since the last hand-on; 0 if there is none
+	first   int64             // time of the first line since the last hand-on, or 0
 	bytes   int               // of the lines since then
-	lines   int               // number of lines that came, skipped ones too
+	lines   int               // number of lines read, including skipped ones
 	gap     gap               // before the next line
-	anew    bool              // pos does not count: it is replaced at the next line
-	paused  bool              // Interrupted was called, and Reading not since
-	damaged bool              // if lines are missing before the next one, a damaged log is the reason
+	anew    bool              // pos is not valid until the next line
+	paused  bool              // Interrupted was called after the last call of Reading
+	damaged bool              // if lines are missing before the next one, the log is damaged
 }
 
-// gap tells whether lines are missing before the next one.
+// gap is whether lines are missing before the next one.
 type gap int
 
 const (
-	unknownGap gap = iota // the Skipper tells when the next line has come
+	unknownGap gap = iota // the Skipper reports it once the next line has come
 	noGap                 // the next line follows the last one
 	certainGap            // lines are missing
 )
 
-// NewFeed returns the Feed of a container's log. Lines of a stream that is nil are passed over.
+// NewFeed returns the Feed of a container's log. It drops the lines of a stream that is nil.
 func NewFeed(c *lighter.Container, out, err *lighter.Stream, o Options) *Feed {
 	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + c.ID), streams: []*lighter.Stream{out, err}, Logger: o.Logger.With("container", c.Name)}
 }
 
-// NewLogFeed returns the Feed of a log that is no container's and has one stream, Stdout. key is behind
-// KeyPrefix in the key of its position, and attrs name the log in log lines.
+// NewLogFeed returns the Feed of a log that is not a container's and has one stream, Stdout. The key of its
+// position is KeyPrefix followed by key. attrs identify the log in log lines.
 func NewLogFeed(key string, stream *lighter.Stream, o Options, attrs ...any) *Feed {
 	return &Feed{State: &State{}, o: o, cursor: o.Positions.Cursor(o.KeyPrefix + key), streams: []*lighter.Stream{stream, nil}, Logger: o.Logger.With(attrs...)}
 }
@@ -62,8 +62,8 @@ func NewLogFeed(key string, stream *lighter.Stream, o Options, attrs ...any) *Fe
 // Cursor returns the cursor of the log.
 func (f *Feed) Cursor() *position.Cursor { return f.cursor }
 
-// Close tells that nothing will be handed on any more. Call it when Run returns. Lines that a stage still
-// holds back are read again by the next Feed of the log.
+// Close declares that nothing more will be handed on. Call it when Run returns. The next Feed of the log
+// reads lines again that a stage still holds back.
 func (f *Feed) Close() {
 	if h, ok := f.o.Logs.(stage.Holder); ok {
 		h.Drop()
@@ -71,8 +71,8 @@ func (f *Feed) Close() {
 	f.cursor.Done()
 }
 
-// End tells that the log has ended: lines that a stage holds back are handed on. It blocks while there is
-// no room. An error is ctx's.
+// End hands on the lines that stages hold back, because the log has ended. It blocks while there is no
+// room, and returns only ctx's error.
 func (f *Feed) End(ctx context.Context) error {
 	if h, ok := f.o.Logs.(stage.Holder); ok {
 		return h.Release(ctx)
@@ -80,7 +80,7 @@ func (f *Feed) End(ctx context.Context) error {
 	return nil
 }
 
-// Interrupted tells that the log cannot be read for now, so that stages do not wait for lines by the clock.
+// Interrupted declares that the log cannot be read for now, so that the clocks of stages stand still.
 func (f *Feed) Interrupted() {
 	if k, ok := f.o.Logs.(stage.Clocked); ok && !f.paused {
 		f.paused = true
@@ -88,8 +88,8 @@ func (f *Feed) Interrupted() {
 	}
 }
 
-// Reading tells that all lines that the log had when it was opened have come, and that the next ones come as
-// they are written. It may be called at any time then.
+// Reading declares that all lines that the log had when it was opened have been read, and that new lines
+// are read as they are written. It may be called repeatedly from then on.
 func (f *Feed) Reading() {
 	if k, ok := f.o.Logs.(stage.Clocked); ok && f.paused {
 		f.paused = false
@@ -97,72 +97,72 @@ func (f *Feed) Reading() {
 	}
 }
 
-// Start sets where a log begins that is seen for the first time.
+// Start sets the position where a new log begins.
 func (f *Feed) Start() { f.cursor.Start(position.Position{Time: f.o.Begin}) }
 
-// From returns where reading goes on: after the last line handed on. The bookmark is zero if that line was
-// not read from a file.
+// From returns the position where reading continues: after the last line handed on. The bookmark is zero if
+// that line was not read from a file.
 func (f *Feed) From() (position.Position, position.Bookmark) {
 	return f.cursor.Read(), f.cursor.Bookmark()
 }
 
-// Begin makes the Feed ready for reading from there. The Skipper tells which lines are before it.
+// Begin prepares the Feed for reading from there. s skips the lines before the position.
 func (f *Feed) Begin(s position.Skipper) {
 	f.skipper, f.pos, f.first, f.bytes, f.gap, f.anew, f.damaged = s, f.cursor.Read(), 0, 0, unknownGap, false, false
 }
 
-// BeginAnew makes the Feed ready for reading from the first line that the log holds, and skips none. It is
-// for a log whose clock was set back, if it cannot be told which lines are before the position: a line
-// that is sent twice is better than one that is not sent.
+// BeginAnew prepares the Feed for reading from the first line of the log without skipping any. It is used
+// after the log's clock was set back, if it is unknown which lines are before the position: it is better to
+// send a line twice than not at all.
 func (f *Feed) BeginAnew() {
 	f.Begin(position.SkipLines(0))
 	f.anew = true
 	if !f.pos.Unordered() {
-		f.gap = certainGap // no line after that was read
+		f.gap = certainGap // no line after the position was read
 	}
 	f.Logger.Warn("the clock was set back, and the line after which reading went on is gone: all that the log holds is sent again")
 }
 
-// Damaged tells that the Engine finds a damaged part of the log where reading goes on. If the next
-// line does not follow the last one, that is why. Call it after Begin.
+// Damaged declares that the log is damaged where reading continues. If the next line does not follow the
+// last one, the damage is logged as the reason. Call it after Begin.
 func (f *Feed) Damaged() {
 	f.damaged = true
 	if !f.pos.HasLines() {
-		f.gap = certainGap // no line has come before, so the Skipper cannot tell
+		f.gap = certainGap // there is no earlier line for the Skipper to compare with
 	}
 }
 
 // Last returns the position after the last line, handed on or not.
 func (f *Feed) Last() position.Position { return f.pos }
 
-// Lines returns how many lines have come in all, with those that were skipped.
+// Lines returns the number of lines read so far, including skipped ones.
 func (f *Feed) Lines() int { return f.lines }
 
-// Skip reports whether the next line of the log, of time at, is before the position.
+// Skip reports whether the next line of the log, whose time is at, is before the position.
 func (f *Feed) Skip(at int64) bool {
 	f.lines++
 	return f.skipper.Skip(at)
 }
 
-// Lost reports whether lines before the position are known to be gone from the log. It is known only
-// after the first line that was not skipped.
+// Lost reports whether lines before the position have disappeared from the log. This is known only after
+// the first line that was not skipped.
 func (f *Feed) Lost() bool { return f.skipper.Lost() }
 
-// Add adds a line to the batch, and moves the position behind it.
+// Add adds a line to the batch and moves the position past it.
 func (f *Feed) Add(l *Line) {
 	f.add(l)
 	f.pos = f.pos.After(l.Time)
 }
 
-// AddDoubtful is Add for a line that may have come before: the position does not count it, but what is
-// read again reaches back to it. If the position counted a line that does not stand there, the next
-// reader would leave out another one.
+// AddDoubtful is Add for a line that may have been read before. The position does not count it, but a later
+// reader starts early enough to read it again. If the position counted a line that is not in the log, the
+// next reader would skip another one.
 func (f *Feed) AddDoubtful(l *Line) {
 	f.add(l)
 	f.pos = f.pos.Reaching(l.Time)
 }
 
-// AddUnended is Add for the last line of a container's run, which has no newline and is made of messages.
+// AddUnended is Add for the last line of a container's run, which consists of messages and has no newline.
 func (f *Feed) AddUnended(l *Line, messages position.Unended) {
 	f.add(l)
 	f.pos = f.pos.AfterUnended(l.Time, l.Stream, messages)
@@ -188,7 +188,7 @@ func (f *Feed) add(l *Line) {
 	}
 }
 
-// report reports, before the first line, which has the time at, whether lines are missing before it.
+// report reports lines that are missing before the first line, whose time is at.
 func (f *Feed) report(at int64) {
 	if f.gap == certainGap || f.skipper.Lost() {
 		f.o.Metrics.gaps.Inc()
@@ -205,15 +205,16 @@ func (f *Feed) report(at int64) {
 	}
 }
 
-// Empty reports whether no line has come since the last hand-on.
+// Empty reports whether no line has been added since the last hand-on.
 func (f *Feed) Empty() bool { return f.first == 0 }
 
-// HandOn gives the batch to Logs and notes the position after it; bookmark helps to find that again. It
-// blocks while Logs has no room, and calls Full when that has lasted for Patience. After nil or ErrFull
-// the batch was handed on, Logs owns the chunk, and Chunk is nil; if no line was of a wanted stream, only
-// the position has moved and the chunk stays. Any other error is ctx's: nothing was handed on or noted,
-// and the caller must Drop the chunk. HandOn does nothing if there is no line. waiting is the time of the
-// oldest line that is not whole yet, Unix nanoseconds, 0 if there is none: reading again begins with it.
+// HandOn gives the batch to Logs and records the position after it; bookmark helps to find that position
+// again. HandOn blocks while Logs has no room, and calls Full when that has lasted for Patience. If it
+// returns nil or ErrFull, the batch was handed on, Logs owns the chunk, and Chunk is nil; if the batch has
+// no line of a wanted stream, only the position has moved and the chunk stays. Any other error is ctx's:
+// nothing was handed on or recorded, and the caller must Drop the chunk. HandOn does nothing if there is no
+// line. waiting is the time of the oldest incomplete line in Unix nanoseconds, or 0; reading again begins
+// with that line.
 func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Bookmark) error {
 	if f.Empty() {
 		return nil
@@ -253,7 +254,7 @@ func (f *Feed) HandOn(ctx context.Context, waiting int64, bookmark position.Book
 	return err
 }
 
-// append hands b to Logs. It returns ErrFull if b is handed on, but only after Full.
+// append hands b to Logs. It returns ErrFull if it handed b on only after calling Full.
 func (f *Feed) append(ctx context.Context, b *lighter.Batch) error {
 	told := make(chan struct{})
 	timer := time.AfterFunc(f.o.Patience, func() {
@@ -271,7 +272,7 @@ func (f *Feed) append(ctx context.Context, b *lighter.Batch) error {
 	return cmp.Or(err, ErrFull)
 }
 
-// Drop gives the chunk back, if there is one, with the lines in it.
+// Drop returns the chunk, if any, with the lines in it.
 func (f *Feed) Drop() {
 	if f.Chunk != nil {
 		f.o.Buffers.Put(f.Chunk)

@@ -10,40 +10,40 @@ type Line struct {
 	Time     int64  // Unix nanoseconds
 	Stream   int    // Stdout or Stderr
 	Text     []byte // without the newline
-	Borrowed bool   // Text points into the buffer that was read into, and is valid as long as its chunk
-	Cut      bool   // the line was longer than it may be
+	Borrowed bool   // Text points into the buffer that was read into, and is valid only as long as its chunk
+	Cut      bool   // the line was longer than the limit
 
-	// EndedBy is the time of the message that showed that the line has no newline: its stream went on
-	// with another line. It is 0 if the line was ended by anything else.
+	// EndedBy is the time of the message that proved the line to have no newline, because its stream
+	// continued with another line. It is 0 if the line ended in any other way.
 	EndedBy int64
 }
 
-// Lines joins messages to lines: a message is a line, or a piece of one. Whoever reads a log adds a
-// message and then takes the lines that it completes:
+// Lines joins messages to lines. A message is a line or a piece of one. A reader adds a message and then
+// takes the lines that it completes:
 //
 //	lines.Add(time, stream, text, borrowed, last)
 //	for lines.Next() {
 //		use(&lines.Line)
 //	}
 //
-// Lines keeps the beginnings of lines that are not whole, and nothing else.
+// Lines keeps only the beginnings of incomplete lines.
 type Lines struct {
-	Line Line // the line that Next has found; it is valid until the next call
+	Line Line // the line that Next found, valid until the next call
 
-	MaxBytes int  // a longer line is cut
-	Terminal bool // lines end in a CR, which is taken off
+	MaxBytes int  // longer lines are cut
+	Terminal bool // lines end in a CR, which is removed
 	Valid    bool // messages are known to be UTF-8
 
-	// PieceBytes is the size of the pieces that the Engine cuts a long line into; 0 is
+	// PieceBytes is the size of the pieces into which the Engine cuts a long line; 0 means
 	// DefaultPieceBytes. Tests make it small.
 	PieceBytes int
 
 	partials [2]Partial // by stream
-	work     work       // what Next has to do
-	message  message    // the one that was added
+	work     work       // what Next must do
+	message  message    // the last message added
 }
 
-// message is what Add was given.
+// message holds the arguments of Add.
 type message struct {
 	time     int64
 	stream   int
@@ -52,25 +52,25 @@ type message struct {
 	last     bool
 }
 
-// work is a set of things that Next has to do. It does them in the order of the constants.
+// work is a set of steps that Next must take, in the order of the constants.
 type work uint8
 
 const (
-	giveLine work = 1 << iota // Line is what Next has to find
+	giveLine work = 1 << iota // Line is the next line
 	takeMessage
 	endStdout
 	endStderr
 )
 
-// DefaultPieceBytes is the size of the pieces that the Engine cuts a long line into, unless the
-// log driver asks for larger ones (moby, daemon/logger/copier.go).
+// DefaultPieceBytes is the size of the pieces into which the Engine cuts a long line, unless the log driver
+// requests larger ones (moby, daemon/logger/copier.go).
 const DefaultPieceBytes = 16 << 10
 
 const wholeSecond = 1_000_000_000 // nanoseconds
 
-// Add adds a message of a stream, without its newline: a line or a piece of a line. last reports
-// whether the message had a newline. The pieces of a line have the same time, and only the last
-// piece has a newline. borrowed is Line's. Next must have returned false before.
+// Add adds a message of a stream, without its newline: a line or a piece of a line. last reports whether
+// the message had a newline. The pieces of a line have the same time, and only the last piece has a
+// newline. borrowed is the Borrowed of the line. Next must have returned false before Add is called.
 func (l *Lines) Add(time int64, stream int, text []byte, borrowed, last bool) {
 	if last && !l.partials[Stdout].open && !l.partials[Stderr].open { // nearly all messages
 		l.set(time, stream, text, borrowed)
@@ -81,7 +81,7 @@ func (l *Lines) Add(time int64, stream int, text []byte, borrowed, last bool) {
 	l.work = takeMessage
 }
 
-// End tells that nothing more comes of a stream's line: the pieces so far are the line.
+// End ends a stream's line: the pieces so far are the line.
 func (l *Lines) End(stream int) {
 	if stream == Stdout {
 		l.work |= endStdout
@@ -90,7 +90,7 @@ func (l *Lines) End(stream int) {
 	}
 }
 
-// Next reports whether there is another line, which is in Line then.
+// Next reports whether there is another line, and sets Line to it.
 func (l *Lines) Next() bool { return l.work != 0 && l.next() }
 
 func (l *Lines) next() bool {
@@ -113,15 +113,14 @@ func (l *Lines) next() bool {
 	return false
 }
 
-// takeMessage gets one step on with the message, and reports whether that gave a line. It ends
-// lines that the message shows to have no newline before it takes the message itself.
+// takeMessage takes one step with the message, and reports whether that produced a line. It first ends
+// lines that the message proves to have no newline.
 //
-// The last line of a container's run need not have a newline. A piece that is open is such a
-// line if a message of another time follows it on its stream. If the piece is shorter than
-// PieceBytes, any other message that follows shows it: the Engine passes on a short piece only
-// when the run has ended, so a message of the other stream belongs to the next run. Podman cuts a
-// line anywhere, and its times are whole seconds: there a message of the same second may be between
-// two pieces of a line.
+// The last line of a container's run may lack a newline. An open piece is such a line if a message of
+// another time follows it on its stream. If the piece is shorter than PieceBytes, any other message that
+// follows proves it: the Engine passes on a short piece only when the run has ended, so a message of the
+// other stream belongs to the next run. Podman cuts a line anywhere, and its times are whole seconds:
+// there, a message of the same second may come between two pieces of a line.
 func (l *Lines) takeMessage() bool {
 	m := &l.message
 	p, other := &l.partials[m.stream], &l.partials[1-m.stream]
@@ -158,7 +157,7 @@ func (l *Lines) pieceBytes() int {
 	return l.PieceBytes
 }
 
-// limit is how much of a line is kept.
+// limit returns how much of a line is kept.
 func (l *Lines) limit() int {
 	if l.Terminal {
 		return l.MaxBytes + 1 // the CR
@@ -166,14 +165,14 @@ func (l *Lines) limit() int {
 	return l.MaxBytes
 }
 
-// take makes Line of a stream's pieces and the last one, which may be nil.
+// take sets Line to a stream's pieces and the last one, which may be nil.
 func (l *Lines) take(stream int, last []byte) {
 	p := &l.partials[stream]
 	time := p.Time
 	l.set(time, stream, p.Take(last, l.limit()), false)
 }
 
-// set makes Line of the text of a whole line.
+// set sets Line to a complete line.
 func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 	if l.Terminal {
 		text = bytes.TrimSuffix(text, []byte{'\r'})
@@ -185,22 +184,22 @@ func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 	if cut {
 		text = cutLine(text, l.MaxBytes)
 	}
-	line := &l.Line // by field: a composite literal is built elsewhere and copied, which takes longer than the rest
+	line := &l.Line // assign fields: a composite literal is built elsewhere and copied, which takes longer than the rest
 	line.Time, line.Stream, line.Text, line.EndedBy = time, stream, text, 0
 	line.Borrowed, line.Cut = borrowed, cut
 }
 
-// Release lets go of the memory of the last line and message, which may be the buffer's. Call it when
-// the buffer ends.
+// Release drops the references to the last line and message, which may point into the buffer. Call it
+// before the buffer is reused.
 func (l *Lines) Release() { l.Line, l.message = Line{}, message{} }
 
-// Forget forgets the pieces of a stream's line: the line is read again from its beginning.
+// Forget drops the pieces of a stream's line, which will be read again from its beginning.
 func (l *Lines) Forget(stream int) { l.partials[stream] = Partial{} }
 
-// Open returns the time of the stream's line that is not whole yet, 0 if there is none.
+// Open returns the time of the stream's incomplete line, or 0.
 func (l *Lines) Open(stream int) int64 { return l.partials[stream].Time }
 
-// Waiting returns the time of the oldest line that is not whole yet, 0 if there is none.
+// Waiting returns the time of the oldest incomplete line, or 0.
 func (l *Lines) Waiting() int64 {
 	out, err := l.partials[Stdout].Time, l.partials[Stderr].Time
 	if out == 0 || err == 0 {
@@ -209,8 +208,7 @@ func (l *Lines) Waiting() int64 {
 	return min(out, err)
 }
 
-// MayGoOn reports whether a line is open whose last piece is a full one, as the pieces of a line that
-// goes on are.
+// MayGoOn reports whether a line is open whose last piece is full-sized, so that more pieces may follow.
 func (l *Lines) MayGoOn() bool {
 	for i := range l.partials {
 		if p := &l.partials[i]; p.Open() && !p.short {
@@ -220,20 +218,20 @@ func (l *Lines) MayGoOn() bool {
 	return false
 }
 
-// Partial is a line of which only the first pieces have come: the Engine keeps a long line in
-// pieces of 16 KiB, each with the time of the first and only the last with a newline. It takes
-// at most 16 KiB more memory than they do, and at most twice as much: many logs may stand in the middle of a long line, and what they
-// hold then is in nobody's budget. The zero value is no line.
+// Partial is a line whose first pieces have come. The Engine splits a long line into pieces of 16 KiB, each
+// with the time of the first, and only the last with a newline. A Partial takes at most 16 KiB more memory
+// than the pieces, and at most twice as much: many logs may be in the middle of a long line, and no budget
+// includes that memory. The zero value is no line.
 type Partial struct {
-	Time   int64 // of the line; 0 where none is open, or its time not known
+	Time   int64 // of the line; 0 if no line is open, or its time is unknown
 	open   bool
-	short  bool     // the last piece is shorter than the pieces of a line that goes on
-	blocks [][]byte // what is kept, each full but the last
-	size   int      // of what is kept
-	long   bool     // there was more
+	short  bool     // the last piece is shorter than the pieces of a line that continues
+	blocks [][]byte // the kept bytes; all blocks but the last are full
+	size   int      // number of kept bytes
+	long   bool     // more bytes came than are kept
 }
 
-// blockBytes is the size of a block of a line whose pieces are small.
+// blockBytes is the block size of a line with small pieces.
 const blockBytes = 16 << 10
 
 // Open reports whether there is a line.
@@ -242,7 +240,7 @@ func (p *Partial) Open() bool { return p.open }
 // Begin opens a line.
 func (p *Partial) Begin(time int64) { *p = Partial{Time: time, open: true} }
 
-// Add adds a piece, but keeps no more than limit bytes in all.
+// Add adds a piece, but keeps no more than limit bytes in total.
 func (p *Partial) Add(piece []byte, limit int) {
 	piece = p.fit(piece, limit)
 	if n := len(p.blocks); n > 0 {
@@ -259,7 +257,7 @@ func (p *Partial) Add(piece []byte, limit int) {
 	}
 }
 
-// fit returns what of a piece is kept.
+// fit returns the part of a piece that is kept.
 func (p *Partial) fit(piece []byte, limit int) []byte {
 	if room := max(limit-p.size, 0); len(piece) > room {
 		p.long = true
@@ -268,8 +266,8 @@ func (p *Partial) fit(piece []byte, limit int) []byte {
 	return piece
 }
 
-// Take returns the line with its last piece, in memory that is the caller's, and leaves none
-// open. A line of which not all was kept has one byte more than the limit, so that it is cut.
+// Take returns the line including its last piece, in memory of the caller's, and closes the line. A line
+// that was not kept completely has one byte more than the limit, so that it is cut.
 func (p *Partial) Take(last []byte, limit int) []byte {
 	last = p.fit(last, limit)
 	line := make([]byte, 0, p.size+len(last)+1)
@@ -287,8 +285,8 @@ func (p *Partial) Take(last []byte, limit int) []byte {
 // cutMark replaces the end of a line that is longer than the limit.
 const cutMark = "…[cut]"
 
-// cutLine returns line, which is longer than limit, with its end replaced by cutMark so
-// that it has at most limit bytes and no half character. It writes into line's memory.
+// cutLine replaces the end of a line that is longer than limit by cutMark, so that the result has at most
+// limit bytes and ends at a character boundary. It writes into the line's memory.
 func cutLine(line []byte, limit int) []byte {
 	n := max(limit-len(cutMark), 0)
 	for n > 0 && !utf8.RuneStart(line[n]) {
@@ -297,9 +295,8 @@ func cutLine(line []byte, limit int) []byte {
 	return append(line[:n], cutMark...)
 }
 
-// valid returns line as UTF-8: backends refuse or change anything else. A valid line is
-// returned as it is. In another each byte that is none of a character becomes U+FFFD, as in what
-// the Engine itself writes to json-file logs.
+// valid returns line as UTF-8, because backends refuse or change anything else. It returns a valid line
+// unchanged. In other lines each invalid byte becomes U+FFFD, as in the Engine's own json-file logs.
 func valid(line []byte) []byte {
 	if utf8.Valid(line) {
 		return line

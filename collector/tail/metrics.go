@@ -5,8 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics is what all tailers of a process count. Those that a tailer counts itself are
-// exported.
+// Metrics counts what all tailers of a process do. Fields that tailers count themselves are exported.
 type Metrics struct {
 	Truncated prometheus.Counter
 	Broken    prometheus.Counter
@@ -18,15 +17,15 @@ type Metrics struct {
 	gaps  prometheus.Counter
 }
 
-// Reopens are by why a log was opened again.
+// Reopens counts reopened logs by reason.
 type Reopens struct {
 	Broken  prometheus.Counter // it could not be read
 	Full    prometheus.Counter // it was closed for want of room
-	Ended   prometheus.Counter // the Engine ended its answer before the log
-	Stalled prometheus.Counter // the Engine's answer stood still though the log went on
+	Ended   prometheus.Counter // the Engine ended its response before the end of the log
+	Stalled prometheus.Counter // the Engine sent nothing more although the log continued
 }
 
-// NewMetrics registers them on reg; a test passes a registry of its own.
+// NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	counter := func(name, help string) prometheus.Counter {

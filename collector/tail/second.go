@@ -2,18 +2,18 @@ package tail
 
 import "time"
 
-// SecondLen is the length of a timestamp without its fraction and zone.
+// SecondLen is the length of a timestamp up to its seconds.
 const SecondLen = len("2006-01-02T15:04:05")
 
-// Second parses timestamps to the second. Those of one second share their text, so it
-// remembers the last one: most lines of a busy log cost a comparison.
+// Second parses timestamps up to the second. It remembers the last one: most lines of a busy log have the
+// same second and cost only a comparison.
 type Second struct {
 	text [SecondLen]byte
 	unix int64 // nanoseconds; 0 before the first
 }
 
-// Parse returns the time, in Unix nanoseconds, that b begins with, in UTC; b has at least
-// SecondLen bytes.
+// Parse returns the time, in Unix nanoseconds, that b begins with, in UTC. b must have at least SecondLen
+// bytes.
 func (s *Second) Parse(b []byte) (int64, bool) {
 	if s.unix != 0 && string(s.text[:]) == string(b[:SecondLen]) {
 		return s.unix, true

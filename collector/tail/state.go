@@ -5,42 +5,42 @@ import (
 	"time"
 )
 
-// What a tailer is doing.
+// The states of a tailer.
 const (
 	Opening   = "opening"
 	Following = "following"
-	Waiting   = "waiting for room" // reading stands still until there is room
-	Broken    = "broken"           // the log could not be read and is opened again soon
+	Waiting   = "waiting for room" // reading waits until there is room
+	Broken    = "broken"           // the log could not be read and will be opened again
 	Stopped   = "stopped"
 )
 
-// Status is what the status page shows of a tailer.
+// Status is a tailer's state as the status page shows it.
 type Status struct {
 	State       string
 	Read        int64     // lines handed on
-	Delivered   int64     // of these, how many the endpoint has taken or has on its disk; lines that are refused, or left out for want of labels, do not count
-	LastLine    time.Time // time of the last line read; zero if there was none
-	LastError   string    // why the log broke last, or why the tailer ended; kept after recovery
+	Delivered   int64     // how many of them the endpoint has taken or has on its disk; refused lines, and lines dropped for want of labels, do not count
+	LastLine    time.Time // time of the last line read, or zero
+	LastError   string    // the reason of the last failure, or why the tailer ended; kept after recovery
 	LastErrorAt time.Time
 }
 
-// State is a tailer's Status and what of it has been logged. It is safe for concurrent use.
+// State holds a tailer's Status and what has been logged about it. It is safe for concurrent use.
 type State struct {
 	mu     sync.Mutex
 	st     Status
-	logged string // the break that was logged last, of the present ones
+	logged string // the last logged reason of the present failures
 	since  time.Time
 	breaks int
 }
 
-// Set notes what the tailer does.
+// Set sets the tailer's state.
 func (s *State) Set(state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st.State = state
 }
 
-// Break notes why the log broke and reports whether that is news.
+// Break records why reading the log failed, and reports whether the reason is new.
 func (s *State) Break(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,15 +55,14 @@ func (s *State) Break(err error) bool {
 	return news
 }
 
-// lost notes that lines of the log are lost.
+// lost records that lines of the log are lost.
 func (s *State) lost(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st.LastError, s.st.LastErrorAt = why, time.Now()
 }
 
-// handedOn notes progress and returns, if that ends breaks that were logged, how many they
-// were and for how long.
+// handedOn records progress. If that ends failures that were logged, it returns their number and duration.
 func (s *State) handedOn(lines int, last int64) (breaks int, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +81,7 @@ func (s *State) delivered(lines int) {
 	s.st.Delivered += int64(lines)
 }
 
-// End notes why the tailer has ended; nil and ErrStopped are no errors.
+// End records why the tailer has ended; nil and ErrStopped are not errors.
 func (s *State) End(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

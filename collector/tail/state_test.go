@@ -31,7 +31,7 @@ func (s *counting) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// What a stage keeps is stored as of the lines that are acknowledged, under the key of its path.
+// The state of a stage is stored as of the acknowledged lines, under the key of its path.
 func TestFeedKeepsTheStateOfStages(t *testing.T) {
 	dir := t.TempDir()
 	positions, err := position.Open(dir, slog.New(slog.DiscardHandler))
@@ -88,7 +88,7 @@ func (s *slow) Append(ctx context.Context, _ *lighter.Batch) error {
 	}
 }
 
-// A batch that has to wait for room is handed to the stages once, and while it waits Full is called.
+// A batch that must wait for room passes the stages once, and Full is called while it waits.
 func TestFeedWaitsForRoom(t *testing.T) {
 	for name, tc := range map[string]struct {
 		takes time.Duration

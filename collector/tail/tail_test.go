@@ -10,7 +10,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// message is what Lines.Add takes.
+// message holds the arguments of Lines.Add.
 type message struct {
 	time   int64
 	stream int
@@ -18,7 +18,7 @@ type message struct {
 	last   bool
 }
 
-// line is what it makes.
+// line is a resulting line.
 type line struct {
 	Time   int64
 	Stream int
@@ -32,7 +32,7 @@ func TestLines(t *testing.T) {
 		in       []message
 		want     []line
 		cut      int
-		waiting  int64 // of what is not whole in the end
+		waiting  int64 // of what is incomplete in the end
 	}{
 		"whole":                  {in: []message{{1, tail.Stdout, "a", true}, {1, tail.Stderr, "", true}}, want: []line{{1, 0, "a", false}, {1, 1, "", false}}},
 		"pieces":                 {in: []message{{1, 0, "a", false}, {1, 0, "b", false}, {1, 0, "", true}}, want: []line{{1, 0, "ab", true}}},
@@ -75,8 +75,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// A short piece ends with the run, and what the other stream has next is another run's, unless it may
-// be of the same moment: on an Engine whose times are whole seconds.
+// A short piece ends with the run, and the next message of the other stream belongs to another run, unless
+// it may be of the same moment, on an Engine whose times are whole seconds.
 func TestShortPieces(t *testing.T) {
 	const second = 1_000_000_000
 	for name, tc := range map[string]struct {
@@ -105,7 +105,7 @@ func TestShortPieces(t *testing.T) {
 	}
 }
 
-// Whatever sizes pieces have, a line is their sum.
+// Whatever the sizes of the pieces, a line is their concatenation.
 func TestPiecesOfAnySize(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -134,7 +134,7 @@ func TestBuffers(t *testing.T) {
 	for _, tc := range []struct{ asked, want int }{
 		{0, 4 << 10}, {1, 4 << 10}, {4 << 10, 4 << 10}, {4<<10 + 1, 8 << 10}, {20 << 10, 32 << 10}, {64 << 10, 64 << 10}, {64<<10 + 1, 64<<10 + 1},
 	} {
-		for range 2 { // a new one, and one that came back
+		for range 2 { // a new one, and a reused one
 			c := b.Get(tc.asked)
 			if cap(c.Buf) != tc.want || len(c.Buf) != 0 || !c.Empty() {
 				t.Errorf("%d bytes: cap = %d, len = %d, empty = %t, want an empty one of %d", tc.asked, cap(c.Buf), len(c.Buf), c.Empty(), tc.want)

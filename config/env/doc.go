@@ -1,9 +1,9 @@
-// Package env makes a plan of environment variables.
+// Package env makes a plan from environment variables.
 //
-// In come the variables and the files that they name; out goes a config.Plan, what deserves a
-// warning, or an error of one line. It opens no connection, starts nothing and keeps nothing:
-// command lines call FromEnv once at the start and once at each reload.
+// Its input is the variables and the files that they name; its output is a config.Plan with warnings, or a
+// one-line error. It opens no connection, starts nothing and keeps no state: command lines call FromEnv
+// once at the start and once at each reload.
 //
-// No secret is printed by anything this package returns, errors included, and no URL is
-// shown with its user information.
+// Nothing that this package returns, errors included, contains a secret, and URLs are shown without their
+// user information.
 package env

@@ -15,8 +15,8 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// dump writes a plan as golden files hold it: all that the environment decides, secrets
-// revealed, defaults of the packages left out.
+// dump formats a plan for golden files: everything that the environment determines, with secrets revealed
+// and without the packages' defaults.
 func dump(p *config.Plan) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -11,8 +11,8 @@ import (
 
 const defaultSocket = "unix:///var/run/docker.sock"
 
-// parseDockerHost reads DOCKER_HOST as the Docker CLI does: host:port alone is tcp. ssh and
-// npipe are not spoken.
+// parseDockerHost parses DOCKER_HOST as the Docker CLI does: host:port alone means tcp. It does not support
+// ssh and npipe.
 func parseDockerHost(v string) (string, error) {
 	wrong := errors.New("want unix:///path/of.sock, tcp://host:port or http://host:port")
 	if path, ok := strings.CutPrefix(v, "unix://"); ok {
@@ -46,11 +46,11 @@ func parseAPIVersion(v string) (string, error) {
 	return m[1], nil
 }
 
-// settleDocker fills in what DOCKER_HOST leaves to the TLS variables.
+// settleDocker sets what the TLS variables add to DOCKER_HOST.
 func (s *Settings) settleDocker() error {
 	scheme, address, _ := strings.Cut(s.DockerHost, "://")
 	if scheme == "unix" || scheme == "http" {
-		s.DockerCertPath, s.DockerTLSVerify = "", false // as the Docker CLI, which leaves them to TCP
+		s.DockerCertPath, s.DockerTLSVerify = "", false // as in the Docker CLI, they apply only to TCP
 		return nil
 	}
 	if s.DockerTLSVerify && s.DockerCertPath == "" {

@@ -16,15 +16,15 @@ import (
 	"lighter/config"
 )
 
-// FromEnv makes a plan of the environment. environ is in the form of os.Environ (where a
-// name stands twice the last one counts, so that a flag can be appended as a variable);
-// readFile reads the file that a NAME_FILE variable names. A variable set to nothing counts
-// as not set, as compose files leave it.
+// FromEnv makes a plan from the environment. environ is in the form of os.Environ; if a name occurs twice
+// the last one counts, so that a flag can be appended as a variable. readFile reads the file that a
+// NAME_FILE variable names. A variable with an empty value counts as not set, because compose files produce
+// such variables.
 //
-// The warnings are one line each: variables that look like settings and are none, with the
-// nearest name that is, values that were not read as they stand, and settings without effect.
-// The error is one line too, and names every variable that is wrong with its value and what is
-// accepted. With an error there are no warnings: whoever has to mend it reads that line alone.
+// Each warning is one line. There are warnings about unknown variables that look like settings, with the
+// nearest known name, about values that were not used literally, and about settings without effect. The
+// error is one line, too, and names every wrong variable with its value and what is accepted. With an error
+// there are no warnings, so that the user sees only that line.
 func FromEnv(environ []string, readFile func(path string) ([]byte, error)) (*config.Plan, []string, error) {
 	s, warnings, err := ReadSettings(environ, readFile)
 	if err != nil {
@@ -33,7 +33,7 @@ func FromEnv(environ []string, readFile func(path string) ([]byte, error)) (*con
 	return s.Plan(), warnings, nil
 }
 
-// ReadSettings is the first half of FromEnv: the values, before they become a plan.
+// ReadSettings is the first half of FromEnv: it returns the values before they become a plan.
 func ReadSettings(environ []string, readFile func(path string) ([]byte, error)) (*Settings, []string, error) {
 	env := environment{values: map[string]string{}, readFile: readFile}
 	for _, kv := range environ {
@@ -47,13 +47,13 @@ func ReadSettings(environ []string, readFile func(path string) ([]byte, error)) 
 	var wrong []string
 	for _, v := range all {
 		if v.keep == nil {
-			continue // it is read elsewhere, as it stands
+			continue // it is read elsewhere, unchanged
 		}
 		if err := env.read(s, v); err != nil {
 			wrong = append(wrong, err.Error())
 		}
 	}
-	if len(wrong) == 0 { // what does not parse cannot be compared either
+	if len(wrong) == 0 { // values that were not parsed cannot be compared
 		wrong = s.settle()
 	}
 	if len(wrong) > 0 {
@@ -65,10 +65,11 @@ func ReadSettings(environ []string, readFile func(path string) ([]byte, error)) 
 type environment struct {
 	values   map[string]string
 	readFile func(path string) ([]byte, error)
-	warnings []string // about values that were not read as they stand
+	warnings []string // about values that were not used literally
 }
 
-// get returns a variable's value without quotes and blanks around it, and warns if there were any.
+// get returns a variable's value without surrounding quotes and blanks, and adds a warning if there were
+// any.
 func (e *environment) get(name string) string {
 	value, removed := cleaned(e.values[name])
 	if len(removed) > 0 {
@@ -77,7 +78,7 @@ func (e *environment) get(name string) string {
 	return value
 }
 
-// read takes one setting from the environment, or its default.
+// read reads one setting from the environment, or sets its default.
 func (e *environment) read(s *Settings, v setting) error {
 	value, from, err := e.find(v)
 	if err != nil {
@@ -92,10 +93,10 @@ func (e *environment) read(s *Settings, v setting) error {
 	return nil
 }
 
-// find returns what the environment gives a setting, from its variable or from the file that
-// NAME_FILE names; nothing if it is not set. from says where that was for an error. It holds
-// the value only if that came from a variable and is no secret: a file may be the wrong one. A path
-// that is not absolute may be the secret itself.
+// find returns the value of a setting in the environment, from its variable or from the file that NAME_FILE
+// names, or "" if it is not set. from describes the source for an error. It contains the value only if that
+// came from a variable and is not a secret, because a file may be the wrong one. A path that is not
+// absolute may be the secret itself.
 func (e *environment) find(v setting) (value, from string, err error) {
 	name := v.name
 	if value = e.get(name); value == "" && v.alias != "" {
@@ -131,7 +132,7 @@ func (e *environment) find(v setting) (value, from string, err error) {
 	return value, from, nil
 }
 
-// content returns what a file holds. Its errors say neither the path nor anything of what it holds.
+// content returns the content of a file. Its errors contain neither the path nor any of the content.
 func (e *environment) content(path, from string) (string, error) {
 	content, err := e.readFile(path)
 	if err != nil {
@@ -147,7 +148,7 @@ func (e *environment) content(path, from string) (string, error) {
 	return value, nil
 }
 
-// settle fills in what depends on more than one variable, and says what does not fit together.
+// settle sets what depends on more than one variable, and returns errors about combinations.
 func (s *Settings) settle() (wrong []string) {
 	for _, b := range []struct {
 		prefix string
@@ -170,8 +171,8 @@ func (s *Settings) settle() (wrong []string) {
 	return wrong
 }
 
-// idle says which settings have no effect for want of another. With neither backend set
-// there is a local mode, where all that is collected is shown.
+// idle returns warnings about settings that have no effect because another is missing. With neither backend
+// set, there is a local mode, which shows everything that is collected.
 func (s *Settings) idle() (warnings []string) {
 	for _, b := range []struct {
 		prefix, what string
@@ -198,7 +199,7 @@ func (s *Settings) idle() (warnings []string) {
 	return warnings
 }
 
-// withoutPath takes the operation and the path off an error of package os; the caller says both.
+// withoutPath removes the operation and the path from an error of package os. The caller adds both.
 func withoutPath(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

@@ -10,15 +10,15 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// parseGlobs takes globs in which * stands for any text, ? for one character, [a-z] for one
-// of these, [^a-z] or [!a-z] for one of the others, and \ takes the next character as it is.
+// parseGlobs parses globs. * matches any text, ? any character, [a-z] one of these characters, [^a-z] or
+// [!a-z] one of the others, and \ makes the next character literal.
 func parseGlobs(v string) ([]string, error) {
 	globs := list(v)
 	for i, g := range globs {
 		globs[i] = strings.ReplaceAll(g, "[!", "[^")
 		_, err := path.Match(globs[i], "")
 		if err == nil {
-			_, err = relabel.NewRegexp(globRegex(globs[i])) // a range that runs backwards
+			_, err = relabel.NewRegexp(globRegex(globs[i])) // finds an invalid range
 		}
 		if err != nil || !utf8.ValidString(g) {
 			return nil, errors.New("want globs of *, ? and [a-z], with commas between them")
@@ -27,11 +27,10 @@ func parseGlobs(v string) ([]string, error) {
 	return globs, nil
 }
 
-// globRegex returns the regular expression, not anchored, that matches what a glob does
-// that package path takes for one.
+// globRegex returns an unanchored regular expression for a glob that package path accepts.
 func globRegex(glob string) string {
 	var b strings.Builder
-	class := false // between [ and ]
+	class := false // inside [ and ]
 	for glob != "" {
 		r, n := utf8.DecodeRuneInString(glob)
 		switch {
@@ -63,7 +62,7 @@ func globRegex(glob string) string {
 	return b.String()
 }
 
-// literal writes a character so that it stands for itself, in a class too.
+// literal writes a character so that it is literal, even in a class.
 func literal(r rune) string {
 	if r == '-' {
 		return `\-`

@@ -42,7 +42,7 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// FuzzGlob holds globs to package path, which they follow but for the slash and [!.
+// FuzzGlob compares globs with package path, which they follow except for the slash and [!.
 func FuzzGlob(f *testing.F) {
 	f.Add("web-*", "web-1")
 	f.Add(`[^a-c\]]?`, "]é")
@@ -56,7 +56,7 @@ func FuzzGlob(f *testing.F) {
 		}
 		want, err := path.Match(globs[0], name)
 		if err != nil {
-			t.Skip() // it depends on the name how much of a bad glob package path sees
+			t.Skip() // how much of an invalid glob package path examines depends on the name
 		}
 		if have := relabel.MustNewRegexp(globRegex(globs[0])).MatchString(name); have != want {
 			t.Errorf("%q matches %q: %t, want %t", globs[0], name, have, want)

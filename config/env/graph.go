@@ -13,7 +13,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// The names in the environment's plan. Those of the endpoints are seen in metrics and status.
+// Names of nodes in the environment's plan. Metrics and status show those of the endpoints.
 const (
 	nodeDocker        = "docker"
 	nodeStatic        = "static"
@@ -37,7 +37,7 @@ const (
 	nodeRecent        = "recent"
 )
 
-// Plan says what the settings amount to:
+// Plan returns the plan for the settings:
 //
 //	docker -> containers -> log_labels -> logs -> log_stages -> loki
 //	          containers -> metrics    -> scrape -> prometheus
@@ -45,9 +45,9 @@ const (
 //	          containers -> container_metrics_labels -> container_metrics -> container_metrics_scrape -> prometheus
 //	          host_metrics, log_metrics, lighter, each with a scrape of its own -> prometheus
 //
-// With one backend only its half is there. With neither, logs and scrape lead to recent, where
-// the agent keeps the newest of both and shows them. docker is the Engine, or its data directory
-// where the Engine shall not be asked.
+// With one backend, the plan contains only that half. With neither, logs and scrape lead to recent, where
+// the agent keeps the newest of both and shows them. docker is the Engine, or its data directory if the
+// settings say not to use the Engine.
 func (s *Settings) Plan() *config.Plan {
 	p := &config.Plan{Agent: config.Agent{
 		Listen:      s.Listen,
@@ -131,7 +131,7 @@ func (s *Settings) addLogs(p *config.Plan) {
 	add(p, config.Node{Name: nodeLoki, Args: c})
 }
 
-// startTimes reports whether the endpoint takes start timestamps.
+// startTimes reports whether the endpoint accepts start timestamps.
 func (s *Settings) startTimes() bool { return s.RemoteWrite == 2 && s.Prom.URL != "" }
 
 func (s *Settings) addMetrics(p *config.Plan) {
@@ -170,7 +170,7 @@ func (s *Settings) addMetrics(p *config.Plan) {
 	add(p, config.Node{Name: nodeProm, Args: r})
 }
 
-// addPages adds the pages of metrics that the agent makes itself, each with its scrape.
+// addPages adds the pages of metrics that the agent itself produces, each with its scrape.
 func (s *Settings) addPages(p *config.Plan, to string) {
 	page := func(name string, interval time.Duration, n config.Node) {
 		c := scrape.DefaultConfig()
@@ -195,8 +195,8 @@ func (s *Settings) addPages(p *config.Plan, to string) {
 	}
 }
 
-// stages returns what the lines of every log pass through. Lines that belong together are joined first, so
-// that what follows sees whole entries; what nobody wants goes before anything is made of it.
+// stages returns the stages for the lines of every log. Lines that belong together are joined first, so
+// that later stages see complete entries. Unwanted entries are dropped before anything is made from them.
 func (s *Settings) stages() config.Stages {
 	return config.Stages{List: []any{
 		config.Multiline{Off: s.Multiline == multilineOff, Pattern: s.firstLine(), Label: metaMultiline},
@@ -207,7 +207,7 @@ func (s *Settings) stages() config.Stages {
 	}}
 }
 
-// streamLabels returns the labels of every stream, in a map of the caller's own.
+// streamLabels returns the labels of every stream, in a new map.
 func (s *Settings) streamLabels() map[string]string {
 	all := s.external()
 	if s.Host != "" {
@@ -216,7 +216,7 @@ func (s *Settings) streamLabels() map[string]string {
 	return all
 }
 
-// external returns the labels of every stream and series, in a map of the caller's own.
+// external returns the labels of every stream and series, in a new map.
 func (s *Settings) external() map[string]string {
 	all := s.ExternalLabels.Map()
 	if s.Environment != "" {
@@ -225,7 +225,7 @@ func (s *Settings) external() map[string]string {
 	return all
 }
 
-// authorize sets basic auth for a user, else a bearer token, else nothing.
+// authorize sets basic auth if there is a user, and otherwise a bearer token, if any.
 func (b Backend) authorize(c *promconfig.HTTPClientConfig) {
 	token := promconfig.Secret(b.Token.Reveal())
 	switch {

@@ -21,14 +21,14 @@ import (
 	"lighter/collector/scrape"
 )
 
-// The parsers of single values. Each error says what is accepted and nothing of the value,
-// which the caller shows, or hides.
+// Parsers of single values. Each error describes what is accepted without the value, which the caller adds
+// or hides.
 
 const (
-	minLineBytes   = 64            // room for a few words beside the mark of a cut
-	maxLineBytes   = 1 << 20       // four times what Loki takes by default; each stream may hold that much of a line that is not whole
+	minLineBytes   = 64            // room for a few words and the mark of a cut
+	maxLineBytes   = 1 << 20       // four times Loki's default limit; each stream may hold that much of an incomplete line
 	minBufferBytes = 1 << 20       // one full request
-	maxSizeBytes   = math.MaxInt64 // of what has no limit of its own
+	maxSizeBytes   = math.MaxInt64 // for sizes without a limit of their own
 	minInterval    = scrape.MinInterval
 )
 
@@ -39,7 +39,7 @@ func parseText(v string) (string, error) {
 	return v, nil
 }
 
-// parseHeader takes a value that becomes an HTTP header.
+// parseHeader parses a value that becomes an HTTP header.
 func parseHeader(v string) (string, error) {
 	if strings.ContainsFunc(v, unicode.IsControl) {
 		return "", errors.New("want text without control characters")
@@ -93,8 +93,8 @@ func parseCount(v string) (int, error) {
 	return n, nil
 }
 
-// sizeBetween parses bytes: 256KiB, 512MiB, 1.5GiB in powers of 1024, 1GB in powers of 1000,
-// or a number alone.
+// sizeBetween returns a parser of sizes in bytes: 256KiB, 512MiB, 1.5GiB in powers of 1024, 1GB in powers
+// of 1000, or a plain number.
 func sizeBetween(low, high int64) func(string) (int64, error) {
 	return func(v string) (int64, error) {
 		number := strings.TrimRight(v, "BKMGTikmgtb")
@@ -111,20 +111,20 @@ func sizeBetween(low, high int64) func(string) (int64, error) {
 		if n *= factor; n < float64(low) {
 			return 0, fmt.Errorf("want at least %d bytes", low)
 		}
-		if n > float64(high) || n >= math.MaxInt64 { // the float above MaxInt64 is no int64
+		if n > float64(high) || n >= math.MaxInt64 { // the float above MaxInt64 does not fit in an int64
 			return 0, fmt.Errorf("want at most %d bytes", high)
 		}
 		return int64(n), nil
 	}
 }
 
-// durationFrom parses 30s, 1h30m, 7d, 1d12h.
+// durationFrom returns a parser of durations such as 30s, 1h30m, 7d, 1d12h.
 func durationFrom(low time.Duration) func(string) (time.Duration, error) {
 	return func(v string) (time.Duration, error) {
 		wrong := errors.New("want a duration such as 30s, 90m, 24h or 7d")
 		var d time.Duration
 		if days, rest, ok := strings.Cut(v, "d"); ok {
-			n, err := strconv.ParseUint(days, 10, 16) // 65,535 days are below the largest Duration
+			n, err := strconv.ParseUint(days, 10, 16) // 65,535 days are less than the largest Duration
 			if err != nil {
 				return 0, wrong
 			}
@@ -141,7 +141,7 @@ func durationFrom(low time.Duration) func(string) (time.Duration, error) {
 	}
 }
 
-// short writes a duration as people do: 1h, not 1h0m0s.
+// short formats a duration in the usual way: 1h, not 1h0m0s.
 func short(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -199,7 +199,7 @@ func parseLabels(v string) (labels.Labels, error) {
 	return labels.FromMap(values), nil
 }
 
-// list splits at commas; blanks around the parts and empty parts do not count.
+// list splits a text at commas, and removes blanks around the parts and empty parts.
 func list(v string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(v, ",") {

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Every plan that the environment can ask for can be built.
+// Every plan that the environment can produce can be built.
 func TestPlansOfTheEnvironmentAreValid(t *testing.T) {
 	for name, environ := range map[string][]string{
 		"local mode": nil,
@@ -23,8 +23,8 @@ func TestPlansOfTheEnvironmentAreValid(t *testing.T) {
 	}
 }
 
-// Two nodes of the same arguments have one hash, and whatever changes makes another: secrets,
-// labels and rules too, which print alike or not at all.
+// Two nodes with the same arguments have the same hash, and any change gives another one, including
+// secrets, labels and rules, which print alike or not at all.
 func TestHash(t *testing.T) {
 	hashes := func(environ ...string) map[string]string {
 		all := map[string]string{}

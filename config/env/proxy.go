@@ -11,19 +11,19 @@ import (
 	"lighter"
 )
 
-// Proxies are those that backends are reached through. The Engine and scrape targets are
-// always asked directly.
+// Proxies are the proxies for requests to backends. Requests to the Engine and to scrape targets never use
+// a proxy.
 type Proxies struct {
-	HTTPS, HTTP lighter.Secret // URLs, for backends with an https:// or http:// URL; empty is none. They may hold a password
-	No          string         // hosts that are asked directly, as in NO_PROXY
+	HTTPS, HTTP lighter.Secret // URLs for backends with https:// and http:// URLs; empty means none; they may hold a password
+	No          string         // hosts without a proxy, as in NO_PROXY
 }
 
-// of returns the URL of the proxy for a backend, as Go's own clients choose it; empty is none.
-// Loopback addresses have none.
+// of returns the URL of the proxy for a backend, chosen like Go's own clients do, or "" for none. Loopback
+// addresses have none.
 func (p Proxies) of(b Backend) lighter.Secret {
 	u, err := url.Parse(b.URL)
 	if err != nil {
-		return "" // a backend's URL has been parsed before
+		return "" // the URL has been parsed before
 	}
 	c := httpproxy.Config{HTTPSProxy: p.HTTPS.Reveal(), HTTPProxy: p.HTTP.Reveal(), NoProxy: p.No}
 	proxy, err := c.ProxyFunc()(u)
@@ -33,7 +33,7 @@ func (p Proxies) of(b Backend) lighter.Secret {
 	return lighter.Secret(proxy.String())
 }
 
-// parseProxy takes what Go's own clients take: host:port is a proxy that speaks HTTP.
+// parseProxy parses what Go's own clients accept: host:port is an HTTP proxy.
 func parseProxy(v string) (lighter.Secret, error) {
 	if !strings.Contains(v, "://") {
 		v = "http://" + v

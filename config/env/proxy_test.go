@@ -10,11 +10,11 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// Each backend has the proxy that Go's own clients would take for its URL.
+// Each backend has the proxy that Go's own clients would use for its URL.
 func TestProxyOfABackend(t *testing.T) {
 	for name, tc := range map[string]struct {
 		env        []string
-		loki, prom string // of https://loki.corp and http://prom.corp:9090
+		loki, prom string // for https://loki.corp and http://prom.corp:9090
 	}{
 		"none":               {nil, "", ""},
 		"one for each":       {[]string{"HTTPS_PROXY=http://a:1", "HTTP_PROXY=http://b:2"}, "http://a:1", "http://b:2"},

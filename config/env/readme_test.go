@@ -12,7 +12,7 @@ import (
 
 //go:generate go test -run TestReadme . -update
 
-// TestReadme holds what README.md repeats to where it comes from.
+// TestReadme compares the generated parts of README.md with their sources.
 func TestReadme(t *testing.T) {
 	compose, err := os.ReadFile("../../deploy/docker-compose.yml")
 	if err != nil {
@@ -36,7 +36,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// between replaces what stands between <!-- name --> and <!-- end of name -->.
+// between replaces the text between <!-- name --> and <!-- end of name -->.
 func between(t *testing.T, text, name, content string) string {
 	t.Helper()
 	before, rest, ok := strings.Cut(text, "<!-- "+name+" -->\n")
@@ -47,7 +47,7 @@ func between(t *testing.T, text, name, content string) string {
 	return before + "<!-- " + name + " -->\n" + content + "<!-- end of " + name + " -->" + after
 }
 
-// TestExampleEnv: the example names settings that exist, and is one that starts once filled in.
+// TestExampleEnv: the example names settings that exist, and is valid once filled in.
 func TestExampleEnv(t *testing.T) {
 	environ := readEnv(t, "../../deploy/example.env")
 	for i, kv := range environ {

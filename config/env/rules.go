@@ -10,8 +10,8 @@ import (
 	"lighter/config"
 )
 
-// The labels of Docker's discovery that the rules read. A container's own labels arrive
-// with each character that is none of a label name replaced by _.
+// Labels of Docker discovery that the rules read. In the names of a container's own labels, discovery
+// replaces each invalid character by _.
 const (
 	metaName           = "__meta_docker_container_name"
 	metaSwarmService   = "__meta_docker_container_label_com_docker_swarm_service_name"
@@ -42,13 +42,13 @@ const (
 	notBlank = `(.*\S.*)`
 )
 
-// A switch in a label, as people write it: who says no in any way shall be heard.
+// The values of a switch in a label. Every way to say no must work.
 const (
 	yes = `\s*(?i:true|yes|on|1)\s*`
 	no  = `\s*(?i:false|no|off|0)\s*`
 )
 
-// containers names each container and its service, and leaves out what the globs leave out.
+// containers sets the name and the service of each container, and drops those that the globs exclude.
 func containers(include, exclude []string) config.Relabel {
 	r := config.Relabel{
 		Rules: []*relabel.Config{
@@ -72,7 +72,7 @@ func containers(include, exclude []string) config.Relabel {
 	return r
 }
 
-// eitherMatches returns an expression over service;container. A container's name has no semicolon.
+// eitherMatches returns an expression for service;container. A container's name contains no semicolon.
 func eitherMatches(globs []string) string {
 	regexes := make([]string, len(globs))
 	for i, g := range globs {
@@ -82,14 +82,14 @@ func eitherMatches(globs []string) string {
 	return one + ";[^;]*|.*;" + one
 }
 
-// jobOfDocker is the job of containers' logs and of their metrics, which the Docker dashboards of Grafana
-// Cloud select by.
+// jobOfDocker is the job of containers' logs and metrics, by which Grafana Cloud's Docker dashboards select
+// them.
 const jobOfDocker = "integrations/docker"
 
 // logRules choose the containers whose logs are shipped, and give their streams the labels job, instance,
-// project and host, but for those that all streams are given as external labels. instance and host are
-// what the host is called: host, if that is set, else the Engine's name of it, else fallback, while the
-// Engine does not say.
+// project and host, except those that are external labels of all streams. instance and host are the name of
+// the host: host if that is set, otherwise the Engine's name of it, or fallback while the Engine does not
+// report one.
 func logRules(host, fallback string, external map[string]string) []*relabel.Config {
 	rules := []*relabel.Config{filter(relabel.Drop, no, metaLogs)}
 	add := func(r *relabel.Config) {
@@ -112,24 +112,24 @@ func logRules(host, fallback string, external map[string]string) []*relabel.Conf
 	return rules
 }
 
-// verbatim returns the replacement that gives a text as it is.
+// verbatim returns a replacement that yields a text literally.
 func verbatim(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 
-// streamRules run where a container's log splits into its streams.
+// streamRules apply where a container's log splits into its streams.
 func streamRules() []*relabel.Config {
 	return []*relabel.Config{replace("stream", anyText, "$1", lighter.LabelLogStream)}
 }
 
-// usageRules give the containers whose use is measured the label project, which scraped series do not have.
+// usageRules give the containers whose resources are measured the label project, which scraped series do
+// not have.
 func usageRules() []*relabel.Config {
 	return []*relabel.Config{replace("project", anyText, "$1", metaComposeProject)}
 }
 
-// metricRules choose the containers that ask to be scraped, and read how. What lighter.* says
-// goes before prometheus.io/*. A port makes one address of the addresses that a container has,
-// one for each port it exposes: those targets are then equal but for __meta_ labels, and it is
-// for the scraper to take equal ones for one, as Prometheus does. A port or an interval that is
-// none goes through, for the scraper to say so.
+// metricRules choose the containers that want to be scraped, and read how. lighter.* takes precedence over
+// prometheus.io/*. A port makes one address of the several that a container has for its exposed ports:
+// those targets then differ only in __meta_ labels, and the scraper treats equal targets as one, as
+// Prometheus does. An invalid port or interval is passed on, so that the scraper reports it.
 func metricRules() []*relabel.Config {
 	const address = model.AddressLabel
 	const port = `(.+?)(?::\d+)?;\s*(\S.*?)\s*` // address;port: the address without its port, and the port
@@ -147,7 +147,7 @@ func metricRules() []*relabel.Config {
 	}
 }
 
-// replace sets target to replacement where regex matches the sources, joined by semicolons.
+// replace sets target to replacement if regex matches the sources, joined by semicolons.
 func replace(target, regex, replacement string, sources ...model.LabelName) *relabel.Config {
 	return &relabel.Config{
 		Action:               relabel.Replace,
@@ -160,7 +160,7 @@ func replace(target, regex, replacement string, sources ...model.LabelName) *rel
 	}
 }
 
-// filter keeps or drops where regex matches the sources, joined by semicolons.
+// filter keeps or drops targets for which regex matches the sources, joined by semicolons.
 func filter(action relabel.Action, regex string, sources ...model.LabelName) *relabel.Config {
 	return &relabel.Config{
 		Action:               action,
@@ -172,7 +172,7 @@ func filter(action relabel.Action, regex string, sources ...model.LabelName) *re
 	}
 }
 
-// anchored compiles an expression of this package; globs were tried when they were parsed.
+// anchored compiles an expression of this package. Globs were already compiled when they were parsed.
 func anchored(regex string) relabel.Regexp {
 	return relabel.MustNewRegexp(regex)
 }

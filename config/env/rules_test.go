@@ -16,8 +16,8 @@ import (
 	"lighter/discovery/docker"
 )
 
-// relabelled runs the relabelling called name, and all that it takes from, over the labels
-// of one target. It returns "dropped", or what is left without __meta_ labels.
+// relabelled applies the named relabelling, and all before it, to the labels of one target. It returns
+// "dropped", or the remaining labels without __meta_ labels.
 func relabelled(t *testing.T, p *config.Plan, name string, target map[string]string) string {
 	t.Helper()
 	var chain [][]*relabel.Config
@@ -65,7 +65,7 @@ func plan(t *testing.T, environ ...string) *config.Plan {
 	return p
 }
 
-// container returns discovery's labels of a container, its own given as k=v.
+// container returns discovery's labels of a container, whose own labels are given as k=v.
 func container(own ...string) map[string]string {
 	m := map[string]string{
 		"__meta_docker_container_name": "/shop-api-1",
@@ -191,7 +191,7 @@ func TestPortMakesOneTarget(t *testing.T) {
 	}
 }
 
-// TestTheEngineIsNotAskedForANameThatIsSet: with LIGHTER_HOST nothing depends on what GET /info answers.
+// TestTheEngineIsNotAskedForANameThatIsSet: with LIGHTER_HOST nothing depends on the response to GET /info.
 func TestTheEngineIsNotAskedForANameThatIsSet(t *testing.T) {
 	if !first[docker.Config](plan(t, "LIGHTER_HOST=box")).HostNameSet || first[docker.Config](plan(t)).HostNameSet {
 		t.Error("want HostNameSet with LIGHTER_HOST, and only then")

@@ -14,7 +14,7 @@ import (
 	"lighter/exporters/loki"
 )
 
-// TestElideSecrets prints all that the package returns in all the ways that a program has.
+// TestElideSecrets prints everything that the package returns in all the ways that a program can.
 func TestElideSecrets(t *testing.T) {
 	const secret = "hunter2"
 	for name, environ := range map[string][]string{

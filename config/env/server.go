@@ -6,10 +6,10 @@ import (
 	"lighter/config"
 )
 
-// openPaths are those of the agent's own server that need no user: who watches the agent has none.
+// openPaths are the paths of the agent's own server that require no user, because monitoring has none.
 var openPaths = []string{"/health", "/-/healthy", "/ready", "/-/ready", "/metrics"}
 
-// ServerAuth returns what the agent's own server asks of who asks it; nil is nothing.
+// ServerAuth returns the authentication that the agent's own server requires, or nil for none.
 func (s *Settings) ServerAuth() *config.ServerAuth {
 	if s.HTTPUser == "" {
 		return nil
@@ -17,7 +17,7 @@ func (s *Settings) ServerAuth() *config.ServerAuth {
 	return &config.ServerAuth{User: s.HTTPUser, Password: s.HTTPPassword, Paths: openPaths}
 }
 
-// ServerTLS returns how the agent's own server is known; nil is plain HTTP.
+// ServerTLS returns the TLS settings of the agent's own server, or nil for plain HTTP.
 func (s *Settings) ServerTLS() *config.ServerTLS {
 	if s.TLSCert == "" {
 		return nil
@@ -25,7 +25,8 @@ func (s *Settings) ServerTLS() *config.ServerTLS {
 	return &config.ServerTLS{CertFile: s.TLSCert, KeyFile: s.TLSKey}
 }
 
-// halfOfServer says which of the two pairs of settings of the agent's own server are half set.
+// halfOfServer returns an error for each of the two pairs of settings of the agent's own server that is
+// only half set.
 func (s *Settings) halfOfServer() (wrong []string) {
 	switch {
 	case s.HTTPUser != "" && s.HTTPPassword == "":

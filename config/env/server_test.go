@@ -11,8 +11,8 @@ import (
 	"lighter/config/env"
 )
 
-// The settings of the agent's own server hold in the environment's plan and beside a file, and a password
-// may be in a file.
+// The settings of the agent's own server apply in the environment's plan and together with a file, and a
+// password may be in a file.
 func TestServer(t *testing.T) {
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("hunter2\n"), 0o600); err != nil {

@@ -9,37 +9,37 @@ import (
 	"lighter"
 )
 
-// Settings are the values of the environment variables, parsed, with their defaults filled
-// in and checked against each other. What each variable means stands in the table.
+// Settings are the parsed values of the environment variables, with defaults and checked against each
+// other. The table describes each variable.
 type Settings struct {
 	Loki    Backend
 	Prom    Backend
 	Proxies Proxies
 
 	Environment    string
-	Host           string // empty: the Engine's name of its host, else Hostname
-	Hostname       string // HOSTNAME of the process; empty is unknown
+	Host           string // if empty, the Engine's name of its host, or else Hostname
+	Hostname       string // HOSTNAME of the process; empty if unknown
 	ExternalLabels labels.Labels
 
-	DockerHost       string // with scheme and port, as docker.Config takes it
-	DockerAPIVersion string // empty negotiates
-	DockerCertPath   string // empty is no TLS
+	DockerHost       string // with scheme and port, as docker.Config requires it
+	DockerAPIVersion string // if empty, negotiated
+	DockerCertPath   string // empty means no TLS
 	DockerTLSVerify  bool
-	Include, Exclude []string // globs; no Include is all
+	Include, Exclude []string // globs; an empty Include means all
 
 	LogSource    string        // sourceAuto, sourceSocket or sourceFile
 	DockerRoot   string        // an absolute path
-	LogsSince    time.Duration // 0 is from now on
+	LogsSince    time.Duration // 0 means from now on
 	MaxLineBytes int64
 
 	Multiline        string // multilineOff, multilineAuto, or the pattern of a first line
-	Drop             string // rules, as package drop parses them
+	Drop             string // rules in the form that package drop parses
 	Redact           bool
-	Fields           string // as package fields parses them
-	LogMetrics       string // declarations, as package logmetrics parses them
-	LogMetricsSeries int    // bound of one declaration
-	BudgetLogs       int64  // bytes a month; 0 is none
-	BudgetSeries     int    // 0 is none
+	Fields           string // in the form that package fields parses
+	LogMetrics       string // declarations in the form that package logmetrics parses
+	LogMetricsSeries int    // limit for one declaration
+	BudgetLogs       int64  // bytes per month; 0 means none
+	BudgetSeries     int    // 0 means none
 
 	ContainerMetrics bool
 	HostMetrics      bool
@@ -50,8 +50,8 @@ type Settings struct {
 	ScrapeInterval time.Duration
 	ScrapeTimeout  time.Duration // not above ScrapeInterval
 	MetricsPath    string
-	SampleLimit    int   // 0 is none
-	BodyLimitBytes int64 // 0 is none
+	SampleLimit    int   // 0 means none
+	BodyLimitBytes int64 // 0 means none
 
 	RemoteWrite      int // version of the protocol, 1 or 2
 	NativeHistograms bool
@@ -59,9 +59,9 @@ type Settings struct {
 	DataDir        string
 	BufferMaxBytes int64
 	Listen         string
-	HTTPUser       string // of the agent's own server; empty asks for none
+	HTTPUser       string // of the agent's own server; empty requires none
 	HTTPPassword   lighter.Secret
-	TLSCert        string // file of the certificate of that server; empty is plain HTTP
+	TLSCert        string // certificate file of that server; empty means plain HTTP
 	TLSKey         string // file of its key
 	SelfMetrics    bool
 	LogLevel       slog.Level
@@ -75,16 +75,16 @@ const (
 	sourceFile   = "file"
 )
 
-// The values of LIGHTER_MULTILINE that are no pattern.
+// The values of LIGHTER_MULTILINE that are not patterns.
 const (
 	multilineOff  = "off"
 	multilineAuto = "auto"
 )
 
-// Backend is where one kind of data goes. Without a URL nothing of that kind is sent.
+// Backend is the destination of one kind of data. Without a URL, nothing of that kind is sent.
 type Backend struct {
 	URL    string // without user information
-	User   string // empty with a Token: the token is sent as a bearer token
+	User   string // if empty, Token is sent as a bearer token
 	Token  lighter.Secret
-	Tenant string // X-Scope-OrgID; empty sends none
+	Tenant string // X-Scope-OrgID; empty means none
 }

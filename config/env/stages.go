@@ -13,7 +13,7 @@ import (
 	"lighter/exporters/budget"
 )
 
-// parseMultiline takes off, auto, or the expression that the first line of an entry matches.
+// parseMultiline parses off, auto, or an expression for the first line of an entry.
 func parseMultiline(v string) (string, error) {
 	if v == multilineOff || v == multilineAuto {
 		return v, nil
@@ -32,7 +32,7 @@ func parseDrop(v string) (string, error) {
 	return v, onOneLine(err)
 }
 
-// parseFields takes a list, which may go over several lines.
+// parseFields parses a list, which may span several lines.
 func parseFields(v string) (string, error) {
 	v = strings.ReplaceAll(v, "\n", ",")
 	_, err := fields.ParseNamed(v)
@@ -48,7 +48,7 @@ func parseBudgetLogs(v string) (int64, error) { return budget.ParseLogs(v) }
 
 func parseBudgetSeries(v string) (int, error) { return budget.ParseSeries(v) }
 
-// firstLine returns the expression of LIGHTER_MULTILINE, if that is one.
+// firstLine returns the expression of LIGHTER_MULTILINE, or "" if it is not an expression.
 func (s *Settings) firstLine() string {
 	if s.Multiline == multilineOff || s.Multiline == multilineAuto {
 		return ""
@@ -56,7 +56,7 @@ func (s *Settings) firstLine() string {
 	return s.Multiline
 }
 
-// onOneLine returns an error whose text is one line: it may hold several errors.
+// onOneLine returns an error whose text is one line, even if it contains several errors.
 func onOneLine(err error) error {
 	if err == nil {
 		return nil

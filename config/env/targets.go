@@ -11,20 +11,20 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// parseTargets parses what LIGHTER_SCRAPE_TARGETS lists: host, host:port or a URL each. The
-// labels of a target are those that a scrape reads, and job, which is its host.
+// parseTargets parses LIGHTER_SCRAPE_TARGETS, a list of hosts, host:port pairs or URLs. A target has the
+// labels that a scrape reads, and job, which is its host.
 func parseTargets(v string) ([]labels.Labels, error) {
 	var targets []labels.Labels
 	seen := map[uint64]bool{}
 	for i, part := range list(v) {
 		target, err := parseTarget(part)
-		if err != nil && strings.ContainsAny(v, "@?") { // a comma may stand in a password or a query: part may be a piece of that
+		if err != nil && strings.ContainsAny(v, "@?") { // a password or a query may contain a comma, so part may be a piece of one
 			return nil, fmt.Errorf("target %d: %w", i+1, err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", part, err)
 		}
-		if hash := target.Hash(); !seen[hash] { // said twice is scraped once
+		if hash := target.Hash(); !seen[hash] { // a repeated target is scraped once
 			seen[hash] = true
 			targets = append(targets, target)
 		}
@@ -53,12 +53,12 @@ func parseTarget(v string) (labels.Labels, error) {
 		b.Set(model.SchemeLabel, u.Scheme)
 	}
 	path := u.EscapedPath()
-	if path == "/" { // nothing but the common path is said by it
+	if path == "/" { // the same as the common path
 		path = ""
 	}
 	if u.RawQuery != "" {
 		path += "?" + u.RawQuery
 	}
-	b.Set(model.MetricsPathLabel, path) // an empty one is not set
+	b.Set(model.MetricsPathLabel, path) // an empty label is not set
 	return b.Labels(), nil
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// ownPrefixes begin the names of which each is a setting.
+// ownPrefixes are prefixes reserved for settings.
 var ownPrefixes = []string{"LIGHTER_", "GRAFANA_LOKI_", "GRAFANA_PROM_"}
 
-// unknown warns of variables that look like settings and are none, with the nearest name that is.
+// unknown warns of variables that look like settings but are not, and suggests the nearest setting.
 func unknown(values map[string]string, all []setting) (warnings []string) {
 	var known []string
 	for _, v := range all {
@@ -20,7 +20,7 @@ func unknown(values map[string]string, all []setting) (warnings []string) {
 		}
 	}
 	for name := range values {
-		meant, _ := cleaned(name) // the first name of a file may have a byte order mark before it
+		meant, _ := cleaned(name) // the first name in a file may have a byte order mark before it
 		own := slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(meant, prefix) })
 		if own && !slices.Contains(known, name) {
 			meant = usualName(meant)
@@ -33,8 +33,8 @@ func unknown(values map[string]string, all []setting) (warnings []string) {
 	return warnings
 }
 
-// nearest returns the name that is most like one that is not known. A setting that is not read from a file
-// may be named as if it were.
+// nearest returns the known name that is most similar to an unknown one. For the _FILE form of a setting
+// that cannot be read from a file, that is the setting.
 func nearest(name string, known []string) string {
 	if setting, file := strings.CutSuffix(name, fileSuffix); file && !slices.Contains(known, name) && slices.Contains(known, setting) {
 		return setting
@@ -42,13 +42,13 @@ func nearest(name string, known []string) string {
 	return slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 
-// otherWords are the last words of names that other programs use, with ours. A word that is the end of
-// another one comes after it.
+// otherWords are the last words of names in other programs, with ours. A word that is the end of another
+// one must follow it.
 var otherWords = []struct{ other, ours string }{
 	{"_PASSWORD", "_TOKEN"}, {"_PASS", "_TOKEN"}, {"_SECRET", "_TOKEN"}, {"_API_KEY", "_TOKEN"}, {"_KEY", "_TOKEN"}, {"_USERNAME", "_USER"},
 }
 
-// usualName returns a variable's name with our word in place of one that other programs use.
+// usualName returns a variable's name with our word in place of the one that other programs use.
 func usualName(name string) string {
 	name, file := strings.CutSuffix(name, fileSuffix)
 	for _, w := range otherWords {
@@ -63,7 +63,7 @@ func usualName(name string) string {
 	return name
 }
 
-// distance counts the bytes that must be inserted, removed or replaced to make b of a.
+// distance returns the number of bytes to insert, remove or replace to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1) // from a prefix of a to each prefix of b
 	for j := range row {

@@ -12,7 +12,7 @@ import (
 
 const lokiPushPath = "/loki/api/v1/push"
 
-// parseLokiURL is parseBackendURL for a Loki, whose push path may be left out.
+// parseLokiURL is parseBackendURL for Loki, whose push path may be omitted.
 func parseLokiURL(v string) (Backend, error) {
 	b, err := parseBackendURL(v)
 	if err != nil {
@@ -29,8 +29,8 @@ func parseLokiURL(v string) (Backend, error) {
 	return b, nil
 }
 
-// parseBackendURL takes an http or https URL. A user and password inside it become those of
-// the backend, and leave the URL.
+// parseBackendURL parses an http or https URL. It moves a user and password in the URL to the backend's
+// fields.
 func parseBackendURL(v string) (Backend, error) {
 	u, err := parseHTTP(v)
 	if err != nil {
@@ -51,7 +51,7 @@ func parseBackendURL(v string) (Backend, error) {
 	return b, nil
 }
 
-// setUser is called after the URL is set.
+// setUser must be called after the URL is set.
 func (b *Backend) setUser(user string) error {
 	if b.User != "" {
 		return errors.New("want one user, the URL has one too")
@@ -61,7 +61,7 @@ func (b *Backend) setUser(user string) error {
 	return err
 }
 
-// parseUser takes a user of basic auth.
+// parseUser parses a user for basic auth.
 func parseUser(v string) (string, error) {
 	if strings.Contains(v, ":") {
 		return "", errors.New("want a user without a colon, basic auth has no way to send one")
@@ -69,7 +69,7 @@ func parseUser(v string) (string, error) {
 	return parseHeader(v)
 }
 
-// setToken is called after the URL is set.
+// setToken must be called after the URL is set.
 func (b *Backend) setToken(token lighter.Secret) error {
 	if b.Token != "" {
 		return errors.New("want one password, the URL has one too")
@@ -78,8 +78,8 @@ func (b *Backend) setToken(token lighter.Secret) error {
 	return nil
 }
 
-// parseHTTP parses an http or https URL that names a host. Its errors, unlike those of
-// package url, hold nothing of the URL.
+// parseHTTP parses an http or https URL with a host. Its errors, unlike those of package url, contain
+// nothing of the URL.
 func parseHTTP(v string) (*url.URL, error) {
 	wrong := errors.New("want a URL such as https://host or http://host:port/path")
 	u, err := url.Parse(v)
@@ -90,14 +90,14 @@ func parseHTTP(v string) (*url.URL, error) {
 		return nil, wrong
 	}
 	if strings.Contains(u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@") {
-		return nil, wrong // the end of a password that has an unescaped / or ? or # in it
+		return nil, wrong // a password contains an unescaped / or ? or #
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }
 
-// shown quotes a value for an error or a warning, without what may be a password in it. Anything may
-// be a URL that stands in the wrong variable.
+// shown quotes a value for an error or a warning, without parts that may be a password. Any value may be a
+// URL in the wrong variable.
 func shown(v string) string {
 	if strings.Contains(v, "://") || strings.Contains(v, "@") || strings.HasPrefix(v, "/") {
 		return shownURL(v)
@@ -105,12 +105,12 @@ func shown(v string) string {
 	return strconv.Quote(v)
 }
 
-// leadingScheme is how a URL begins.
+// leadingScheme matches the beginning of a URL.
 var leadingScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// shownURL is shown for a URL with or without a scheme, or a list of URLs. Only the scheme is shown of
-// what stands before the last @, and nothing of what follows a question mark. If an @ follows a
-// question mark, either one may be a part of a password.
+// shownURL is shown for a URL with or without a scheme, or a list of URLs. Of the text before the last @ it
+// shows only the scheme, and nothing of what follows a question mark. If an @ follows a question mark,
+// either one may be part of a password.
 func shownURL(v string) string {
 	scheme := leadingScheme.FindString(v)
 	rest := v[len(scheme):]

@@ -9,10 +9,10 @@ import (
 // byteOrderMark is what some editors write at the beginning of a file.
 const byteOrderMark = "\ufeff"
 
-// cleaned returns a value without what env files, editors and copying leave around it: quotes
-// (docker run --env-file keeps them), blanks and a byte order mark. removed names what was
-// there; a line end is removed too and not named. Quotes are around the whole value only if
-// the same quote does not stand inside it, so that k="v",l="w" keeps its own.
+// cleaned returns a value without what env files, editors and copying leave around it: quotes (docker run
+// --env-file keeps them), blanks and a byte order mark. removed lists what was removed, except for a line
+// ending. Quotes are removed only if the same quote does not occur inside, so that k="v",l="w" keeps its
+// own.
 func cleaned(v string) (value string, removed []string) {
 	var quotes, blanks, marks bool
 	v = strings.TrimRight(v, "\r\n")
@@ -51,7 +51,7 @@ func unquoted(v string) string {
 	return v
 }
 
-// cleanedWarning says what cleaned removed, and not from what: the value may be a secret.
+// cleanedWarning describes what cleaned removed, but not from what, because the value may be a secret.
 func cleanedWarning(name string, removed []string) string {
 	what := removed[0]
 	if last := len(removed) - 1; last > 0 {

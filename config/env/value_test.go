@@ -12,7 +12,7 @@ import (
 	"lighter/config/env"
 )
 
-// files is what a test's NAME_FILE variables name.
+// files holds the files that a test's NAME_FILE variables name.
 type files map[string]string
 
 func (f files) read(path string) ([]byte, error) {
@@ -23,8 +23,8 @@ func (f files) read(path string) ([]byte, error) {
 	return []byte(content), nil
 }
 
-// A value as docker run --env-file, an editor or a copy and paste leave it means what it means
-// without quotes around it, blanks and a byte order mark; a warning says what was taken off.
+// A value from docker run --env-file, an editor or the clipboard means the same without surrounding quotes,
+// blanks and a byte order mark. A warning describes what was removed.
 func TestValuesAsFilesLeaveThem(t *testing.T) {
 	const (
 		quotes = " is read without the quotes around its value: write the value without them"
@@ -87,14 +87,14 @@ func TestValuesAsFilesLeaveThem(t *testing.T) {
 			check([]string{"ENVIRONMENT=" + tc.value}, files{}.read, func(s *env.Settings) string { return s.Environment }, "ENVIRONMENT")
 			check([]string{url, "GRAFANA_LOKI_TOKEN=" + tc.value}, files{}.read, token, "GRAFANA_LOKI_TOKEN")
 			if tc.want == "" {
-				return // a file must hold something
+				return // a file must not be empty
 			}
 			check([]string{url, "GRAFANA_LOKI_TOKEN_FILE=/token"}, files{"/token": tc.value + "\n"}.read, token, `GRAFANA_LOKI_TOKEN_FILE="/token"`)
 		})
 	}
 }
 
-// The name of a file may be quoted as any value.
+// The name of a file may be quoted like any value.
 func TestQuotedPathOfAFile(t *testing.T) {
 	s, warnings, err := env.ReadSettings([]string{"GRAFANA_LOKI_URL=http://loki", `GRAFANA_LOKI_TOKEN_FILE="/token"`}, files{"/token": "hunter2"}.read)
 	if err != nil || s.Loki.Token.Reveal() != "hunter2" {
@@ -139,8 +139,8 @@ func TestFileOfEveryBackendVariable(t *testing.T) {
 	}
 }
 
-// What is wrong with a file is said with its variable and path, and never with its content:
-// a path that is wrong may be that of anything.
+// An error about a file names its variable and path, but never its content: a wrong path may be that of any
+// file.
 func TestBadFiles(t *testing.T) {
 	content := files{"/empty": "\n", "/bad-url": "ftp://hunter2", "/colon": "hunter2:x", "/control": "hunter2\x01", "/lines": "hunter2\nhunter3\n"}
 	for _, tc := range []struct{ env, want string }{
@@ -162,7 +162,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// An error stands alone: nothing that deserves a warning is said before it.
+// An error stands alone: no warning precedes it.
 func TestErrorComesWithoutWarnings(t *testing.T) {
 	for name, environ := range map[string][]string{
 		"a URL that is none":    {"GRAFANA_LOKI_URL=ftp://logs.example", "GRAFANA_LOKI_TOKEN=a"},

@@ -5,14 +5,14 @@
 // pass a transport that refuses everything but GET and HEAD on the few paths that lighter needs, even
 // if the socket allows more.
 //
-// A Discoverer turns the Engine's containers into targets with the labels of Prometheus's Docker
-// discovery. It passes on the whole set of targets whenever the set changes, within 50 ms of the
-// Engine's event as long as the Engine responds. It may be started before the Engine, and outlives
-// the Engine's restarts. It never makes a set from a request that failed, so with Config.Stopped and
-// without Config.Filters a container that is not in the set does not exist.
+// A Discoverer turns the Engine's containers into targets with the labels of Prometheus's Docker discovery.
+// It passes on the complete set of targets whenever the set changes, within 50 ms of the Engine's event as
+// long as the Engine responds. It may be started before the Engine, and outlives the Engine's restarts. It
+// never makes a set from a failed request, so with Config.Stopped and without Config.Filters a container
+// that is not in the set does not exist.
 //
-// Nothing in this package blocks for ever on an Engine that hangs. A request with a single response
-// has a timeout. A stream has a timeout for the headers of the response, and none for its length.
+// Nothing in this package blocks forever on an Engine that hangs. A request with a single response has a
+// timeout. A stream has a timeout for the headers of the response, but its duration is not limited.
 package docker
 
 import (
@@ -45,7 +45,7 @@ const (
 	infoTimeout = 3 * time.Second
 )
 
-// Client sends requests that only read to one Engine. Its methods may be called from any goroutine.
+// Client sends read-only requests to one Engine. Its methods may be called from any goroutine.
 type Client struct {
 	cfg       Config
 	target    endpoint
@@ -55,11 +55,11 @@ type Client struct {
 
 	mu       sync.Mutex
 	api      *client.Client // with the negotiated version; nil if the next request must connect first
-	engine   engine         // what the Engine behind api told of itself
-	hostName string         // as the Engine told it last
+	engine   engine         // what the Engine behind api reported about itself
+	hostName string         // as last reported by the Engine
 }
 
-// engine is what an Engine tells of itself; the zero value if it tells nothing.
+// engine is what an Engine reports about itself; the zero value if unknown.
 type engine struct {
 	version string
 	podman  bool
@@ -68,12 +68,12 @@ type engine struct {
 // LogOptions select a part of a log.
 type LogOptions struct {
 	Since  int64 // Unix nanoseconds of the first line; 0 selects all lines
-	Follow bool  // go on until the container stops
+	Follow bool  // continue until the container stops
 	Tail   int   // number of last lines; 0 selects all lines, a negative number only lines yet to come
 }
 
-// NewClient returns a Client that connects at its first request. It fails if cfg.Host is not an
-// address that parseHost knows, or if the certificates cannot be read.
+// NewClient returns a Client that connects at its first request. It returns an error if cfg.Host is not a
+// valid address, or if the certificates cannot be read.
 func NewClient(cfg Config, logger *slog.Logger) (*Client, error) {
 	target, err := parseHost(cfg.Host)
 	if err != nil {
@@ -92,10 +92,10 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// OpenLogs opens a container's log: stdout and stderr, each message with its time. The messages are
-// in frames unless the container has a TTY. The stream ends with ctx, and the caller has to close it.
-// The error wraps lighter.ErrGone if the container does not exist any more, and lighter.ErrUnreadable if its log
-// cannot be read.
+// OpenLogs opens a container's log: stdout and stderr, each message with its time. The messages are in
+// frames unless the container has a TTY. The stream ends with ctx, and the caller must close it. The error
+// wraps lighter.ErrGone if the container no longer exists, and lighter.ErrUnreadable if its log cannot be
+// read.
 func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.ReadCloser, error) {
 	options := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: o.Follow}
 	if o.Since > 0 {
@@ -112,14 +112,14 @@ func (c *Client) OpenLogs(ctx context.Context, id string, o LogOptions) (io.Read
 	return body, err
 }
 
-// Inspect describes a container as it is now, without setting Self. The error wraps lighter.ErrGone if the
-// container does not exist any more.
+// Inspect describes the present state of a container, without setting Self. The error wraps lighter.ErrGone
+// if the container no longer exists.
 func (c *Client) Inspect(ctx context.Context, id string) (*lighter.Container, error) {
 	described, err := c.inspect(ctx, id)
 	return described.container, err
 }
 
-// inspect is like Inspect, but also returns what may tell that the container is the agent's own.
+// inspect is like Inspect, but also returns what may identify the container as the agent's own.
 func (c *Client) inspect(ctx context.Context, id string) (description, error) {
 	var response container.InspectResponse
 	var version string
@@ -140,15 +140,15 @@ func (c *Client) isPodman() bool {
 	return c.engine.podman
 }
 
-// engineVersion returns the version of the Engine; it is empty if the Engine does not tell it.
+// engineVersion returns the version of the Engine, or "" if it is unknown.
 func (c *Client) engineVersion() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.engine.version
 }
 
-// HostName returns the Engine's name of its host, or an empty name if the Engine does not tell it. It
-// asks the Engine unless the name is known.
+// HostName returns the Engine's name of its host, or "" if the Engine does not report it. It asks the
+// Engine unless the name is known.
 func (c *Client) HostName(ctx context.Context) string {
 	name, err := c.fetchHostName(ctx)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *Client) HostName(ctx context.Context) string {
 	return name
 }
 
-// fetchHostName is like HostName, but returns an error if the Engine does not tell the name.
+// fetchHostName is like HostName, but returns an error if the Engine does not report the name.
 func (c *Client) fetchHostName(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	name := c.hostName
@@ -179,7 +179,7 @@ func (c *Client) fetchHostName(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// Status returns whether the Engine can be reached, as a running Discoverer found last.
+// Status returns whether the Engine can be reached, as last determined by a running Discoverer.
 func (c *Client) Status() Status {
 	st := c.health.status()
 	c.mu.Lock()
@@ -188,9 +188,8 @@ func (c *Client) Status() Status {
 	return st
 }
 
-// connect negotiates the API version of all requests until the next connect, and asks what the Engine
-// is. It knows nothing of
-// earlier connections, because the Engine behind a socket may have become another one.
+// connect negotiates the API version of all requests until the next connect, and asks the Engine what it
+// is. It uses nothing from earlier connections, because another Engine may be behind the socket now.
 func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	api, err := client.NewClientWithOpts(
 		client.WithHost(c.target.tcpHost()), // makes a transport, which the next option replaces
@@ -221,15 +220,15 @@ func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	})
 	if err != nil && (errors.Is(err, errDisconnected) || ctx.Err() != nil) {
 		return nil, err
-	} // any other error does not matter: an Engine that does not tell what it is counts as Docker's
+	} // any other error does not matter: an unknown Engine counts as Docker's
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.api, c.engine = api, told
 	return api, nil
 }
 
-// do calls f with the present client of the API, and connects first if there is none. See call for
-// what and path. With a timeout of 0 only ctx limits the time.
+// do calls f with the present API client, and connects first if there is none. See call for what and path.
+// With a timeout of 0, only ctx limits the time.
 func (c *Client) do(ctx context.Context, timeout time.Duration, what, path string, f func(context.Context, *client.Client) error) error {
 	c.mu.Lock()
 	api := c.api
@@ -251,8 +250,8 @@ func (c *Client) do(ctx context.Context, timeout time.Duration, what, path strin
 	return err
 }
 
-// call calls f with a limit in time. Its error says what was tried, why that failed and what to do:
-// what is a phrase such as "inspect the container", and path is the path that is requested.
+// call calls f with a time limit. Its error contains what was tried, why that failed and a remedy. what is
+// a phrase such as "inspect the container", and path is the requested path.
 func (c *Client) call(ctx context.Context, timeout time.Duration, what, path string, f func(context.Context) error) error {
 	inner := ctx
 	if timeout > 0 {

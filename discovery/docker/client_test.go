@@ -100,8 +100,8 @@ func TestKindsOfErrors(t *testing.T) {
 	}
 }
 
-// Podman speaks an API of Docker's before 23, and has other defects than those Engines. It says of paused
-// containers that they do not run.
+// Podman implements an API of Docker before 23, but has other defects than those Engines. It reports paused
+// containers as not running.
 func TestInspectOfPodman(t *testing.T) {
 	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.41"})
 	container := e.Create(dockersim.Spec{Name: "api"})
@@ -170,7 +170,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// The options of the log driver say how a log is kept. What they leave out is the driver's default.
+// The options of the log driver determine how a log is kept. Missing options have the driver's defaults.
 func TestLogFiles(t *testing.T) {
 	for name, tc := range map[string]struct {
 		api     string
@@ -224,7 +224,7 @@ func TestVersionIsNegotiatedAtEachConnect(t *testing.T) {
 		return ""
 	}
 	var spoken []string
-	for _, version := range []string{"1.44", "1.24", "1.99"} { // no Engine speaks the version of the one before
+	for _, version := range []string{"1.44", "1.24", "1.99"} { // no Engine supports the version of the one before
 		e.Down()
 		e.SetAPIVersion(version, min(version, "1.44"))
 		if err := e.Up(); err != nil {
@@ -447,7 +447,7 @@ func readPEM(t *testing.T, path string) []byte {
 	return block.Bytes
 }
 
-// If the settings have a version that the Engine does not speak, the error names the setting, because
+// If the settings contain a version that the Engine does not support, the error names the setting, because
 // only the user can change it.
 func TestAVersionThatIsSetIsNamed(t *testing.T) {
 	e, c := socketEngine(t, dockersim.Options{APIVersion: "1.44", MinAPIVersion: "1.24"})

@@ -2,7 +2,7 @@ package docker
 
 import "time"
 
-// Config says which Engine to ask and what targets to make of its containers.
+// Config determines which Engine to use and which targets its containers become.
 type Config struct {
 	Name       string              // of the discovery in the plan
 	Host       string              // unix:///var/run/docker.sock, tcp://host:2376, http://…
@@ -16,23 +16,23 @@ type Config struct {
 	HostAddr   string              // address of containers on the host's network; if empty, the address at which the agent reaches the host
 	Networks   NetworkChoice
 
-	HostNameSet bool // whether the settings name the host, so that the Engine need not be asked for the name
+	HostNameSet bool // whether the settings name the host, so that the Engine need not be asked
 }
 
-// NetworkChoice says which of a container's networks become targets.
+// NetworkChoice selects the networks of a container that become targets.
 type NetworkChoice int
 
 const (
-	// FirstNetwork makes targets of the first network by name, like Prometheus's match_first_network.
+	// FirstNetwork selects the first network by name, like Prometheus's match_first_network.
 	FirstNetwork NetworkChoice = iota
-	// AllNetworks makes targets of every network.
+	// AllNetworks selects every network.
 	AllNetworks
-	// SharedNetwork makes targets of the first network by name that the agent's own container is on
-	// too. It is like FirstNetwork if there is none, or if the agent is not in a container.
+	// SharedNetwork selects the first network by name that the agent's own container is also on. It is like
+	// FirstNetwork if there is none, or if the agent is not in a container.
 	SharedNetwork
 )
 
-// DefaultConfig returns the Config of a plan that sets nothing.
+// DefaultConfig returns the Config of a plan without settings.
 func DefaultConfig() Config {
 	return Config{
 		Host:    "unix:///var/run/docker.sock",

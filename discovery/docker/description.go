@@ -14,10 +14,10 @@ import (
 	"lighter"
 )
 
-// description is what the Engine tells when it inspects a container.
+// description is the Engine's description of a container.
 type description struct {
 	container   *lighter.Container // without Self, which is not known yet
-	networkMode string             // "bridge", "host", "container:" and an id, …
+	networkMode string             // "bridge", "host", "container:" and an ID, …
 	upperDir    string             // of the root file system on overlayfs
 }
 
@@ -46,7 +46,7 @@ func (c *Client) describe(a container.InspectResponse, version string, podman bo
 		d.Limits = limits(a.HostConfig.Resources)
 	}
 	if a.State != nil {
-		d.Running = (a.State.Running || a.State.Paused) && !a.State.Restarting // Podman's paused ones do not run, and the log of a container that waits for its restart has ended
+		d.Running = (a.State.Running || a.State.Paused) && !a.State.Restarting // Podman's paused containers do not run, and the log of a container that waits for its restart has ended
 		d.Started = parseTime(a.State.StartedAt)
 		d.Finished = parseTime(a.State.FinishedAt)
 		d.State, d.ExitCode, d.OOMKilled = a.State.Status, a.State.ExitCode, a.State.OOMKilled
@@ -64,7 +64,7 @@ func (c *Client) describe(a container.InspectResponse, version string, podman bo
 // defaultPeriod is the Engine's period of a CPU quota, in microseconds.
 const defaultPeriod = 100_000
 
-// limits returns a container's limits. The Engine makes a quota of what --cpus asks for.
+// limits returns a container's limits. The Engine converts --cpus to a quota.
 func limits(r container.Resources) lighter.Limits {
 	l := lighter.Limits{MemoryBytes: max(r.Memory, 0), MemoryReservationBytes: max(r.MemoryReservation, 0)}
 	switch {
@@ -76,12 +76,12 @@ func limits(r container.Resources) lighter.Limits {
 	return l
 }
 
-// versionOf23 is the API version of Engine 23. Earlier Engines leave out compressed files when they are
-// asked for a log since a time (moby, daemon/logger/loggerutils: openRotatedFiles).
+// versionOf23 is the API version of Engine 23. Earlier Engines leave out compressed files when a log is
+// requested from a time on (moby, daemon/logger/loggerutils: openRotatedFiles).
 const versionOf23 = "1.42"
 
-// logFiles reads the options of a log driver, which the Engine has found valid. The defaults are those
-// of the drivers (moby, daemon/logger/jsonfilelog and daemon/logger/local).
+// logFiles parses the options of a log driver, which the Engine has validated. The defaults are those of
+// the drivers (moby, daemon/logger/jsonfilelog and daemon/logger/local).
 func logFiles(c container.LogConfig) lighter.LogFiles {
 	var f lighter.LogFiles
 	switch c.Type {
@@ -107,8 +107,8 @@ func logFiles(c container.LogConfig) lighter.LogFiles {
 	return f
 }
 
-// parseTime reads a time as the Engine writes it. The Engine writes the year 1, which is the zero time,
-// for what has never happened.
+// parseTime parses a time in the Engine's format. The Engine writes the year 1, which is the zero time, for
+// what has never happened.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
@@ -117,7 +117,7 @@ func parseTime(s string) time.Time {
 	return t.UTC()
 }
 
-// summarise describes a container that cannot be inspected, as far as the Engine's list tells.
+// summarise describes a container that cannot be inspected, with the information in the Engine's list.
 func summarise(s container.Summary) *lighter.Container {
 	d := &lighter.Container{
 		ID:      s.ID,
@@ -128,7 +128,7 @@ func summarise(s container.Summary) *lighter.Container {
 		Created: time.Unix(s.Created, 0).UTC(),
 	}
 	if s.State != container.StateCreated {
-		d.Started = d.Created // the earliest time that is possible, because the list does not tell when
+		d.Started = d.Created // the earliest possible time, because the list does not contain the time of the start
 	}
 	return d
 }

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// settle is how long the Discoverer waits for further events after an event, because docker
-	// compose up causes a burst of them. It is well below the 50 ms that a change may take.
+	// settle is how long the Discoverer waits for further events after an event, because docker compose up
+	// causes a burst of them. It is well below the limit of 50 ms for a change.
 	settle = 20 * time.Millisecond
 	// minBackoff is short because an Engine that restarts is away for about a second.
 	minBackoff = 100 * time.Millisecond
@@ -35,8 +35,8 @@ const (
 
 // Discoverer turns the containers of an Engine into targets.
 type Discoverer struct {
-	// EventsSince returns the time from which events are wanted, Unix nanoseconds; 0 is from now on. It is
-	// asked at the start of Run. It may be nil.
+	// EventsSince returns the time, in Unix nanoseconds, from which events are wanted; 0 means from now on.
+	// It is called at the start of Run. It may be nil.
 	EventsSince func() int64
 
 	cfg    Config
@@ -49,7 +49,7 @@ type Discoverer struct {
 	self      SelfFinder
 	endedSoon bool                // the last stream of events ended before minStream
 	lastEvent int64               // time of the newest event, Unix nanoseconds on the Engine's clock
-	hostError discovery.LastError // why the Engine does not tell its host's name
+	hostError discovery.LastError // why the Engine does not report its host's name
 }
 
 // New returns a Discoverer that does nothing until Run or List. It does not own the client.
@@ -65,8 +65,8 @@ func New(cfg Config, c *Client, logger *slog.Logger) *Discoverer {
 	}
 }
 
-// Run implements discovery.Source. It calls update for the first time when the Engine has listed its
-// containers. While the Engine cannot be reached, Run tries again for ever and does not call update.
+// Run implements discovery.Source. It first calls update when the Engine has listed its containers. While
+// the Engine cannot be reached, Run keeps trying and does not call update.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
 	var last []lighter.Target
 	first := true
@@ -83,8 +83,8 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 			return nil
 		}
 		if errors.Is(err, errEnded) && time.Since(start) > minStream {
-			// A proxy before the socket ends streams that are quiet or old. That is only a failure if
-			// no other stream can be opened. Idle connections may be as old, so they are closed.
+			// A proxy before the socket ends streams that are idle or old. That is only a failure if no
+			// other stream can be opened. Idle connections may be as old, so they are closed.
 			d.client.transport.CloseIdleConnections()
 			d.endedSoon, tries = false, -1
 			continue
@@ -96,7 +96,7 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		}
 		delay := backoff(tries)
 		if errors.Is(err, errRefused) {
-			delay = d.cfg.Refresh // it takes somebody to change a setting
+			delay = d.cfg.Refresh // somebody must change a setting first
 		}
 		select {
 		case <-time.After(delay):
@@ -106,7 +106,7 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 	}
 }
 
-// List returns the targets as they are now. It must not be called while Run runs.
+// List returns the present targets. It must not be called while Run runs.
 func (d *Discoverer) List(ctx context.Context) ([]lighter.Target, error) {
 	api, host, err := d.connect(ctx)
 	if err != nil {
@@ -120,8 +120,8 @@ func (d *Discoverer) List(ctx context.Context) ([]lighter.Target, error) {
 	return d.targets(ctx, api, host, &background, networkPatienceOnce)
 }
 
-// session connects to the Engine, lists its containers and follows its events until something
-// fails, and returns the error.
+// session connects to the Engine, lists its containers and follows its events until something fails, and
+// returns the error.
 func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)) error {
 	api, host, err := d.connect(ctx)
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *Discoverer) session(ctx context.Context, changed func([]lighter.Target)
 	}
 }
 
-// connect connects to the Engine, and asks for its host's name, which does not change during a connection.
+// connect connects to the Engine, and requests its host's name, which does not change during a connection.
 func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host string, err error) {
 	if api, err = d.client.connect(ctx); err != nil {
 		return nil, "", err
@@ -203,7 +203,7 @@ func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host stri
 	if ctx.Err() != nil {
 		return nil, "", ctx.Err()
 	}
-	switch news := d.hostError.Set(err); { // the containers are followed all the same
+	switch news := d.hostError.Set(err); { // the containers are followed nevertheless
 	case news && err != nil:
 		d.logger.Warn("the Docker Engine does not tell its host's name, so the host label of streams is the name that the agent's own system has; set "+lighter.SettingHost+" to choose the label", "error", err)
 	case news:
@@ -243,7 +243,7 @@ func (d *Discoverer) targets(ctx context.Context, api *client.Client, host strin
 	return targets, nil
 }
 
-// findSelf returns the id of the agent's own container, or an empty id if that is not certain.
+// findSelf returns the ID of the agent's own container, or "" if it is uncertain.
 func (d *Discoverer) findSelf(listed list) string {
 	all := make([]Candidate, 0, len(listed.all))
 	for id, c := range listed.all {

@@ -12,8 +12,8 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// endingEvents makes an Engine's streams of events end after a time, as a proxy before its socket
-// does. It calls end to end them in the way that the proxy does.
+// endingEvents makes an Engine's streams of events end after a time, as a proxy before its socket does. It
+// calls end to end them in the proxy's way.
 func endingEvents(e *dockersim.Engine, after time.Duration, end func()) {
 	type passed struct{}
 	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -28,7 +28,7 @@ func endingEvents(e *dockersim.Engine, after time.Duration, end func()) {
 	})
 }
 
-// An Engine behind a proxy that ends quiet streams counts as reachable all the time.
+// An Engine behind a proxy that ends idle streams counts as reachable all the time.
 func TestAStreamOfEventsThatAProxyEndsIsOpenedAgainWithoutALogLine(t *testing.T) {
 	for name, end := range map[string]func(){
 		"whole": func() {},

@@ -22,24 +22,24 @@ const (
 	// headerTimeout is how long the headers of a response may take. The Engine sends the headers of
 	// a stream before it looks for what to stream.
 	headerTimeout = 20 * time.Second
-	// readBufferBytes is how much of a log stream is read at once. The Engine's own buffer for a
-	// line is as large.
+	// readBufferBytes is how much of a log stream is read at once. It equals the Engine's own buffer for a
+	// line.
 	readBufferBytes = 16 << 10
 )
 
 // endpoint is the address at which an Engine listens.
 type endpoint struct {
-	host    string // the address as it is in the settings
+	host    string // the address as written in the settings
 	network string // "unix" or "tcp"
 	addr    string // path of the socket, or host:port
 	base    string // path before the paths of the API; usually empty
 	scheme  string // "http" or "https"
 }
 
-// tcpHost returns the address in the form that the Docker client wants.
+// tcpHost returns the address in the form that the Docker client requires.
 func (e endpoint) tcpHost() string { return e.network + "://" + e.addr + e.base }
 
-// parseHost reads the address of an Engine in the form that the Docker CLI uses.
+// parseHost parses the address of an Engine in the Docker CLI's form.
 func parseHost(host string) (endpoint, error) {
 	proto, rest, _ := strings.Cut(host, "://")
 	e := endpoint{host: host, network: "tcp", scheme: "http"}
@@ -68,7 +68,7 @@ func parseHost(host string) (endpoint, error) {
 	return e, nil
 }
 
-// newTransport returns a transport to e. It sets e's scheme to https if cfg asks for TLS.
+// newTransport returns a transport to e. It sets e's scheme to https if cfg requires TLS.
 func newTransport(e *endpoint, cfg Config) (*http.Transport, error) {
 	t := &http.Transport{
 		ReadBufferSize:        readBufferBytes,
@@ -90,7 +90,7 @@ func newTransport(e *endpoint, cfg Config) (*http.Transport, error) {
 		}
 	}
 	t.Proxy = nil               // HTTP_PROXY is not meant for the Engine
-	t.DisableCompression = true // compression would delay what a stream carries
+	t.DisableCompression = true // compression would delay the data of a stream
 	if e.network != "tcp" || cfg.CertPath == "" {
 		return t, nil
 	}
@@ -103,7 +103,7 @@ func newTransport(e *endpoint, cfg Config) (*http.Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read ca.pem, cert.pem and key.pem in %s %q: %w", lighter.SettingCertPath, cfg.CertPath, err)
 	}
-	conf.NextProtos = []string{"http/1.1"} // which the Engine speaks itself, and which has a connection of its own for each stream
+	conf.NextProtos = []string{"http/1.1"} // the Engine's own protocol, which uses a connection per stream
 	t.TLSClientConfig, e.scheme = conf, "https"
 	return t, nil
 }

@@ -11,18 +11,18 @@ import (
 	"lighter"
 )
 
-// The errors that only this package looks for.
+// Errors that only this package checks for.
 var (
-	// errRefused says that the Engine, or a proxy before it, does not let this request through.
+	// errRefused means that the Engine, or a proxy before it, does not allow this request.
 	errRefused = errors.New("refused")
-	// errDisconnected says that the client must connect again, perhaps with another API version.
+	// errDisconnected means that the client must connect again, perhaps with another API version.
 	errDisconnected = errors.New("disconnected")
-	// errEnded says that an open stream has ended and that nothing was wrong with it.
+	// errEnded means that an open stream has ended without an error.
 	errEnded = errors.New("ended")
 )
 
-// kinded is an error that also wraps its kind: one of the errors above, lighter.ErrGone or lighter.ErrUnreadable. Its text is that of the
-// error alone.
+// kinded is an error that also wraps its kind: one of the errors above, lighter.ErrGone or
+// lighter.ErrUnreadable. Its text is that of the error alone.
 type kinded struct {
 	error
 	kind error
@@ -30,8 +30,8 @@ type kinded struct {
 
 func (e kinded) Unwrap() []error { return []error{e.error, e.kind} }
 
-// explain returns an error of the Docker client with its kind. If a request was refused, the error
-// tells whoever runs a proxy before the socket which path to let through.
+// explain adds its kind to an error of the Docker client. If a request was refused, the error tells the
+// user of a proxy before the socket which path to allow.
 func explain(err error, path string) error {
 	var u *unreachable
 	text := strings.ToLower(err.Error())
@@ -40,7 +40,7 @@ func explain(err error, path string) error {
 		return kinded{u, errDisconnected}
 	case client.IsErrConnectionFailed(err):
 		return kinded{err, errDisconnected}
-	case cerrdefs.IsNotFound(err) && !strings.Contains(text, "page not found"): // a proxy, or an Engine that lacks the path, says "page not found"
+	case cerrdefs.IsNotFound(err) && !strings.Contains(text, "page not found"): // a proxy, or an Engine without the path, responds with "page not found"
 		return kinded{err, lighter.ErrGone}
 	case cerrdefs.IsConflict(err):
 		return kinded{err, lighter.ErrGone}
@@ -48,7 +48,7 @@ func explain(err error, path string) error {
 		return kinded{err, lighter.ErrUnreadable}
 	case cerrdefs.IsPermissionDenied(err), cerrdefs.IsUnauthorized(err), cerrdefs.IsNotFound(err):
 		return kinded{fmt.Errorf("%w; the proxy before the Engine's socket must let GET %s through", err, path), errRefused}
-	case isVersion(err): // another Engine than before is behind the socket
+	case isVersion(err): // a different Engine is behind the socket now
 		return kinded{err, errDisconnected}
 	}
 	return err

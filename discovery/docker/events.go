@@ -14,25 +14,25 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// overlap is how far in the past the first event may be. The Engine begins to record for a client
-// a moment after it has responded, and an event in that moment is only among the past ones.
+// overlap is how far in the past the first event may be. The Engine begins to record for a client a moment
+// after it has responded, and an event in that moment is only among the past ones.
 const overlap = time.Minute
 
-// eventStream reads an Engine's events without a pause, because the Engine drops events for a
-// client that does not keep up. It keeps the ids of the containers.
+// eventStream reads an Engine's events without a pause, because the Engine drops events for a client that
+// does not keep up. It keeps the IDs of the containers.
 type eventStream struct {
 	changed chan struct{} // holds a value while there are events that nobody has taken
 	ended   chan struct{} // closed when the stream has ended
-	err     error         // why the stream has ended; read it only after ended is closed
+	err     error         // why the stream has ended; may be read only after ended is closed
 	cancel  context.CancelFunc
 	told    *told
 
 	mu     sync.Mutex
-	ids    map[string]bool // containers to which something happened since takeChanged was called last
+	ids    map[string]bool // containers with an event since the last call of takeChanged
 	lastNs int64           // time of the newest event
 }
 
-// openEvents opens the stream of events. If that fails, the stream it returns has ended with the
+// openEvents opens the stream of events. If that fails, the returned stream has already ended, with the
 // error.
 func (d *Discoverer) openEvents(ctx context.Context, api *client.Client) *eventStream {
 	since := d.lastEvent
@@ -65,8 +65,8 @@ func (d *Discoverer) openEvents(ctx context.Context, api *client.Client) *eventS
 	return s
 }
 
-// wantedEvents returns a filter for the events that may change a target or what is known of a container.
-// The exec_start of a health check, for example, is not one of them; a change of its result is.
+// wantedEvents returns a filter for the events that may change a target or the description of a container.
+// The exec_start of a health check, for example, is not among them; a change of the check's result is.
 func wantedEvents() filters.Args {
 	f := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)))
 	for _, a := range []events.Action{
@@ -87,8 +87,8 @@ func streamError(err error) error {
 	return fmt.Errorf("follow the Engine's events: %w", explain(err, "/events"))
 }
 
-// add records an event, and tells the followers of it. After the event of a network the containers are listed again, but none is
-// inspected.
+// add records an event, and passes it to the followers. After an event of a network, the containers are
+// listed again, but not inspected.
 func (s *eventStream) add(m events.Message) {
 	if m.Type == events.ContainerEventType {
 		s.told.add(m)
@@ -108,7 +108,7 @@ func (s *eventStream) add(m events.Message) {
 	}
 }
 
-// takeChanged returns the ids of the containers to which something has happened, and forgets them.
+// takeChanged returns the IDs of the containers with an event since the last call.
 func (s *eventStream) takeChanged() map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +121,8 @@ func (s *eventStream) takeChanged() map[string]bool {
 	return ids
 }
 
-// close ends the stream, waits until nothing reads it, and returns the time of the newest event in
-// Unix nanoseconds on the Engine's clock, or 0 if there was no event.
+// close ends the stream and waits until nothing reads it. It returns the time of the newest event, in Unix
+// nanoseconds on the Engine's clock, or 0 if there was none.
 func (s *eventStream) close() int64 {
 	s.cancel()
 	<-s.ended

@@ -17,11 +17,11 @@ func (c *Client) SetDial(dial func(ctx context.Context, network, addr string) (n
 	c.transport.DialContext = dial
 }
 
-// MayUseProxy reports whether the client's transport looks for a proxy at all. A test cannot set one,
-// because net/http reads the environment once a process.
+// MayUseProxy reports whether the client's transport uses the proxy settings at all. A test cannot set a
+// proxy, because net/http reads the environment once per process.
 func (c *Client) MayUseProxy() bool { return c.transport.Proxy != nil }
 
-// SetOwn sets the ids of the container that the client runs in.
+// SetOwn sets the IDs of the container that the client runs in.
 func (c *Client) SetOwn(ids ...string) { c.self = Self{ids: ids} }
 
 // ReadOnly returns the client's guard in front of another transport.
@@ -29,8 +29,8 @@ func ReadOnly(base string, next http.RoundTripper) http.RoundTripper {
 	return &readOnly{endpoint{base: base}, next}
 }
 
-// Labels returns the labels of the targets of each container, given an Engine's responses. own are
-// the ids of the agent's container.
+// Labels returns the labels of the targets of each container for an Engine's responses. own are the IDs of
+// the agent's container.
 func Labels(cfg Config, containers, networks []byte, own ...string) ([][]labels.Labels, error) {
 	var all []container.Summary
 	if err := json.Unmarshal(containers, &all); err != nil {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Status says whether the Engine can be reached. It can if its stream of events is open and it has
-// listed its containers when it was last asked.
+// Status reports whether the Engine can be reached. It can if its stream of events is open and it has
+// responded to the last request for its containers.
 type Status struct {
 	Reachable     bool
-	Since         time.Time // when Reachable changed last
+	Since         time.Time // when Reachable last changed
 	Err           string    // why the Engine cannot be reached
 	APIVersion    string    // of the present connection, or of the last one
 	EngineVersion string
-	HostName      string // the Engine's name of its host; empty if it is not known
+	HostName      string // the Engine's name of its host, or ""
 }
 
 // health keeps the Status of an Engine and logs its changes.
@@ -23,7 +23,7 @@ type health struct {
 
 	mu       sync.Mutex
 	now      Status
-	failures int // attempts that failed since the Engine was reachable
+	failures int // failed attempts since the Engine was last reachable
 }
 
 func newHealth(logger *slog.Logger) health {
@@ -58,8 +58,8 @@ func (h *health) up() {
 	h.now.Reachable, h.now.Since, h.now.Err, h.failures = true, time.Now(), "", 0
 }
 
-// down records that the Engine cannot be reached because of err, and logs that if the text of err is
-// not the one that was logged last.
+// down records that the Engine cannot be reached because of err, and logs that unless the text of err is
+// the one that was logged last.
 func (h *health) down(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

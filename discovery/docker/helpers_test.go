@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logBook holds what was logged, for a test to read.
+// logBook holds log lines for a test.
 type logBook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -46,7 +46,7 @@ func config(host string) docker.Config {
 	return cfg
 }
 
-// socketEngine returns an Engine that listens on a socket, and a client of it.
+// socketEngine returns an Engine that listens on a socket, and a client for it.
 func socketEngine(t *testing.T, o dockersim.Options) (*dockersim.Engine, *docker.Client) {
 	t.Helper()
 	e := dockersim.New(o)
@@ -67,7 +67,7 @@ func newClient(t *testing.T, cfg docker.Config) *docker.Client {
 	return c
 }
 
-// memory is a network in memory, for a synctest bubble. While it is up, an Engine accepts what is dialled.
+// memory is a network in memory, for a synctest bubble. While it is up, an Engine accepts its connections.
 type memory struct {
 	mu    sync.Mutex
 	conns chan net.Conn // nil while nobody listens
@@ -98,7 +98,7 @@ func (m *memory) up(e *dockersim.Engine) {
 	e.Serve(l)
 }
 
-// down makes the Engine go away.
+// down makes the Engine unreachable.
 func (m *memory) down(e *dockersim.Engine) {
 	m.mu.Lock()
 	m.conns = nil

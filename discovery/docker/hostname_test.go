@@ -11,7 +11,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// interceptInfo makes an Engine respond to GET /info by f. If f returns false, the Engine responds as usual.
+// interceptInfo makes f respond to GET /info. If f returns false, the Engine responds as usual.
 func interceptInfo(e *dockersim.Engine, f func(w http.ResponseWriter, r *http.Request) bool) {
 	e.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, "/info") && f(w, r)
@@ -30,7 +30,7 @@ func hangInfo(_ http.ResponseWriter, r *http.Request) bool {
 
 func cutInfo(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 
-// The containers of an Engine that does not tell its host's name are followed all the same, and the
+// The containers of an Engine that does not report its host's name are followed nevertheless, and the
 // reason is logged once.
 func TestTargetsComeWithoutTheHostsName(t *testing.T) {
 	for name, info := range map[string]func(http.ResponseWriter, *http.Request) bool{
@@ -83,7 +83,7 @@ func TestTargetsComeWithoutTheHostsName(t *testing.T) {
 	}
 }
 
-// A name that the Engine has told stays when the Engine does not tell it any more.
+// A name is kept if the Engine no longer reports it.
 func TestTheHostsNameStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("unix:///run/docker.sock")
@@ -106,7 +106,7 @@ func TestTheHostsNameStays(t *testing.T) {
 	})
 }
 
-// If the settings name the host, the Engine is not asked for the name, and nothing depends on GET /info.
+// If the settings name the host, the Engine is not asked for its name, and nothing depends on GET /info.
 func TestTheHostsNameIsNotAskedForIfItIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("unix:///run/docker.sock")

@@ -17,18 +17,18 @@ import (
 // lock of the Engine and about a millisecond.
 const maxInspections = 4
 
-// inspector inspects containers and remembers the results. It inspects a container again only when
-// something has happened to the container, or may have.
+// inspector inspects containers and caches the results. It inspects a container again only if something has
+// happened to it, or may have.
 type inspector struct {
 	client *Client
 	logger *slog.Logger
 	known  map[string]*inspected // by id
 }
 
-// inspected is what is known of one container.
+// inspected is the cached state of one container.
 type inspected struct {
-	description        // its container is never changed, but replaced by another one
-	state       string // as the Engine listed it when the container was inspected
+	description        // the container is never changed, but replaced by another one
+	state       string // from the Engine's list, when the container was inspected
 	stale       bool   // the container must be inspected before this is used again
 	failed      bool   // the last inspection failed
 	lastError   discovery.LastError
@@ -62,9 +62,9 @@ func (i *inspector) failed() (ids []string) {
 	return ids
 }
 
-// retry inspects containers and sends the descriptions of those that the Engine describes now,
-// unless ctx ends first. It does not touch what is known, so that it can run beside everything
-// else: a container about which the Engine does not respond at all must not delay the others.
+// retry inspects containers and sends the descriptions of those that the Engine now describes, unless ctx
+// ends first. It does not touch the cache, so that it can run concurrently with everything else: a
+// container for which the Engine does not respond at all must not delay the others.
 func (i *inspector) retry(ctx context.Context, ids []string, results chan<- []description) {
 	var described []description
 	for _, id := range ids {
@@ -87,13 +87,12 @@ func (i *inspector) store(described []description) {
 	}
 }
 
-// describe returns a description of each listed container, or nil in place of a container that no
-// longer exists. It inspects the containers that are new, stale or in another state than before, and
-// forgets those that are not listed.
+// describe returns a description of each listed container, or nil in place of a container that no longer
+// exists. It inspects containers that are new, stale or in another state than before, and removes those
+// that are not listed from the cache.
 //
-// If the Engine lists a container but does not describe it, describe returns what is known from
-// before or what the list tells: the container must not seem to be gone, and the others must not
-// wait.
+// If the Engine lists a container but does not describe it, describe returns the cached description or the
+// information in the list: the container must not seem to be gone, and the others must not wait.
 func (i *inspector) describe(ctx context.Context, listed []container.Summary) ([]*lighter.Container, error) {
 	all := make([]*inspected, len(listed))
 	var g errgroup.Group
@@ -129,8 +128,8 @@ func (i *inspector) describe(ctx context.Context, listed []container.Summary) ([
 	return containers, nil
 }
 
-// inspect inspects one container, of which before was known; before is nil for a new container. It
-// returns nil if the container no longer exists, and an error if the Engine cannot be reached.
+// inspect inspects one container. before is its cached state, or nil for a new container. inspect returns
+// nil if the container no longer exists, and an error if the Engine cannot be reached.
 func (i *inspector) inspect(ctx context.Context, s container.Summary, before *inspected) (*inspected, error) {
 	described, err := i.client.inspect(ctx, s.ID)
 	switch {

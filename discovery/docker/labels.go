@@ -44,13 +44,13 @@ type expander struct {
 	cfg    Config
 	host   string // the Engine's name of its host
 	listed list
-	shared map[string]bool // ids of the networks that the agent's own container is on; empty unless the configuration asks for them
+	shared map[string]bool // IDs of the networks of the agent's own container; empty unless the configuration requires them
 
 	hostAddr string // the address at which the agent reaches the host's network
 }
 
-// newExpander returns an expander. ownsNetwork reports whether a container owns the network that the
-// agent is on.
+// newExpander returns an expander. ownsNetwork reports whether a container owns the network that the agent
+// is on.
 func newExpander(cfg Config, host string, listed list, ownsNetwork func(id string) bool) *expander {
 	e := &expander{cfg: cfg, host: host, listed: listed, shared: map[string]bool{}}
 	var own []attachment
@@ -68,10 +68,10 @@ func newExpander(cfg Config, host string, listed list, ownsNetwork func(id strin
 	return e
 }
 
-// gateway returns the address of the host for an agent whose container is on the networks own, which
-// are none if the agent is not in a container that the Engine knows. On a bridge, the gateway is the
-// host. On networks of another kind it is not, and the agent's container has to be given a name for
-// the host (docker run --add-host host.docker.internal:host-gateway).
+// gateway returns the address of the host for an agent whose container is on the networks own, which are
+// empty if the agent is not in a container that the Engine knows. On a bridge, the gateway is the host. On
+// networks of another kind it is not, and the agent's container needs a name for the host (docker run
+// --add-host host.docker.internal:host-gateway).
 func (e *expander) gateway(own []attachment) string {
 	if len(own) == 0 || slices.ContainsFunc(own, func(n attachment) bool { return n.network == hostNetwork }) {
 		return "localhost"
@@ -85,11 +85,11 @@ func (e *expander) gateway(own []attachment) string {
 	return "host.docker.internal"
 }
 
-// expand returns the labels of a container's targets: one target for each TCP port on each chosen
-// network, and at least one. The labels are those of Prometheus's Docker discovery, with three
-// differences. A port that is published on an IPv4 and on an IPv6 address is one target, not two. A
-// container without an address, because it does not run or has no network, is one target without an
-// address, for its log. There is a label with the Engine's name of its host.
+// expand returns the labels of a container's targets: one target for each TCP port on each chosen network,
+// and at least one. The labels are those of Prometheus's Docker discovery, with three differences. A port
+// that is published on an IPv4 and on an IPv6 address is one target, not two. A container without an
+// address, because it does not run or has no network, is one target without an address, for its log. An
+// additional label contains the Engine's name of its host.
 func (e *expander) expand(c container.Summary) []labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	SetLabels(b, c.ID, nameOf(c), c.HostConfig.NetworkMode, c.Labels)
@@ -123,7 +123,7 @@ func SetLabels(b *labels.Builder, id, name, networkMode string, own map[string]s
 // container has no address on it.
 func (e *expander) expandOn(n attachment, c container.Summary, common labels.Labels) []labels.Labels {
 	ip := cmp.Or(n.IPAddress, n.GlobalIPv6Address)
-	onHost := n.network == hostNetwork // also if the container shares the network of one that is on the host's
+	onHost := n.network == hostNetwork // also if the container shares the network of one on the host's network
 	if !isRunning(c) || ip == "" && !onHost {
 		return nil
 	}
@@ -137,7 +137,7 @@ func (e *expander) expandOn(n attachment, c container.Summary, common labels.Lab
 	ports := tcpPorts(c.Ports)
 	if len(ports) == 0 {
 		if onHost {
-			address = bracketed(address) // without a port, because nothing tells which port of the host it would be
+			address = bracketed(address) // without a port, because it is unknown which port of the host it would be
 		} else {
 			address = net.JoinHostPort(ip, strconv.Itoa(e.cfg.Port))
 		}
@@ -158,7 +158,7 @@ func (e *expander) expandOn(n attachment, c container.Summary, common labels.Lab
 	return all
 }
 
-// bracketed returns a host as it is written in an address: an IPv6 address is in brackets.
+// bracketed returns a host as written in an address: an IPv6 address is in brackets.
 func bracketed(host string) string {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		return "[" + host + "]"
@@ -171,7 +171,7 @@ func (e *expander) setNetwork(b *labels.Builder, n attachment) {
 	b.Set(labelNetworkName, n.network)
 	s, ok := e.listed.networks[n.NetworkID]
 	if !ok {
-		return // the Engine does not list networks, or listed them before this one was made
+		return // the Engine does not list networks, or listed them before this one was created
 	}
 	b.Set(labelNetworkScope, s.Scope)
 	b.Set(labelNetworkInternal, strconv.FormatBool(s.Internal))
@@ -185,11 +185,11 @@ type attachment struct {
 	*network.EndpointSettings
 }
 
-// networks returns the networks that a container is on, in the order of their names. A container that
-// shares the network of another one (network_mode: service:x) is on the networks of that container,
-// which may in turn share the network of a third.
+// networks returns the networks that a container is on, sorted by name. A container that shares the network
+// of another one (network_mode: service:x) is on the networks of that container, which may in turn share
+// the network of a third.
 func (e *expander) networks(c container.Summary) []attachment {
-	for range e.listed.all { // a chain of sharing containers has no more links than there are containers
+	for range e.listed.all { // a chain of sharing containers cannot be longer than the number of containers
 		if c.NetworkSettings != nil && len(c.NetworkSettings.Networks) > 0 {
 			break
 		}
@@ -226,8 +226,8 @@ func (e *expander) choose(networks []attachment) []attachment {
 	return networks[:1]
 }
 
-// tcpPorts returns a container's TCP ports in order. A port that is published on several addresses of
-// the host is returned once.
+// tcpPorts returns a container's TCP ports in order. A port that is published on several addresses of the
+// host is returned once.
 func tcpPorts(ports []container.Port) []container.Port {
 	ports = slices.DeleteFunc(slices.Clone(ports), func(p container.Port) bool { return p.Type != "tcp" })
 	slices.SortFunc(ports, func(a, b container.Port) int {
@@ -240,8 +240,8 @@ func tcpPorts(ports []container.Port) []container.Port {
 	})
 }
 
-// setAll sets a label for each of values. Characters that a label's name cannot have become
-// underscores. If two names become the same, the last one in order wins.
+// setAll sets a label for each of values. Characters that a label name cannot contain become underscores.
+// If two names become the same, the last one in order wins.
 func setAll(b *labels.Builder, prefix string, values map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		b.Set(prefix+sanitise(name), values[name])

@@ -22,7 +22,7 @@ import (
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files")
 
-// recorded returns a function for Intercept that responds as a real Engine did, from the files in dir.
+// recorded returns a function for Intercept that responds like a real Engine, from the files in dir.
 func recorded(t testing.TB, dir string) func(http.ResponseWriter, *http.Request) bool {
 	t.Helper()
 	read := func(name string) []byte {
@@ -98,7 +98,7 @@ func TestLabelsOfRecordedResponses(t *testing.T) {
 	}
 }
 
-// show returns every container and address of a set as text.
+// show formats every container and address of a set.
 func show(targets []lighter.Target) []string {
 	all := []string{}
 	for _, t := range targets {
@@ -240,7 +240,7 @@ func TestPortsAndNames(t *testing.T) {
 	}
 }
 
-// FuzzLabels checks that whatever an Engine responds becomes targets or an error.
+// FuzzLabels checks that any response of an Engine yields targets or an error.
 func FuzzLabels(f *testing.F) {
 	for _, version := range []string{"1.24", "1.51"} {
 		containers, err := os.ReadFile("testdata/engine-" + version + "/containers.json")

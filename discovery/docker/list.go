@@ -14,15 +14,15 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// list is what an Engine listed at about one time: its containers and its networks.
+// list holds an Engine's containers and networks, listed at about the same time.
 type list struct {
-	all      map[string]container.Summary // by id, whatever the filters of the configuration
-	wanted   []container.Summary          // the containers that the filters select, by name and id
+	all      map[string]container.Summary // by ID, regardless of the configured filters
+	wanted   []container.Summary          // the containers that the filters select, sorted by name and ID
 	networks map[string]network.Summary   // by id
 }
 
-// fetchList asks the Engine for its containers and, in a goroutine of g at the same time, for its
-// networks. It waits for the networks no longer than patience.
+// fetchList requests the Engine's containers and, concurrently in a goroutine of g, its networks. It waits
+// for the networks no longer than patience.
 func (d *Discoverer) fetchList(ctx context.Context, api *client.Client, g *sync.WaitGroup, patience time.Duration) (list, error) {
 	d.networks.request(ctx, api, g)
 	everything, err := d.listContainers(ctx, api, container.ListOptions{All: d.cfg.Stopped})
@@ -61,8 +61,8 @@ func (d *Discoverer) listContainers(ctx context.Context, api *client.Client, o c
 	return all, err
 }
 
-// nameOf returns a container's name with its leading slash. A container that others link to has
-// more names, such as /other/alias, which are not its own.
+// nameOf returns a container's name with its leading slash. A container to which others link has further
+// names, such as /other/alias, which are not its own.
 func nameOf(c container.Summary) string {
 	for _, name := range c.Names {
 		if strings.LastIndexByte(name, '/') == 0 {

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// networkPatience is how long a list of containers waits for the list of networks, which is
-	// requested at the same time. It is well below the second within which a container must be seen.
+	// networkPatience is how long a list of containers waits for the list of networks, which is requested
+	// at the same time. It is well below the second within which a container must be seen.
 	networkPatience = 500 * time.Millisecond
-	// networkPatienceOnce is the same for List, which is called once.
+	// networkPatienceOnce is that time for List, which is called once.
 	networkPatienceOnce = 5 * time.Second
 )
 
-// networks holds an Engine's networks as the Engine listed them last. They add labels to targets.
-// Logs and addresses do not need them, so nothing waits for an Engine that does not list them. It
-// belongs to the Run or List of a Discoverer.
+// networks holds the last list of an Engine's networks. They add labels to targets. Logs and addresses do
+// not need them, so nothing waits for an Engine that does not list them. A networks belongs to the Run or
+// List of a Discoverer.
 type networks struct {
 	client *Client
 	logger *slog.Logger
@@ -40,10 +40,10 @@ type networksResponse struct {
 	err error
 }
 
-// reset forgets the request that was made over an earlier connection.
+// reset discards the request that was made on an earlier connection.
 func (n *networks) reset() { n.pending, n.next = nil, time.Time{} }
 
-// request requests the list in a goroutine of g, unless a request is under way or has just failed.
+// request requests the list in a goroutine of g, unless a request is in progress or has just failed.
 func (n *networks) request(ctx context.Context, api *client.Client, g *sync.WaitGroup) {
 	now := time.Now()
 	if n.pending != nil || now.Before(n.next) {
@@ -62,8 +62,8 @@ func (n *networks) request(ctx context.Context, api *client.Client, g *sync.Wait
 	})
 }
 
-// wait waits for the response to the request, but not longer than patience. It does not wait at all
-// if the last response was late.
+// wait waits for the response to the request, but not longer than patience. It does not wait if the last
+// response was late.
 func (n *networks) wait(ctx context.Context, patience time.Duration) {
 	if n.pending == nil || n.late {
 		return
@@ -79,7 +79,7 @@ func (n *networks) wait(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// store remembers the networks of a response. If the request failed, it keeps those that were known.
+// store stores the networks of a response. If the request failed, it keeps the previous ones.
 func (n *networks) store(r networksResponse) {
 	n.pending = nil
 	switch news := n.lastError.Set(r.err); {

@@ -79,7 +79,7 @@ func TestNetworksThatCannotBeListedHoldUpNothing(t *testing.T) {
 				if n := strings.Count(b.log.String(), "networks are listed again"); n != 1 {
 					t.Errorf("the recovery is logged %d times, want once:\n%s", n, b.log)
 				}
-				b.engine.Intercept(fail) // the networks that were known are kept
+				b.engine.Intercept(fail) // the previous networks are kept
 				time.Sleep(10 * time.Minute)
 				check("local")
 				if n := strings.Count(b.log.String(), failed); n != 2 {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// readOnly is a transport that passes on the requests by which lighter reads what it needs, and
-// refuses all others. Every request to an Engine goes through it.
+// readOnly is a transport that passes on the requests that lighter needs to read, and refuses all others.
+// Every request to an Engine goes through it.
 type readOnly struct {
 	target endpoint
 	next   http.RoundTripper
 }
 
-// readable matches the paths that are passed on, without the base path of the host. It matches neither
-// . nor .. nor an encoded character where the id or name of a container is.
+// readable matches the paths that are passed on, without the base path of the host. In place of a
+// container's ID or name, it matches neither . nor .. nor an encoded character.
 var readable = regexp.MustCompile(`^(/v[0-9]+\.[0-9]+)?/(_ping|version|info|events|networks|containers/json|containers/[a-zA-Z0-9][a-zA-Z0-9_.-]*/(json|logs|stats))$`)
 
-// statsQuery is the one query of a container's statistics that is passed on, as Docker's client writes
-// it. Any other would be a stream that does not end, or a response that takes seconds.
+// statsQuery is the only query for a container's statistics that is passed on, in the form of Docker's
+// client. Any other would be a stream that does not end, or a response that takes seconds.
 const statsQuery = "one-shot=1&stream=0"
 
 // RoundTrip implements http.RoundTripper.

@@ -106,8 +106,8 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// FuzzReadOnly checks that a request which the guard lets through asks for one of the few allowed
-// paths, even if the server decodes and cleans paths.
+// FuzzReadOnly checks that a request that the guard passes on is for one of the few allowed paths, even if
+// the server decodes and cleans paths.
 func FuzzReadOnly(f *testing.F) {
 	for _, s := range []string{"/info", "/v1.41/containers/json?all=1", "/containers/../x/json", "/containers/%2e%2e/json", "/containers/a%2fb/logs", "/x?a=b#c"} {
 		f.Add("GET", s)
@@ -138,7 +138,7 @@ func FuzzReadOnly(f *testing.F) {
 	})
 }
 
-// The Engine is never asked through the proxy of HTTP_PROXY, whatever kind of address it has.
+// Requests to the Engine never use the proxy of HTTP_PROXY, whatever kind of address it has.
 func TestTheEngineIsNeverAskedThroughAProxy(t *testing.T) {
 	for _, host := range []string{"unix:///var/run/docker.sock", "tcp://engine.example:2375", "http://engine.example/docker", "https://engine.example"} {
 		cfg := docker.DefaultConfig()

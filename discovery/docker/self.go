@@ -9,18 +9,17 @@ import (
 	"strings"
 )
 
-// Self is what this process knows about the container that it runs in without asking an Engine. It
-// is the zero value outside a container.
+// Self is what this process knows about the container that it runs in without asking an Engine. Outside a
+// container it is the zero value.
 type Self struct {
 	// ids are the container ids in the name of the process's cgroup.
 	ids []string
-	// upper is the directory on the host that holds what the container has written to its root
-	// file system. No two containers share one.
+	// upper is the directory on the host with what the container has written to its root file system. No
+	// two containers share one.
 	upper string
-	// network holds the id, or the beginning of the id, of the container that owns the network of
-	// this process. That is the process's own container, unless it runs with network_mode:
-	// service:app: then the Engine gives it app's host name, and mounts app's /etc/hostname,
-	// /etc/hosts and /etc/resolv.conf.
+	// network holds the ID, or the beginning of the ID, of the container that owns the network of this
+	// process. That is the process's own container, unless it runs with network_mode: service:app: then the
+	// Engine gives it app's host name, and mounts app's /etc/hostname, /etc/hosts and /etc/resolv.conf.
 	network []string
 }
 
@@ -28,8 +27,8 @@ type Self struct {
 type Candidate struct {
 	ID          string
 	Name        string
-	NetworkMode string // as the Engine tells it; empty if that is not known
-	UpperDir    string // of its root file system; empty if the Engine does not tell it
+	NetworkMode string // from the Engine; empty if unknown
+	UpperDir    string // of its root file system; empty if unknown
 }
 
 // OwnContainer returns what this process knows about its own container.
@@ -77,21 +76,20 @@ func submatches(pattern *regexp.Regexp, text string) (all []string) {
 	return slices.Compact(all)
 }
 
-// OwnsNetwork reports whether the container of the given id owns the network of this process. It is
-// the process's own container, or another one whose network it shares.
+// OwnsNetwork reports whether the container with the given ID owns the network of this process. It is the
+// process's own container, or another one whose network it shares.
 func (s Self) OwnsNetwork(id string) bool {
 	return slices.ContainsFunc(s.network, func(own string) bool { return strings.HasPrefix(id, own) })
 }
 
-// writesTo reports whether dir, on the host, is the upper directory of this process's root. The path
-// in mountinfo is relative if the Engine mounted so many layers that it had to shorten their paths.
+// writesTo reports whether dir, on the host, is the upper directory of this process's root. The path in
+// mountinfo is relative if the Engine mounted so many layers that it had to shorten their paths.
 func (s Self) writesTo(dir string) bool {
 	return s.upper != "" && (dir == s.upper || strings.HasSuffix(dir, "/"+s.upper))
 }
 
-// Find returns the id of the agent's own container among all containers of an Engine, or an empty id
-// if it is not certain that one of them is. doubt says why, if the reason is that containers share a
-// network.
+// Find returns the ID of the agent's own container among all containers of an Engine, or "" if it is
+// uncertain. doubt contains the reason if the cause is that containers share a network.
 func (s Self) Find(all []Candidate) (id, doubt string) {
 	for _, c := range all {
 		if slices.Contains(s.ids, c.ID) || s.writesTo(c.UpperDir) {
@@ -123,7 +121,7 @@ func (s Self) Find(all []Candidate) (id, doubt string) {
 // SelfDoubt is the message that a SelfFinder logs about a doubt.
 const SelfDoubt = "it is not certain which container is the agent's own, so none is left out: the agent ships its own log too. To leave that out, give the agent's container the label lighter.logs=false"
 
-// SelfFinder finds the agent's own container again and again, and logs a doubt when it changes.
+// SelfFinder repeatedly finds the agent's own container, and logs a doubt when it changes.
 type SelfFinder struct {
 	Self   Self
 	Logger *slog.Logger
@@ -131,8 +129,8 @@ type SelfFinder struct {
 	lastDoubt string
 }
 
-// Find returns the id of the agent's own container among all containers of an Engine, in any order,
-// or an empty id if it is not certain that one of them is. It is not safe for concurrent use.
+// Find returns the ID of the agent's own container among all containers of an Engine, in any order, or ""
+// if it is uncertain. It is not safe for concurrent use.
 func (f *SelfFinder) Find(all []Candidate) string {
 	slices.SortFunc(all, func(a, b Candidate) int { return strings.Compare(a.ID, b.ID) }) // so that a doubt is always about the same containers
 	id, doubt := f.Self.Find(all)

@@ -13,15 +13,15 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// The ids of the containers in the tests of this file.
+// The IDs of the containers in the tests of this file.
 var (
 	appID   = strings.Repeat("a", 64)
 	agentID = strings.Repeat("b", 64)
 	debugID = strings.Repeat("c", 64)
 )
 
-// mountsOf returns the /proc/self/mountinfo of a process whose container is on the network of the
-// container with the given id. root is the line of the root file system.
+// mountsOf returns the /proc/self/mountinfo of a process whose container is on the network of the container
+// with the given ID. root is the line of the root file system.
 func mountsOf(id, root string) string {
 	return fmt.Sprintf(root+"649 632 254:0 /var/lib/docker/containers/%[1]s/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda1 rw\n"+
 		"650 632 254:0 /var/lib/docker/containers/%[1]s/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n"+
@@ -35,14 +35,14 @@ const (
 	groupsV2     = "0::/\n"
 )
 
-// A container is only the agent's own if that is certain.
+// A container counts as the agent's own only if that is certain.
 func TestOwnContainer(t *testing.T) {
 	app := docker.Candidate{ID: appID, Name: "app", NetworkMode: "bridge", UpperDir: "/var/lib/docker/overlay2/4567/diff"}
 	alone := docker.Candidate{ID: agentID, Name: "agent", NetworkMode: "default", UpperDir: "/var/lib/docker/overlay2/0123/diff"}
 	onApp := docker.Candidate{ID: agentID, Name: "agent", NetworkMode: "container:" + appID, UpperDir: "/var/lib/docker/overlay2/0123/diff"}
 	onAgent := docker.Candidate{ID: debugID, Name: "debug", NetworkMode: "container:" + agentID}
 	hidden := docker.Candidate{ID: debugID, Name: "hidden"}
-	without := func(c docker.Candidate) docker.Candidate { c.UpperDir = ""; return c } // an Engine with the containerd image store does not tell it
+	without := func(c docker.Candidate) docker.Candidate { c.UpperDir = ""; return c } // an Engine with the containerd image store does not report it
 	for name, tc := range map[string]struct {
 		hostname, mounts, groups string
 		all                      []docker.Candidate

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// statsTimeout is longer than an Engine takes that is older than API 1.41: it waits for a second
-	// sample before it responds.
+	// statsTimeout is longer than the response time of an Engine older than API 1.41, which waits for a
+	// second sample before it responds.
 	statsTimeout = 10 * time.Second
-	// sizeTimeout is how long the walk of a container's files may take.
+	// sizeTimeout is how long determining the size of a container's files may take.
 	sizeTimeout = 2 * time.Minute
-	// maxStatsBytes bounds what is read of a response. One that has values for each of a thousand CPUs
-	// is below 50 KB.
+	// maxStatsBytes limits how much of a response is read. A response with values for each of a thousand
+	// CPUs is below 50 KB.
 	maxStatsBytes = 1 << 20
 )
 
-// Stats returns a sample of what a container uses. What the Engine words in another way than Docker
-// does is left zero, and all of it is zero for a container that does not run. The error wraps
-// lighter.ErrGone if the container does not exist any more.
+// Stats returns a sample of the resources that a container uses. Values with another type than Docker's are
+// zero, and for a container that does not run all values are zero. The error wraps lighter.ErrGone if the
+// container no longer exists.
 func (c *Client) Stats(ctx context.Context, id string) (container.StatsResponse, error) {
 	var stats container.StatsResponse
 	err := c.do(ctx, statsTimeout, "ask for the statistics of the container", "/containers/"+id+"/stats", func(ctx context.Context, api *client.Client) error {
@@ -42,7 +42,7 @@ func (c *Client) Stats(ctx context.Context, id string) (container.StatsResponse,
 	return stats, err
 }
 
-// decodeStats reads a response. A value of another type than Docker's is left out.
+// decodeStats decodes a response. It leaves out a value with another type than Docker's.
 func decodeStats(r io.Reader, into *container.StatsResponse) error {
 	b, err := io.ReadAll(io.LimitReader(r, maxStatsBytes+1))
 	if err != nil {
@@ -58,9 +58,9 @@ func decodeStats(r io.Reader, into *container.StatsResponse) error {
 	return nil
 }
 
-// WritableBytes returns the size of what a container has written into its root file system. The Engine
-// walks the files for it, and holds no lock of the container meanwhile. The error wraps lighter.ErrGone
-// if the container does not exist any more.
+// WritableBytes returns the size of the files that a container has written into its root file system. The
+// Engine has to walk the files, and holds no lock of the container meanwhile. The error wraps
+// lighter.ErrGone if the container no longer exists.
 func (c *Client) WritableBytes(ctx context.Context, id string) (int64, error) {
 	var listed []container.Summary
 	options := container.ListOptions{All: true, Size: true, Filters: filters.NewArgs(filters.Arg("id", id))}
@@ -83,7 +83,7 @@ func (c *Client) WritableBytes(ctx context.Context, id string) (int64, error) {
 	return 0, fmt.Errorf("ask for the disk usage of the container: %w", lighter.ErrGone)
 }
 
-// Machine returns what the Engine tells of its host.
+// Machine returns the Engine's description of its host.
 func (c *Client) Machine(ctx context.Context) (lighter.Machine, error) {
 	var m lighter.Machine
 	err := c.do(ctx, callTimeout, "ask the Engine for its host's size", "/info", func(ctx context.Context, api *client.Client) error {

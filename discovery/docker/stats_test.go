@@ -44,7 +44,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// An Engine that words some values in another way loses only those.
+// Values that an Engine reports with another type are lost, but no others.
 func TestOddStats(t *testing.T) {
 	e, c := socketEngine(t, dockersim.Options{})
 	var response atomic.Value
@@ -91,7 +91,7 @@ func TestWritableBytes(t *testing.T) {
 			t.Errorf("%s: %d, %v; want %d, %v", tc.id, got, err, tc.want, tc.err)
 		}
 	}
-	// The sizes of all containers must not be walked for that of one.
+	// The size of one container must not require walking the files of all.
 	for _, r := range e.Requests() {
 		if strings.Contains(r.Query, "size=1") && !strings.Contains(r.Query, "filters=") {
 			t.Errorf("the Engine was asked for %s?%s", r.Path, r.Query)
@@ -107,7 +107,7 @@ func TestMachine(t *testing.T) {
 	}
 }
 
-// What there are metrics of is in the description of a container.
+// The description of a container has everything that its metrics need.
 func TestInspectState(t *testing.T) {
 	e, c := socketEngine(t, dockersim.Options{})
 	web := e.Create(dockersim.Spec{Name: "web", Image: "nginx:1.27", Resources: container.Resources{
@@ -133,7 +133,7 @@ func TestInspectState(t *testing.T) {
 	}
 }
 
-// A change of a container's health is passed on as soon as its start is.
+// A change of a container's health is passed on as quickly as its start.
 func TestChangesOfHealthAreSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("unix:///run/docker.sock")

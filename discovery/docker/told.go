@@ -11,21 +11,20 @@ import (
 	"lighter"
 )
 
-// maxRecent is how many events are kept for whoever follows them later, which is how many an Engine keeps.
+// maxRecent is how many events are kept for later followers. An Engine keeps as many.
 const maxRecent = 256
 
-// told is what an Engine has told of containers, and who wants to know. The zero value is ready.
+// told holds an Engine's recent events of containers, and their followers. The zero value is ready to use.
 type told struct {
 	mu        sync.Mutex
-	recent    []lighter.Event // the newest ones, in the order of their arrival
+	recent    []lighter.Event // the newest events, in order of arrival
 	followers []*follower
 }
 
 type follower struct{ tell func(lighter.Event) }
 
-// Follow has tell called for each event of a container, first for those that arrived before and have a time
-// of since or later. tell must not block. Nobody calls it once
-// stop has returned. Follow may be called at any time.
+// Follow calls tell for each event of a container, first for earlier ones that have a time of since or
+// later. tell must not block. It is not called after stop has returned. Follow may be called at any time.
 func (d *Discoverer) Follow(since int64, tell func(lighter.Event)) (stop func()) {
 	t := &d.told
 	t.mu.Lock()
@@ -44,12 +43,12 @@ func (d *Discoverer) Follow(since int64, tell func(lighter.Event)) (stop func())
 	}
 }
 
-// add tells the followers of an event of a container.
+// add passes an event of a container to the followers.
 func (t *told) add(m events.Message) {
 	action, detail, _ := strings.Cut(string(m.Action), ": ")
 	e := lighter.Event{Time: m.TimeNano, Container: m.Actor.ID, Action: action, Image: m.Actor.Attributes["image"]}
 	switch action {
-	case "die", "died": // the second is Podman's
+	case "die", "died": // Podman sends the second
 		e.ExitCode, _ = strconv.Atoi(m.Actor.Attributes["exitCode"])
 	case string(events.ActionHealthStatus):
 		e.Health = detail
@@ -60,7 +59,7 @@ func (t *told) add(m events.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if slices.Contains(t.recent, e) {
-		return // the Engine gives the last ones again after a reconnect
+		return // the Engine repeats the last events after a reconnect
 	}
 	if len(t.recent) == maxRecent {
 		t.recent = slices.Delete(t.recent, 0, 1)

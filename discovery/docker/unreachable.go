@@ -13,9 +13,9 @@ import (
 	"lighter"
 )
 
-// unreachable is the error of a request that got no response. It says why, and what may help. It must
-// not be an error of package net, because the Docker client replaces those with one that does not say
-// why.
+// unreachable is the error of a request that got no response. It contains the reason and possible remedies.
+// It must not be an error of package net, because the Docker client replaces those with one that lacks the
+// reason.
 type unreachable struct {
 	target endpoint
 	err    error
@@ -52,7 +52,7 @@ func (u *unreachable) why() string {
 	return strings.NewReplacer("dial unix", "connect", "connection refused", "refused").Replace(u.err.Error())
 }
 
-// group says which group the user of this process must be in to use the socket.
+// group describes which group the user of this process must be in to use the socket.
 func (u *unreachable) group() string {
 	info, err := os.Stat(u.target.addr)
 	if err != nil {
@@ -65,12 +65,12 @@ func (u *unreachable) group() string {
 	return "the user of this process must be in the socket's group"
 }
 
-// overflowID is the number that the kernel shows for a user or group that a user namespace lacks.
+// overflowID is the ID that the kernel shows for a user or group that a user namespace lacks.
 const overflowID = 65534
 
-// groupAdvice says how to let the agent use a socket of the group gid. uidMap is the content of
+// groupAdvice describes how to let the agent use a socket of the group gid. uidMap is the content of
 // /proc/self/uid_map. If the Engine runs with userns-remap, the agent's container has a user namespace
-// that lacks the host's groups.
+// without the host's groups.
 func groupAdvice(gid uint32, uidMap string) string {
 	if gid == overflowID && remapped(uidMap) {
 		return "the agent's container has a user namespace of its own (userns-remap), in which nobody may use the socket: give it the host's (userns_mode: host, --userns=host)"
@@ -78,14 +78,14 @@ func groupAdvice(gid uint32, uidMap string) string {
 	return fmt.Sprintf("the socket belongs to group %d: add it (group_add, --group-add %d)", gid, gid)
 }
 
-// remapped reports whether the user namespace of a process is not the host's. uidMap is the content of
-// its /proc/self/uid_map. In the host's namespace all users have their own numbers.
+// remapped reports whether the user namespace of a process is not the host's. uidMap is the content of its
+// /proc/self/uid_map. In the host's namespace all users have their own IDs.
 func remapped(uidMap string) bool {
 	fields := strings.Fields(uidMap)
 	return len(fields) > 0 && !slices.Equal(fields, []string{"0", "0", "4294967295"})
 }
 
-// unlinked reports whether a file has been removed and only exists because it is mounted.
+// unlinked reports whether a file has been removed and exists only because it is mounted.
 func unlinked(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {

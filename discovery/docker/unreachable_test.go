@@ -7,7 +7,7 @@ import (
 	"lighter/discovery/docker"
 )
 
-// In a user namespace that lacks the socket's group, it does not help to add a group.
+// In a user namespace without the socket's group, adding a group does not help.
 func TestAdviceForASocketThatMayNotBeUsed(t *testing.T) {
 	const host, remapped = "         0          0 4294967295\n", "         0     100000      65536\n"
 	for name, tc := range map[string]struct {

@@ -20,7 +20,7 @@ type Spec struct {
 	Hostname    string // the first 12 digits of the ID if empty
 	Labels      map[string]string
 	TTY         bool
-	Driver      string            // of the log; "json-file" if empty. The log of "none" cannot be read (501)
+	Driver      string            // log driver; "json-file" if empty. The log of "none" cannot be read (501)
 	LogOptions  map[string]string // of the driver. Inspect returns them, and nothing else uses them
 	Ports       []Port
 	Networks    []Endpoint          // if empty, bridge, unless NetworkMode says otherwise
@@ -54,8 +54,8 @@ const (
 	stateDead    state = "dead"
 )
 
-// Container is a container of an Engine. Its methods do what the docker commands of the same names do,
-// and emit the same events. They do not check whether a command makes sense in the container's state.
+// Container is a container of an Engine. Its methods do what the docker commands with the same names do,
+// and emit the same events. They do not check whether a command is valid in the container's state.
 type Container struct {
 	engine    *Engine
 	id        string
@@ -63,7 +63,7 @@ type Container struct {
 	state     state
 	exitCode  int
 	oomKilled bool
-	health    *container.Health        // nil if there is no health check; never changed, but replaced
+	health    *container.Health        // nil if there is no health check; immutable
 	stats     *container.StatsResponse // nil if it is simulated
 	writable  int64                    // bytes that it has written into its root file system
 	restarts  int
@@ -76,10 +76,10 @@ type Container struct {
 	changed   bell // rings at a message, at the end of a run, and when logs are held or released
 }
 
-// run is the time between a start and a stop. The streams that follow the log end with it.
+// run is the time between a start and a stop. Streams that follow the log end with it.
 type run struct {
 	over bool
-	end  int64 // offset of the log at which the run ended; only if it is over
+	end  int64 // offset in the log of the run's end; valid only if it is over
 }
 
 // Create creates a container. Start starts it.
@@ -122,14 +122,14 @@ func (e *Engine) Create(s Spec) *Container {
 	return c
 }
 
-// newIDLocked returns a new id. The ids are the same in each process.
+// newIDLocked returns a new ID. The IDs are the same in each process.
 func (e *Engine) newIDLocked(of string) string {
 	e.created++
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", e.created, of))
 	return hex.EncodeToString(sum[:])
 }
 
-// ID returns the container's id of 64 hex digits.
+// ID returns the container's ID of 64 hex digits.
 func (c *Container) ID() string { return c.id }
 
 // Name returns the container's present name without the leading slash.
@@ -190,11 +190,11 @@ func (c *Container) Restart() {
 // Pause pauses the container. Streams that follow its log stay open.
 func (c *Container) Pause() { c.setState(statePaused, "pause") }
 
-// Unpause lets a paused container go on.
+// Unpause resumes a paused container.
 func (c *Container) Unpause() { c.setState(stateRunning, "unpause") }
 
-// MarkDead leaves the container as a removal that failed does: it is listed, and a request for its log
-// gets a 409.
+// MarkDead puts the container into the state that a failed removal leaves: it is listed, and a request for
+// its log gets a 409.
 func (c *Container) MarkDead() { c.setState(stateDead, "die") }
 
 func (c *Container) setState(s state, action string) {

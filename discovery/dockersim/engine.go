@@ -11,17 +11,17 @@
 //	// a client of engine.Host() sees the container, its events and its line
 //
 // It serves /_ping, /version, /info, /events, /containers/json, /containers/{id}/json,
-// /containers/{id}/logs, /containers/{id}/stats and /networks, with or without a version prefix, in the wire format of a
-// real Engine. It has the oddities of the real one: the time filter of a log ends with its first
-// match, the 16 KiB pieces of a long line all carry the time of the first, an error is sent within
-// the stream after a 200, and a reader that is slower than the rotation of a log skips lines without
-// being told. Any other path gets a 404, and any method but GET and HEAD a 405. Requests returns what
-// clients have asked for.
+// /containers/{id}/logs, /containers/{id}/stats and /networks, with or without a version prefix, in the
+// wire format of a real Engine. It has the peculiarities of the real one: the time filter of a log ends
+// with its first match, the 16 KiB pieces of a long line all have the time of the first, an error is sent
+// within the stream after a 200, and a reader that is slower than the rotation of a log skips lines without
+// notice. Any other path gets a 404, and any method but GET and HEAD a 405. Requests returns the requests
+// of clients.
 //
-// Logs are kept in memory until Rotate or Remove. If Options.Root is set, they are also written to
-// files below it, as the json-file driver does, together with the files in which the Engine describes
-// containers. Rotate does not change these files. The clock is Options.Now, and WriteAt takes any
-// time, so that a test controls time. All methods may be called from any goroutine.
+// Logs are kept in memory until Rotate or Remove. If Options.Root is set, they are also written to files
+// below it, as by the json-file driver, together with the files in which the Engine describes containers.
+// Rotate does not change these files. The clock is Options.Now, and WriteAt takes any time, so that a test
+// controls time. All methods may be called from any goroutine.
 package dockersim
 
 import (
@@ -30,10 +30,10 @@ import (
 	"time"
 )
 
-// Options describe the Engine that is simulated. The zero value describes a recent one.
+// Options describe the simulated Engine. The zero value describes a recent one.
 type Options struct {
-	APIVersion    string           // newest version that it speaks; "1.51" if empty
-	MinAPIVersion string           // oldest version that it speaks; "1.24" if empty
+	APIVersion    string           // newest version that it supports; "1.51" if empty
+	MinAPIVersion string           // oldest version that it supports; "1.24" if empty
 	Version       string           // of the Engine; "28.5.2" if empty
 	Name          string           // of its host, as in docker info; "dockersim" if empty
 	Root          string           // its data directory; nothing is written if empty
@@ -48,7 +48,7 @@ type Engine struct {
 	mu         sync.Mutex // guards the fields below, the versions, and every container and network
 	containers []*Container
 	networks   []*network
-	created    int // number of containers and networks that were ever created, which their ids are made of
+	created    int // number of containers and networks ever created, from which their IDs are made
 	events     eventLog
 	requests   []Request
 	intercept  func(http.ResponseWriter, *http.Request) bool
@@ -64,7 +64,7 @@ type Engine struct {
 // Request is a request of a client.
 type Request struct {
 	Method string
-	Path   string // as it was sent: not decoded, and with its version prefix
+	Path   string // as sent: not decoded, and with its version prefix
 	Query  string // not decoded
 }
 
@@ -92,8 +92,8 @@ func New(o Options) *Engine {
 	return e
 }
 
-// SetAPIVersion changes the versions that the Engine speaks, as if another Engine took its place
-// behind the same socket. Call it between Down and Up.
+// SetAPIVersion changes the versions that the Engine supports, as if another Engine took its place behind
+// the same socket. Call it between Down and Up.
 func (e *Engine) SetAPIVersion(newest, oldest string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -107,17 +107,17 @@ func (e *Engine) Requests() []Request {
 	return append([]Request(nil), e.requests...)
 }
 
-// Intercept makes the Engine pass every request to f first. If f returns true, it has responded, and
-// the Engine does nothing more. f may block until the request's context ends, as an Engine that hangs
-// does. A nil f ends the interception.
+// Intercept makes the Engine pass every request to f first. If f returns true, it has responded, and the
+// Engine does nothing more. f may block until the request's context ends, to simulate an Engine that hangs.
+// A nil f ends the interception.
 func (e *Engine) Intercept(f func(w http.ResponseWriter, r *http.Request) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.intercept = f
 }
 
-// HoldLogs makes all log streams pause, or go on if hold is false. A stream that is opened during the
-// pause sends its headers and nothing else.
+// HoldLogs pauses all log streams, or resumes them if hold is false. A stream that is opened during the
+// pause sends only its headers.
 func (e *Engine) HoldLogs(hold bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start returns an Engine that listens and a client of Docker's own package, which must understand
-// what is simulated.
+// start returns an Engine that listens, and a client from Docker's own package, which must understand the
+// simulation.
 func start(t *testing.T, o dockersim.Options) (*dockersim.Engine, *client.Client) {
 	t.Helper()
 	e := dockersim.New(o)
@@ -147,7 +147,7 @@ func TestLogs(t *testing.T) {
 		out, errOut string
 	}{
 		"all":             {container.LogsOptions{}, one + late + four, two},
-		"since inclusive": {container.LogsOptions{Since: "2.000000005"}, late + four, two}, // and off after its first match
+		"since inclusive": {container.LogsOptions{Since: "2.000000005"}, late + four, two}, // the filter ends with its first match
 		"since next":      {container.LogsOptions{Since: "2.000000006"}, four, ""},
 		"tail":            {container.LogsOptions{Tail: "2"}, late + four, ""},
 		"tail 0":          {container.LogsOptions{Tail: "0"}, "", ""},

@@ -41,7 +41,7 @@ func (l *eventLog) add(m events.Message) {
 	l.more.wake()
 }
 
-// emitLocked emits an event of a container that has changed. attributes are names and values in turn.
+// emitLocked emits an event of a container that has changed. attributes are alternating names and values.
 func (e *Engine) emitLocked(c *Container, action string, attributes ...string) {
 	if action != "destroy" {
 		e.saveLocked(c)
@@ -74,8 +74,8 @@ func (e *Engine) emitNetworkLocked(c *Container, name, action string) {
 	})
 }
 
-// serveEvents sends the past events since a time, if the request has one, and then every new event,
-// whatever its time is.
+// serveEvents sends the past events since a time, if the request contains one, and then every new event,
+// whatever its time.
 func (e *Engine) serveEvents(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	since, err := parseTime(q.Get("since"))
@@ -137,8 +137,8 @@ func matches(wanted filters.Args, m events.Message) bool {
 		wanted.MatchKVList("label", m.Actor.Attributes)
 }
 
-// parseTime reads seconds[.nanoseconds] since 1970 and returns Unix nanoseconds. As in a decimal
-// fraction, .5 means 500 ms. An empty text means 0.
+// parseTime parses seconds[.nanoseconds] since 1970 and returns Unix nanoseconds. As in a decimal fraction,
+// .5 means 500 ms. An empty text means 0.
 func parseTime(s string) (int64, error) {
 	if s == "" {
 		return 0, nil

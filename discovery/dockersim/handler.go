@@ -102,8 +102,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request, version, path str
 	}
 }
 
-// find returns the container with the given id, beginning of an id, or name. It returns nil if there is
-// none.
+// find returns the container with the given ID, beginning of an ID, or name, or nil if there is none.
 func (e *Engine) find(id string) *Container {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -117,7 +116,7 @@ func (e *Engine) find(id string) *Container {
 
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // an error means that the client has gone
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client is gone
 }
 
 func fail(w http.ResponseWriter, status int, message string) {

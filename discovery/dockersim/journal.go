@@ -11,7 +11,7 @@ const (
 	Stderr Stream = 2
 )
 
-// pieceBytes is how much of a line a message can hold. The Engine splits longer lines.
+// pieceBytes is the most that a message can hold. The Engine splits longer lines.
 const pieceBytes = 16 << 10
 
 // Write logs a line at the Engine's present time. line does not have its newline.
@@ -20,7 +20,7 @@ func (c *Container) Write(s Stream, line string) { c.write(c.engine.Now().UnixNa
 // WriteAt is like Write at the given time in Unix nanoseconds. The times of a log may go back.
 func (c *Container) WriteAt(unixNano int64, s Stream, line string) { c.write(unixNano, s, line, "\n") }
 
-// WriteUnfinished logs text without a newline, as the last output before an exit may be.
+// WriteUnfinished logs text without a newline, like the last output before an exit.
 func (c *Container) WriteUnfinished(s Stream, text string) {
 	c.write(c.engine.Now().UnixNano(), s, text, "")
 }
@@ -38,7 +38,7 @@ func (c *Container) write(unixNano int64, s Stream, line, end string) {
 		}
 	}
 	rest := line + end
-	for len(rest) > pieceBytes { // if the text fills a piece, its newline is in a piece of its own
+	for len(rest) > pieceBytes { // if the text fills a piece, its newline is in a separate piece
 		c.appendLocked(unixNano, s, rest[:pieceBytes])
 		rest = rest[pieceBytes:]
 	}
@@ -54,15 +54,15 @@ func (c *Container) appendLocked(unixNano int64, s Stream, text string) {
 }
 
 // Rotate drops the oldest n messages of the log. A message is a line or a 16 KiB piece of one. A reader
-// that has not read them goes on after them and is not told.
+// that has not read them continues after them without notice.
 func (c *Container) Rotate(n int) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
 	c.log.drop(n)
 }
 
-// FailLogs makes the log unreadable at its present end. A reader that comes to that point gets the text
-// as an error in its stream, after a 200, and the stream ends. An empty text repairs the log.
+// FailLogs makes the log unreadable at its present end. A reader that reaches that point gets the text as
+// an error in its stream, after a 200, and the stream ends. An empty text repairs the log.
 func (c *Container) FailLogs(text string) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -70,8 +70,8 @@ func (c *Container) FailLogs(text string) {
 	c.changed.wake()
 }
 
-// journal is a log. It holds messages one after the other in one slice, each as time, stream, length
-// and text. An offset counts from the beginning of the log and stays valid when the log is rotated.
+// journal is a log. It holds messages one after another in one slice, each as time, stream, length and
+// text. An offset counts from the beginning of the log and stays valid when the log is rotated.
 type journal struct {
 	data    []byte
 	base    int64  // offset of data[0]

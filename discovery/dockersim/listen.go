@@ -14,7 +14,7 @@ import (
 type listening struct {
 	mu       sync.Mutex
 	network  string       // "unix" or "tcp"
-	addr     string       // of the first Listen, with the port that was chosen
+	addr     string       // of the first Listen, with the chosen port
 	server   *http.Server // nil while it does not listen
 	listener net.Listener
 	conns    map[net.Conn]struct{}
@@ -23,7 +23,7 @@ type listening struct {
 }
 
 // Listen starts to serve at host, such as unix:///path/of.sock or tcp://127.0.0.1:0, until Close. The
-// file of a socket must not exist yet.
+// socket file must not exist yet.
 func (e *Engine) Listen(host string) error {
 	network, addr, ok := strings.Cut(host, "://")
 	if !ok || network != "unix" && network != "tcp" {
@@ -40,14 +40,14 @@ func (e *Engine) listenLocked(network, addr string) error {
 	}
 	l, err := net.Listen(network, addr)
 	if err != nil {
-		return err // its text has the operation and the address
+		return err // it contains the operation and the address
 	}
 	e.listening.network, e.listening.addr = network, l.Addr().String()
 	e.serveLocked(l)
 	return nil
 }
 
-// Serve starts to serve on l, such as a test's listener in memory. Close closes l. Up cannot serve on l
+// Serve starts to serve on l, such as a test's in-memory listener. Close closes l. Up cannot serve on l
 // again.
 func (e *Engine) Serve(l net.Listener) {
 	e.listening.mu.Lock()
@@ -85,7 +85,7 @@ func (e *Engine) Host() string {
 	return e.listening.network + "://" + e.listening.addr
 }
 
-// KillConnections closes every connection, in the middle of what it carries.
+// KillConnections closes every connection, even in the middle of a response.
 func (e *Engine) KillConnections() {
 	e.listening.mu.Lock()
 	defer e.listening.mu.Unlock()
@@ -94,9 +94,9 @@ func (e *Engine) KillConnections() {
 	}
 }
 
-// Down makes the Engine go away. It closes all connections and stops listening, which removes the file
-// of a socket. It forgets past events, and records none until Up. The containers keep running, as with
-// the Engine's live-restore.
+// Down makes the Engine unreachable. It closes all connections and stops listening, which removes a socket
+// file. It forgets past events, and records none until Up. The containers keep running, as with the
+// Engine's live-restore.
 func (e *Engine) Down() {
 	e.listening.mu.Lock()
 	server, listener := e.listening.server, e.listening.listener
@@ -113,7 +113,7 @@ func (e *Engine) Down() {
 	e.events.forget()
 }
 
-// Up listens again at the address of Listen. The file of a socket is a new one.
+// Up listens again at the address of Listen. A socket file is created anew.
 func (e *Engine) Up() error {
 	e.listening.mu.Lock()
 	defer e.listening.mu.Unlock()
@@ -123,8 +123,7 @@ func (e *Engine) Up() error {
 	return e.listenLocked(e.listening.network, e.listening.addr)
 }
 
-// Close calls Down for the last time and waits for all handlers. Its error says whether Root could be
-// written.
+// Close calls Down and waits for all handlers. It returns an error if Root could not be written.
 func (e *Engine) Close() error {
 	e.listening.mu.Lock()
 	e.listening.closed = true

@@ -79,7 +79,7 @@ func (e *Engine) serveLogs(w http.ResponseWriter, r *http.Request, c *Container,
 type logReader struct {
 	stdout, stderr, follow, stamps bool
 	tail                           int   // number of messages; -1 means all
-	since, until                   int64 // Unix nanoseconds; 0 if the request does not have it
+	since, until                   int64 // Unix nanoseconds; 0 if not in the request
 
 	raw    bool  // without frames, because the container has a TTY
 	run    *run  // the run that is followed; nil if the log is read up to stop
@@ -108,8 +108,7 @@ func newLogReader(q url.Values) (*logReader, string) {
 	return lr, ""
 }
 
-// open sets where to begin and end in the log as it is now. The caller of open and read holds the
-// Engine's lock.
+// open sets where to begin and end in the present log. The caller of open and read holds the Engine's lock.
 func (lr *logReader) open(c *Container) {
 	lr.raw = c.spec.TTY
 	lr.at, lr.stop = c.log.base, c.log.end()
@@ -124,8 +123,8 @@ func (lr *logReader) open(c *Container) {
 // readBytes is about how much read reads at once.
 const readBytes = 64 << 10
 
-// read fills buf with the next messages in the format of the wire. It returns their ends in buf, and
-// reports whether the stream is over.
+// read fills buf with the next messages in wire format. It returns their ends in buf, and reports whether
+// the stream is over.
 func (lr *logReader) read(c *Container, held bool) (chunks []int, over bool) {
 	lr.buf, lr.chunks = lr.buf[:0], lr.chunks[:0]
 	for !held && len(lr.buf) < readBytes {
@@ -151,7 +150,7 @@ func (lr *logReader) read(c *Container, held bool) (chunks []int, over bool) {
 		if m.time < lr.since {
 			continue
 		}
-		lr.since = 0 // as with the real Engine, the filter ends with its first match
+		lr.since = 0 // as in the real Engine, the filter ends with its first match
 		if lr.until != 0 && m.time > lr.until {
 			return lr.chunks, true
 		}

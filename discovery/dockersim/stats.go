@@ -11,8 +11,8 @@ import (
 // imageBytes is the size of the image of every container.
 const imageBytes = 64 << 20
 
-// SetStats makes the Engine respond with s when it is asked for the container's statistics. With nil it
-// responds with what it makes up.
+// SetStats makes the Engine respond with s to requests for the container's statistics. If s is nil, the
+// Engine makes them up.
 func (c *Container) SetStats(s *container.StatsResponse) {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -35,8 +35,8 @@ func (c *Container) SetHealth(status string) {
 	c.engine.emitLocked(c, "health_status: "+status)
 }
 
-// OutOfMemory has the kernel kill a process of the container that is not its first one: the Engine tells of
-// it, and the container goes on.
+// OutOfMemory simulates that the kernel kills a process of the container other than its first one: the
+// Engine emits an event, and the container continues.
 func (c *Container) OutOfMemory() {
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
@@ -72,8 +72,8 @@ func (e *Engine) serveStats(w http.ResponseWriter, r *http.Request, c *Container
 	reply(w, s)
 }
 
-// makeUp makes up what a container uses that has run since its start: of the CPU between 1 and 20 %, and
-// memory, network and disk to match. It has the form of an Engine on cgroup v1, which tells more.
+// makeUp makes up the resources used by a container since its start: between 1 and 20 % of a CPU, and
+// memory, network and disk to match. It uses the form of an Engine on cgroup v1, which reports more.
 func (c *Container) makeUp(s *container.StatsResponse, now time.Time) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(c.spec.Name))

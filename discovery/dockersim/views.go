@@ -9,8 +9,8 @@ import (
 	dockernet "github.com/docker/docker/api/types/network"
 )
 
-// serveList responds to docker ps with the running containers, newest first. It also lists the others
-// with ?all, or if the filter asks for a state.
+// serveList responds to docker ps with the running containers, newest first. It also lists the others with
+// ?all, or if the filter contains a state.
 func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
 	wanted, err := filters.FromJSON(r.URL.Query().Get("filters"))
 	if err != nil {
@@ -141,7 +141,7 @@ func (e *Engine) serveInspect(w http.ResponseWriter, c *Container) {
 	reply(w, response)
 }
 
-// stamp writes a time as inspect does. The zero time is in the year 1.
+// stamp formats a time as in the response to inspect. The zero time is in the year 1.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // serveNetworks responds to docker network ls.

@@ -1,26 +1,26 @@
-// Package budget reports what the log lines and series that are sent amount to, beside what they may
-// amount to: the bytes of a calendar month and what they project to, and the series as Grafana Cloud bills
-// them. It warns ahead. It only reports: nothing is ever left out for a budget.
+// Package budget reports the volume of the log lines and series that are sent, relative to a budget: the
+// bytes of a calendar month with a projection to its end, and the series as Grafana Cloud bills them. It
+// warns in advance. It only reports: nothing is ever dropped because of a budget.
 //
-// A Budget is told of each batch of lines (AddBatch, or Logs in front of an endpoint) and of each scrape
-// (ObserveScrape). Run warns, and writes what was counted to a file, so that a restart goes on where the
-// last process ended; what was counted in the last minute before a kill is missing.
+// A Budget counts each batch of lines (AddBatch, or Logs in front of an endpoint) and each scrape
+// (ObserveScrape). Run logs warnings and writes the counts to a file, so that a restart continues where the
+// last process ended; after a kill, the counts of the last minute are missing.
 //
 // # How a month is projected
 //
-// Lines are sorted into the hours in which they were written, whenever they are sent, so that a backlog
-// counts for the time that it comes from. To what was sent since the month began (UTC) the projection adds,
-// for each hour that is left, what the same hour of the week had in the last seven days; where that hour
-// was not counted yet, what the same hour of the day had on average; and where there is none, the average of
-// all. The hours are kept over the end of a month. Within a day of the first line, or of the month's
-// first, nothing is warned of on account of the projection.
+// Lines are assigned to the hours in which they were written, whenever they are sent, so that a backlog
+// counts for the time that it comes from. The projection adds to the bytes sent since the month began
+// (UTC), for each remaining hour, the bytes of the same hour of the week in the last seven days. If that
+// hour was not counted, it uses the average of the same hour of the day, and otherwise the average of all
+// hours. The hours are kept beyond the end of a month. Within a day of the first line, or of the beginning
+// of the month, the projection causes no warning.
 //
 // # How series are counted
 //
-// A series is active for 20 minutes after its last sample. A data point a minute is included for each, so
-// that what counts is the number of active series or of data points a minute, whichever is larger: a series
-// that is scraped every 30 seconds counts twice. Only numbers are kept, not the series: one that vanishes
-// from its page and is back within 20 minutes counts twice for that time.
+// A series is active for 20 minutes after its last sample. Grafana Cloud includes one data point per minute
+// for each, so that the larger of the number of active series and the number of data points per minute
+// counts: a series that is scraped every 30 seconds counts twice. Only the numbers of series are kept, not
+// the series: one that vanishes from its page and returns within 20 minutes counts twice during that time.
 package budget
 
 import (
@@ -31,12 +31,12 @@ import (
 	"time"
 )
 
-// Options are what a Budget is made of. Logger is required.
+// Options configure a Budget. Logger is required.
 type Options struct {
-	LogBytes int64            // the budget of a calendar month; 0: there is none
-	Series   int              // the budget of series; 0: there is none
-	File     string           // where what was counted is kept; empty: nowhere
-	Now      func() time.Time // nil: time.Now
+	LogBytes int64            // the budget of a calendar month; 0 means none
+	Series   int              // the budget of series; 0 means none
+	File     string           // where the counts are kept; empty means nowhere
+	Now      func() time.Time // if nil, time.Now
 	Logger   *slog.Logger
 }
 
@@ -45,24 +45,24 @@ type Options struct {
 type Budget struct {
 	o Options
 
-	saving sync.Mutex // held while the file is written; taken before mu
-	failed string     // what was logged of the last write; empty if it did not fail; saving is held
+	saving sync.Mutex // held while the file is written; locked before mu
+	failed string     // the last logged write error, or empty; guarded by saving
 
 	mu     sync.Mutex
 	logs   logs
 	series series
 	warned warned
-	dirty  bool // something is counted that the file lacks
+	dirty  bool // the file lacks some counts
 }
 
-// warned says which warnings of this month have been given: the level of each budget, 0, 80 or 100 percent.
+// warned records the warnings of this month: the level of each budget, 0, 80 or 100 percent.
 type warned struct {
 	Logs   int `json:"logs"`
 	Series int `json:"series"`
 }
 
-// New returns a Budget that goes on with what the file has. A file that cannot be read, is damaged or of
-// another version is logged, and the count begins anew.
+// New returns a Budget that continues from the file. If the file cannot be read, is damaged or has another
+// version, that is logged and counting starts anew.
 func New(o Options) *Budget {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -73,7 +73,7 @@ func New(o Options) *Budget {
 	return b
 }
 
-// Run warns, and writes the file once a minute and when ctx ends. It returns nil then.
+// Run logs warnings, and writes the file once a minute and when ctx ends. It then returns nil.
 func (b *Budget) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -89,7 +89,7 @@ func (b *Budget) Run(ctx context.Context) error {
 	}
 }
 
-// check warns, and forgets targets that are not scraped any more.
+// check logs warnings, and forgets targets that are no longer scraped.
 func (b *Budget) check() {
 	now := b.o.Now()
 	b.mu.Lock()
@@ -99,7 +99,7 @@ func (b *Budget) check() {
 	b.warn(now)
 }
 
-// roll begins a month if it has changed. mu is held.
+// roll begins a new month if it has changed. The caller holds mu.
 func (b *Budget) roll(now time.Time) {
 	if b.logs.roll(now) {
 		b.warned = warned{}
@@ -107,7 +107,7 @@ func (b *Budget) roll(now time.Time) {
 	}
 }
 
-// warn logs a budget that the projection passes, once a month at 80 and once at 100 percent.
+// warn logs a budget that the projection exceeds, once a month at 80 and once at 100 percent.
 func (b *Budget) warn(now time.Time) {
 	b.mu.Lock()
 	s := b.status(now)
@@ -133,7 +133,7 @@ func (b *Budget) warn(now time.Time) {
 	}
 }
 
-// passed returns the level that n has reached of a limit: 0, 80 or 100 percent.
+// passed returns the level of a limit that n has reached: 0, 80 or 100 percent.
 func passed[T int | int64](n float64, limit T) int {
 	switch p := percent(n, limit); {
 	case p > 100:
@@ -144,7 +144,7 @@ func passed[T int | int64](n float64, limit T) int {
 	return 0
 }
 
-// percent returns n as percent of a limit, 0 if there is no limit.
+// percent returns n as a percentage of a limit, or 0 if there is no limit.
 func percent[T int | int64](n float64, limit T) float64 {
 	if limit <= 0 {
 		return 0

@@ -33,7 +33,7 @@ func at(text string) time.Time {
 	return t
 }
 
-// weekly is what services write in an hour: half as much at night, and a third on weekends.
+// weekly is the hourly volume of services: half as much at night, and a third on weekends.
 func weekly(hour time.Time) int {
 	n := 100_000_000
 	if h := hour.Hour(); h < 7 || h >= 22 {
@@ -75,7 +75,7 @@ func simulate(start time.Time, traffic func(time.Time) int, o budget.Options) *s
 	return s
 }
 
-// until goes on to a time, in steps of six minutes, and calls each on the hour.
+// until advances to a time, in steps of six minutes, and calls each on the hour.
 func (s *simulation) until(end time.Time, each func(now time.Time)) {
 	for s.clock.now.Before(end) {
 		n := s.traffic(s.clock.now) / 10
@@ -95,7 +95,7 @@ func (s *simulation) restart() {
 	s.Budget = budget.New(s.options)
 }
 
-// total is what traffic amounts to.
+// total is the sum of traffic.
 func total(traffic func(time.Time) int, from, to time.Time) (n int64) {
 	for ; from.Before(to); from = from.Add(time.Hour) {
 		n += int64(traffic(from))
@@ -103,8 +103,8 @@ func total(traffic func(time.Time) int, from, to time.Time) (n int64) {
 	return n
 }
 
-// An agent that ran before the month began knows nights and weekends from its first day on. One that begins
-// with the month learns nights in a day, and weekends when it has seen one.
+// An agent that ran before the month began knows nights and weekends from its first day on. One that starts
+// with the month learns nights within a day, and weekends when it has seen one.
 func TestProjection(t *testing.T) {
 	for name, tc := range map[string]struct {
 		traffic        func(time.Time) int
@@ -147,7 +147,7 @@ func TestProjection(t *testing.T) {
 }
 
 // A backlog counts for the hours in which it was written, so that the first minutes do not project it to
-// every hour, and an agent that was down does not distort what comes.
+// every hour, and a time in which the agent was down does not distort the projection.
 func TestProjectionOfBacklog(t *testing.T) {
 	constant := func(time.Time) int { return 100_000_000 }
 	s := simulate(at("2026-12-10 00:00"), constant, budget.Options{LogBytes: 1})
@@ -212,14 +212,14 @@ func TestWarnsOnceAMonth(t *testing.T) {
 	s.log.Reset()
 	s.traffic = func(hour time.Time) int { return 2 * weekly(hour) }
 	s.until(at("2027-02-01 00:00"), nil)
-	// January passes both levels, and says each once.
+	// January exceeds both levels, and each is logged once.
 	if got := s.log.String(); strings.Count(got, "level=WARN") > 2 || !strings.Contains(got, " project to 1") {
 		t.Errorf("the log of January is %q, want one warning for each level", got)
 	}
 }
 
-// Within the first day little is known, and what is sent at the start is a backlog: a projection alone is no
-// reason to warn, but what was sent is.
+// Within the first day little is known, and what is sent at the start is a backlog: a projection alone
+// causes no warning, but the bytes sent do.
 func TestNoWarningOnLittle(t *testing.T) {
 	s := simulate(at("2026-12-10 12:00"), daily, budget.Options{LogBytes: 10_000_000_000})
 	s.until(at("2026-12-10 18:00"), nil)
@@ -302,7 +302,7 @@ type endpoint struct{ err error }
 
 func (e *endpoint) Append(context.Context, *lighter.Batch) error { return e.err }
 
-// However many services there are, a bounded number is remembered.
+// However many services there are, only a limited number is remembered.
 func TestManyServices(t *testing.T) {
 	s := simulate(at("2026-12-10 12:00"), daily, budget.Options{File: filepath.Join(t.TempDir(), "budget.json")})
 	for i := range 3000 {

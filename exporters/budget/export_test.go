@@ -1,7 +1,7 @@
 package budget
 
-// Tick is what Run does every minute, but for the file.
+// Tick does what Run does every minute, except for the file.
 func (b *Budget) Tick() { b.check() }
 
-// Save is what Run does with the file.
+// Save does what Run does with the file.
 func (b *Budget) Save() { b.save() }

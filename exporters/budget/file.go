@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// version is that of the file.
+// version is the version of the file.
 const version = 1
 
-// maxFile bounds what is read: a thousand services and a week of hours take a tenth of it.
+// maxFile limits how much is read: a thousand services and a week of hours take a tenth of it.
 const maxFile = 1 << 20
 
-// file is what is kept, as JSON.
+// file is the content of the file, as JSON.
 type file struct {
 	Version  int              `json:"version"`
 	Month    string           `json:"month"`
 	Services map[string]int64 `json:"services"` // bytes in the month
-	Begun    int64            `json:"begun"`    // hours since 1970, as are First and Last
+	Begun    int64            `json:"begun"`    // hours since 1970, like First and Last
 	First    int64            `json:"first"`
 	Last     int64            `json:"last"`
 	Hours    []int64          `json:"hours"` // bytes, the last one in the hour Last
 	Warned   warned           `json:"warned"`
 }
 
-// load goes on with what the file has. It is for New.
+// load continues from the file. It is for New.
 func (b *Budget) load() {
 	if b.o.File == "" {
 		return
@@ -64,7 +64,7 @@ func readFile(path string) (*file, error) {
 	return f, nil
 }
 
-// restore takes over what a file has. With an error it has changed nothing.
+// restore takes over the counts of a file. If it returns an error, it has changed nothing.
 func (b *Budget) restore(f *file) error {
 	month, err := time.Parse("2006-01", f.Month)
 	now := b.o.Now()
@@ -94,7 +94,7 @@ func (b *Budget) restore(f *file) error {
 	return nil
 }
 
-// save writes the file if something has been counted since it was written.
+// save writes the file if anything has been counted since the last time.
 func (b *Budget) save() {
 	if b.o.File == "" {
 		return
@@ -158,7 +158,7 @@ func writeFile(path string, f *file) error {
 		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		_ = os.Remove(temporary) // what it holds may be the last space on the disk
+		_ = os.Remove(temporary) // it may occupy the last space on the disk
 		return err
 	}
 	dir, err := os.Open(filepath.Dir(path))

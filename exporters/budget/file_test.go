@@ -61,7 +61,7 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is logged once, and written once that is possible.
+// If the file cannot be written, that is logged once, and the file is written once that is possible.
 func TestFileCannotBeWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := simulate(at("2026-12-10 12:00"), daily, budget.Options{File: filepath.Join(dir, "budget.json")})

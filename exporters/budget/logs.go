@@ -11,20 +11,20 @@ import (
 const (
 	day         = 24 * time.Hour
 	hoursKept   = 7 * 24
-	maxServices = 1000     // that are counted by name in a month
-	others      = "others" // the name of all further ones
+	maxServices = 1000     // services counted by name in a month
+	others      = "others" // the name of all other services
 )
 
-// logs are the bytes of lines that were sent.
+// logs counts the bytes of lines sent.
 type logs struct {
-	month    time.Time        // the first moment of the month that services are of
+	month    time.Time        // the beginning of the month that services counts
 	services map[string]int64 // bytes sent in the month
 	used     int64            // the sum of services
 
-	begun int64            // the hour in which counting began; hours are counted from 1970
-	first int64            // the earliest hour of which lines were counted
-	last  int64            // the latest hour of hours
-	hours [hoursKept]int64 // bytes by the hour in which lines were written, h at h%hoursKept, up to last
+	begun int64            // the hour in which counting began, in hours since 1970
+	first int64            // the earliest hour with counted lines
+	last  int64            // the latest hour in hours
+	hours [hoursKept]int64 // bytes by the hour in which lines were written; hour h is at h%hoursKept, up to last
 }
 
 func newLogs(now time.Time) logs {
@@ -34,16 +34,16 @@ func newLogs(now time.Time) logs {
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// monthOf returns the first moment of a time's calendar month, in UTC.
+// monthOf returns the beginning of a time's calendar month, in UTC.
 func monthOf(t time.Time) time.Time {
 	year, month, _ := t.UTC().Date()
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// roll goes on to now. It reports whether a new month has begun. A clock that is set back changes nothing.
+// roll advances to now. It reports whether a new month has begun. A clock that is set back has no effect.
 func (l *logs) roll(now time.Time) bool {
 	h := hourOf(now)
-	if h-l.last >= hoursKept { // nothing is known of the last week
+	if h-l.last >= hoursKept { // the last week was not counted
 		l.begun, l.first = h, h
 	}
 	for n := max(l.last+1, h-hoursKept+1); n <= h; n++ {
@@ -59,10 +59,10 @@ func (l *logs) roll(now time.Time) bool {
 	return true
 }
 
-// add counts bytes of lines of a service that were written at a time.
+// add counts bytes of a service's lines that were written at a certain time.
 func (l *logs) add(service string, bytes int64, written time.Time) {
 	if _, ok := l.services[service]; !ok {
-		service = strings.Clone(service) // it may be a part of a stream's labels
+		service = strings.Clone(service) // it may be part of a stream's labels
 		if len(l.services) >= maxServices {
 			service = others
 		}
@@ -77,8 +77,8 @@ func (l *logs) add(service string, bytes int64, written time.Time) {
 	l.hours[h%hoursKept] += bytes
 }
 
-// from returns the first hour that the projection rests on. What was written before counting began may be
-// incomplete, because containers keep only so much; it is used until there is a day of what is complete.
+// from returns the first hour that the projection uses. Hours before counting began may be incomplete,
+// because containers keep only a part of their log; they are used until there is a day of complete hours.
 func (l *logs) from(now time.Time) int64 {
 	from := l.begun
 	if hourOf(now)-from < 24 {
@@ -87,12 +87,12 @@ func (l *logs) from(now time.Time) int64 {
 	return max(from, l.last-hoursKept+1)
 }
 
-// known returns how long the lines were written that the projection rests on.
+// known returns the length of the time that the projection uses.
 func (l *logs) known(now time.Time) time.Duration {
 	return now.Sub(time.Unix(l.from(now)*3600, 0))
 }
 
-// projected returns what the month will have had at its end.
+// projected returns the projected bytes at the end of the month.
 func (l *logs) projected(now time.Time) int64 {
 	from := l.from(now)
 	known := max(l.known(now).Hours(), 1)
@@ -104,7 +104,7 @@ func (l *logs) projected(now time.Time) int64 {
 	for h := from; h <= l.last; h++ {
 		bytes := float64(l.hours[h%hoursKept])
 		sum += bytes
-		if h > from && h < l.last { // those that were counted from their beginning to their end
+		if h > from && h < l.last { // hours that were counted completely
 			d := &byDay[h%24]
 			d.bytes += bytes
 			d.hours++
@@ -127,14 +127,14 @@ func (l *logs) projected(now time.Time) int64 {
 			rest += average
 		}
 	}
-	if left := time.Unix((l.last+1)*3600, 0).Sub(now); left > 0 { // of this hour
+	if left := time.Unix((l.last+1)*3600, 0).Sub(now); left > 0 { // the rest of the present hour
 		rest += average * left.Hours()
 	}
 	return l.used + int64(rest)
 }
 
-// AddLogs counts bytes of log lines that were sent, of a service, and written at about the same time. It is
-// called for each batch.
+// AddLogs counts bytes of a service's log lines that were sent and that were written at about the same
+// time. It is called for each batch.
 func (b *Budget) AddLogs(service string, bytes int, written time.Time) {
 	if bytes <= 0 {
 		return
@@ -147,9 +147,9 @@ func (b *Budget) AddLogs(service string, bytes int, written time.Time) {
 	b.dirty = true
 }
 
-// AddBatch counts the lines of a batch and their structured metadata, as Loki counts what it receives. The
-// label service of a stream names the service; where there is none, service_name, container or job does. The
-// caller holds the batch.
+// AddBatch counts the lines of a batch and their structured metadata, as Loki counts them. A stream's label
+// service is the name of the service; if it is missing, service_name, container or job is. The caller holds
+// the batch.
 func (b *Budget) AddBatch(batch *lighter.Batch) {
 	for i := 0; i < len(batch.Entries); {
 		first, bytes := &batch.Entries[i], 0
@@ -172,7 +172,7 @@ func serviceOf(s *lighter.Stream) string {
 	return ""
 }
 
-// Logs returns a lighter.Logs that hands batches on to next and counts those that it has taken.
+// Logs returns a lighter.Logs that hands batches on to next and counts those that next has taken.
 func (b *Budget) Logs(next lighter.Logs) lighter.Logs { return counted{b, next} }
 
 type counted struct {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// units are those of a budget of bytes.
+// units are the units of a budget in bytes.
 var units = [...]struct {
 	name  string
 	bytes float64
@@ -16,8 +16,8 @@ var units = [...]struct {
 	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
 }
 
-// ParseLogs reads a budget of log lines for a calendar month, such as 50GB/month, 1.5TB or 500MiB/month.
-// KB to TB are powers of 1000, KiB to TiB of 1024.
+// ParseLogs parses a budget of log lines for a calendar month, such as 50GB/month, 1.5TB or 500MiB/month.
+// KB to TB are powers of 1000, and KiB to TiB powers of 1024.
 func ParseLogs(text string) (bytes int64, err error) {
 	expected := fmt.Errorf("bytes a month are expected, such as 50GB/month (B, KB, MB, GB, TB, KiB, MiB, GiB or TiB)")
 	amount, per, found := strings.Cut(strings.TrimSpace(text), "/")
@@ -39,7 +39,7 @@ func ParseLogs(text string) (bytes int64, err error) {
 	return 0, expected
 }
 
-// parseNumber reads a number in decimal notation, without an exponent or a sign.
+// parseNumber parses a decimal number without an exponent or a sign.
 func parseNumber(text string) (float64, bool) {
 	if text == "" || strings.Trim(text, "0123456789.") != "" {
 		return 0, false
@@ -48,7 +48,7 @@ func parseNumber(text string) (float64, bool) {
 	return n, err == nil
 }
 
-// ParseSeries reads a budget of series, such as 10000.
+// ParseSeries parses a budget of series, such as 10000.
 func ParseSeries(text string) (int, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31)
 	if err != nil || n == 0 {

@@ -7,56 +7,56 @@ import (
 )
 
 const (
-	activeFor = 20 // minutes after its last sample in which a series is active
+	activeFor = 20 // minutes after its last sample during which a series is active
 
-	// settled is how long the series must be over a level before that is warned of. When containers are
-	// replaced, the old series and the new ones are active side by side for 20 minutes, which is no reason to warn.
+	// settled is how long the series must exceed a level before a warning. When containers are replaced,
+	// the old and the new series are both active for 20 minutes, which is no reason to warn.
 	settled = 30 * time.Minute
 
-	// namedEvery is how often the series of a target are counted by metric, which reads all that is
+	// namedEvery is how often the series of a target are counted by metric, which reads everything that is
 	// remembered of its page.
 	namedEvery = 10 * time.Minute
-	maxMetrics = 20 // of a target that are remembered, those with the most series
+	maxMetrics = 20 // metrics remembered of a target, those with the most series
 )
 
-// Scrape is what one scrape of a target gave.
+// Scrape is the result of one scrape of a target.
 type Scrape struct {
-	Target   string        // names the target, such as its job and instance
+	Target   string        // identifies the target, such as its job and instance
 	Interval time.Duration // between scrapes
-	Series   int           // that have a sample of this scrape, those about the scrape itself included
-	Added    int           // of them, those that the target did not show before
-	Failed   bool          // the target could not be asked: Series are those about the scrape alone
+	Series   int           // series with a sample of this scrape, including those about the scrape itself
+	Added    int           // how many of them the target did not show before
+	Failed   bool          // the target could not be scraped, and Series counts only the series about the scrape
 
-	// Names passes the metric name of each series to f, which does not keep it. It is called now and then,
-	// before ObserveScrape returns. It may be nil.
+	// Names calls f with the metric name of each series; f does not keep the name. Names is called now and
+	// then, before ObserveScrape returns. It may be nil.
 	Names func(f func(name []byte))
 }
 
-// series are what targets show.
+// series counts the series of targets.
 type series struct {
 	targets map[string]*target
-	over    [2]time.Time // since when the series are over 80 and over 100 percent of the budget; zero if they are not
+	over    [2]time.Time // since when the series exceed 80 and 100 percent of the budget; zero if they do not
 }
 
 func newSeries() series { return series{targets: map[string]*target{}} }
 
-// target is what is known of one target.
+// target is the state of one target.
 type target struct {
 	interval time.Duration
 	last     time.Time // of the last scrape
-	lastGood time.Time // of the last one that did not fail
+	lastGood time.Time // of the last successful one
 	samples  int       // of the last one
-	series   int       // of the last one that did not fail
-	own      int       // series about the scrape itself, of the last one that failed
-	named    time.Time // when metrics were counted
-	metrics  []Metric  // those with the most series, largest first; not changed
+	series   int       // of the last successful one
+	own      int       // series about the scrape itself in the last failed one
+	named    time.Time // when metrics was counted
+	metrics  []Metric  // those with the most series, largest first; immutable
 	vanished [activeFor]struct {
 		minute int64
-		series int // that were shown last by the scrape before that minute
+		series int // series shown by the last scrape before that minute
 	}
 }
 
-// ObserveScrape counts a scrape. It is called after each, for one target by one goroutine at a time.
+// ObserveScrape counts a scrape. It is called after each scrape, for one target by one goroutine at a time.
 func (b *Budget) ObserveScrape(s Scrape) {
 	now := b.o.Now()
 	b.mu.Lock()
@@ -80,7 +80,7 @@ func (b *Budget) ObserveScrape(s Scrape) {
 // mostMetrics returns the metrics with the most series, largest first.
 func mostMetrics(names func(f func(name []byte))) []Metric {
 	series := map[string]int{}
-	var last []byte // the name of the series before, of which there are n that are not in series yet
+	var last []byte // the name of the previous series; n of them are not yet in series
 	n := 0
 	names(func(name []byte) {
 		if string(name) != string(last) {
@@ -126,7 +126,7 @@ func (t *target) observe(s Scrape, now time.Time) {
 	t.series, t.lastGood = s.Series, now
 }
 
-// active returns how many series of the target had a sample within the last 20 minutes.
+// active returns the number of the target's series with a sample within the last 20 minutes.
 func (t *target) active(now time.Time) int {
 	n := 0
 	if !t.lastGood.IsZero() && now.Sub(t.lastGood) < activeFor*time.Minute {
@@ -143,7 +143,7 @@ func (t *target) active(now time.Time) int {
 	return n
 }
 
-// dataPoints returns how many samples the target gives a minute. It gives none when its scrapes have ended.
+// dataPoints returns the number of samples per minute of the target, or 0 if it is no longer scraped.
 func (t *target) dataPoints(now time.Time) float64 {
 	if t.interval <= 0 || now.Sub(t.last) > 2*t.interval+time.Minute {
 		return 0
@@ -151,7 +151,7 @@ func (t *target) dataPoints(now time.Time) float64 {
 	return float64(t.samples) * float64(time.Minute) / float64(t.interval)
 }
 
-// forget drops the targets that are not scraped any more.
+// forget drops the targets that are no longer scraped.
 func (s *series) forget(now time.Time) {
 	for name, t := range s.targets {
 		if now.Sub(t.last) > max(2*activeFor*time.Minute, 2*t.interval) {
@@ -160,7 +160,7 @@ func (s *series) forget(now time.Time) {
 	}
 }
 
-// passed returns the level of the budget that the series have been over for a while: 0, 80 or 100 percent.
+// passed returns the level of the budget that the series have exceeded for a while: 0, 80 or 100 percent.
 func (s *series) passed(now time.Time, used float64, limit int) int {
 	reached, settledAt := passed(used, limit), 0
 	for i, level := range [...]int{80, 100} {

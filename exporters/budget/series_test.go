@@ -49,7 +49,7 @@ func TestSeries(t *testing.T) {
 	check("all gone", 0, 0, 0)
 }
 
-// Series are counted by metric now and then, over all targets and for each.
+// Series are counted by metric now and then, for all targets together and for each.
 func TestSeriesByMetric(t *testing.T) {
 	s := simulate(at("2026-12-10 12:00"), daily, budget.Options{})
 	asked := 0
@@ -82,8 +82,8 @@ func TestSeriesByMetric(t *testing.T) {
 	}
 }
 
-// When containers are replaced their series are active beside those of the new ones for 20 minutes, which is
-// no reason to warn; half an hour above the level is.
+// When containers are replaced, their series and those of the new ones are both active for 20 minutes,
+// which causes no warning; half an hour above the level does.
 func TestSeriesWarning(t *testing.T) {
 	s := simulate(at("2026-12-10 12:00"), daily, budget.Options{Series: 1000})
 	minutes := func(n int, targets ...string) {

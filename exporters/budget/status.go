@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Status is what was counted, for the status page.
+// Status contains the counts for the status page.
 type Status struct {
 	Logs   LogStatus
 	Series SeriesStatus
@@ -19,40 +19,40 @@ type Status struct {
 // LogStatus is about the log lines of this calendar month, in UTC.
 type LogStatus struct {
 	Month     string    // such as 2026-11
-	Since     time.Time // when counting began, if that was in this month, else when the month did
+	Since     time.Time // when counting began, or the beginning of the month if that is later
 	Used      int64     // bytes sent
-	Projected int64     // bytes at the end of the month
-	Limit     int64     // the budget; 0 if there is none
+	Projected int64     // projected bytes at the end of the month
+	Limit     int64     // the budget; 0 means none
 	Services  []Service // the ten with the most bytes, largest first
 }
 
-// Service is what a service has sent in the month.
+// Service is the volume of a service in the month.
 type Service struct {
 	Name      string
 	Bytes     int64
-	Share     float64 // of what all services sent, 0 to 1
-	Projected int64   // bytes at the end of the month, if the share stays
+	Share     float64 // of the bytes of all services, 0 to 1
+	Projected int64   // projected bytes at the end of the month, if the share stays the same
 }
 
-// SeriesStatus is about the series now.
+// SeriesStatus is about the present series.
 type SeriesStatus struct {
-	Active     int      // that had a sample within the last 20 minutes
-	DataPoints int      // a minute
+	Active     int      // series with a sample within the last 20 minutes
+	DataPoints int      // per minute
 	Used       int      // what is billed: the larger of the two
-	Limit      int      // the budget; 0 if there is none
+	Limit      int      // the budget; 0 means none
 	Targets    []Target // the ten with the most billed, largest first
-	Metrics    []Metric // the ten with the most series over all targets, largest first; they are counted every ten minutes
+	Metrics    []Metric // the ten with the most series in all targets, largest first; counted every ten minutes
 }
 
-// Target is what a target shows.
+// Target is the volume of a target.
 type Target struct {
 	Name       string
 	Active     int
-	DataPoints int      // a minute
+	DataPoints int      // per minute
 	Metrics    []Metric // the ten with the most series, largest first
 }
 
-// Metric is a metric name and how many series have it.
+// Metric is a metric name and the number of its series.
 type Metric struct {
 	Name   string
 	Series int
@@ -61,7 +61,7 @@ type Metric struct {
 // top is how many services and targets a Status names.
 const top = 10
 
-// Status returns what was counted so far.
+// Status returns the counts so far.
 func (b *Budget) Status() Status {
 	now := b.o.Now()
 	b.mu.Lock()
@@ -70,7 +70,7 @@ func (b *Budget) Status() Status {
 	return b.status(now)
 }
 
-// status is Status. mu is held.
+// status is Status. The caller holds mu.
 func (b *Budget) status(now time.Time) Status {
 	l := &b.logs
 	s := Status{
@@ -137,7 +137,7 @@ func mostTargets(targets []Target) string {
 	return strings.Join(all, ", ")
 }
 
-// bytesText returns bytes as people read them, such as 41.3 GB.
+// bytesText formats a number of bytes, such as 41.3 GB.
 func bytesText(n int64) string {
 	v, i := float64(n), 0
 	for _, unit := range [...]string{"B", "KB", "MB", "GB", "TB"} {

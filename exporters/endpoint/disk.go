@@ -16,7 +16,7 @@ type Disk struct {
 	gauge prometheus.Gauge
 
 	mu     sync.Mutex
-	record []byte // on its way to the queue
+	record []byte // buffer for a record
 }
 
 func openDisk(o Options, losses *Losses) (*Disk, error) {
@@ -36,15 +36,15 @@ func openDisk(o Options, losses *Losses) (*Disk, error) {
 	return d, nil
 }
 
-// keptRecord is the most memory that a Disk keeps for the next record.
+// keptRecord is the most memory that a Disk retains for the next record.
 const keptRecord = 4 << 20
 
-// Put appends a body with its header. Its errors are those of queue.Queue's Append.
+// Put appends a body with its header. It returns the errors of queue.Queue's Append.
 func (d *Disk) Put(key uint64, h stored.Header, body []byte) error {
 	return d.put(d.Append, key, h, body)
 }
 
-// PutMoved is Put by queue.Queue's AppendMoved.
+// PutMoved is Put using queue.Queue's AppendMoved.
 func (d *Disk) PutMoved(key uint64, h stored.Header, body []byte) error {
 	return d.put(d.AppendMoved, key, h, body)
 }
@@ -59,14 +59,14 @@ func (d *Disk) put(appendTo func(key uint64, items int, body []byte) error, key 
 	return appendTo(key, h.Items, d.record)
 }
 
-// Waiting returns what waits on disk.
+// Waiting returns the amount of data that waits on disk.
 func (d *Disk) Waiting() Waiting {
 	st := d.Stats()
 	if st.Records == 0 {
-		st.Bytes = 0 // what is there is only not tidied up yet
+		st.Bytes = 0 // the remaining bytes have only not been deleted yet
 	}
 	return Waiting{st.Items, st.Bytes}
 }
 
-// Show sets lighter_queue_bytes to what waits on disk.
+// Show sets lighter_queue_bytes to the bytes that wait on disk.
 func (d *Disk) Show() { d.gauge.Set(float64(d.Waiting().Bytes)) }

@@ -1,9 +1,8 @@
-// Package endpoint is what the endpoints of all protocols have in common: the HTTP client and the
-// sender, the queue on disk, what is counted and logged of what waits, the status, and the time to
-// flush at the end.
+// Package endpoint provides what the endpoints of all protocols share: the HTTP client and the sender, the
+// queue on disk, the metrics and logs of waiting data, the status, and the time to flush at the end.
 //
-// A protocol's package makes an Endpoint, fills its queue and sends what is in it. How items are
-// encoded and put together is its business, and so is what a refusal means.
+// A protocol's package makes an Endpoint, fills its queue and sends its content. That package decides how
+// items are encoded and combined, and what a refusal means.
 package endpoint
 
 import (
@@ -24,52 +23,53 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options are what an Endpoint is made of. All but Proxy, Headers, MinBackoff, MaxBackoff, Client, Reasons and, where there is no
-// queue on disk, Dir, MaxBytes, Lanes and Full are required.
+// Options configure an Endpoint. All fields are required except Proxy, Headers, MinBackoff, MaxBackoff,
+// Client and Reasons. Dir, MaxBytes, Lanes and Full are required only for a queue on disk.
 type Options struct {
 	Name       string // in metrics, status and log
 	URL        string // posted to as given
 	HTTP       promconfig.HTTPClientConfig
-	Proxy      lighter.Secret // URL of the proxy before the endpoint; empty leaves what HTTP says
+	Proxy      lighter.Secret // URL of the proxy before the endpoint; if empty, HTTP decides
 	Headers    map[string]lighter.Secret
 	Timeout    time.Duration // of one request
-	MinBackoff time.Duration // the first pause between attempts; package send's own if 0
-	MaxBackoff time.Duration // the longest one; likewise
-	Client     *http.Client  // nil: made of HTTP
+	MinBackoff time.Duration // the first pause between attempts; if 0, package send's default
+	MaxBackoff time.Duration // the longest pause; if 0, package send's default
+	Client     *http.Client  // if nil, made from HTTP
 	Protocol   send.Protocol
-	Backend    string // what should respond, such as "Loki"
+	Backend    string // what is expected to respond, such as "Loki"
 	Words      Words
 
-	Dir      string // of the queue on disk; empty: there is none
-	MaxBytes int64  // of that
-	Lanes    int    // of that
+	Dir      string // of the queue on disk; empty means no queue on disk
+	MaxBytes int64  // limit of the queue on disk
+	Lanes    int    // of the queue on disk
 	Full     queue.Policy
 
 	Metrics *Metrics
-	Reasons []string // why items may be dropped, beside those of the queue: counted from 0 on
+	Reasons []string // why items may be dropped, besides the queue's reasons; counted from 0 on
 	Send    *send.Metrics
 	Logger  *slog.Logger
 }
 
-// Words are what log lines say of a protocol's items.
+// Words are parts of log lines about a protocol's items.
 type Words struct {
-	Items  string // what they are, such as "samples"
+	Items  string // the name of the items, such as "samples"
 	Full   string // what happens while the buffer on disk is full
-	Failed string // what happens while the disk does not take them for another reason
+	Failed string // what happens while the disk fails for another reason
 }
 
-// Endpoint is what all protocols need of one endpoint. Its methods may be called from any goroutine.
+// Endpoint is the part of an endpoint that all protocols need. Its methods may be called from any
+// goroutine.
 type Endpoint struct {
 	Losses
 
 	Sender *send.Sender
-	Disk   *Disk // nil if there is none
+	Disk   *Disk // nil if there is no queue on disk
 
 	name, url string
 	client    *http.Client
 }
 
-// New returns an Endpoint, with what an earlier process has left in Dir. Nothing is dialled.
+// New returns an Endpoint, with what an earlier process has left in Dir. It opens no connection.
 func New(o Options) (*Endpoint, error) {
 	var err error
 	if o.HTTP, err = send.ThroughProxy(o.HTTP, o.Proxy); err != nil {
@@ -90,7 +90,7 @@ func New(o Options) (*Endpoint, error) {
 		client: o.Client,
 	}
 	for _, reason := range append([]string{queue.ReasonDamaged, stored.ReasonFormat}, o.Reasons...) {
-		o.Metrics.Dropped.WithLabelValues(o.Name, reason) // at 0, so that an increase shows from the first on
+		o.Metrics.Dropped.WithLabelValues(o.Name, reason) // start at 0, so that the first increase shows
 	}
 	if o.Dir != "" {
 		if e.Disk, err = openDisk(o, &e.Losses); err != nil {
@@ -117,8 +117,8 @@ func New(o Options) (*Endpoint, error) {
 	return e, nil
 }
 
-// Flushing returns a context that outlives ctx by d, for what is sent at the end. stop ends it, and
-// closes the connections that are idle.
+// Flushing returns a context that outlives ctx by d, for sending what is left at the end. stop cancels it,
+// and closes idle connections.
 func (e *Endpoint) Flushing(ctx context.Context, d time.Duration) (sending context.Context, stop func()) {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() {
@@ -132,10 +132,10 @@ func (e *Endpoint) Flushing(ctx context.Context, d time.Duration) (sending conte
 	}
 }
 
-// Err returns why the endpoint is to be called not ready, nil if it is ready.
+// Err returns why the endpoint is not ready, or nil if it is.
 func (e *Endpoint) Err() error { return e.Sender.Err() }
 
-// Close gives back what New took. Nothing of what waits may be in use.
+// Close releases the resources of New. Nothing that waits may be in use.
 func (e *Endpoint) Close() error {
 	if e.Disk == nil {
 		return nil
@@ -145,14 +145,14 @@ func (e *Endpoint) Close() error {
 
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
-	send.Status // its Dropped holds what was lost of what waited, too
+	send.Status // its Dropped includes lost waiting items, too
 
 	Name    string
-	URL     string  // without user info and parameters
+	URL     string  // without user info and query
 	Waiting Waiting // in memory and on disk
 }
 
-// Waiting is how much is neither delivered nor refused for good.
+// Waiting is the amount of data that is neither delivered nor refused for good.
 type Waiting struct {
 	Items int
 	Bytes int64
@@ -164,7 +164,7 @@ func (w *Waiting) Add(other Waiting) {
 	w.Bytes += other.Bytes
 }
 
-// Status returns what the endpoint's state is now. inMemory is what waits there.
+// Status returns the endpoint's present state. inMemory is the amount that waits in memory.
 func (e *Endpoint) Status(inMemory Waiting) Status {
 	st := Status{Status: e.Sender.Status(), Name: e.name, URL: e.url, Waiting: inMemory}
 	e.addLost(st.Dropped)

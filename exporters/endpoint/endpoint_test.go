@@ -25,7 +25,7 @@ import (
 	"lighter/exporters/send"
 )
 
-// nothing is a protocol of which no test sends anything.
+// nothing is a protocol for tests that send nothing.
 type nothing struct{}
 
 func (nothing) Header() http.Header { return nil }
@@ -90,7 +90,7 @@ func TestFlushing(t *testing.T) {
 	})
 }
 
-// What befalls items that wait is counted each time, and logged when it changes.
+// Losses of waiting items are counted each time, and logged when they change.
 func TestLosses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &bytes.Buffer{}
@@ -134,7 +134,7 @@ func TestLosses(t *testing.T) {
 	})
 }
 
-// A record on disk has its header, over a restart too, and lighter_queue_bytes is 0 when nothing waits.
+// A record on disk has its header, even after a restart, and lighter_queue_bytes is 0 when nothing waits.
 func TestDisk(t *testing.T) {
 	o := options(t, &bytes.Buffer{})
 	e := mustNew(t, o)

@@ -11,8 +11,7 @@ import (
 	"lighter/exporters/queue"
 )
 
-// Losses counts and logs what befalls the items of an endpoint that wait. It is safe for concurrent
-// use.
+// Losses counts and logs losses of waiting items of an endpoint. It is safe for concurrent use.
 type Losses struct {
 	endpoint string
 	words    Words
@@ -21,13 +20,13 @@ type Losses struct {
 
 	mu      sync.Mutex
 	lost    map[string]int64 // items by reason
-	full    bool             // logged, and there was no room since
+	full    bool             // logged, and there has been no room since
 	foreign bool             // logged
 	damaged bool             // logged, and nothing could be read since
 	writes  changes.Log
 }
 
-// Count counts items that are lost without a word.
+// Count counts lost items without logging them.
 func (l *Losses) Count(reason string, items int) {
 	l.metrics.Dropped.WithLabelValues(l.endpoint, reason).Add(float64(items))
 	l.mu.Lock()
@@ -35,7 +34,7 @@ func (l *Losses) Count(reason string, items int) {
 	l.lost[reason] += int64(items)
 }
 
-// Dropped counts items that are dropped, and says so.
+// Dropped counts and logs dropped items.
 func (l *Losses) Dropped(reason string, items int) {
 	l.Count(reason, items)
 	l.mu.Lock()
@@ -50,7 +49,7 @@ func (l *Losses) Dropped(reason string, items int) {
 	}
 }
 
-// RoomAgain notes that half of the buffer is free.
+// RoomAgain reports that half of the buffer is free.
 func (l *Losses) RoomAgain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +59,7 @@ func (l *Losses) RoomAgain() {
 	}
 }
 
-// Damaged notes that a record of some items cannot be read and is dropped. The queue counts it.
+// Damaged reports that a record of some items cannot be read and is dropped. The queue counts it.
 func (l *Losses) Damaged(items int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,14 +69,14 @@ func (l *Losses) Damaged(items int, err error) {
 	}
 }
 
-// Readable notes that a record can be read.
+// Readable reports that a record can be read.
 func (l *Losses) Readable() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.damaged = false
 }
 
-// DiskFailed notes that the disk does not take items.
+// DiskFailed reports that the disk does not accept items.
 func (l *Losses) DiskFailed(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +90,7 @@ func (l *Losses) DiskFailed(err error) {
 	l.logger.Error("the disk does not take "+l.words.Items+": "+l.words.Failed, "error", err)
 }
 
-// DiskWorks notes that the disk takes items.
+// DiskWorks reports that the disk accepts items.
 func (l *Losses) DiskWorks() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +99,7 @@ func (l *Losses) DiskWorks() {
 	}
 }
 
-// Acknowledged notes what came of writing down that items are delivered.
+// Acknowledged reports the result of recording on disk that items are delivered.
 func (l *Losses) Acknowledged(err error) {
 	if err == nil {
 		return

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Pace says when a request that is not full is sent. The first item waits for others for Most, so that
-// there is about one request in that time. An item that comes after a pause as long as Most waits for
-// Least only.
+// Pace determines when a request that is not full is sent. The first item waits for others for Most, so
+// that there is about one request in that time. An item that comes after a pause of at least Most waits
+// only for Least.
 type Pace struct{ Least, Most time.Duration }
 
-// Wait returns how long it is until a request is due; it is due if that is not above zero. first is when
-// the oldest item came, and last is when the last request was made.
+// Wait returns the time until a request is due, which is not positive if one is due now. first is when the
+// oldest item came, and last is when the last request was made.
 func (p Pace) Wait(first, last time.Time) time.Duration {
 	return min(time.Until(first.Add(p.Most)), max(time.Until(last.Add(p.Most)), time.Until(first.Add(p.Least))))
 }
 
-// Await returns when there is a value in changed, or after d if d is above zero, or when ctx has ended,
-// which it reports as false.
+// Await waits until changed receives a value, or for d if d is positive. It returns false if ctx ends
+// first.
 func Await(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
 	var after <-chan time.Time
 	if d > 0 {

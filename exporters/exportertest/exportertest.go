@@ -1,8 +1,8 @@
-// Package exportertest is what every exporter does, as tests: it delivers in order, tries again,
-// keeps what waits over a restart, and stops in time.
+// Package exportertest tests what every exporter must do: deliver in order, retry, keep waiting items
+// across a restart, and stop in time.
 //
-// A package of an exporter calls Run from a test, with a Backend that makes its endpoints and reads
-// their requests. All tests run on the clock of testing/synctest.
+// The package of an exporter calls Run from a test, with a Backend that makes its endpoints and reads their
+// requests. All tests run on the clock of testing/synctest.
 package exportertest
 
 import (
@@ -23,19 +23,19 @@ import (
 	"lighter/exporters/send"
 )
 
-// Backend is one kind of exporter. Its items are numbered, and all are of one order: entries of one
-// stream, or samples that go to one shard. Twenty items that wait on disk make a request.
+// Backend is one kind of exporter. Its items are numbered, and must all arrive in order: entries of one
+// stream, or samples of one shard. Twenty items on disk make a request.
 type Backend struct {
-	// New returns an endpoint. It sends to any URL, by o.Client.
+	// New returns an endpoint. It sends to any URL, using o.Client.
 	New func(tb testing.TB, o Options) Endpoint
-	// Items returns the numbers of the items in a request, in their order.
+	// Items returns the numbers of the items in a request, in order.
 	Items func(body []byte) ([]int, error)
 }
 
-// Options are what an endpoint under test is made of.
+// Options configure an endpoint under test.
 type Options struct {
-	Dir          string // where its queue is
-	MaxBytes     int64  // of that
+	Dir          string // of its queue
+	MaxBytes     int64  // limit of its queue
 	Client       *http.Client
 	FlushTimeout time.Duration
 	Registry     *prometheus.Registry
@@ -44,13 +44,13 @@ type Options struct {
 
 // Endpoint is an endpoint under test.
 type Endpoint interface {
-	// Append hands n items on, from a number on.
+	// Append hands on n items, numbered from from.
 	Append(ctx context.Context, from, n int) error
 	Run(ctx context.Context) error
 	// Close is called after Run.
 	Close() error
 	Err() error
-	// Status returns the endpoint's state, and how many items wait.
+	// Status returns the endpoint's state, and the number of waiting items.
 	Status() (st send.Status, waiting int)
 }
 
@@ -76,7 +76,7 @@ func Run(t *testing.T, b Backend) {
 	}
 }
 
-// suite is one test: a server, and one endpoint after the other.
+// suite is one test: a server, and one endpoint after another.
 type suite struct {
 	testing.TB
 	backend  Backend
@@ -84,14 +84,14 @@ type suite struct {
 	appended int
 
 	mu       sync.Mutex
-	respond  func(ctx context.Context, items []int) (status int, header http.Header) // 0 takes the items
+	respond  func(ctx context.Context, items []int) (status int, header http.Header) // status 0 takes the items
 	taken    []int
 	requests []time.Time
 }
 
 const flushTimeout = 5 * time.Second
 
-// RoundTrip is the server.
+// RoundTrip implements the server.
 func (s *suite) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -133,12 +133,12 @@ func (s *suite) respondWith(respond func(ctx context.Context, items []int) (int,
 	s.respond = respond
 }
 
-// always has the server respond so.
+// always makes the server respond with a status.
 func (s *suite) always(status int) {
 	s.respondWith(func(context.Context, []int) (int, http.Header) { return status, nil })
 }
 
-// running is an endpoint that runs.
+// running is a running endpoint.
 type running struct {
 	Endpoint
 	suite *suite
@@ -167,7 +167,7 @@ func (r *running) append(n int) {
 	r.suite.appended += n
 }
 
-// stop ends the endpoint, which must not take longer than it may flush.
+// stop ends the endpoint, which must not take longer than its flush timeout.
 func (r *running) stop() {
 	r.suite.Helper()
 	begun := time.Now()
@@ -180,7 +180,7 @@ func (r *running) stop() {
 	}
 }
 
-// wantTaken checks that the server has taken all that was appended, but for some, once and in order.
+// wantTaken checks that the server has taken all appended items, except but, once and in order.
 func (s *suite) wantTaken(but ...int) {
 	s.Helper()
 	var want []int
@@ -374,7 +374,7 @@ func (s *suite) partOfBacklog() {
 	}
 	e.stop()
 	for range 3 {
-		left := 2 // requests that are taken until the server is away again
+		left := 2 // requests to take before the server fails again
 		s.respondWith(func(context.Context, []int) (int, http.Header) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

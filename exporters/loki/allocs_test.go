@@ -7,8 +7,8 @@ import (
 	"lighter"
 )
 
-// A request takes no memory but what the packer keeps, up to the 5,000 lines of 200 bytes that
-// fill one: no allocation a line, be it with structured metadata, and none a request.
+// Packing a request needs only the packer's own memory, up to the 5,000 lines of 200 bytes that fill one:
+// it allocates neither per line, even with structured metadata, nor per request.
 func TestAllocsPack(t *testing.T) {
 	for _, lines := range []int{1, 100, 2500} {
 		t.Run(fmt.Sprintf("lines=%d", lines), func(t *testing.T) {

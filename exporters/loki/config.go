@@ -12,24 +12,24 @@ import (
 
 // Config is one Loki endpoint.
 type Config struct {
-	Name           string                      // names the endpoint in metrics, status and log; unique in a process
+	Name           string                      // identifies the endpoint in metrics, status and log; unique in a process
 	URL            string                      // the push URL, used as given
 	HTTP           promconfig.HTTPClientConfig // auth, TLS
-	Proxy          lighter.Secret              // URL of the proxy before the endpoint; it may hold a password; empty leaves what HTTP says
+	Proxy          lighter.Secret              // URL of the proxy before the endpoint, which may hold a password; if empty, HTTP decides
 	Headers        map[string]lighter.Secret
-	Tenant         string        // X-Scope-OrgID of streams without a label __tenant_id__; empty sends none
-	ExternalLabels labels.Labels // on every stream; a stream's own label of that name wins
-	BatchBytes     int           // of one request, before compression, about
-	BatchWait      time.Duration // how long the first line of a request waits for company
+	Tenant         string        // X-Scope-OrgID of streams without a label __tenant_id__; empty means none
+	ExternalLabels labels.Labels // on every stream; a stream's own label with that name wins
+	BatchBytes     int           // approximate size of one request before compression
+	BatchWait      time.Duration // how long the first line of a request waits for more
 	Timeout        time.Duration // of one request
-	MinBackoff     time.Duration // pause after the first failure, which doubles from there; 0 is package send's
-	MaxBackoff     time.Duration // longest pause; likewise
-	Dir            string        // where what waits goes when the endpoint lags; its own
+	MinBackoff     time.Duration // pause after the first failure, which doubles from there; if 0, package send's default
+	MaxBackoff     time.Duration // longest pause; if 0, package send's default
+	Dir            string        // for data that waits when the endpoint lags; used by this endpoint only
 	MaxBytes       int64         // of the files in Dir
 }
 
-// DefaultConfig is what a plan starts from: the batch sizes are Alloy's, which Loki's
-// own limits are made for.
+// DefaultConfig returns the settings that a plan starts with. The batch sizes are Alloy's, for which Loki's
+// own limits are designed.
 func DefaultConfig() Config {
 	return Config{
 		HTTP:       promconfig.DefaultHTTPClientConfig,
@@ -39,7 +39,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Check returns what is wrong with the configuration, as far as that shows without opening anything.
+// Check returns what is wrong with the configuration, as far as it can tell without opening anything.
 func (c Config) Check() error {
 	switch {
 	case c.BatchBytes <= 0 || c.BatchWait <= 0 || c.Timeout <= 0:

@@ -16,42 +16,43 @@ import (
 )
 
 const (
-	// lagAfter is how long a request may be under way before the endpoint counts as lagging.
+	// lagAfter is how long a request may take before the endpoint counts as lagging.
 	lagAfter = 2 * time.Second
-	// spillBytes of batches in memory go to disk while the endpoint lags; fewer go when they
-	// have waited for spillAfter, so that a container's removal does not take the only copy.
+	// spillBytes is the amount of batches in memory that goes to disk while the endpoint lags. Less goes to
+	// disk after it has waited for spillAfter, so that the removal of a container does not take the only
+	// copy.
 	spillBytes = 3 << 20
 	spillAfter = 5 * time.Second
-	// spillEvery is how often that is looked at while a request is under way.
+	// spillEvery is how often that is checked during a request.
 	spillEvery = 500 * time.Millisecond
-	// readAgain is how long it is until a request that cannot be read from the disk is tried again.
+	// readAgain is the pause before a request that cannot be read from the disk is tried again.
 	readAgain = time.Second
 )
 
-// disk is where batches wait when the endpoint lags. What is on disk is older than what
-// is in the endpoint's memory, and what is being sent is older than both.
+// disk is where batches wait when the endpoint lags. Data on disk is older than data in the endpoint's
+// memory, and the request being sent is older than both.
 type disk struct {
 	common  *endpoint.Endpoint
 	queue   *endpoint.Disk
 	logger  *slog.Logger
-	started chan struct{} // capacity 1: a request has begun
+	started chan struct{} // capacity 1: receives a value when a request has begun
 
-	// mu guards what follows, and is taken before Endpoint.mu and limits.mu. It is held while a request moves
-	// between the queue in memory, the sender and the disk, writing it included.
+	// mu guards the fields below, and is locked before Endpoint.mu and limits.mu. It is held while a
+	// request moves between the queue in memory, the sender and the disk, including writing it to disk.
 	mu       sync.Mutex
 	inflight inflight
 	reads    changes.Log   // failures to read what waits because Loki limits its stream
-	failed   time.Time     // when the disk last did not take a request
+	failed   time.Time     // when the disk last failed to accept a request
 	took     time.Duration // how long the delivery of the last request took
-	packer   packer        // makes the requests that go to disk: the sender's holds what is being sent
+	packer   packer        // packs requests that go to disk, because the sender's packer holds the one being sent
 }
 
-// inflight is the request that is being sent, or is to be read for that. The zero value is none.
+// inflight is the request that is being sent, or being read in order to be sent. The zero value means none.
 type inflight struct {
-	batches []*lighter.Batch // what it was made of; nil if it is on disk
+	batches []*lighter.Batch // the batches in the request; nil if it is on disk
 	request send.Request     // as it is sent
-	since   time.Time        // when its delivery, or the reading, began; zero before
-	record  queue.Record     // where it is on disk
+	since   time.Time        // when its delivery, or reading it, began; zero before that
+	record  queue.Record     // its record on disk
 	onDisk  bool
 }
 
@@ -59,11 +60,11 @@ func newDisk(name string, common *endpoint.Endpoint, logger *slog.Logger) *disk 
 	return &disk{common: common, queue: common.Disk, logger: logger.With("endpoint", name), started: make(chan struct{}, 1)}
 }
 
-// waits reports whether requests wait on disk, those in limitedLane not counted. Only the goroutine that
-// sends calls it, between two requests, so that none of them is being sent.
+// waits reports whether requests wait on disk, not counting limitedLane. Only the goroutine that sends
+// calls it, between two requests, so that none of them is being sent.
 func (d *disk) waits() bool { return d.queue.Len(0) > 0 }
 
-// begin notes that the delivery of a request made from memory begins.
+// begin records that the delivery of a request from memory begins.
 func (d *disk) begin(r send.Request) {
 	d.mu.Lock()
 	d.inflight.request, d.inflight.since = r, time.Now()
@@ -78,9 +79,9 @@ func (d *disk) start() {
 	}
 }
 
-// end notes that the delivery which begin or beginRead has noted is over; delivered reports whether the
-// endpoint has taken the request or refused it for good. end reports whether the request is on disk: then
-// its batches are released already, and the caller must not release them.
+// end records that the delivery recorded by begin or beginRead is over. delivered reports whether the
+// endpoint has taken the request or refused it for good. end reports whether the request is on disk. In
+// that case its batches have already been released, and the caller must not release them.
 func (d *disk) end(delivered bool) (onDisk bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -89,7 +90,7 @@ func (d *disk) end(delivered bool) (onDisk bool) {
 	if !f.onDisk {
 		if delivered {
 			d.inflight = inflight{}
-		} // else it is still to be saved
+		} // otherwise it must still be saved
 		return false
 	}
 	d.inflight = inflight{}
@@ -97,7 +98,7 @@ func (d *disk) end(delivered bool) (onDisk bool) {
 	return true
 }
 
-// settle ends a record's sending. d.mu is held.
+// settle ends the sending of a record. The caller holds d.mu.
 func (d *disk) settle(r queue.Record, delivered bool) {
 	if !delivered {
 		d.queue.Return(r)
@@ -107,7 +108,7 @@ func (d *disk) settle(r queue.Record, delivered bool) {
 	d.queue.Show()
 }
 
-// sendFromDisk sends the oldest request on disk, if there is one.
+// sendFromDisk sends the oldest request on disk, if any.
 func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 	d := e.disk
 	record, ok := d.take()
@@ -140,8 +141,8 @@ func (e *Endpoint) sendFromDisk(ctx context.Context) bool {
 	return true
 }
 
-// take takes the oldest request off the disk, if there is one. While it is read it counts as
-// being sent: what is in memory goes to disk should that take long.
+// take takes the oldest request from the disk, if any. While the request is being read it counts as being
+// sent, so that data in memory goes to disk if reading takes long.
 func (d *disk) take() (queue.Record, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,8 +162,8 @@ func (d *disk) take() (queue.Record, bool) {
 	return record, true
 }
 
-// unread gives back a record that could not be read. It returns why the record still waits; nil:
-// it is damaged, and dropped.
+// unread returns a record that could not be read. It returns the reason why the record still waits, or nil
+// if the record is damaged and was dropped.
 func (d *disk) unread(r queue.Record, err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,8 +177,8 @@ func (d *disk) unread(r queue.Record, err error) error {
 	return nil
 }
 
-// parse returns the request that a record's body is. A record that another version of lighter wrote
-// is counted as dropped.
+// parse decodes the request in a record's body. It counts a record that another version of lighter wrote as
+// dropped.
 func (d *disk) parse(record queue.Record, body []byte) (send.Request, error) {
 	h, body, err := stored.Parse(body, record.Items)
 	if err != nil {
@@ -187,7 +188,7 @@ func (d *disk) parse(record queue.Record, body []byte) (send.Request, error) {
 	return send.Request{Body: body, Items: h.Items, Tenant: h.Tenant}, nil
 }
 
-// beginRead notes that the delivery of a request that was read begins.
+// beginRead records that the delivery of a request that was read begins.
 func (d *disk) beginRead(r send.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -195,7 +196,7 @@ func (d *disk) beginRead(r send.Request) {
 	d.common.Readable()
 }
 
-// runSpill brings batches to disk while the endpoint lags, until ctx ends.
+// runSpill moves batches to disk while the endpoint lags, until ctx ends.
 func (e *Endpoint) runSpill(ctx context.Context) {
 	for {
 		select {
@@ -217,7 +218,7 @@ func (d *disk) busy() bool {
 	return !d.inflight.since.IsZero()
 }
 
-// lags reports whether what is in memory should go to disk now.
+// lags reports whether data in memory should go to disk now.
 func (e *Endpoint) lags() bool {
 	d := e.disk
 	d.mu.Lock()
@@ -234,18 +235,18 @@ func (e *Endpoint) lags() bool {
 	return busy > spillAfter && (!onDisk || aged) || e.waiting.Bytes > spillBytes && (onDisk || slow)
 }
 
-// spill brings what is in memory to disk: what is being sent, then what waits. At the end
-// of the agent's life that is done whether the endpoint lags or not.
+// spill moves data in memory to disk: first the request being sent, then the queue. At the end of the
+// agent's life it does so whether or not the endpoint lags.
 //
-// Lines may come as fast as they go to disk, so this may take as long as the endpoint lags. The
-// mu is let go of after each request: one that the endpoint has taken meanwhile must be
-// acknowledged at once, or it would be sent again if the agent were killed.
+// Lines may arrive as fast as they are moved, so spill may take as long as the endpoint lags. It releases
+// mu after each request: a request that the endpoint has taken in the meantime must be acknowledged at
+// once, or it would be sent again after a kill.
 func (e *Endpoint) spill(last bool) {
 	for e.spillOne(last) {
 	}
 }
 
-// spillOne brings one request to disk, and reports whether there may be another.
+// spillOne moves one request to disk, and reports whether there may be another.
 func (e *Endpoint) spillOne(last bool) bool {
 	d := e.disk
 	d.mu.Lock()
@@ -258,7 +259,7 @@ func (e *Endpoint) spillOne(last bool) bool {
 			return false
 		}
 		batches := f.batches
-		record, err := d.queue.Next(context.Background(), 0) // it is there, and the first: nothing is older
+		record, err := d.queue.Next(context.Background(), 0) // it exists and is the first, because nothing is older
 		if err != nil {
 			d.logger.Error("a request cannot be taken back from the disk", "error", err)
 			return false
@@ -282,17 +283,17 @@ func (e *Endpoint) spillOne(last bool) bool {
 		return false
 	}
 	e.mu.Lock()
-	e.drop(batches) // nobody else has: that is done with mu held
+	e.drop(batches) // the batches are still there, because mu is held
 	e.mu.Unlock()
 	e.release(batches)
 	return true
 }
 
-// save writes a request to a lane on disk, or says why it cannot. d.mu is held.
+// save writes a request to a lane on disk, or logs why it cannot. The caller holds d.mu.
 func (d *disk) save(lane uint64, r send.Request) bool {
 	put := d.queue.Put
 	if lane == limitedLane {
-		put = d.queue.PutMoved // it is what is left of a request that leaves the disk, or the memory
+		put = d.queue.PutMoved // it is the rest of a request that leaves the disk, or the memory
 	}
 	if err := put(lane, stored.Header{Items: r.Items, Tenant: r.Tenant}, r.Body); err != nil {
 		d.failed = time.Now()

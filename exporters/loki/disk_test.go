@@ -27,11 +27,11 @@ import (
 	"lighter/exporters/send"
 )
 
-// direct hands requests to a handler without a network, so that time is the test's.
+// direct hands requests to a handler without a network, so that it works on a fake clock.
 type direct struct {
 	http.Handler
 	down    *atomic.Bool
-	instead *atomic.Value // a func that serves instead of Handler, if there is one
+	instead *atomic.Value // a func that serves instead of Handler, if set
 }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -65,7 +65,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// outage is an endpoint with a disk and a backend that can be away.
+// outage is an endpoint with a disk and a backend that can be unavailable.
 type outage struct {
 	*loki.Endpoint
 	t        *testing.T
@@ -113,7 +113,7 @@ func newOutageOf(t *testing.T, dir string, maxBytes int64, r *receiver.Server, c
 	return o
 }
 
-// append hands on a batch of 10 numbered lines that takes up the given memory.
+// append hands on a batch of 10 numbered lines that retains the given memory.
 func (o *outage) append(from, memory int) {
 	s := lighter.NewStream(labels.FromStrings("service", "api"))
 	b := &lighter.Batch{Streams: []*lighter.Stream{s}, Bytes: memory}
@@ -124,7 +124,7 @@ func (o *outage) append(from, memory int) {
 	handOn(o.Endpoint, b)
 }
 
-// want checks that the receiver was sent lines 0 to n-1, each once and in order.
+// want checks that the receiver received lines 0 to n-1, each once and in order.
 func (o *outage) want(n int) {
 	o.t.Helper()
 	o.wantStored(n)
@@ -133,7 +133,7 @@ func (o *outage) want(n int) {
 	}
 }
 
-// wantStored checks that the receiver has lines 0 to n-1 in order.
+// wantStored checks that the receiver has stored lines 0 to n-1 in order.
 func (o *outage) wantStored(n int) {
 	o.t.Helper()
 	var got []string
@@ -212,7 +212,7 @@ func TestKilledDuringAnOutage(t *testing.T) {
 		if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
 		}
-		released := int(o.released.Load()) // what the positions have moved past
+		released := int(o.released.Load()) // number of batches that the positions have passed
 		if released == 0 {
 			t.Fatal("nothing is on disk")
 		}
@@ -267,8 +267,8 @@ func TestBrokenDiskLosesNothing(t *testing.T) {
 	})
 }
 
-// backlog returns an outage that starts with 600 lines on disk, in many segments, of which the
-// first is being sent to a backend that is away until Respond(nil). Its files are in order.
+// backlog returns an outage that starts with 600 lines on disk, in many segments. The first request is
+// being sent to a backend that is unavailable until Respond(nil). Its files are in order.
 func backlog(t *testing.T) (o *outage, files []string) {
 	t.Helper()
 	dir, r := t.TempDir(), receiver.New(receiver.Options{})
@@ -296,7 +296,7 @@ func TestUnreadableDiskIsSaidAndNothingPassesIt(t *testing.T) {
 		if err := os.Rename(files[1], aside); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Mkdir(files[1], 0o700); err != nil { // opens, and cannot be read
+		if err := os.Mkdir(files[1], 0o700); err != nil { // can be opened, but not read
 			t.Fatal(err)
 		}
 		o.receiver.Respond(nil)
@@ -376,7 +376,7 @@ func TestDamageOnDiskIsCountedAndPassed(t *testing.T) {
 	}
 }
 
-// dropped returns how many lines were dropped for a reason.
+// dropped returns the number of lines dropped for a reason.
 func (o *outage) dropped(reason string) (n int) {
 	all, err := o.reg.Gather()
 	if err != nil {
@@ -394,7 +394,7 @@ func (o *outage) dropped(reason string) (n int) {
 	return n
 }
 
-// What the endpoint has taken is acknowledged though lines come as fast as they go to disk: it
+// What the endpoint has taken is acknowledged even if lines arrive as fast as they go to disk. Otherwise it
 // would be sent again if the agent were killed then.
 func TestSpillingDoesNotHoldUpAcknowledgements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -418,7 +418,7 @@ func TestSpillingDoesNotHoldUpAcknowledgements(t *testing.T) {
 				close(answer)
 			}
 			if n == batches || requests.Load() > 1 {
-				return // the first request is acknowledged, for the second one is on its way
+				return // the first request is acknowledged, because the second one is being sent
 			}
 			runtime.Gosched()
 			b := &lighter.Batch{Streams: []*lighter.Stream{s}, Bytes: 1000, Entries: []lighter.Entry{{Time: int64(n), Line: fmt.Appendf(nil, "line %d %s", n, strings.Repeat("x", 20_000))}}}

@@ -7,8 +7,9 @@ import (
 	"lighter"
 )
 
-// Fields of logproto.PushRequest (grafana/loki, pkg/push/push.proto): the request holds
-// streams; a stream labels and entries; an entry a timestamp, a line and structured metadata, which
+// Fields of logproto.PushRequest (grafana/loki, pkg/push/push.proto). A request contains streams; a stream
+// contains labels and entries; an entry contains a timestamp, a line and structured metadata, which
+// consists of pairs of a name and a value; a timestamp contains seconds and nanoseconds.
 // is pairs of a name and a value; a timestamp seconds and nanoseconds.
 const (
 	tagStreams     = 1<<3 | 2
@@ -23,13 +24,13 @@ const (
 	tagNanoseconds = 2 << 3
 )
 
-// encoder writes push requests. It is held to push.PushRequest by a test and a fuzz
-// target; it exists because that one allocates for each entry. It keeps its own memory
-// between requests and is not safe for concurrent use.
+// encoder encodes push requests. A test and a fuzz target compare it with push.PushRequest, which allocates
+// for each entry; encoder does not. It reuses its memory for the next request, and is not safe for
+// concurrent use.
 type encoder struct {
 	streams []encodedStream
-	index   map[string]int // labels' text to streams; of the request being encoded
-	local   []int32        // of the batch at hand: its streams to ours
+	index   map[string]int // of the current request: labels' text to index in streams
+	local   []int32        // of the current batch: its streams to indexes in streams
 }
 
 type encodedStream struct {
@@ -38,15 +39,15 @@ type encodedStream struct {
 	refs   []ref
 }
 
-// ref is an entry of a batch: where it is, rather than a copy.
+// ref refers to an entry of a batch without copying it.
 type ref struct {
 	*lighter.Entry
 	batch *lighter.Batch
 }
 
-// encode writes into out the push request that carries the entries of batches: a stream for
-// each label set, in the order of their first entries, with its entries in the order of
-// the batches. The largest stream comes last, see largest. text renders a stream's labels.
+// encode writes the push request with the entries of batches to out. It has a stream for each label set, in
+// the order of their first entries, except that the largest comes last (see largest). The entries of a
+// stream are in the order of the batches. text formats a stream's labels.
 func (e *encoder) encode(out *compressed, batches []*lighter.Batch, text func(*lighter.Stream) string) {
 	out.begin(e.gather(batches, text))
 	last := largest(len(e.streams), func(i int) int { return e.streams[i].size })
@@ -62,7 +63,7 @@ func (e *encoder) encode(out *compressed, batches []*lighter.Batch, text func(*l
 	e.reset()
 }
 
-// encode writes the stream's field.
+// encode writes the stream as a field.
 func (s *encodedStream) encode(out *compressed) {
 	out.raw = append(out.raw, tagStreams)
 	out.raw = binary.AppendUvarint(out.raw, uint64(s.size))
@@ -77,9 +78,9 @@ func (s *encodedStream) encode(out *compressed) {
 	}
 }
 
-// largest returns which of n streams is the largest one, which is to be the last of its request. If Loki
-// refuses a stream because it is over its limit, but stores the last stream of the request, it answers
-// 204 as if it had stored all. The largest stream is the one that is most likely over its limit.
+// largest returns the index of the largest of n streams, which must be the last of its request. If Loki
+// refuses a stream over its limit, but stores the last stream of the request, it responds with 204 as if it
+// had stored all. The largest stream is the one most likely over its limit.
 func largest(n int, size func(i int) int) int {
 	found, most := 0, 0
 	for i := range n {
@@ -90,8 +91,8 @@ func largest(n int, size func(i int) int) int {
 	return found
 }
 
-// gather sorts the entries by stream and sums up the sizes, which come before the data. It
-// returns the request's.
+// gather sorts the entries by stream and computes the sizes, which precede the data. It returns the size of
+// the request.
 func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) string) (size int) {
 	if e.index == nil {
 		e.index = map[string]int{}
@@ -120,14 +121,14 @@ func (e *encoder) gather(batches []*lighter.Batch, text func(*lighter.Stream) st
 	return size
 }
 
-// stream returns the index of the request's stream of these labels, a new one if need be.
+// stream returns the index of the request's stream with these labels, and adds the stream if necessary.
 func (e *encoder) stream(labels string) int32 {
 	if i, ok := e.index[labels]; ok {
 		return int32(i)
 	}
 	i := len(e.streams)
 	if i < cap(e.streams) {
-		e.streams = e.streams[:i+1] // with the refs that an earlier request grew
+		e.streams = e.streams[:i+1] // reuse the refs of an earlier request
 	} else {
 		e.streams = append(e.streams, encodedStream{})
 	}
@@ -137,11 +138,11 @@ func (e *encoder) stream(labels string) int32 {
 	return int32(i)
 }
 
-// keepRefs is how many refs are kept from one request to the next, over all
-// streams: those of a request of 1 MiB in lines of 100 bytes, 160 KiB of memory.
+// keepRefs is how many refs are kept for the next request, in all streams together: those of a request of 1
+// MiB with lines of 100 bytes, which take 160 KiB of memory.
 const keepRefs = 10_000
 
-// reset forgets the request, so that no line's memory is kept, but not the memory it took.
+// reset drops the references to the request's lines, but keeps the encoder's own memory.
 func (e *encoder) reset() {
 	kept := 0
 	for i := range e.streams {
@@ -156,7 +157,7 @@ func (e *encoder) reset() {
 	clear(e.index)
 }
 
-// append appends the entry's field.
+// append appends the entry as a field.
 func (r ref) append(dst []byte) []byte {
 	seconds, nanos := split(r.Time)
 	stamp := stampSize(seconds, nanos)
@@ -182,7 +183,7 @@ func (r ref) append(dst []byte) []byte {
 	return dst
 }
 
-// appendString appends a field of text, which protobuf leaves out if it is empty.
+// appendString appends a text field, which protobuf omits if it is empty.
 func appendString[T string | []byte](dst []byte, tag byte, s T) []byte {
 	if len(s) == 0 {
 		return dst
@@ -192,7 +193,7 @@ func appendString[T string | []byte](dst []byte, tag byte, s T) []byte {
 	return append(dst, s...)
 }
 
-// size is that of the entry's message.
+// size returns the size of the entry's message.
 func (r ref) size() int {
 	n := fieldSize(stampSize(split(r.Time))) + stringSize(len(r.Line))
 	for _, f := range r.batch.Fields(r.Entry) {
@@ -201,10 +202,10 @@ func (r ref) size() int {
 	return n
 }
 
-// fieldSize is the size of a field of n bytes with its tag and length.
+// fieldSize returns the size of a field of n bytes including its tag and length.
 func fieldSize(n int) int { return 1 + sizeUvarint(n) + n }
 
-// stringSize is the size of a field of text.
+// stringSize returns the size of a text field.
 func stringSize(n int) int {
 	if n == 0 {
 		return 0
@@ -223,7 +224,8 @@ func stampSize(seconds, nanos int64) int {
 	return n
 }
 
-// split gives seconds and nanoseconds as protobuf wants them: the latter never negative.
+// split returns a time as seconds and nanoseconds in protobuf's form, in which the latter are never
+// negative.
 func split(t int64) (seconds, nanos int64) {
 	seconds, nanos = t/1e9, t%1e9
 	if nanos < 0 {

@@ -30,7 +30,7 @@ func batchOf(entries ...lighter.Entry) *lighter.Batch {
 	return &lighter.Batch{Streams: []*lighter.Stream{streamA, streamB}, Entries: entries}
 }
 
-// slowPack makes a request's body with the libraries, of the same entries.
+// slowPack makes the body of a request with the same entries, using the libraries.
 func slowPack(t testing.TB, batches []*lighter.Batch) []byte {
 	t.Helper()
 	var req push.PushRequest
@@ -69,7 +69,7 @@ func slowPack(t testing.TB, batches []*lighter.Batch) []byte {
 	return snappy.Encode(nil, b)
 }
 
-// slowUnpack reads a request's body with the libraries: each entry with its labels and time.
+// slowUnpack decodes a request's body using the libraries: each entry with its labels and time.
 func slowUnpack(t testing.TB, body []byte) (entries []string) {
 	t.Helper()
 	b, err := snappy.Decode(nil, body)
@@ -116,7 +116,7 @@ func TestPackAsTheLibrariesDo(t *testing.T) {
 	}
 }
 
-// withFields gives every other entry of a batch structured metadata made of a value.
+// withFields gives every other entry of a batch structured metadata derived from a value.
 func withFields(b *lighter.Batch, value []byte) *lighter.Batch {
 	for i := range b.Entries {
 		switch i % 4 {
@@ -150,8 +150,8 @@ func FuzzPack(f *testing.F) {
 	})
 }
 
-// TestPackHoldsLittle: what is not compressed yet is a piece and a line at most, and a huge
-// line is not paid for after the next request.
+// TestPackHoldsLittle: at most a piece and a line are uncompressed, and the memory of a huge line is not
+// retained after the next request.
 func TestPackHoldsLittle(t *testing.T) {
 	var p packer
 	p.pack(manyLines(10_000), text)
@@ -226,7 +226,7 @@ func TestSplitKeepsOrderAndLosesNothing(t *testing.T) {
 	}
 }
 
-// Loki's own words, from its sources (pkg/validation/validate.go, pkg/ingester/stream.go).
+// Loki's own texts, from its sources (pkg/validation/validate.go, pkg/ingester/stream.go).
 func TestRefused(t *testing.T) {
 	var p packer
 	r := p.pack(manyLines(21), text)

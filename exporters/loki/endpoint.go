@@ -1,24 +1,22 @@
 // Package loki delivers batches of log entries to a Loki-compatible push endpoint.
 //
-// An Endpoint takes batches in Append and sends them in Run: one request at a time (and one of
-// streams that Loki limits, which wait apart from the others: see limited.go), so
-// that the entries of a stream arrive in their order, each with up to BatchBytes of lines
-// or what has come within BatchWait. An endpoint holds a batch until its backend has taken or
-// finally refused all of its entries, or until they are on disk. Options.MemoryBytes bounds what
-// it holds. What a response means is package send's to say.
+// An Endpoint takes batches in Append and sends them in Run. It sends one request at a time, so that the
+// entries of a stream arrive in order; streams that Loki limits wait separately and have requests of their
+// own (limited.go). A request has up to BatchBytes of lines, or the lines that came within BatchWait. An
+// endpoint holds a batch until its backend has taken or finally refused all of its entries, or until they
+// are on disk. Options.MemoryBytes limits what it holds. Package send interprets the responses.
 //
-// Batches are sent from memory. Only when the endpoint lags do they go to a queue on
-// disk first, as the requests that they will be; until that is empty again everything
-// passes through it, so that the order holds. A queue that is full, or a disk that
-// fails, leaves batches in memory, and Append blocks, which stops the reading.
+// Batches are sent from memory. Only if the endpoint lags do they go to a queue on disk first, in the form
+// of requests. Until that queue is empty again, everything passes through it, so that the order is kept. If
+// the queue is full or the disk fails, batches stay in memory and Append blocks, which stops reading.
 //
-// A request on disk whose bytes are damaged is dropped and counted. One that cannot be read
-// for another reason (permissions, open files, a disk that is away or fails) is neither dropped
-// nor passed over, because it may yet be read, and the entries behind it must not overtake it:
-// the endpoint tries each second, its log says why and what to do, and after a minute Err does.
+// A request on disk whose bytes are damaged is dropped and counted. One that cannot be read for another
+// reason (permissions, open files, a disk that is absent or fails) is neither dropped nor skipped, because
+// it may become readable, and later entries must not overtake it. The endpoint tries again each second and
+// logs the reason and the remedy. After a minute, Err returns the reason.
 //
-// A request that was too large goes out in parts. If the process ends between two of them, the next
-// one sends the request again from its start, and Loki keeps one of two equal entries.
+// A request that was too large is sent in parts. If the process ends between two of them, the next process
+// sends the whole request again, and Loki stores equal entries once.
 package loki
 
 import (
@@ -35,17 +33,17 @@ import (
 	"lighter/exporters/send"
 )
 
-// Options are what an Endpoint works with beside its Config. All but Client are required.
+// Options are the dependencies and settings of an Endpoint besides its Config. All but Client are required.
 type Options struct {
-	Client    *http.Client // nil: made of Config.HTTP
+	Client    *http.Client // if nil, made from Config.HTTP
 	UserAgent string
 	Metrics   *Metrics
 	Send      *send.Metrics
 	Logger    *slog.Logger
-	// FlushTimeout is how long Run goes on sending after its context has ended.
+	// FlushTimeout is how long Run continues to send after its context has ended.
 	FlushTimeout time.Duration
-	// MemoryBytes is how much memory the batches may keep that the endpoint has taken and that are
-	// neither delivered nor on disk, until SetMemory changes it.
+	// MemoryBytes limits the memory of batches that the endpoint has taken and that are neither delivered
+	// nor on disk, until SetMemory changes that.
 	MemoryBytes int64
 }
 
@@ -60,13 +58,13 @@ type Endpoint struct {
 	room   *room // that batches take in memory
 
 	mu           sync.Mutex
-	queue        []queued         // not sent yet, in order
-	requestBytes int              // what the batches in queue make in requests, before compression
-	keptBytes    int              // memory that the batches in queue keep
-	last         lastRequests     // when the last request of each tenant was cut
-	waiting      endpoint.Waiting // of queue and of what is being sent from memory
+	queue        []queued         // not yet sent, in order
+	requestBytes int              // size of the batches in queue as requests, before compression
+	keptBytes    int              // memory of the batches in queue
+	last         lastRequests     // time of each tenant's last request
+	waiting      endpoint.Waiting // batches in queue, and those being sent from memory
 
-	more chan struct{} // capacity 1: queue has grown
+	more chan struct{} // capacity 1: receives a value when queue has grown
 
 	packer packer // owned by Run's sender
 }
@@ -74,18 +72,18 @@ type Endpoint struct {
 type queued struct {
 	batch     *lighter.Batch
 	lineBytes int    // of the batch
-	tenant    string // of all its entries
+	tenant    string // of all entries of batch
 	came      time.Time
 }
 
-// What an entry has in a request beside its line, about: its time and lengths, and those of a name
-// and value of its structured metadata.
+// Approximate size of an entry in a request besides its line: for its time and lengths, and for a name and
+// a value of its structured metadata.
 const (
 	entryOverhead = 20
 	fieldOverhead = 6
 )
 
-// lineBytes is what a batch adds to a request, not compressed.
+// lineBytes returns the size of a batch in a request before compression.
 func lineBytes(b *lighter.Batch) int {
 	n := entryOverhead * len(b.Entries)
 	for i := range b.Entries {
@@ -104,8 +102,8 @@ func entriesIn(batches []*lighter.Batch) (n int) {
 	return n
 }
 
-// New returns an Endpoint, with what an earlier process has left in Config.Dir; nothing is
-// dialled until Run has something to send. Close it.
+// New returns an Endpoint, with what an earlier process has left in Config.Dir. It opens no connection
+// until Run has something to send. The caller must call Close.
 func New(c Config, o Options) (*Endpoint, error) {
 	if c.Dir == "" {
 		return nil, fmt.Errorf("endpoint %s: it has no directory for its buffer", c.Name)
@@ -163,9 +161,9 @@ func New(c Config, o Options) (*Endpoint, error) {
 // endpoint has taken stays: if that is more, Append blocks until enough of it is delivered or on disk.
 func (e *Endpoint) SetMemory(bytes int64) { e.room.resize(bytes) }
 
-// Append takes a batch for delivery. It blocks while there is no room for it, first come, first
-// served, or until ctx ends, whose error it returns then. It holds the batch until all of its
-// entries are delivered, refused for good, or on disk.
+// Append takes a batch for delivery. It blocks while there is no room, first come, first served, or until
+// ctx ends, and then returns ctx's error. It holds the batch until all of its entries are delivered,
+// refused for good, or on disk.
 func (e *Endpoint) Append(ctx context.Context, b *lighter.Batch) error {
 	tenant, mixed := e.tenants(b)
 	if mixed {
@@ -192,7 +190,8 @@ func (e *Endpoint) waitFor(ctx context.Context, b *lighter.Batch, tenants ...str
 	return nil
 }
 
-// enqueue puts a batch of one tenant, which is held for the endpoint and for which there is room, in the queue.
+// enqueue adds a batch of one tenant to the queue. The batch is held for the endpoint, and there is room
+// for it.
 func (e *Endpoint) enqueue(b *lighter.Batch, tenant string) {
 	lines := lineBytes(b)
 	e.mu.Lock()
@@ -212,8 +211,8 @@ func (e *Endpoint) enqueue(b *lighter.Batch, tenant string) {
 	}
 }
 
-// Run sends until ctx ends; then it sends what is left for up to FlushTimeout, and what is
-// left then goes to disk, or, if that takes nothing, stays unreleased. It returns nil.
+// Run sends until ctx ends. It then sends the rest for up to FlushTimeout. What is still left goes to disk,
+// or stays unreleased if the disk does not accept it. Run returns nil.
 func (e *Endpoint) Run(ctx context.Context) error {
 	sending, stop := e.common.Flushing(ctx, e.o.FlushTimeout)
 	var spilling sync.WaitGroup
@@ -244,9 +243,8 @@ func (e *Endpoint) runSend(ctx, sending context.Context) {
 	}
 }
 
-// next waits until a request is due and returns its batches: as many as make BatchBytes,
-// and at least one. It returns nil when they are to go through the disk, and, once ctx has
-// ended, when there are none.
+// next waits until a request is due and returns its batches: as many as fit in BatchBytes, and at least
+// one. It returns nil when they must go through the disk, and after ctx has ended, when there are none.
 func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 	for {
 		batches, wait, wake := e.tryNext(ctx)
@@ -257,8 +255,8 @@ func (e *Endpoint) next(ctx, sending context.Context) []*lighter.Batch {
 	}
 }
 
-// tryNext is one attempt of next: the batches, if a request is due, or how long to wait
-// (0 is until more come), or that there is nothing to wait for.
+// tryNext is one attempt of next. It returns the batches if a request is due, or how long to wait (0 means
+// until more come), or that there is nothing to wait for.
 func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait time.Duration, wake bool) {
 	e.disk.mu.Lock()
 	defer e.disk.mu.Unlock()
@@ -281,8 +279,8 @@ func (e *Endpoint) tryNext(ctx context.Context) (batches []*lighter.Batch, wait 
 	return batches, 0, false
 }
 
-// due reports whether a request is to be cut now, or else how long the lines that wait
-// may go on waiting; 0 is until more come. e.mu is held.
+// due reports whether to make a request now, and otherwise how long the waiting lines may continue to wait;
+// 0 means until more come. The caller holds e.mu.
 func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	switch {
 	case ctx.Err() != nil, e.full():
@@ -294,23 +292,24 @@ func (e *Endpoint) due(ctx context.Context) (wait time.Duration, now bool) {
 	return wait, wait <= 0
 }
 
-// full reports whether what waits is worth a request however short it has waited. Few lines may
-// keep much memory, that of the reads they came with, and their readers wait for that. e.mu is held.
+// full reports whether the queue is worth a request however short it has waited. A few lines may retain
+// much memory, that of the reads they came with, and their readers wait for that memory. The caller holds
+// e.mu.
 func (e *Endpoint) full() bool {
 	return e.requestBytes >= e.BatchBytes || e.keptBytes >= keptPerBatch*e.BatchBytes
 }
 
-// keptPerBatch is the memory, as a multiple of BatchBytes, at which a request is cut however few bytes of
-// lines there are: a batch keeps the whole chunk that was read. MemoryBytes has room for a few of these.
+// keptPerBatch is the retained memory, as a multiple of BatchBytes, at which a request is made however few
+// bytes of lines there are: a batch retains the whole chunk that was read. MemoryBytes has room for a few
+// of these.
 const keptPerBatch = 2
 
-// minWait is how long the first line after a pause waits for company: a line that comes
-// after a quiet second is on its way at once, and still there is no more than a request a
-// BatchWait while lines trickle.
+// minWait is how long the first line after a pause waits for more. A line after a quiet second is sent
+// almost at once, and slowly written lines still make only one request per BatchWait.
 const minWait = 20 * time.Millisecond
 
-// head returns the batches that make the next request, which is of the tenant of the first one; none if none
-// wait. e.mu is held.
+// head returns the batches of the next request, which belong to the tenant of the first one, or none if
+// none wait. The caller holds e.mu.
 func (e *Endpoint) head() (batches []*lighter.Batch) {
 	size := 0
 	for i := range e.queue {
@@ -324,10 +323,10 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 	return batches
 }
 
-// drop takes what head has returned off the queue. e.mu is held.
+// drop removes what head has returned from the queue. The caller holds e.mu.
 func (e *Endpoint) drop(head []*lighter.Batch) {
 	n := len(head)
-	if e.queue[n-1].batch != head[n-1] { // there are batches of other tenants among them, which stay
+	if e.queue[n-1].batch != head[n-1] { // batches of other tenants among them stay
 		n = e.toFront(head)
 	}
 	for _, q := range e.queue[:n] {
@@ -341,8 +340,7 @@ func (e *Endpoint) drop(head []*lighter.Batch) {
 	}
 }
 
-// send delivers one request and releases its batches, unless ctx ends first or the disk
-// has them by then.
+// send delivers one request and releases its batches, unless ctx ends first or they are on disk by then.
 func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
 	r := e.packer.pack(batches, e.text)
 	r.Tenant, _ = e.tenants(batches[0])
@@ -360,7 +358,7 @@ func (e *Endpoint) send(ctx context.Context, batches []*lighter.Batch) {
 	}
 }
 
-// release says that the endpoint is finished with batches.
+// release releases batches that the endpoint is finished with.
 func (e *Endpoint) release(batches []*lighter.Batch) {
 	e.mu.Lock()
 	for _, b := range batches {
@@ -375,15 +373,15 @@ func (e *Endpoint) release(batches []*lighter.Batch) {
 	}
 }
 
-// Close gives back what New took. Run must have returned, or never been called.
+// Close releases the resources of New. Run must have returned, or never been called.
 func (e *Endpoint) Close() error { return e.common.Close() }
 
 func (e *Endpoint) text(s *lighter.Stream) string { return s.Text(e, e.ExternalLabels) }
 
-// Oldest returns when the oldest of what waits on disk came there; zero if nothing does.
+// Oldest returns when the oldest data on disk was written there, or zero if there is none.
 func (e *Endpoint) Oldest() time.Time { return e.common.Disk.Stats().Oldest }
 
-// Err returns why the endpoint is to be called not ready, nil if it is ready.
+// Err returns why the endpoint is not ready, or nil if it is.
 func (e *Endpoint) Err() error { return e.sender.Err() }
 
 // Status is an endpoint's state as the status page shows it.
@@ -404,7 +402,7 @@ type HeldStream struct {
 	Words       string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
 }
 
-// Status returns what the endpoint's state is now.
+// Status returns the endpoint's present state.
 func (e *Endpoint) Status() Status {
 	e.mu.Lock()
 	inMemory := e.waiting

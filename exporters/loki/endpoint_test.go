@@ -24,7 +24,7 @@ import (
 	"lighter/exporters/send"
 )
 
-// Few lines may keep much memory, and those who read them wait for it: they are sent at once.
+// A few lines may retain much memory, for which their readers wait: they are sent at once.
 func TestRequestIsDueByMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })
@@ -47,8 +47,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const memoryBytes = 1 << 30
 
-// bench is an endpoint and its backend, without a network: its tests are in bubbles of synctest,
-// where time is theirs.
+// bench is an endpoint and its backend, without a network. Its tests run in synctest bubbles.
 type bench struct {
 	*loki.Endpoint
 	t        *testing.T
@@ -92,7 +91,7 @@ func newBench(t *testing.T, change func(*loki.Config)) *bench {
 	return b
 }
 
-// handOn gives the endpoint a batch that its maker has begun, and lets go of it.
+// handOn gives the endpoint a batch that its maker has begun, and releases it.
 func handOn(e *loki.Endpoint, b *lighter.Batch) {
 	if err := e.Append(context.Background(), b); err != nil {
 		panic(err)
@@ -132,7 +131,7 @@ func numbered(n int) (all []string) {
 	return all
 }
 
-// wait waits, in the test's time, until what is released.
+// wait waits, on the fake clock, until released is closed.
 func wait(t *testing.T, what <-chan struct{}) {
 	t.Helper()
 	select {
@@ -223,7 +222,7 @@ func TestStopWithABackendThatIsAwayAndABrokenDiskEnds(t *testing.T) {
 	})
 }
 
-// What waits after a full request has its own time to wait, not that of what has gone.
+// What waits after a full request has its own waiting time, independent of the request.
 func TestTheRestOfAFullRequestWaitsForCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var times []time.Time
@@ -249,8 +248,8 @@ func TestTheRestOfAFullRequestWaitsForCompany(t *testing.T) {
 	})
 }
 
-// What the endpoint holds is bounded: a batch for which there is no room waits, and one that is
-// larger than all the room goes alone.
+// The endpoint's memory is limited: a batch without room waits, and one that is larger than the whole room
+// goes alone.
 func TestAppendWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(c *loki.Config) { c.BatchWait = time.Hour })

@@ -16,29 +16,29 @@ import (
 	"lighter/exporters/send"
 )
 
-// Loki limits single streams: how fast one may grow (per_stream_rate_limit), and how many there may
-// be (max_global_streams_per_user). It answers 429 then, names a stream, and has stored the request's
-// other streams (pkg/ingester/instance.go, Push). The entries of the named stream wait on disk, in a
-// lane of their own. They are sent again alone, in their order and with backoff, and what comes
-// for the stream later is put behind them, while all other streams go on.
+// Loki limits single streams: how fast one may grow (per_stream_rate_limit), and how many there may be
+// (max_global_streams_per_user). At a limit it responds with 429 and names a stream, and has stored the
+// request's other streams (pkg/ingester/instance.go, Push). The entries of the named stream wait on disk,
+// in a separate lane. They are sent again by themselves, in order and with backoff, and later entries of
+// the stream are queued behind them, while all other streams continue.
 //
-// Loki names one stream even if it has refused several, and it answers 204 if it has refused some but
-// stored the last stream of a request. What it refuses without a word is lost: no response tells. So the
-// largest stream of a request is the last one.
+// Loki names one stream even if it has refused several, and it responds with 204 if it has refused some but
+// stored the last stream of a request. Streams that it refuses silently are lost: no response reveals them.
+// Therefore the largest stream of a request is the last one.
 
 const (
-	// limitedLane is the lane of the queue on disk for streams that are limited. Its records are of
-	// one stream each.
+	// limitedLane is the lane of the queue on disk for limited streams. Each of its records belongs to one
+	// stream.
 	limitedLane = 1
-	// limitedShare is the part of the disk, 1/limitedShare, that they may take before reading stops.
+	// limitedShare is the part of the disk, 1/limitedShare, that they may use before reading stops.
 	limitedShare = 4
-	// limitedBytes is about how much of a stream one record has, before compression: Loki takes or
-	// refuses a stream's entries together, so that a request must not be more than the burst that it
-	// allows a stream.
+	// limitedBytes is the approximate size of a stream's data in one record, before compression. Loki takes
+	// or refuses a stream's entries together, so a request must not exceed the burst that it allows a
+	// stream.
 	limitedBytes = 128 << 10
 )
 
-// limitWords are in what Loki says of a stream that is limited, in lower case.
+// limitWords occur in Loki's message about a limited stream, in lower case.
 var limitWords = []string{"per stream rate limit exceeded", "maximum active stream limit exceeded"}
 
 // Limited implements send.StreamLimiter.
@@ -60,7 +60,7 @@ func (protocol) Limited(r send.Request, text string) (streams []string, items in
 	return streams, items
 }
 
-// part is what a request has of a stream.
+// part is the data of one stream in a request.
 type part struct {
 	labels string
 	send.Request
@@ -68,8 +68,8 @@ type part struct {
 
 func (p part) key() streamKey { return streamKey{p.Tenant, p.labels} }
 
-// takeOut returns a request without the streams that out reports, and in their order requests of
-// about limitedBytes with what it has of those.
+// takeOut returns a request without the streams for which out returns true, and their data, in order, as
+// requests of about limitedBytes.
 func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, parts []part, err error) {
 	req, err := decode(r.Body)
 	if err != nil {
@@ -109,8 +109,8 @@ func takeOut(r send.Request, out func(labels string) bool) (rest send.Request, p
 	return rest, parts, err
 }
 
-// deliver sends a request until the endpoint has taken all of it, or has refused it for good, or it
-// waits as what is left of a stream that is limited.
+// deliver sends a request until the endpoint has taken all of it, has refused it for good, or its rest
+// waits as data of a limited stream.
 func (e *Endpoint) deliver(ctx context.Context, r send.Request) error {
 	for left := []send.Request{r}; len(left) > 0; {
 		err := e.sender.Deliver(ctx, left[0])
@@ -131,8 +131,8 @@ func (e *Endpoint) deliver(ctx context.Context, r send.Request) error {
 	return nil
 }
 
-// hold brings the entries of the streams that Loki refuses to disk, where they wait. It returns the
-// requests that are left to send. If the disk does not take the entries, they are among these.
+// hold moves the entries of the streams that Loki refuses to disk, where they wait. It returns the requests
+// that are left to send. If the disk does not accept the entries, they are among these.
 func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left []send.Request, err error) {
 	_, parts, err := takeOut(limited.Part, func(labels string) bool { return slices.Contains(limited.Streams, labels) })
 	if err != nil {
@@ -147,7 +147,7 @@ func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left [
 			return nil, ctx.Err()
 		}
 		if e.limits.holds(parts[0].key()) {
-			continue // its first parts wait on disk, and the others must not pass them
+			continue // its first parts wait on disk, and later ones must not overtake them
 		}
 		for _, p := range parts {
 			p.Refused = limited.Part.Refused
@@ -166,15 +166,15 @@ func (e *Endpoint) hold(ctx context.Context, limited *send.LimitedError) (left [
 	return left, nil
 }
 
-// withoutLimited puts what a request has of streams that wait behind what waits of them, and returns
-// the rest of the request. It blocks while the disk does not take that, until ctx ends.
+// withoutLimited moves a request's data of waiting streams behind their waiting data, and returns the rest
+// of the request. It blocks while the disk does not accept the data, until ctx ends.
 func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Request, error) {
 	if !e.limits.any() {
 		return r, nil
 	}
 	rest, parts, err := takeOut(r, func(labels string) bool { return e.limits.holds(streamKey{r.Tenant, labels}) })
 	if err != nil {
-		return r, nil //nolint:nilerr // it is not a request of ours: what Loki says of it counts
+		return r, nil //nolint:nilerr // it is not one of our requests, so Loki's response decides
 	}
 	for _, p := range parts {
 		for !e.store(p, nil) {
@@ -186,8 +186,8 @@ func (e *Endpoint) withoutLimited(ctx context.Context, r send.Request) (send.Req
 	return rest, nil
 }
 
-// store puts a part of a stream behind what waits of the stream, on disk. why is not nil if the part
-// is what Loki has just refused. Only the goroutine of runSend calls it.
+// store writes a part of a stream to disk, behind the stream's waiting data. why is not nil if Loki has
+// just refused the part. Only the goroutine of runSend calls it.
 func (e *Endpoint) store(p part, why *send.LimitedError) bool {
 	d := e.disk
 	d.mu.Lock()
@@ -201,14 +201,14 @@ func (e *Endpoint) store(p part, why *send.LimitedError) bool {
 	return true
 }
 
-// loadLimited takes what an earlier process has left of streams that are limited.
+// loadLimited takes over the data of limited streams that an earlier process has left.
 func (e *Endpoint) loadLimited() {
 	for {
 		r, ok, err := e.disk.queue.TryNext(limitedLane)
 		if !ok || err != nil {
 			return
 		}
-		var k streamKey // if it is not known: whatever is wrong with the record, runLimited sees it again
+		var k streamKey // zero if unknown; runLimited handles whatever is wrong with the record
 		if body, err := r.Body(nil); err == nil {
 			if h, body, err := stored.Parse(body, r.Items); err == nil {
 				if sent := streamsIn(send.Request{Body: body}); len(sent) > 0 {
@@ -220,8 +220,8 @@ func (e *Endpoint) loadLimited() {
 	}
 }
 
-// runLimited sends what waits of streams that are limited, a request at a time, until ctx ends. A
-// request that is under way then goes on until sending ends.
+// runLimited sends the waiting data of limited streams, one request at a time, until ctx ends. A request in
+// progress then continues until sending ends.
 func (e *Endpoint) runLimited(ctx, sending context.Context) {
 	var body []byte
 	for ctx.Err() == nil {
@@ -259,7 +259,7 @@ func (e *Endpoint) sendLimited(ctx context.Context, s *limitedStream, r queue.Re
 	return body
 }
 
-// readLimited notes that what waits because Loki limits its stream can be read.
+// readLimited records that data of limited streams can be read.
 func (d *disk) readLimited() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -268,7 +268,7 @@ func (d *disk) readLimited() {
 	}
 }
 
-// unreadLimited gives back a record that could not be read. One that is damaged is dropped.
+// unreadLimited returns a record that could not be read. It drops a damaged one.
 func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
 	d := e.disk
 	d.mu.Lock()

@@ -34,14 +34,14 @@ func (o *outage) service(name string) *service {
 	return &service{o: o, stream: lighter.NewStream(labels.FromStrings("service", name))}
 }
 
-// batch returns the next n lines, each of some size.
+// batch returns the next n lines of the given size.
 func (s *service) batch(n, size int) *lighter.Batch {
 	b := &lighter.Batch{Streams: []*lighter.Stream{s.stream}, Bytes: n * size}
 	for range n {
 		s.written++
 		line := fmt.Appendf(nil, "line %d ", s.written)
 		for len(line) < size {
-			line = fmt.Appendf(line, "%x", s.written*len(line)*7919) // not to be compressed to nothing
+			line = fmt.Appendf(line, "%x", s.written*len(line)*7919) // so that it does not compress to nothing
 		}
 		b.Entries = append(b.Entries, lighter.Entry{Time: time.Now().UnixNano() + int64(s.written), Line: line})
 	}
@@ -51,7 +51,8 @@ func (s *service) batch(n, size int) *lighter.Batch {
 
 func (s *service) write(n int) { handOn(s.o.Endpoint, s.batch(n, 100)) }
 
-// arrived returns how many of the service's lines the receiver has, which must be the first ones, in order.
+// arrived returns the number of the service's lines that the receiver has, which must be the first ones, in
+// order.
 func (s *service) arrived() int {
 	s.o.t.Helper()
 	got := 0
@@ -66,7 +67,7 @@ func (s *service) arrived() int {
 	return got
 }
 
-// wantAll checks that all that was written has arrived once and is released.
+// wantAll checks that all written lines have arrived once and are released.
 func (s *service) wantAll() {
 	s.o.t.Helper()
 	if n := s.arrived(); n != s.written || int(s.released.Load()) != s.written {
@@ -120,7 +121,7 @@ func TestLimitedStreamWaitsAlone(t *testing.T) {
 	})
 }
 
-// Reading stops only for the stream that is refused, when what waits of it has its share of the disk.
+// Reading stops only for the refused stream, when its waiting data fills its share of the disk.
 func TestLimitedStreamIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxBytes = 4 << 20
@@ -158,7 +159,7 @@ func TestLimitedStreamIsBounded(t *testing.T) {
 	})
 }
 
-// What waits of a stream comes after a stop or a kill of the agent, once and before what came later.
+// The waiting data of a stream arrives after a stop or a kill of the agent, once and before later data.
 func TestLimitedStreamOverRestarts(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed=%v", killed), func(t *testing.T) {
@@ -208,7 +209,7 @@ func TestLimitedStreamOverRestarts(t *testing.T) {
 	}
 }
 
-// A stream is refused while the endpoint lags and all goes through the disk.
+// A stream is refused while the endpoint lags and everything goes through the disk.
 func TestLimitedStreamWhileTheEndpointLags(t *testing.T) {
 	for name, maxBytes := range map[string]int64{"with room": 64 << 20, "with a full disk": 60_000} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +260,7 @@ func TestLimitedStreamWhileTheEndpointLags(t *testing.T) {
 	}
 }
 
-// A stream is refused while the disk fails: still nothing is lost, and nothing comes twice.
+// A stream is refused while the disk fails: nothing is lost or sent twice nevertheless.
 func TestLimitedStreamWithoutADisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -282,7 +283,7 @@ func TestLimitedStreamWithoutADisk(t *testing.T) {
 	})
 }
 
-// A stream is refused in requests that are too large and go out in parts.
+// A stream is refused in requests that are too large and are sent in parts.
 func TestLimitedStreamInParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t, t.TempDir(), 64<<20, receiver.New(receiver.Options{}))
@@ -308,7 +309,7 @@ func TestLimitedStreamInParts(t *testing.T) {
 	})
 }
 
-// Loki asks for a pause with the refusal of a stream: it is for that stream.
+// A pause that Loki requests with the refusal of a stream applies to that stream.
 func TestLimitedStreamWithRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutage(t, t.TempDir(), 64<<20, receiver.New(receiver.Options{}))

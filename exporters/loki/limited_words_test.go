@@ -10,8 +10,8 @@ import (
 	"github.com/grafana/loki/pkg/push"
 )
 
-// What Loki says of a limit (pkg/validation/validate.go of 2.9 and 3.7), and which streams of a
-// request that is about.
+// Loki's texts about a limit (pkg/validation/validate.go of 2.9 and 3.7), and the streams of a request that
+// they mean.
 func TestLimitedWords(t *testing.T) {
 	entries := []push.Entry{{Timestamp: time.Unix(1, 0), Line: "a"}, {Timestamp: time.Unix(2, 0), Line: "b"}}
 	api, odd := `{container="api", service="a"}`, `{container="o\"}, {d", service="b"}`
@@ -55,7 +55,8 @@ func TestLimitedWords(t *testing.T) {
 	}
 }
 
-// What is taken out of a request and what is left are all of it, in its order, and no part is large.
+// The removed streams and the rest of a request are together the whole request, in order, and no part is
+// large.
 func TestTakeOut(t *testing.T) {
 	req := &push.PushRequest{Streams: []push.Stream{{Labels: `{a="1"}`}, {Labels: `{a="2"}`}, {Labels: `{a="3"}`}}}
 	for i := range 3000 {

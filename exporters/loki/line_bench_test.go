@@ -23,9 +23,9 @@ import (
 	"lighter/collector/tail"
 )
 
-// BenchmarkLine has the way of a log line from the bytes of a json-file to the compressed push
-// request, and beside it the same made of libraries: encoding/json, time.Parse,
-// push.PushRequest and snappy. A request has 1 MiB.
+// BenchmarkLine measures the way of a log line from the bytes of a json-file log to the compressed push
+// request, and the same with libraries only: encoding/json, time.Parse, push.PushRequest and snappy. A
+// request has 1 MiB.
 func BenchmarkLine(b *testing.B) {
 	const lines = 20_000
 	for name, of := range map[string]string{
@@ -98,7 +98,7 @@ func jsonFile(lines int, text string) []byte {
 	return b
 }
 
-// pushSink makes push requests of what comes, as an Endpoint does.
+// pushSink makes push requests of the batches it gets, as an Endpoint does.
 type pushSink struct {
 	packer  packer
 	batches []*lighter.Batch
@@ -130,7 +130,7 @@ func (stopped) Container(id string) (*lighter.Container, bool) {
 	return &lighter.Container{ID: id}, true
 }
 
-// reference makes push requests of a log with nothing but libraries.
+// reference makes push requests of a log using only libraries.
 func reference(log []byte) error {
 	var entries []push.Entry
 	size := 0

@@ -16,7 +16,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// Structured metadata stays with its line: sent from memory, in parts, and over the disk and a restart.
+// Structured metadata stays with its line: sent from memory, in parts, and from disk after a restart.
 func TestStructuredMetadata(t *testing.T) {
 	for name, tc := range map[string]struct{ away, tooLarge bool }{
 		"from memory": {},

@@ -6,11 +6,10 @@ import (
 	"lighter/exporters/endpoint"
 )
 
-// Metrics is what all Loki endpoints of a process count.
+// Metrics counts what all Loki endpoints of a process do.
 type Metrics struct{ endpoint.Metrics }
 
-// NewMetrics registers them on reg. queue is the process's lighter_queue_bytes, by
-// endpoint and in.
+// NewMetrics registers the metrics on reg. queue is the process's lighter_queue_bytes, by endpoint and in.
 func NewMetrics(reg prometheus.Registerer, queue *prometheus.GaugeVec) *Metrics {
 	m := endpoint.Metrics{
 		Delivered: prometheus.NewCounter(prometheus.CounterOpts{

@@ -10,21 +10,21 @@ import (
 	"lighter/exporters/send"
 )
 
-// packer makes requests of batches, in memory that it keeps for the next one. It is not safe
-// for concurrent use.
+// packer makes requests from batches. It reuses its memory for the next request, and is not safe for
+// concurrent use.
 type packer struct {
 	encoder encoder
 	out     compressed
 }
 
-// What a packer keeps of its memory at most: one huge line must not be paid for ever after.
+// Limits of the memory that a packer retains, so that one huge line does not cost memory forever.
 const (
 	keepRaw  = 1 << 20
 	keepBody = 4 << 20
 )
 
-// pack returns the request that carries the batches. Its body is valid until the next call, which
-// must come after Deliver has returned: from then on package send does not read it.
+// pack returns the request with the batches. Its body is valid until the next call, which must come after
+// Deliver has returned: from then on package send does not read it.
 func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) string) send.Request {
 	if cap(p.out.raw) > keepRaw || cap(p.out.body) > keepBody {
 		p.out = compressed{}
@@ -33,24 +33,23 @@ func (p *packer) pack(batches []*lighter.Batch, text func(*lighter.Stream) strin
 	return send.Request{Body: p.out.body, Items: entriesIn(batches)}
 }
 
-// pieceBytes is what snappy compresses at a time: a longer block is made of pieces that know
-// nothing of each other.
+// pieceBytes is how much snappy compresses at a time: a longer block consists of independent pieces.
 const pieceBytes = 64 << 10
 
-// compressed is a snappy block of bytes that come a few at a time: to the byte what snappy.Encode
-// makes of them all, but no more than a piece and a line of them are held uncompressed.
+// compressed is a snappy block of bytes that arrive a few at a time. The result equals that of
+// snappy.Encode for all of them, but no more than a piece and a line are held uncompressed.
 type compressed struct {
-	raw  []byte // what is not compressed yet; the writer appends to it
+	raw  []byte // not yet compressed; the writer appends to it
 	body []byte // the block so far
 }
 
-// begin begins the block of size bytes.
+// begin begins a block of size bytes.
 func (b *compressed) begin(size int) {
 	b.raw = b.raw[:0]
 	b.body = binary.AppendUvarint(b.body[:0], uint64(size))
 }
 
-// compress compresses the whole pieces that raw begins with.
+// compress compresses the complete pieces at the beginning of raw.
 func (b *compressed) compress() {
 	rest := b.raw
 	for len(rest) >= pieceBytes {
@@ -60,7 +59,7 @@ func (b *compressed) compress() {
 	b.raw = append(b.raw[:0], rest...)
 }
 
-// end compresses what is left.
+// end compresses the rest.
 func (b *compressed) end() {
 	b.compress()
 	if len(b.raw) > 0 {
@@ -69,7 +68,7 @@ func (b *compressed) end() {
 	}
 }
 
-// piece appends one piece, as a block of its own without the length that blocks begin with.
+// piece appends one piece, encoded like a block but without the length at its beginning.
 func (b *compressed) piece(raw []byte) {
 	n, room := len(b.body), snappy.MaxEncodedLen(len(raw))
 	b.body = slices.Grow(b.body, room)

@@ -10,8 +10,8 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// narrow makes a receiver answer 413 to more than three lines, and be away after a number of
-// requests that it has taken, until that is set again.
+// narrow makes a receiver respond with 413 to more than three lines, and become unavailable after it has
+// taken a number of requests, until the number is set again.
 type narrow struct {
 	t    *testing.T
 	left atomic.Int32
@@ -36,8 +36,8 @@ func (n *narrow) respond(_ *http.Request, body []byte) (int, http.Header, string
 	return 0, nil, "", false
 }
 
-// A request of which the endpoint has taken some parts when the process ends is sent again from its
-// start: nothing is lost, and what is stored is in order.
+// If the process ends after the endpoint has taken some parts of a request, the request is sent again from
+// its start: nothing is lost, and what is stored is in order.
 func TestStopBetweenThePartsOfARequest(t *testing.T) {
 	for name, lag := range map[string]time.Duration{"in memory": 0, "on disk": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"lighter/exporters/send"
 )
 
-// protocol is Loki's push API, version 1, in protobuf and snappy's block format.
+// protocol is Loki's push API, version 1, in protobuf with snappy's block format.
 type protocol struct{ userAgent string }
 
 func (p protocol) Header() http.Header {
@@ -22,8 +22,8 @@ func (p protocol) Header() http.Header {
 	}
 }
 
-// Split halves a request by entries, each stream's in its order: all of the first half
-// are sent before any of the second.
+// Split divides a request by entries into two halves. Each stream keeps its order, because all of the first
+// half is sent before the second.
 func (protocol) Split(r send.Request) (send.Request, send.Request, error) {
 	if r.Items < 2 {
 		return send.Request{}, send.Request{}, send.ErrOneItem
@@ -31,8 +31,8 @@ func (protocol) Split(r send.Request) (send.Request, send.Request, error) {
 	return splitAt(r, r.Items/2)
 }
 
-// splitAt returns the first n entries of a request as one, and the others. The streams keep their order: the
-// last one is the one that is most likely over its limit, see largest.
+// splitAt returns a request with the first n entries of r, and one with the others. The streams keep their
+// order, in which the last is the one most likely over its limit (see largest).
 func splitAt(r send.Request, n int) (first, rest send.Request, err error) {
 	req, err := decode(r.Body)
 	if err != nil {

@@ -8,21 +8,21 @@ import (
 	"lighter/exporters/send"
 )
 
-// What Loki's 400 says (grafana/loki, pkg/validation/validate.go, pkg/util/errors.go and
-// pkg/ingester/stream.go): "N errors like: …; M errors like: …" from its validation, and
-// "total ignored: N out of M for stream: …" from its ingesters. It groups equal errors, and each
-// names its stream, so that all errors of a group are of one stream.
+// The texts of Loki's 400 responses (grafana/loki, pkg/validation/validate.go, pkg/util/errors.go and
+// pkg/ingester/stream.go): "N errors like: …; M errors like: …" from its validation, and "total ignored: N
+// out of M for stream: …" from its ingesters. It groups equal errors, and each names its stream, so that
+// all errors of a group belong to one stream.
 var (
 	grouped = regexp.MustCompile(`(\d+) errors? like: `)
 	ignored = regexp.MustCompile(`total ignored: (\d+) out of \d+`)
 	named   = regexp.MustCompile(`(?:stream|labels):? '?(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})`)
 )
 
-// reasons are found in Loki's words, in lower case because versions of Loki differ in that. The
-// first that fits counts.
+// reasons are searched for in Loki's text, in lower case because its versions differ in case. The first
+// match counts.
 var reasons = []struct {
 	words, reason string
-	stream        bool // it is the stream that is refused, with all its entries in the request
+	stream        bool // the stream is refused with all its entries in the request
 }{
 	{"timestamp too old", "too_old", false},
 	{"too far behind", "too_far_behind", false},
@@ -40,8 +40,8 @@ var reasons = []struct {
 	{"ingestion blocked", "blocked", true},
 }
 
-// Refused counts what a 400 refuses. Loki has stored the rest. A response that says
-// nothing of single entries refuses the whole request.
+// Refused returns what a 400 refuses. Loki has stored the rest. A text that does not mention single entries
+// refuses the whole request.
 func (protocol) Refused(r send.Request, text string) []send.Refusal {
 	sent := streamsIn(r)
 	var found []send.Refusal
@@ -84,7 +84,7 @@ func reasonOf(words string) (reason string, wholeStream bool) {
 	return "rejected", false
 }
 
-// sentStream is a stream of a request and the number of its entries there.
+// sentStream is a stream of a request and its number of entries.
 type sentStream struct {
 	labels  string
 	entries int
@@ -92,7 +92,7 @@ type sentStream struct {
 
 type sentStreams []sentStream
 
-// streamsIn returns the streams of a request; none if it cannot be read.
+// streamsIn returns the streams of a request, or none if it cannot be decoded.
 func streamsIn(r send.Request) (all sentStreams) {
 	req, err := decode(r.Body)
 	if err != nil {
@@ -104,8 +104,8 @@ func streamsIn(r send.Request) (all sentStreams) {
 	return all
 }
 
-// find returns the first stream that Loki's words name, as the request writes it, and the number
-// of its entries. It returns "" and 1 if that cannot be told.
+// find returns the first stream that Loki's text names, in the form that the request has, and its number of
+// entries. If it is unknown, find returns "" and 1.
 func (s sentStreams) find(words string) (stream string, entries int) {
 	if len(s) == 1 {
 		return s[0].labels, s[0].entries
@@ -118,7 +118,7 @@ func (s sentStreams) find(words string) (stream string, entries int) {
 	return "", 1
 }
 
-// named returns the stream that Loki calls name.
+// named returns the stream with the name that Loki uses.
 func (s sentStreams) named(name string) (sentStream, bool) {
 	bare := withoutAddedLabels(name)
 	for _, one := range s {
@@ -129,18 +129,18 @@ func (s sentStreams) named(name string) (sentStream, bool) {
 	return sentStream{}, false
 }
 
-// addedLabel matches the labels that Loki itself adds to a stream: service_name where there is none
-// (limits_config, discover_service_name), and the number of a part where it divides a busy stream
-// (shard_streams). They are in the labels by which Loki names a stream.
+// addedLabel matches labels that Loki itself adds to a stream: service_name if it is missing
+// (limits_config, discover_service_name), and the number of a part if Loki divides a busy stream
+// (shard_streams). They occur in the labels by which Loki names a stream.
 var addedLabel = regexp.MustCompile(`([{ ])(?:service_name|__stream_shard__)="(?:[^"\\]|\\.)*"(?:, )?`)
 
 func withoutAddedLabels(labels string) string {
 	return strings.Replace(addedLabel.ReplaceAllString(labels, "$1"), ", }", "}", 1)
 }
 
-// refusedByStream returns how many entries of each stream in a part of a request are refused.
-// Entries of which the stream is not known are taken from the first streams of the part: if all of
-// the part is refused, as nearly always then, that is exact.
+// refusedByStream returns how many entries of each stream in a part of a request are refused. Refused
+// entries of unknown streams are assigned to the first streams of the part. That is exact if all of the
+// part is refused, which is nearly always the case then.
 func refusedByStream(part send.Request, refusals []send.Refusal) map[string]int {
 	refused, unknown := map[string]int{}, 0
 	for _, f := range refusals {
@@ -163,8 +163,8 @@ func refusedByStream(part send.Request, refusals []send.Refusal) map[string]int 
 	return refused
 }
 
-// refused notes in batches how many of their entries Loki has refused. What has gone to disk is
-// not in a batch any more: it counts in the endpoint's numbers alone.
+// refused records in batches how many of their entries Loki has refused. Data that was moved to disk is no
+// longer in a batch, and only counts in the endpoint's numbers.
 func (e *Endpoint) refused(part send.Request, refusals []send.Refusal) {
 	left := refusedByStream(part, refusals)
 	e.disk.mu.Lock()

@@ -17,7 +17,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// writer is one container: it counts what was refused of its lines, as its tailer does.
+// writer is one container. It counts its refused lines, as its tailer does.
 type writer struct {
 	b                 *bench
 	stream            *lighter.Stream
@@ -57,8 +57,8 @@ func (w *writer) writeLines(lines ...[]byte) {
 	handOn(w.b.Endpoint, batch)
 }
 
-// tooMany is what Loki says of streams with too many labels. It names a stream as it is after it has
-// added its own label service_name, which does not count.
+// tooMany is Loki's text about streams with too many labels. It names a stream with Loki's own label
+// service_name added, which does not count.
 func tooMany(t *testing.T, body []byte, has func(stream string) bool) string {
 	req, err := receiver.DecodePush(body)
 	if err != nil {
@@ -74,8 +74,8 @@ func tooMany(t *testing.T, body []byte, has func(stream string) bool) string {
 	return strings.Join(all, "; ")
 }
 
-// Loki refuses everything, because each stream has too many labels. Then nothing is delivered, in
-// every counter, and the endpoint is not well after a minute, though reading goes on.
+// Loki refuses everything, because each stream has too many labels. Then no counter shows any delivery, and
+// the endpoint is unhealthy after a minute, although reading continues.
 func TestEveryStreamIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
@@ -107,7 +107,7 @@ func TestEveryStreamIsRefused(t *testing.T) {
 	})
 }
 
-// What Loki refuses of one stream counts against who wrote it, and against no other.
+// What Loki refuses of one stream counts only for its writer.
 func TestOneStreamIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		refusal func(t *testing.T, body []byte) string
@@ -149,7 +149,7 @@ func TestOneStreamIsRefused(t *testing.T) {
 	}
 }
 
-// The parts of a request that is too large are refused for themselves.
+// The parts of a request that is too large are refused separately.
 func TestAPartIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
@@ -174,7 +174,8 @@ func TestAPartIsRefused(t *testing.T) {
 	})
 }
 
-// Something in Loki's place, such as a proxy or another service, makes no line drop or count as delivered.
+// Something in Loki's place, such as a proxy or another service, causes no line to be dropped or counted as
+// delivered.
 func TestAnswersInLokisPlace(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
@@ -205,8 +206,7 @@ func TestAnswersInLokisPlace(t *testing.T) {
 	}
 }
 
-// A 413 for everything drops no small line; a line that is large by itself is dropped, and what comes
-// after it is not.
+// A 413 for everything drops no small line; a single large line is dropped, and what follows it is not.
 func TestTooLargeForAProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)

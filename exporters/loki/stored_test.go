@@ -18,8 +18,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// What another version left in a form that this one does not know is dropped and counted, and the
-// rest is sent.
+// Records of another version in an unknown form are dropped and counted, and the rest is sent.
 func TestRecordsOfAnotherVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -53,8 +52,7 @@ func TestRecordsOfAnotherVersion(t *testing.T) {
 	})
 }
 
-// What waits on disk is sent for the tenant that it was taken for, also what waits because Loki
-// limits its stream.
+// Data on disk is sent for its tenant, including data that waits because Loki limits its stream.
 func TestStoredTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, r := t.TempDir(), receiver.New(receiver.Options{})
@@ -80,7 +78,7 @@ func TestStoredTenant(t *testing.T) {
 		o.service("api").write(10)
 		o.stop()
 		r.Limit(nil)
-		clear(got) // the attempts that were refused
+		clear(got) // the refused attempts
 		o = newOutageOf(t, dir, 64<<20, r, func(c *loki.Config) { c.Tenant = "b" })
 		o.service("noisy").write(2)
 		o.service("api").write(20)

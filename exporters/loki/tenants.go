@@ -9,15 +9,16 @@ import (
 	"lighter"
 )
 
-// A request is of one tenant. A stream says by a label whose it is; others are of the endpoint's tenant. A
-// batch that has entries of several tenants is taken apart when it comes, so that all that waits is of one.
-// Streams are in order: the entries of each are in batches of its tenant alone.
+// A request belongs to one tenant. A label of a stream names its tenant; other streams belong to the
+// endpoint's tenant. A batch with entries of several tenants is divided when it arrives, so that every
+// waiting batch belongs to one tenant. The order within streams is kept, because all entries of a stream
+// are in batches of its tenant.
 
 func (e *Endpoint) tenantOf(s *lighter.Stream) string {
 	return cmp.Or(s.Labels.Get(lighter.LabelTenant), e.Tenant)
 }
 
-// tenants returns the tenant of a batch, and whether its streams are of several.
+// tenants returns the tenant of a batch. mixed reports whether its streams belong to several tenants.
 func (e *Endpoint) tenants(b *lighter.Batch) (tenant string, mixed bool) {
 	tenant = e.Tenant
 	first := true
@@ -35,7 +36,7 @@ func (e *Endpoint) tenants(b *lighter.Batch) (tenant string, mixed bool) {
 	return tenant, false
 }
 
-// appendEach is Append for a batch whose streams are of several tenants.
+// appendEach is Append for a batch whose streams belong to several tenants.
 func (e *Endpoint) appendEach(ctx context.Context, b *lighter.Batch) error {
 	var tenants []string
 	for _, entry := range b.Entries {
@@ -50,21 +51,22 @@ func (e *Endpoint) appendEach(ctx context.Context, b *lighter.Batch) error {
 	for i, tenant := range tenants {
 		parts[i] = e.part(b, tenant)
 	}
-	if len(parts) == 0 { // it has no entries
+	if len(parts) == 0 { // the batch has no entries
 		e.room.release(int64(b.Bytes))
 		return nil
 	}
-	parts[len(parts)-1].Bytes = b.Bytes // it keeps all the memory until the last of its parts is let go of
+	parts[len(parts)-1].Bytes = b.Bytes // all of the memory is retained until the last part is released
 	for i, p := range parts {
 		e.enqueue(p, tenants[i])
 	}
 	return nil
 }
 
-// part returns what a batch has of a tenant, held. It holds the batch for as long as it is held itself.
+// part returns the part of a batch that belongs to a tenant, held. The part holds the batch until it is
+// itself released.
 func (e *Endpoint) part(b *lighter.Batch, tenant string) *lighter.Batch {
 	p := &lighter.Batch{}
-	stream := make([]int32, len(b.Streams)) // by stream of b: 1 + that of p, 0 if it has none
+	stream := make([]int32, len(b.Streams)) // by stream of b: 1 + the index in p, or 0 if none
 	for i := range b.Entries {
 		entry := b.Entries[i]
 		of := entry.Stream
@@ -88,8 +90,8 @@ func (e *Endpoint) part(b *lighter.Batch, tenant string) *lighter.Batch {
 	return p
 }
 
-// toFront moves the batches, which are in the queue in this order, to its front, and returns how many they
-// are. e.mu is held.
+// toFront moves the batches, which are in the queue in this order, to its front, and returns their number.
+// The caller holds e.mu.
 func (e *Endpoint) toFront(head []*lighter.Batch) int {
 	taken, others := make([]queued, 0, len(e.queue)), make([]queued, 0, len(e.queue)-len(head))
 	for _, q := range e.queue {
@@ -103,13 +105,13 @@ func (e *Endpoint) toFront(head []*lighter.Batch) int {
 	return len(head)
 }
 
-// lastRequests are when the last request of each tenant was cut.
+// lastRequests records when each tenant's last request was made.
 type lastRequests map[string]time.Time
 
-// manyTenants is how many tenants are remembered whether or not their last requests matter any more.
+// manyTenants is the number of tenants up to which outdated times are kept.
 const manyTenants = 100
 
-// set notes a request. What is older than wait matters no more.
+// set records a request. Times older than wait are no longer needed.
 func (l lastRequests) set(tenant string, at time.Time, wait time.Duration) {
 	l[tenant] = at
 	if len(l) <= manyTenants {

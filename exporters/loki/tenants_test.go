@@ -17,7 +17,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// byTenant keeps what a backend takes of each tenant, in the order in which it comes.
+// byTenant records what a backend takes of each tenant, in order of arrival.
 type byTenant struct {
 	mu       sync.Mutex
 	lines    map[string][]string
@@ -47,7 +47,7 @@ func (b *byTenant) respond(t *testing.T) receiver.Respond {
 	}
 }
 
-// Entries go to the tenant that the label of their stream names, which is no label of what is sent.
+// Entries go to the tenant named by a label of their stream, which is not sent.
 func TestTenants(t *testing.T) {
 	a := lighter.NewStream(labels.FromStrings("service", "a", lighter.LabelTenant, "one"))
 	b := lighter.NewStream(labels.FromStrings("service", "b", lighter.LabelTenant, "two"))
@@ -120,7 +120,7 @@ func TestTenants(t *testing.T) {
 	}
 }
 
-// Each entry keeps its metadata when its batch is taken apart.
+// Each entry keeps its metadata when its batch is divided.
 func TestTenantsKeepMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := &byTenant{lines: map[string][]string{}}
@@ -145,7 +145,7 @@ func TestTenantsKeepMetadata(t *testing.T) {
 	})
 }
 
-// Tenants that come by turns do not make a request for each batch, and the lines of each stay in order.
+// Alternating tenants do not cause a request for each batch, and the lines of each stay in order.
 func TestTenantsByTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := &byTenant{lines: map[string][]string{}}

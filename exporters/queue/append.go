@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Append writes a record to its key's lane and returns when the operating system has it.
-// It does not keep body. With any error nothing was taken: ErrFull, ErrTooLarge, ErrClosed,
-// or that of the disk, with the file and what to do. The next Append may succeed.
+// Append writes a record to its key's lane and returns when the operating system has it. It does not keep
+// body. If it returns an error, the record was not added: ErrFull, ErrTooLarge, ErrClosed, or a disk error
+// with the file and a remedy. The next Append may succeed.
 func (q *Queue) Append(key uint64, items int, body []byte) error {
 	return q.append(key, items, body, q.MaxBytes)
 }
 
-// AppendMoved is Append for what is left of a record that the caller has taken and acknowledges
-// next. That makes room only when all of the record's segment is acknowledged, so this may take the
-// queue over MaxBytes, by a segment.
+// AppendMoved is Append for the rest of a record that the caller has taken and acknowledges next. The
+// acknowledgement frees space only when all of the record's segment is acknowledged, so AppendMoved may
+// exceed MaxBytes by one segment.
 func (q *Queue) AppendMoved(key uint64, items int, body []byte) error {
 	return q.append(key, items, body, q.MaxBytes+max(q.segmentBytes, segmentHeaderBytes+headerBytes+int64(len(body))))
 }
@@ -59,7 +59,7 @@ func (q *Queue) append(key uint64, items int, body []byte, maxBytes int64) error
 	return nil
 }
 
-// add counts a record that waits at an offset of s, and wakes its lane.
+// add counts a waiting record at an offset of s, and wakes its lane.
 func (q *Queue) add(s *segment, h header, offset int64) {
 	lane := int(h.key % uint64(q.Lanes))
 	s.add(h, offset, lane)
@@ -71,7 +71,7 @@ func (q *Queue) add(s *segment, h header, offset int64) {
 	l.wake()
 }
 
-// put writes a record at the end of the active segment, or of a new one, and returns that.
+// put writes a record at the end of the active segment, or of a new one, and returns that segment.
 func (q *Queue) put(h header, body []byte) (*segment, error) {
 	for {
 		s, err := q.writable(headerBytes + int64(len(body)))
@@ -84,17 +84,17 @@ func (q *Queue) put(h header, body []byte) (*segment, error) {
 		if !s.gone || s.size == segmentHeaderBytes {
 			return nil, err
 		}
-		// The disk may have been full of what was acknowledged in that segment.
+		// The disk may have been full because of acknowledged records in that segment.
 	}
 }
 
-// joinedBytes is how much of a body is written together with its header: to copy that costs
-// less than a second write(2) does.
+// joinedBytes is how much of a body is written together with its header. Copying that costs less than a
+// second write(2).
 const joinedBytes = 64 << 10
 
-// write writes a whole record at the end of s, or leaves s as it was. What is more of the body
-// than goes with the header is written first, from where it is: without a header it is
-// nothing. And a header that is cut off from its body is cut when the file is next opened.
+// write writes a complete record at the end of s, or leaves s unchanged. The part of the body that does not
+// go with the header is written first, without copying it: without a header, it has no effect. A header
+// without its complete body is cut off when the file is next opened.
 func (q *Queue) write(s *segment, h header, body []byte) (err error) {
 	joined := min(len(body), joinedBytes)
 	if rest := body[joined:]; len(rest) > 0 {
@@ -109,15 +109,15 @@ func (q *Queue) write(s *segment, h header, body []byte) (err error) {
 	}
 	switch {
 	case s.live == 0:
-		_ = q.remove(s) // nothing is lost with it
+		_ = q.remove(s) // it contains no record
 	case s.file.Truncate(s.size) != nil:
-		q.seal() // a part stays behind its end, and is cut at the next Open
+		q.seal() // a part remains behind its end, and is cut off at the next Open
 	}
 	return err
 }
 
-// writable returns the segment that takes a record of size bytes, its file open: the active
-// one, or a new one if that is full.
+// writable returns the segment for a record of size bytes, with its file open: the active one, or a new one
+// if that is full.
 func (q *Queue) writable(size int64) (*segment, error) {
 	if q.active != nil && q.overflows(q.active, size) {
 		if q.active.live > 0 {
@@ -140,20 +140,19 @@ func (q *Queue) writable(size int64) (*segment, error) {
 	return s, nil
 }
 
-// overflows reports whether a record of size bytes belongs into the segment after s. One
-// that is larger than a segment is alone in one.
+// overflows reports whether a record of size bytes belongs in the segment after s. A record that is larger
+// than a segment has one to itself.
 func (q *Queue) overflows(s *segment, size int64) bool {
 	return s.size+size > q.segmentBytes && s.size > segmentHeaderBytes
 }
 
-// seal ends the active segment. Its file is opened again when a record is read back or
-// acknowledged.
+// seal ends the active segment. Its file is opened again when a record is read or acknowledged.
 func (q *Queue) seal() {
 	_ = q.active.close()
 	q.active = nil
 }
 
-// create makes the file of the next segment.
+// create creates the file of the next segment.
 func (q *Queue) create() (*segment, error) {
 	s := &segment{number: q.next, path: segmentPath(q.Dir, q.next), size: segmentHeaderBytes, index: q.spare}
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -169,7 +168,7 @@ func (q *Queue) create() (*segment, error) {
 	q.buf = appendSegmentHeader(q.buf[:0], version)
 	if _, err := q.writeAt(f, q.buf, 0); err != nil {
 		if s.delete() != nil {
-			q.next++ // its name is taken
+			q.next++ // the name is in use
 		}
 		return nil, err
 	}
@@ -178,8 +177,8 @@ func (q *Queue) create() (*segment, error) {
 	return s, nil
 }
 
-// makeRoom returns nil when a record of size bytes fits within maxBytes, after dropping
-// what the policy lets go.
+// makeRoom returns nil if a record of size bytes fits within maxBytes, after dropping what the policy
+// allows.
 func (q *Queue) makeRoom(size, maxBytes int64) error {
 	for {
 		total := q.bytes + size
@@ -203,8 +202,8 @@ func (q *Queue) makeRoom(size, maxBytes int64) error {
 	}
 }
 
-// dropOldest removes the oldest segment and counts what waited in it. What of it is taken
-// stays with its taker: acknowledged it was delivered, and returned it is dropped then.
+// dropOldest removes the oldest segment and counts the records that waited in it. Records that are taken
+// stay with their taker: if acknowledged they were delivered, and if returned they are dropped then.
 func (q *Queue) dropOldest() error {
 	s := q.segments[0]
 	if err := q.remove(s); err != nil {

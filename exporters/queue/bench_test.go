@@ -10,7 +10,7 @@ import (
 
 var benchSizes = []int{200, 4 << 10, 64 << 10, 1 << 20}
 
-// BenchmarkSteady is a record's whole way while the endpoint keeps up: Append, Next, Body, Ack.
+// BenchmarkSteady measures a record's whole way while the endpoint keeps up: Append, Next, Body, Ack.
 func BenchmarkSteady(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
@@ -35,7 +35,7 @@ func BenchmarkSteady(b *testing.B) {
 	}
 }
 
-// BenchmarkBacklog is Append while nothing is taken and the oldest go.
+// BenchmarkBacklog measures Append while nothing is taken and the oldest records are dropped.
 func BenchmarkBacklog(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen is a start with 64 MiB that wait.
+// BenchmarkOpen measures a start with 64 MiB of waiting records.
 func BenchmarkOpen(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 	"lighter/exporters/queue"
 )
 
-// Everybody at once, with files that are sealed as they are read, opened again and deleted.
+// All methods run concurrently, with files that are sealed while they are read, opened again and deleted.
 func TestConcurrentUse(t *testing.T) {
 	const lanesCount, each = 4, 1500
 	f := open(t, t.TempDir(), lanes(lanesCount), maxBytes(256<<10))

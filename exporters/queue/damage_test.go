@@ -33,8 +33,8 @@ func segmentOf(tb testing.TB, bodies ...string) (b []byte, offsets []int) {
 
 var threeBodies = []string{"the first", "the second, which is longer", "3rd"}
 
-// However a crash cuts the file, the records that are whole come, and the next record is
-// appended where it is found again.
+// However a crash cuts the file, the complete records come out, and the next record is found after it is
+// appended.
 func TestEveryTornTailIsCut(t *testing.T) {
 	whole, offsets := segmentOf(t, threeBodies...)
 	for n := range len(whole) {
@@ -73,7 +73,7 @@ func TestEveryTornTailIsCut(t *testing.T) {
 	}
 }
 
-// A byte that turns costs at most the record that it is in.
+// A changed byte loses at most the record that contains it.
 func TestEveryTurnedByteCostsARecordAtMost(t *testing.T) {
 	whole, offsets := segmentOf(t, threeBodies...)
 	for at := range whole {
@@ -111,7 +111,7 @@ func TestEveryTurnedByteCostsARecordAtMost(t *testing.T) {
 	}
 }
 
-// What looks like a record inside of a body, or was copied from elsewhere, is none.
+// What looks like a record inside a body, or was copied from elsewhere, is not a record.
 func TestACopyOfARecordIsNone(t *testing.T) {
 	whole, offsets := segmentOf(t, "inner")
 	record := string(whole[offsets[0]:])
@@ -166,7 +166,7 @@ func TestWhatFollowsTheDamageIsRead(t *testing.T) {
 	}
 }
 
-// The next record is found wherever it lies in the pieces that are read.
+// The next record is found, wherever it is in the pieces that are read.
 func TestARecordAcrossTheEdgeIsFound(t *testing.T) {
 	for at := queue.WindowBytes - queue.HeaderBytes - 2; at < queue.WindowBytes+3; at++ {
 		// The search begins one byte after the damaged header, and so does the piece.
@@ -185,7 +185,7 @@ func TestARecordAcrossTheEdgeIsFound(t *testing.T) {
 	}
 }
 
-// A record that goes bad while it waits is found when it is read, counted, and not met again.
+// A record that is damaged while it waits is detected when it is read, counted, and not returned again.
 func TestDamageFoundByBody(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, path string){
 		"turned byte": func(t *testing.T, path string) {
@@ -225,7 +225,7 @@ func TestDamageFoundByBody(t *testing.T) {
 	}
 }
 
-// A start does not read all of a file that cannot be ours to its end.
+// A start does not read all of a file that is too large to be valid.
 func TestAHugeFileIsCut(t *testing.T) {
 	dir := t.TempDir()
 	path := queue.SegmentPath(dir, 0)
@@ -240,8 +240,8 @@ func TestAHugeFileIsCut(t *testing.T) {
 	}
 }
 
-// FuzzOpen takes any bytes as a segment, and after them a record whose checksums are right
-// whatever it says: the start does not fail, what can be read comes out, and the queue works on.
+// FuzzOpen reads any bytes as a segment, followed by a record with valid checksums and any content: Open
+// does not fail, readable records come out, and the queue works.
 func FuzzOpen(f *testing.F) {
 	whole, offsets := segmentOf(f, threeBodies...)
 	for _, b := range [][]byte{

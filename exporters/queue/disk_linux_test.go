@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestFullFileSystem fills a real one; what is acknowledged makes room again.
+// TestFullFileSystem fills a real file system; acknowledging records makes room again.
 func TestFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
@@ -17,7 +17,7 @@ func TestFullFileSystem(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	f := open(t, filepath.Join(dir, "queue"), maxBytes(64<<20))
-	t.Cleanup(func() { _ = f.Close() }) // before the file system goes
+	t.Cleanup(func() { _ = f.Close() }) // before the file system is unmounted
 	n, took := 0, 0
 	for failures := 0; failures < 50; n++ {
 		err := f.Append(0, 1, body(n, 3000))
@@ -46,10 +46,10 @@ func TestFullFileSystem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.mustAppend(t, 0, body(n, 100_000)) // it goes on by itself
+	f.mustAppend(t, 0, body(n, 100_000)) // the queue recovers without another call
 }
 
-// TestStartOnAFullFileSystem: a directory that cannot be made yet is made when there is room.
+// TestStartOnAFullFileSystem: a directory that cannot be created yet is created when there is room.
 func TestStartOnAFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,nr_inodes=3"); err != nil {

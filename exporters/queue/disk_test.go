@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A disk that fails: Append says what to do and takes nothing; when it works again so does
-// the queue, and a crash in between loses nothing.
+// If the disk fails, Append returns a remedy and adds nothing. When it works again so does the queue, and a
+// crash in between loses nothing.
 func TestDiskThatFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cause error
@@ -72,7 +72,7 @@ func (r brokenFrom) ReadAt(p []byte, offset int64) (int, error) {
 	return n, &fs.PathError{Op: "read", Path: "file", Err: syscall.EIO}
 }
 
-// What a broken disk does not give is not cut away, nor taken for damage.
+// Data that a broken disk cannot read is neither cut off nor taken for damage.
 func TestStartOnABrokenDisk(t *testing.T) {
 	whole, offsets := segmentOf(t, threeBodies...)
 	for at := range len(whole) {
@@ -88,7 +88,7 @@ func TestStartOnABrokenDisk(t *testing.T) {
 	}
 }
 
-// An acknowledgement that cannot be written counts in this process, and says so.
+// An acknowledgement that cannot be written holds in this process, and returns an error.
 func TestAckOnABrokenDisk(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir)
@@ -121,7 +121,7 @@ func TestDirectoryThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A disk that takes its time holds up nobody who only asks what waits.
+// A slow disk does not delay calls that only ask what waits.
 func TestStatsDoNotWaitForTheDisk(t *testing.T) {
 	f := open(t, t.TempDir())
 	f.mustAppend(t, 0, []byte("x"))

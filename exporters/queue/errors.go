@@ -9,13 +9,13 @@ import (
 )
 
 var (
-	// ErrFull is what Append returns when the limit is reached and the policy is Refuse.
+	// ErrFull is returned by Append if the limit is reached and the policy is Refuse.
 	ErrFull = errors.New("the queue on disk is full")
-	// ErrTooLarge is what Append returns for a record that even an empty queue would not hold.
+	// ErrTooLarge is returned by Append for a record that does not fit even in an empty queue.
 	ErrTooLarge = errors.New("the record is larger than the queue may be")
-	// ErrClosed is what methods return after Close.
+	// ErrClosed is returned by methods after Close.
 	ErrClosed = errors.New("the queue is closed")
-	// ErrVersion is what Open returns for a segment that another version of lighter wrote.
+	// ErrVersion is returned by Open for a segment that another version of lighter wrote.
 	ErrVersion = errors.New("another version of lighter wrote it")
 )
 
@@ -24,7 +24,7 @@ var (
 	errSettled = errors.New("the record is acknowledged or dropped already")
 )
 
-// failed says what was tried and what to do. err is of package os, which names the file.
+// failed adds to err what was tried and a remedy. err comes from package os, which names the file.
 func failed(what string, err error) error {
 	advice := ""
 	switch {

@@ -14,11 +14,11 @@ const (
 	WindowBytes        = windowBytes
 )
 
-// AppendSegmentHeader makes the first bytes of a segment of some version.
+// AppendSegmentHeader appends the header of a segment of some version.
 func AppendSegmentHeader(b []byte, version uint32) []byte { return appendSegmentHeader(b, version) }
 
-// AppendRecord makes a record that says it has length bytes of body, with right checksums
-// for its place at the end of b, which is segment 0 so far.
+// AppendRecord appends a record that declares a body of length bytes, with checksums valid at the end of b,
+// which is segment 0 so far.
 func AppendRecord(b []byte, length, items uint32, key uint64, time int64, body []byte) []byte {
 	h := header{length: length, items: items, key: key, time: time, sum: crc32.Checksum(body, castagnoli)}
 	return append(h.append(b, 0, int64(len(b))), body...)
@@ -34,8 +34,8 @@ func (q *Queue) SetWriteAt(write func(f *os.File, b []byte, offset int64) (int, 
 	q.writeAt = write
 }
 
-// Scan reads a segment from r into the index, and returns how many bytes are damaged or to be
-// cut, and why it could not be read further.
+// Scan reads a segment from r into the index. It returns the number of bytes that are damaged or will be
+// cut off, and why it could not read further.
 func (q *Queue) Scan(r io.ReaderAt, size int64) (bad int64, unread error) {
 	w := newWindow()
 	w.reset(r, size)
@@ -44,7 +44,7 @@ func (q *Queue) Scan(r io.ReaderAt, size int64) (bad int64, unread error) {
 	return d.cut + d.lost, errors.Join(err, d.unread)
 }
 
-// IndexEntries returns how many entries the index has, settled ones too.
+// IndexEntries returns the number of entries of the index, including settled ones.
 func (q *Queue) IndexEntries() (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixture is a queue together with what it said and dropped.
+// fixture is a queue together with its log and what it dropped.
 type fixture struct {
 	*queue.Queue
 	opts queue.Options
@@ -97,7 +97,7 @@ func (f *fixture) mustNext(tb testing.TB, lane int) (queue.Record, []byte) {
 	return r, b
 }
 
-// drain takes all that waits in a lane, without acknowledging, and returns the bodies.
+// drain takes all waiting records of a lane without acknowledging them, and returns the bodies.
 func (f *fixture) drain(tb testing.TB, lane int) (bodies []string) {
 	tb.Helper()
 	for {
@@ -113,7 +113,7 @@ func (f *fixture) drain(tb testing.TB, lane int) (bodies []string) {
 	}
 }
 
-// crash returns a copy of the directory as a kill -9 would leave it now.
+// crash returns a copy of the directory as a kill -9 would leave it at present.
 func crash(tb testing.TB, dir string) string {
 	tb.Helper()
 	to := tb.TempDir()

@@ -15,8 +15,8 @@ import (
 
 const killLanes = 3
 
-// TestKill kills a process that appends and acknowledges, again and again, and holds what
-// is on disk against what the process had said.
+// TestKill repeatedly kills a process that appends and acknowledges, and compares what is on disk with what
+// the process had reported.
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("QUEUE_TEST_DIR"); dir != "" {
 		untilKilled(t, dir)
@@ -24,7 +24,7 @@ func TestKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
-	mayCome := map[int]bool{} // records that wait, true: for certain
+	mayCome := map[int]bool{} // waiting records; true means that they must come out
 	for round, from := 0, 0; round < 10; round++ {
 		from = max(from, 1+runAndKill(t, dir, from, r.IntN(2000), mayCome))
 		f := open(t, dir, lanes(killLanes), maxBytes(64<<20))
@@ -54,8 +54,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// runAndKill starts a process that appends records from a number on, kills it after some
-// lines of its report, and brings waiting up to date. It returns the highest number reported.
+// runAndKill starts a process that appends records from a number on, kills it after some lines of its
+// report, and updates waiting. It returns the highest number reported.
 func runAndKill(t *testing.T, dir string, from, lines int, waiting map[int]bool) (highest int) {
 	t.Helper()
 	ctx, kill := context.WithCancel(t.Context())
@@ -100,7 +100,7 @@ func runAndKill(t *testing.T, dir string, from, lines int, waiting map[int]bool)
 	return highest
 }
 
-// untilKilled is the process: it says what it does, before and after.
+// untilKilled is the process: it reports what it does, before and afterwards.
 func untilKilled(t *testing.T, dir string) {
 	f := open(t, dir, lanes(killLanes), maxBytes(64<<20))
 	say := func(what string, n int) { _, _ = fmt.Fprintf(os.Stdout, "%s %d\n", what, n) }

@@ -98,7 +98,7 @@ func TestDropOldestOverAllLanes(t *testing.T) {
 	}
 }
 
-// Whatever of a segment was acknowledged before it goes, the sums are right.
+// However much of a segment was acknowledged before it is dropped, the totals are right.
 func TestDropOldestCountsWhatWaits(t *testing.T) {
 	f := open(t, t.TempDir(), maxBytes(64<<10), dropOldest)
 	acked := 0
@@ -128,8 +128,8 @@ func TestDropOldestCountsWhatWaits(t *testing.T) {
 	}
 }
 
-// A record that is taken when its segment goes is the taker's to deliver; only what is
-// returned is lost, and counted then.
+// A record that is taken when its segment is dropped may still be delivered; it is lost and counted only if
+// it is returned.
 func TestDropOldestLeavesWhatIsTaken(t *testing.T) {
 	f := open(t, t.TempDir(), maxBytes(16<<10), dropOldest)
 	for i := range 3 {
@@ -223,7 +223,7 @@ func TestAcknowledgedSegmentsAreDeleted(t *testing.T) {
 	}
 }
 
-// A queue that is empty after each record keeps to a file of modest size.
+// A queue that becomes empty after each record keeps its file small.
 func TestSteadyStateStaysSmall(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir, maxBytes(1<<20))
@@ -239,7 +239,7 @@ func TestSteadyStateStaysSmall(t *testing.T) {
 	}
 }
 
-// Nor does what is acknowledged stay behind when the next record needs a new file.
+// Acknowledged records do not remain when the next record needs a new file.
 func TestAnEmptySegmentIsNotLeftBehind(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir)
@@ -254,7 +254,7 @@ func TestAnEmptySegmentIsNotLeftBehind(t *testing.T) {
 	}
 }
 
-// What is acknowledged does not count against what comes, whatever the policy.
+// Acknowledged records do not use up room for later ones, whatever the policy.
 func TestAnEmptySegmentMakesRoom(t *testing.T) {
 	f := open(t, t.TempDir(), maxBytes(2000))
 	f.mustAppend(t, 0, body(0, 400))
@@ -279,7 +279,7 @@ func TestAnEmptyActiveSegmentMakesRoom(t *testing.T) {
 	f.mustAppend(t, 0, body(1, 1<<20-100)) // with the other it would be too much
 }
 
-// An agent that dies again and again does not make a file each time.
+// An agent that crashes repeatedly does not create a file each time.
 func TestRestartsGoOnInTheLastSegment(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 20 {

@@ -14,7 +14,7 @@ import (
 	"lighter/exporters/queue"
 )
 
-// modelRecord is what a simple list remembers of a record.
+// modelRecord is a record in a simple list.
 type modelRecord struct {
 	key   uint64
 	body  string
@@ -22,7 +22,7 @@ type modelRecord struct {
 	r     queue.Record // while it is taken
 }
 
-// model does to a list what a test does to the queue, and compares.
+// model does the same to a list as a test does to the queue, and compares.
 type model struct {
 	t       *testing.T
 	r       *rand.Rand
@@ -33,8 +33,8 @@ type model struct {
 	unborn  uint64         // segments that a crash left without records
 }
 
-// Random appends, deliveries, returns, crashes and full disks: what was appended and not
-// acknowledged comes out, once, in the order of its lane.
+// Random appends, deliveries, returns, crashes and full disks: what was appended and not acknowledged comes
+// out once, in the order of its lane.
 func TestAgainstAModel(t *testing.T) {
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAgainstAModel(t *testing.T) {
 	}
 }
 
-// reopen opens dir with other settings; nothing is taken any more.
+// reopen opens dir with other settings; no record is taken any more.
 func (m *model) reopen(dir string) {
 	m.t.Helper()
 	m.f = open(m.t, dir, lanes(1+m.r.IntN(5)), maxBytes(1<<20+int64(m.r.IntN(1<<22))))
@@ -103,7 +103,7 @@ func (m *model) reopen(dir string) {
 	})
 }
 
-// crash goes on with what a kill -9 leaves, perhaps in the middle of a write.
+// crash continues with what a kill -9 leaves, perhaps in the middle of a write.
 func (m *model) crash() {
 	m.t.Helper()
 	dir := crash(m.t, m.f.opts.Dir)
@@ -140,7 +140,7 @@ func (m *model) append() {
 	}
 }
 
-// next takes from a lane in which something waits, and reports whether there is one.
+// next takes a record from a lane that has one. It returns false if no lane has.
 func (m *model) next() bool {
 	m.t.Helper()
 	count := uint64(m.f.opts.Lanes)

@@ -7,8 +7,8 @@ import (
 	"lighter/exporters/queue"
 )
 
-// A queue that is full can be moved from one lane to the other record by record, and takes no more
-// than a segment beyond its limit for that.
+// A full queue can be moved from one lane to the other record by record, and exceeds its limit by no more
+// than a segment.
 func TestMoveAFullQueue(t *testing.T) {
 	const limit = 64 << 10
 	f := open(t, t.TempDir(), maxBytes(limit), lanes(2))

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// lane is where one reader is.
+// lane is the state of one reader.
 type lane struct {
 	at      cursor        // no record of the lane waits before it
-	waiting int           // records that are neither taken nor settled
-	live    int           // records that are not settled
-	changed chan struct{} // one value: waiting has grown
+	waiting int           // number of records that are neither taken nor settled
+	live    int           // number of records that are not settled
+	changed chan struct{} // capacity 1: receives a value when waiting has grown
 }
 
-// cursor is an index entry of a segment, whether or not it is still there.
+// cursor is an index entry of a segment, which may no longer exist.
 type cursor struct {
 	segment uint64
 	index   int
@@ -34,24 +34,24 @@ func (c cursor) compare(other cursor) int {
 func (l *lane) wake() {
 	select {
 	case l.changed <- struct{}{}:
-	default: // it is told already
+	default: // it already has a value
 	}
 }
 
-// Record is one that Next returned. It holds no body; Body reads it.
+// Record is a record returned by Next. It does not contain the body, which Body reads.
 type Record struct {
 	Items int
 	Bytes int       // of the body
-	Time  time.Time // of its Append, to the millisecond
+	Time  time.Time // of its Append, rounded to milliseconds
 
 	queue   *Queue
 	segment *segment
 	index   int
 }
 
-// Next takes the oldest record of a lane that is neither acknowledged nor taken, and waits
-// until there is one. It returns ctx's error when that ends, and ErrClosed after Close. One
-// goroutine a lane may call it at a time.
+// Next takes the oldest record of a lane that is neither acknowledged nor taken, and waits until there is
+// one. It returns ctx's error when ctx ends, and ErrClosed after Close. Only one goroutine per lane may
+// call it at a time.
 func (q *Queue) Next(ctx context.Context, lane int) (Record, error) {
 	for {
 		if ctx.Err() != nil {
@@ -69,8 +69,8 @@ func (q *Queue) Next(ctx context.Context, lane int) (Record, error) {
 	}
 }
 
-// TryNext is Next without the waiting: it reports whether there is a record now. As with Next, one
-// goroutine a lane may call it at a time.
+// TryNext is Next without waiting. It returns false if there is no record. As with Next, only one goroutine
+// per lane may call it at a time.
 func (q *Queue) TryNext(lane int) (Record, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -107,7 +107,7 @@ func (q *Queue) TryNext(lane int) (Record, bool, error) {
 	return Record{}, false, nil
 }
 
-// entry returns the record's entry while it is the taker's; else nil.
+// entry returns the record's entry while the record is taken, and nil afterwards.
 func (r Record) entry() *entry {
 	if s := r.segment; s != nil && r.index < len(s.index) {
 		if e := &s.index[r.index]; e.state == taken || e.state == damaged {
@@ -117,17 +117,17 @@ func (r Record) entry() *entry {
 	return nil
 }
 
-// Body appends the record's body to dst. It reads the file: what was written a moment ago is in the
-// system's page cache.
-// When it fails, log that, Return the record, pause, and go on with Next: it comes again,
-// unless it was dropped meanwhile or its bytes are damaged, and then Return counts it.
+// Body reads the record's body from the file and appends it to dst. Recently written records are in the
+// system's page cache. If it fails, log the error, Return the record, pause, and continue with Next: the
+// record comes out again, unless it was dropped in the meantime or is damaged, in which case Return counts
+// it.
 func (r Record) Body(dst []byte) ([]byte, error) {
 	for {
 		body, err := r.queue.readBody(r, dst)
 		switch {
 		case err == nil:
 			return body, nil
-		case errors.Is(err, os.ErrClosed): // as it was read: the segment was sealed
+		case errors.Is(err, os.ErrClosed): // the segment was sealed during the read
 			continue
 		case errors.Is(err, errDamaged), errors.Is(err, fs.ErrNotExist):
 			r.queue.damage(r)
@@ -136,7 +136,7 @@ func (r Record) Body(dst []byte) ([]byte, error) {
 	}
 }
 
-// readBody is Body, once.
+// readBody makes one attempt of Body.
 func (q *Queue) readBody(r Record, dst []byte) ([]byte, error) {
 	q.mu.Lock()
 	e, s := r.entry(), r.segment
@@ -146,7 +146,7 @@ func (q *Queue) readBody(r Record, dst []byte) ([]byte, error) {
 	}
 	offset, length, sum := int64(e.offset)+headerBytes, int(e.length), e.sum
 	f, err := q.fileOf(s)
-	q.mu.Unlock() // the disk may take its time
+	q.mu.Unlock() // the disk may be slow
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (q *Queue) fileOf(s *segment) (*os.File, error) {
 	return s.open()
 }
 
-// damage marks a record as one whose body will never be read.
+// damage marks a record whose body can never be read.
 func (q *Queue) damage(r Record) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -183,9 +183,9 @@ func (q *Queue) damage(r Record) {
 	}
 }
 
-// Ack says that a record is delivered, or refused for good. It will not come again, not
-// after a kill -9 either; with an error only in this process, and perhaps again in the next.
-// Records may be acknowledged in any order; doing so twice is no error.
+// Ack declares that a record is delivered, or refused for good. The record will not come out again, not
+// even after a kill -9. If Ack returns an error, that holds only for this process, and perhaps not for the
+// next. Records may be acknowledged in any order; acknowledging one twice is no error.
 func (q *Queue) Ack(r Record) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -197,8 +197,8 @@ func (q *Queue) Ack(r Record) error {
 	return q.settle(r.segment, e)
 }
 
-// Return gives back a record that was not sent: it is the lane's next again, or with
-// others that are returned, before those that came after it.
+// Return returns a record that was not sent. It becomes the lane's next again; several returned records
+// come out in their order, before later ones.
 func (q *Queue) Return(r Record) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -206,7 +206,7 @@ func (q *Queue) Return(r Record) {
 	e := r.entry()
 	switch {
 	case e == nil:
-	case r.segment.gone: // by dropOldest, which left it to us
+	case r.segment.gone: // dropped by dropOldest, which left the counting to us
 		e.state = settled
 		q.Dropped(ReasonFull, 1, r.Items)
 	case e.state == damaged:
@@ -222,7 +222,7 @@ func (q *Queue) Return(r Record) {
 	}
 }
 
-// settle ends a taken record, on disk too, and removes its segment if it was the last one.
+// settle settles a taken record, also on disk, and removes its segment if it was the last one.
 func (q *Queue) settle(s *segment, e *entry) error {
 	wasDamaged := e.state == damaged
 	e.state = settled
@@ -239,8 +239,8 @@ func (q *Queue) settle(s *segment, e *entry) error {
 	if err := q.mark(s, int64(e.offset)); err != nil {
 		return failed("acknowledge in the queue on disk", err)
 	}
-	// An empty active segment is kept until it has some size, so that a queue that is empty
-	// again after each record does not make a file for each.
+	// An empty active segment is kept until it has some size. Otherwise a queue that becomes empty after
+	// each record would make a file for each.
 	if s.live == 0 && (s != q.active || s.size >= q.segmentBytes/4) {
 		if err := q.remove(s); err != nil {
 			return failed("delete what is acknowledged from the queue on disk", err)
@@ -249,7 +249,7 @@ func (q *Queue) settle(s *segment, e *entry) error {
 	return nil
 }
 
-// mark writes that the record at an offset of s is done.
+// mark records on disk that the record at an offset of s is done.
 func (q *Queue) mark(s *segment, offset int64) error {
 	f, err := q.fileOf(s)
 	if err != nil {

@@ -12,67 +12,67 @@ import (
 	"lighter"
 )
 
-// Policy says what Append does when there is no room within MaxBytes.
+// Policy decides what Append does if there is no room within MaxBytes.
 type Policy int
 
 const (
 	// Refuse makes Append return ErrFull.
 	Refuse Policy = iota
-	// DropOldest deletes the oldest segments, whatever of them is not acknowledged.
+	// DropOldest deletes the oldest segments with all their unacknowledged records.
 	DropOldest
 )
 
-// Why records were dropped, as Options.Dropped is told.
+// The reasons for dropping records, as passed to Options.Dropped.
 const (
 	ReasonFull    = "buffer_full"
 	ReasonDamaged = "buffer_damaged"
 )
 
-// Options are what a Queue works with. All are required.
+// Options are the settings of a Queue. All are required.
 type Options struct {
-	Dir      string // made if it is not there
-	MaxBytes int64  // of all files; a smaller one than last time is obeyed by Full
+	Dir      string // created if it does not exist
+	MaxBytes int64  // of all files; policy Full applies if it is smaller than before
 	Lanes    int    // 1 to 65,536
 	Full     Policy
 
-	// Dropped is told what will not come out any more: why, how many records, and how many
-	// items they have. It is called with the queue locked and must not call it.
+	// Dropped is called with the reason, the number of records, and the number of their items when records
+	// are dropped. The queue is locked during the call, so Dropped must not call it.
 	Dropped func(reason string, records, items int)
 	Logger  *slog.Logger
 }
 
-// maxSegmentBytes is what a segment has at most, unless a single record is larger: small
-// enough that space is soon free again and little is dropped at a time, large enough that
-// the limit of 512 MiB makes no more than 128 files.
+// maxSegmentBytes is the largest size of a segment, unless a single record is larger. It is small enough
+// that space is soon free again and little is dropped at a time, and large enough that the limit of 512 MiB
+// makes no more than 128 files.
 const maxSegmentBytes = 4 << 20
 
 // Queue is a queue on disk.
 type Queue struct {
 	Options
 	segmentBytes int64
-	writeAt      func(f *os.File, b []byte, offset int64) (int, error) // (*os.File).WriteAt, but in tests of full disks
+	writeAt      func(f *os.File, b []byte, offset int64) (int, error) // (*os.File).WriteAt, except in tests of full disks
 	done         chan struct{}                                         // closed by Close
 
 	mu       sync.Mutex
-	segments []*segment // by number
+	segments []*segment // sorted by number
 	unmade   bool       // the disk had no room for the directory
-	active   *segment   // the last one, while records may be appended to it; else nil
+	active   *segment   // the last segment while records may be appended to it, or nil
 	next     uint64     // number of the next segment
 	lanes    []lane
-	buf      []byte  // of headers and states on their way to a file
-	spare    []entry // the index of a removed segment, for the next one
-	bytes    int64   // of all segments
-	records  int     // not settled
-	items    int     // of those
+	buf      []byte  // for headers and states
+	spare    []entry // the index of a removed segment, to be reused
+	bytes    int64   // total size of all segments
+	records  int     // number of records that are not settled
+	items    int     // number of their items
 	closed   bool
 
-	statsMu sync.Mutex // guards stats; taken after mu, and not held while the disk is read or written
+	statsMu sync.Mutex // guards stats; locked after mu, and not held while the disk is accessed
 	stats   Stats
 }
 
-// Open returns the queue of a directory, with all that waits in it, which it reads once
-// from end to end. It fails when the directory cannot be used, and with ErrVersion. That the disk
-// has no room for the directory is survived: it is logged, and Append makes the directory when it can.
+// Open opens the queue in a directory, with all its waiting records, and reads the directory completely. It
+// returns an error if the directory cannot be used, and ErrVersion. If the disk has no room for the
+// directory, Open logs that, and Append creates the directory when it can.
 func Open(o Options) (*Queue, error) {
 	if o.MaxBytes < 1 || o.Lanes < 1 || o.Lanes > 1<<16 {
 		return nil, fmt.Errorf("open queue %s: bytes (%d) must be above 0, lanes (%d) from 1 to 65536", o.Dir, o.MaxBytes, o.Lanes)
@@ -103,7 +103,7 @@ func Open(o Options) (*Queue, error) {
 		for q.bytes > q.MaxBytes {
 			err := q.dropOldest()
 			if lighter.DiskFails(err) {
-				break // Append tries it again
+				break // Append tries again
 			}
 			if err != nil {
 				return nil, failed("make the queue smaller", err)
@@ -114,30 +114,30 @@ func Open(o Options) (*Queue, error) {
 	return q, nil
 }
 
-// Stats is what a queue holds.
+// Stats is the content of a queue in numbers.
 type Stats struct {
-	Records int       // not acknowledged; those that are taken count too
+	Records int       // not acknowledged, including those that are taken
 	Items   int       // of those
 	Bytes   int64     // on disk
-	Oldest  time.Time // when the oldest of them was appended; zero if there is none
+	Oldest  time.Time // when the oldest record was appended, or zero
 }
 
-// Stats returns what the queue holds now. It does not wait for the disk: an Append or Ack that is
-// under way does not count yet.
+// Stats returns the present content. It does not wait for the disk: an Append or Ack in progress is not
+// included yet.
 func (q *Queue) Stats() Stats {
 	q.statsMu.Lock()
 	defer q.statsMu.Unlock()
 	return q.stats
 }
 
-// Len returns how many records of a lane are not acknowledged; those that are taken count too.
+// Len returns the number of a lane's unacknowledged records, including those that are taken.
 func (q *Queue) Len(lane int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.lanes[lane].live
 }
 
-// publish makes Stats return what the queue holds now. mu is held.
+// publish updates the result of Stats. The caller holds mu.
 func (q *Queue) publish() {
 	st := Stats{Records: q.records, Items: q.items, Bytes: q.bytes}
 	if i := slices.IndexFunc(q.segments, func(s *segment) bool { return s.live > 0 }); i >= 0 {
@@ -148,8 +148,8 @@ func (q *Queue) publish() {
 	q.stats = st
 }
 
-// Close ends every Next with ErrClosed and closes the files. What is not acknowledged comes
-// again when the directory is next opened.
+// Close makes every Next return ErrClosed, and closes the files. Unacknowledged records come out again when
+// the directory is next opened.
 func (q *Queue) Close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -180,8 +180,8 @@ func (q *Queue) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// remove deletes a segment and forgets it; its entries that are not settled are the
-// caller's to count. Where the file cannot be deleted the segment stays as it is.
+// remove deletes a segment. The caller counts its unsettled entries. If the file cannot be deleted, the
+// segment remains unchanged.
 func (q *Queue) remove(s *segment) error {
 	if err := s.delete(); err != nil {
 		return err

@@ -65,7 +65,7 @@ func TestRecordsComeInTheOrderOfTheirLane(t *testing.T) {
 	}
 }
 
-// A key's records stay in order, whatever number of lanes the next process has.
+// A key's records stay in order, whatever the next process's number of lanes.
 func TestAKeyKeepsItsOrderWhenLanesChange(t *testing.T) {
 	const keys, each = 7, 20
 	dir := t.TempDir()

@@ -5,25 +5,25 @@ import (
 	"hash/crc32"
 )
 
-// The format; the package doc shows it.
+// The format, which the package documentation describes.
 const (
 	version            = 1
 	magic              = "lighterQ"
 	segmentHeaderBytes = 16
 	headerBytes        = 36
 	marker             = "\xb7\x1cQ"
-	stateAt            = len(marker) // of a record's header
+	stateAt            = len(marker) // in a record's header
 
 	stateWaiting = 'w'
 	stateDone    = 'd' // acknowledged, or dropped
 
-	// maxBodyBytes bounds what one record may cost in memory; requests are a hundredth of it.
+	// maxBodyBytes limits the memory for one record; requests are a hundredth of it.
 	maxBodyBytes = 64 << 20
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli) // not changed
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) // read-only
 
-// header is what a record says before its body.
+// header is the header of a record.
 type header struct {
 	done   bool
 	length uint32 // of the body
@@ -46,8 +46,8 @@ func (h header) append(b []byte, segment uint64, offset int64) []byte {
 	return binary.LittleEndian.AppendUint32(b, placeSum(b[summed:], segment, offset))
 }
 
-// parseHeader reads headerBytes bytes, and reports whether a record of ours begins there. A state that
-// is neither counts as waiting: better twice than never.
+// parseHeader parses headerBytes bytes. It returns false if no valid record begins there. An unknown state
+// counts as waiting, because sending twice is better than never.
 func parseHeader(b []byte, segment uint64, offset int64) (header, bool) {
 	summed := b[stateAt+1 : headerBytes-4]
 	if string(b[:len(marker)]) != marker || binary.LittleEndian.Uint32(b[headerBytes-4:]) != placeSum(summed, segment, offset) {
@@ -63,13 +63,13 @@ func parseHeader(b []byte, segment uint64, offset int64) (header, bool) {
 	}, true
 }
 
-// placeSum is a checksum that holds at one place only.
+// placeSum is a checksum that is valid in one place only.
 func placeSum(b []byte, segment uint64, offset int64) uint32 {
-	const spread = 0x9e3779b1 // so that neighbours in number and offset do not meet
+	const spread = 0x9e3779b1 // so that close numbers and offsets do not collide
 	return crc32.Update(uint32(segment)*spread^uint32(offset), castagnoli, b)
 }
 
-// appendSegmentHeader appends the first bytes of a segment.
+// appendSegmentHeader appends the header of a segment.
 func appendSegmentHeader(b []byte, version uint32) []byte {
 	start := len(b)
 	b = append(b, magic...)
@@ -77,7 +77,7 @@ func appendSegmentHeader(b []byte, version uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }
 
-// parseSegmentHeader reads segmentHeaderBytes bytes, and reports whether they are intact.
+// parseSegmentHeader parses segmentHeaderBytes bytes. It returns false if they are damaged.
 func parseSegmentHeader(b []byte) (version uint32, ok bool) {
 	const summed = segmentHeaderBytes - 4
 	if string(b[:len(magic)]) != magic || binary.LittleEndian.Uint32(b[summed:]) != crc32.Checksum(b[:summed], castagnoli) {

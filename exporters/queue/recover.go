@@ -36,8 +36,8 @@ func (q *Queue) recover() error {
 	return nil
 }
 
-// recoverSegment reads one segment. It is kept if anything waits in it, and then it is the
-// active one if it is sound and not full; else its file is deleted.
+// recoverSegment reads one segment. If records wait in it, it is kept, and becomes the active one if it is
+// undamaged and not full; otherwise its file is deleted.
 func (q *Queue) recoverSegment(number uint64, w *window) error {
 	q.active = nil
 	s := &segment{number: number, path: segmentPath(q.Dir, number)}
@@ -60,13 +60,13 @@ func (q *Queue) recoverSegment(number uint64, w *window) error {
 	}
 	q.report(s, d)
 	if d.unread != nil && s.live == 0 {
-		return nil // it may be sound again the next time
+		return nil // it may be readable next time
 	}
 	q.segments = append(q.segments, s)
 	q.bytes += s.size
 	switch {
 	case s.live == 0:
-		if err := q.remove(s); err != nil && !lighter.DiskFails(err) { // else makeRoom tries it again
+		if err := q.remove(s); err != nil && !lighter.DiskFails(err) { // makeRoom tries a full disk again
 			return failed("open queue", err)
 		}
 	case d.unread == nil && d.broken == nil && s.size < q.segmentBytes:
@@ -75,18 +75,18 @@ func (q *Queue) recoverSegment(number uint64, w *window) error {
 	return nil
 }
 
-// maxFileBytes is what a segment can have; the rest of a longer file is not ours.
+// maxFileBytes is the largest size of a segment; the rest of a longer file is ignored.
 const maxFileBytes = segmentHeaderBytes + maxSegmentBytes + headerBytes + maxBodyBytes
 
-// findings is what is wrong with a segment.
+// findings describes the damage of a segment.
 type findings struct {
-	lost    int64 // bytes in the middle that are not whole records
+	lost    int64 // bytes in the middle that are not complete records
 	lostAt  int64 // offset of the first of them
-	records int   // of those whose header is sound
-	items   int   // of these records
+	records int   // number of damaged records with an intact header
+	items   int   // number of items in these records
 	cut     int64 // bytes after the last record
-	unread  error // why what follows could not be read
-	broken  error // why it could not be cut
+	unread  error // why the rest could not be read
+	broken  error // why those bytes could not be cut off
 }
 
 func (d *findings) lose(at, n int64) {
@@ -96,11 +96,11 @@ func (d *findings) lose(at, n int64) {
 	d.lost += n
 }
 
-// scan adds what waits in a segment to the index, and sets the segment's size to where its
-// last record ends.
+// scan adds the waiting records of a segment to the index, and sets the segment's size to the end of its
+// last record.
 func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
 	if w.size < segmentHeaderBytes {
-		return d, nil // the process died as it made the file
+		return d, nil // the process died while it created the file
 	}
 	first := w.read(0, segmentHeaderBytes)
 	if w.err != nil {
@@ -123,7 +123,7 @@ func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
 			continue
 		}
 		next := int64(-1)
-		if !ok { // a sound header without all of its body is the last thing that was written
+		if !ok { // an intact header without its complete body is the last thing that was written
 			next = w.find(s.number, s.size+1)
 		}
 		if next < 0 {
@@ -139,7 +139,7 @@ func (q *Queue) scan(s *segment, w *window) (d findings, err error) {
 	return d, nil
 }
 
-// recoverRecord adds a record that is not done. If its body is damaged it is marked as done
+// recoverRecord adds a record that is not done. If its body is damaged, it marks the record as done
 // instead, so that the next Open does not count it again.
 func (q *Queue) recoverRecord(s *segment, h header, w *window, d *findings) {
 	sum := w.sum(s.size+headerBytes, int64(h.length))
@@ -155,7 +155,7 @@ func (q *Queue) recoverRecord(s *segment, h header, w *window, d *findings) {
 	}
 }
 
-// report says and counts what is wrong with a segment.
+// report logs and counts the damage of a segment.
 func (q *Queue) report(s *segment, d findings) {
 	if d.lost > 0 {
 		q.Logger.Warn("a part of the queue on disk is damaged; what follows it is read", "file", s.path, "offset", d.lostAt, "bytes", d.lost, "records", d.records, "items", d.items)

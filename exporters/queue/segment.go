@@ -13,15 +13,15 @@ import (
 
 const suffix = ".segment"
 
-// segment is one file and the index of what waits in it. It is guarded by the Queue's mutex.
+// segment is one file and the index of its waiting records. The Queue's mutex guards it.
 type segment struct {
 	number uint64
 	path   string
-	file   *os.File // nil while nobody needs it
-	size   int64    // of the file, as far as it is sound; the next record goes there
-	base   int64    // Unix milliseconds that ages count from
-	index  []entry  // in the order of the file; nil once removed with all acknowledged
-	live   int      // entries that are not settled
+	file   *os.File // nil while it is not needed
+	size   int64    // of the intact part of the file; the next record goes there
+	base   int64    // Unix milliseconds; ages are relative to it
+	index  []entry  // in the order of the file; nil after removal with all records acknowledged
+	live   int      // number of entries that are not settled
 	oldest int      // all entries before it are settled
 	gone   bool     // the file is deleted
 }
@@ -42,7 +42,7 @@ type entryState uint8
 const (
 	waiting entryState = iota
 	taken
-	damaged // taken, and its body cannot be read
+	damaged // taken, but its body cannot be read
 	settled // acknowledged or dropped
 )
 
@@ -50,17 +50,17 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, suffix))
 }
 
-// segmentNumber returns the number in a file name, and reports whether it is a segment's.
+// segmentNumber parses a file name. It returns false if the name is not a segment's.
 func segmentNumber(name string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok || len(digits) != 16 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(digits, 16, 63) // 63: there is always a next one
+	n, err := strconv.ParseUint(digits, 16, 63) // 63, so that there is always a next one
 	return n, err == nil && digits == fmt.Sprintf("%016x", n)
 }
 
-// open returns the file, opened if it was not.
+// open returns the file, and opens it if necessary.
 func (s *segment) open() (*os.File, error) {
 	if s.file != nil {
 		return s.file, nil
@@ -73,7 +73,7 @@ func (s *segment) open() (*os.File, error) {
 	return f, nil
 }
 
-// close closes the file if it is open. A later open opens it again.
+// close closes the file if it is open. open opens it again.
 func (s *segment) close() error {
 	if s.file == nil {
 		return nil
@@ -83,7 +83,7 @@ func (s *segment) close() error {
 	return f.Close()
 }
 
-// delete removes the file; that it is gone already is no error.
+// delete removes the file. It is no error if it does not exist.
 func (s *segment) delete() error {
 	if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -93,7 +93,7 @@ func (s *segment) delete() error {
 	return nil
 }
 
-// add puts a record at the end of the index.
+// add appends a record to the index.
 func (s *segment) add(h header, offset int64, lane int) {
 	if len(s.index) == 0 {
 		s.base = h.time
@@ -102,15 +102,15 @@ func (s *segment) add(h header, offset int64, lane int) {
 		offset: uint32(offset),
 		length: h.length,
 		items:  h.items,
-		age:    uint32(min(max(h.time-s.base, 0), math.MaxUint32)), // a clock may be set back
+		age:    uint32(min(max(h.time-s.base, 0), math.MaxUint32)), // the clock may be set back
 		sum:    h.sum,
 		lane:   uint16(lane),
 	})
 	s.live++
 }
 
-// oldestTime returns when the oldest record that is not settled came, Unix milliseconds.
-// There must be one.
+// oldestTime returns when the oldest unsettled record was appended, in Unix milliseconds. There must be
+// one.
 func (s *segment) oldestTime() int64 {
 	for s.index[s.oldest].state == settled {
 		s.oldest++

@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// windowBytes is what a window reads at a time: what disks read ahead anyway.
+// windowBytes is how much a window reads at a time, which is about what disks read ahead anyway.
 const windowBytes = 128 << 10
 
-// window reads a file from its beginning to its end in pieces that lie in one buffer. After
-// an error of the disk, which err keeps, its methods find nothing.
+// window reads a file from its beginning to its end, in pieces that share one buffer. After a disk error,
+// which err keeps, its methods find nothing.
 type window struct {
 	file io.ReaderAt
-	size int64 // of what may be read
+	size int64 // number of bytes that may be read
 	err  error
-	buf  []byte // owned; what read returns lies in it
+	buf  []byte // owned; read returns parts of it
 	at   int64  // offset of buf in the file
-	n    int    // bytes of buf that are filled
+	n    int    // number of bytes in buf
 }
 
 func newWindow() *window { return &window{buf: make([]byte, windowBytes)} }
@@ -28,14 +28,14 @@ func (w *window) reset(file io.ReaderAt, size int64) {
 	*w = window{file: file, size: size, buf: w.buf}
 }
 
-// read returns n bytes from an offset, or fewer at the end of the file or after an error.
-// They hold until the next call. n is at most windowBytes.
+// read returns n bytes from an offset, or fewer at the end of the file or after an error. They are valid
+// until the next call. n is at most windowBytes.
 func (w *window) read(offset int64, n int) []byte {
 	b := w.peek(offset, n)
 	return b[:min(n, len(b))]
 }
 
-// peek is read, and gives what is in the buffer beyond n bytes, too.
+// peek is read, and also returns the bytes after these in the buffer.
 func (w *window) peek(offset int64, n int) []byte {
 	if w.err != nil || offset >= w.size {
 		return nil
@@ -52,7 +52,7 @@ func (w *window) peek(offset int64, n int) []byte {
 	return w.buf[offset-w.at : w.n]
 }
 
-// header returns the record header at an offset, and reports whether there is one.
+// header returns the record header at an offset. It returns false if there is none.
 func (w *window) header(segment uint64, offset int64) (header, bool) {
 	b := w.read(offset, headerBytes)
 	if len(b) < headerBytes {
@@ -73,7 +73,7 @@ func (w *window) sum(offset, n int64) uint32 {
 	return sum
 }
 
-// find returns the offset of the first record header from an offset on; -1: there is none.
+// find returns the offset of the first record header at or after an offset, or -1.
 func (w *window) find(segment uint64, offset int64) int64 {
 	for {
 		b := w.peek(offset, headerBytes)
@@ -82,7 +82,7 @@ func (w *window) find(segment uint64, offset int64) int64 {
 		}
 		i := bytes.Index(b, []byte(marker))
 		if i < 0 {
-			offset += int64(len(b) - len(marker) + 1) // it may lie across the edge
+			offset += int64(len(b) - len(marker) + 1) // the marker may span the boundary
 			continue
 		}
 		offset += int64(i)

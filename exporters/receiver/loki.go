@@ -21,24 +21,24 @@ import (
 type LogEntry struct {
 	Time     int64 // Unix nanoseconds
 	Line     string
-	Metadata string // such as trace_id="1234", span_id="5"; empty if it has none
+	Metadata string // such as trace_id="1234", span_id="5"; may be empty
 }
 
-// LogStream is a label set and its entries in the order in which they came.
+// LogStream is a label set and its entries in order of arrival.
 type LogStream struct {
 	Labels  labels.Labels
 	Entries []LogEntry
 }
 
-// PushStats counts what came by Loki's push API.
+// PushStats counts requests of Loki's push API.
 type PushStats struct {
-	Requests   int // accepted; not those that a hook answered
-	Lines      int // kept
-	Repeated   int // time, line and metadata equal to those of a kept entry of the stream: sent twice, kept once
-	OutOfOrder int // before the last entry of their stream; kept all the same, as Loki does
+	Requests   int // accepted, without those that a hook handled
+	Lines      int // stored
+	Repeated   int // same time, line and metadata as a stored entry of the stream: sent twice, stored once
+	OutOfOrder int // before the last entry of their stream; stored nevertheless, as Loki does
 }
 
-// DecodePush reads the body of a push request as it came over the network.
+// DecodePush decodes the body of a push request.
 func DecodePush(body []byte) (*push.PushRequest, error) {
 	n, err := snappy.DecodedLen(body)
 	if err != nil {
@@ -58,7 +58,7 @@ func DecodePush(body []byte) (*push.PushRequest, error) {
 	return &req, nil
 }
 
-// Streams returns copies of the log streams that all matchers match, sorted by their labels.
+// Streams returns copies of the log streams that match all matchers, sorted by labels.
 func (s *Server) Streams(matchers ...*labels.Matcher) []LogStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Server) PushStats() PushStats {
 	return s.logs.stats
 }
 
-// handleLoki takes a push request whole, or refuses it whole when it breaks the protocol.
+// handleLoki takes a push request completely, or refuses it completely if it violates the protocol.
 func (s *Server) handleLoki(w http.ResponseWriter, r *http.Request) {
 	refuse := func(err error) {
 		s.violated(err)
@@ -116,8 +116,8 @@ func (s *Server) handleLoki(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// takeOutLimited removes the streams from a request that Limit has the Server refuse. It returns
-// what Loki says if the last one is among them, or "" if not. s.mu is held.
+// takeOutLimited removes the streams from a request that Limit makes the Server refuse. It returns Loki's
+// error text if the last one is among them, and "" otherwise. The caller holds s.mu.
 func (s *Server) takeOutLimited(req *push.PushRequest, sets *[]labels.Labels) (refused string) {
 	if s.limited == nil {
 		return ""
@@ -165,7 +165,7 @@ func checkStream(s *push.Stream) (labels.Labels, error) {
 	return set, nil
 }
 
-// parseLabels reads a stream's labels as exporters write them: {a="b", c="d"}.
+// parseLabels parses a stream's labels as exporters write them: {a="b", c="d"}.
 func parseLabels(text string) (labels.Labels, error) {
 	rest, ok := strings.CutPrefix(text, "{")
 	if !ok {
@@ -203,9 +203,9 @@ func validLabelName(s string) bool {
 	return s != ""
 }
 
-// logStore is what came by Loki's push API. The Server's mutex guards it.
+// logStore stores what arrives by Loki's push API. The Server's mutex guards it.
 type logStore struct {
-	streams map[string]*storedStream // by the labels' text as sent
+	streams map[string]*storedStream // by the text of their labels as sent
 	stats   PushStats
 }
 
@@ -226,13 +226,13 @@ func (s *logStore) add(req *push.PushRequest, sets []labels.Labels) {
 	}
 }
 
-// storedStream keeps entries one after another in one piece of memory.
+// storedStream keeps the lines of its entries in one piece of memory.
 type storedStream struct {
 	labels labels.Labels
 	times  []int64
-	ends   []int // of the lines in data
+	ends   []int // ends of the lines in data
 	data   []byte
-	meta   map[int]string // metadata of the entries that have some, by their number
+	meta   map[int]string // metadata by number of the entry
 	seed   maphash.Seed
 	seen   map[uint64]struct{} // hashes of time, line and metadata
 }

@@ -30,7 +30,7 @@ func pushTo(t *testing.T, s *receiver.Server, streams ...push.Stream) *httptest.
 	return w
 }
 
-// An entry is kept with its metadata, and two entries are equal only if that is.
+// An entry is stored with its metadata, and two entries are equal only if that is equal, too.
 func TestPushMetadata(t *testing.T) {
 	s := receiver.New(receiver.Options{})
 	entry := func(metadata ...push.LabelAdapter) push.Entry {
@@ -47,8 +47,7 @@ func TestPushMetadata(t *testing.T) {
 	}
 }
 
-// A stream that is limited is refused by its name if it is the last one, and the others of the request are
-// kept.
+// A limited stream is refused by name if it is the last one, and the others of the request are stored.
 func TestLimit(t *testing.T) {
 	s := receiver.New(receiver.Options{})
 	s.Limit(func(l labels.Labels) bool { return l.Get("a") == "2" })

@@ -1,14 +1,13 @@
-// Package receiver is a server of both push protocols, Prometheus remote write (1.0, 2.0) and
-// Loki, that keeps what it is sent and can be asked for it.
+// Package receiver implements a server for both push protocols, Prometheus remote write (1.0, 2.0) and
+// Loki. It stores what it receives, for inspection.
 //
-// It is what `lighter demo` sends to and what tests stand before an exporter. It is
-// stricter than a real backend: what the protocols forbid is refused and remembered
-// (Violations), where Prometheus and Loki let some of it pass. All it takes stays in
-// memory until the Server is dropped, samples at 24 bytes each and lines at their length:
-// it is no database.
+// `lighter demo` sends to it, and tests use it as the backend of an exporter. It is stricter than a real
+// backend: it refuses and records what the protocols forbid (Violations), even where Prometheus and Loki
+// accept some of it. Everything stays in memory as long as the Server, samples at 24 bytes each and lines
+// at their length: it is not a database.
 //
-// A Server is an http.Handler; Listen, URL and Close make it a server of its own. All
-// methods may be called from any goroutine.
+// A Server is an http.Handler; Listen, URL and Close make it a stand-alone server. All methods may be
+// called from any goroutine.
 package receiver
 
 import (
@@ -31,16 +30,16 @@ const (
 	PushPath  = "/loki/api/v1/push"
 )
 
-// Respond may answer a request in the Server's place, before anything of it is read or
-// kept. body is as it came, compressed (DecodeWrite and DecodePush read it). When handled
-// is false the request is treated as usual. A hook that blocks until the request's context
-// ends is a slow backend or a black hole; one that panics with http.ErrAbortHandler cuts
-// the connection. It is called from many goroutines at once.
+// Respond may respond to a request in place of the Server, before any of it is read or stored. body is the
+// body as received, compressed (DecodeWrite and DecodePush decode it). If handled is false, the Server
+// handles the request as usual. A hook that blocks until the request's context ends simulates a slow
+// backend or a black hole; one that panics with http.ErrAbortHandler cuts the connection. Several
+// goroutines may call it concurrently.
 type Respond func(r *http.Request, body []byte) (status int, header http.Header, text string, handled bool)
 
-// Options bound what a Server accepts.
+// Options limit what a Server accepts.
 type Options struct {
-	MaxBodyBytes int64 // of a request, compressed; a longer one is answered with 413. If zero, 64 MiB.
+	MaxBodyBytes int64 // of a compressed request; a longer one gets 413; if zero, 64 MiB
 }
 
 const (
@@ -49,11 +48,11 @@ const (
 	closeTimeout        = time.Second
 )
 
-// Server takes both protocols. Its zero value is not usable, New makes one.
+// Server accepts both protocols. Use New; the zero value is not usable.
 type Server struct {
 	opts Options
 
-	mu         sync.Mutex // guards what follows, samples and logs included
+	mu         sync.Mutex // guards the following fields, samples and logs included
 	respond    Respond
 	limited    func(labels.Labels) bool
 	violations []string
@@ -66,7 +65,7 @@ type Server struct {
 	served   chan struct{} // closed when the goroutine of Listen has ended
 }
 
-// New returns a Server that is a handler; it listens nowhere yet.
+// New returns a Server that is a handler; it does not listen.
 func New(o Options) *Server {
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = defaultMaxBodyBytes
@@ -74,32 +73,32 @@ func New(o Options) *Server {
 	return &Server{opts: o, samples: newSampleStore()}
 }
 
-// Respond installs a hook, or with nil removes it.
+// Respond installs a hook, or removes it if f is nil.
 func (s *Server) Respond(f Respond) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.respond = f
 }
 
-// Limit makes the Server refuse the log streams that limited reports, as Loki does at its limit for
-// a stream: it stores the others of a request, and answers 429 with the name of the last stream if it has
-// not stored that one. If it has, it answers 204, and nothing tells that others are missing (Loki 3.7,
-// pkg/ingester/instance.go, Push). nil ends that.
+// Limit makes the Server refuse the log streams for which limited returns true, as Loki does at its limit
+// for a stream. It stores the other streams of a request, and responds with 429 and the name of the last
+// stream if it has not stored that one. If it has, it responds with 204, and nothing indicates that other
+// streams are missing (Loki 3.7, pkg/ingester/instance.go, Push). nil removes the limit.
 func (s *Server) Limit(limited func(labels.Labels) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limited = limited
 }
 
-// Requests counts the requests to the two paths, those that a hook answered included.
+// Requests returns the number of requests to the two paths, including those that a hook handled.
 func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
 }
 
-// Violations are the breaches of a protocol seen so far, the first hundred of them.
-// Samples and lines out of order are counted by their own methods and are none.
+// Violations returns the first hundred violations of a protocol. Samples and lines that are out of order do
+// not count; other methods count them.
 func (s *Server) Violations() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			http.Error(w, fmt.Sprintf("request body too large: more than %d bytes", s.opts.MaxBodyBytes), http.StatusRequestEntityTooLarge)
 		}
-		return // the client went away in mid-body
+		return // the client went away in the middle of the body
 	}
 	s.mu.Lock()
 	s.requests++
@@ -157,13 +156,13 @@ func answer(w http.ResponseWriter, status int, header http.Header, text string) 
 		w.Header()[name] = values
 	}
 	if status == 0 {
-		status = http.StatusOK // as a handler that says nothing; a black hole's client is gone anyway
+		status = http.StatusOK // like a handler without a response; a black hole's client is gone anyway
 	}
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text) // the client's loss if it went away
+	_, _ = io.WriteString(w, text) // an error means that the client went away
 }
 
-// Listen serves on addr, such as "127.0.0.1:0", from a goroutine that ends with Close.
+// Listen serves on addr, such as "127.0.0.1:0", in a goroutine that ends with Close.
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -174,16 +173,16 @@ func (s *Server) Listen(addr string) error {
 	s.served = make(chan struct{})
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(l) // always http.ErrServerClosed: it ends by Close alone
+		_ = s.http.Serve(l) // always http.ErrServerClosed: only Close ends it
 	}()
 	return nil
 }
 
-// URL is the base of the Server's addresses, such as http://127.0.0.1:34567. Listen comes first.
+// URL returns the base of the Server's addresses, such as http://127.0.0.1:34567. Call it after Listen.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Close ends what Listen began: it waits up to a second for requests under way, then cuts
-// them. What was kept can still be asked for.
+// Close ends what Listen began: it waits up to a second for requests in progress, then cuts them. What was
+// stored can still be read.
 func (s *Server) Close() error {
 	if s.http == nil {
 		return nil

@@ -24,13 +24,13 @@ import (
 type Sample struct {
 	Time  int64 // Unix milliseconds
 	Value float64
-	Start int64 // since when the value has counted, if 2.0 said so; else 0
+	Start int64 // since when the value has counted, if 2.0 contained that; otherwise 0
 }
 
 // Stale reports whether the sample is a staleness marker.
 func (s Sample) Stale() bool { return value.IsStaleNaN(s.Value) }
 
-// Histogram is a time and a native histogram, which is one of integers or of floats.
+// Histogram is a time and a native histogram, either an integer or a float histogram.
 type Histogram struct {
 	Time  int64
 	Start int64
@@ -57,30 +57,30 @@ func (h Histogram) equal(o Histogram) bool {
 	return h.Float.Equals(o.Float)
 }
 
-// Series is a label set and what was kept of it, in time order.
+// Series is a label set and what was stored of it, in time order.
 type Series struct {
 	Labels     labels.Labels
 	Samples    []Sample
 	Histograms []Histogram
-	Exemplars  []exemplar.Exemplar // in the order in which they came, each once
+	Exemplars  []exemplar.Exemplar // in order of arrival, each once
 }
 
-// WriteStats counts what came by remote write.
+// WriteStats counts requests of remote write.
 type WriteStats struct {
-	Requests   int // accepted or in part refused; not those that a hook answered
-	RequestsV2 int // those of them that were 2.0
-	Samples    int // kept, histograms and staleness markers among them
-	Histograms int // native ones of these
-	Stale      int // markers
-	Exemplars  int // kept
-	Repeated   int // time and value equal to those of a kept sample: sent twice, kept once
-	OutOfOrder int // before the last sample of their series, or at a kept time with another value; refused
+	Requests   int // accepted completely or in part, without those that a hook handled
+	RequestsV2 int // those that were 2.0
+	Samples    int // stored, including histograms and staleness markers
+	Histograms int // native histograms among them
+	Stale      int // staleness markers among them
+	Exemplars  int // stored
+	Repeated   int // same time and value as a stored sample: sent twice, stored once
+	OutOfOrder int // before the last sample of their series, or at the time of a stored one with another value; refused
 }
 
-// maxDecodedBytes bounds what one request may decompress to.
+// maxDecodedBytes limits the decompressed size of a request.
 const maxDecodedBytes = 256 << 20
 
-// DecodeWrite reads the body of a request of remote write 1.0 as it came over the network.
+// DecodeWrite decodes the body of a remote write 1.0 request.
 func DecodeWrite(body []byte) (*prompb.WriteRequest, error) {
 	var req prompb.WriteRequest
 	if err := decode(body, &req); err != nil {
@@ -89,7 +89,7 @@ func DecodeWrite(body []byte) (*prompb.WriteRequest, error) {
 	return &req, nil
 }
 
-// DecodeWriteV2 reads the body of a request of remote write 2.0 as it came over the network.
+// DecodeWriteV2 decodes the body of a remote write 2.0 request.
 func DecodeWriteV2(body []byte) (*writev2.Request, error) {
 	var req writev2.Request
 	if err := decode(body, &req); err != nil {
@@ -116,7 +116,7 @@ func decode(body []byte, into proto.Message) error {
 	return nil
 }
 
-// Series returns copies of the series that all matchers match, sorted by their labels.
+// Series returns copies of the series that match all matchers, sorted by labels.
 func (s *Server) Series(matchers ...*labels.Matcher) []Series {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,8 +130,8 @@ func (s *Server) Series(matchers ...*labels.Matcher) []Series {
 	return found
 }
 
-// Metadata returns what was last said of a metric family, and whether anything was. 1.0
-// says it of families, 2.0 of the metrics themselves: there it is found by their names.
+// Metadata returns the last metadata of a metric family, and whether there is any. 1.0 sends it for
+// families, and 2.0 for the metrics themselves, so that it is found by their names.
 func (s *Server) Metadata(family string) (lighter.Metadata, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,8 +155,8 @@ func matchAll(l labels.Labels, matchers []*labels.Matcher) bool {
 	return true
 }
 
-// handleWrite takes a remote-write request: whole, or refused whole when it breaks the
-// protocol, or all but the samples that are out of order, as Prometheus does.
+// handleWrite takes a remote-write request completely, refuses it completely if it violates the protocol,
+// or takes all but the samples that are out of order, as Prometheus does.
 func (s *Server) handleWrite(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, err error) {
 		s.violated(err)
@@ -196,7 +196,7 @@ func (s *Server) handleWrite(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// written is what a receiver of 2.0 says of a request.
+// written holds the counts in a 2.0 receiver's response.
 type written struct{ samples, histograms, exemplars int }
 
 func (n written) tell(h http.Header) {
@@ -205,7 +205,7 @@ func (n written) tell(h http.Header) {
 	h.Set("X-Prometheus-Remote-Write-Exemplars-Written", strconv.Itoa(n.exemplars))
 }
 
-// checkWriteHeaders returns which of the two messages the body is said to be.
+// checkWriteHeaders returns which of the two messages the headers declare.
 func checkWriteHeaders(h http.Header) (isV2 bool, status int, err error) {
 	if got := h.Get("Content-Encoding"); got != "snappy" {
 		return false, http.StatusUnsupportedMediaType, fmt.Errorf("Content-Encoding is %q, snappy is expected", got)

@@ -79,7 +79,7 @@ func TestWriteV2Refuses(t *testing.T) {
 	}
 }
 
-// TestWriteKeepsAll: 1.0 and 2.0 say the same of samples, histograms and exemplars.
+// TestWriteKeepsAll: 1.0 and 2.0 can express the same samples, histograms and exemplars.
 func TestWriteKeepsAll(t *testing.T) {
 	v1 := writeBody(t, &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{
 		{Labels: []prompb.Label{{Name: "__name__", Value: "h"}}, Histograms: []prompb.Histogram{prompb.FromIntHistogram(5, testHistogram(3))},
@@ -102,7 +102,7 @@ func TestWriteKeepsAll(t *testing.T) {
 	}{"1.0": {v1, nil, 0}, "2.0": {v2, asV2, 1}} {
 		t.Run(name, func(t *testing.T) {
 			s := receiver.New(receiver.Options{})
-			for range 2 { // what is sent twice is kept once
+			for range 2 { // a repeated request is stored once
 				if status, text := write(s, tc.body, tc.change); status != 204 {
 					t.Fatalf("%d %q", status, text)
 				}

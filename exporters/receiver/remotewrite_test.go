@@ -40,7 +40,7 @@ func writeBody(tb testing.TB, req *prompb.WriteRequest) []byte {
 	return snappy.Encode(nil, b)
 }
 
-// startInV1 is a request of 1.0 whose sample has a field that only 2.0 knows.
+// startInV1 is a 1.0 request whose sample has a field that only 2.0 has.
 func startInV1(tb testing.TB) []byte {
 	ts := series([]string{"__name__", "up"}, 1)
 	ts.Samples[0].XXX_unrecognized = []byte{3 << 3, 1}

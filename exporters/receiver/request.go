@@ -16,13 +16,13 @@ import (
 	"lighter"
 )
 
-// writeRequest is a request of either version, read and found to be as it must.
+// writeRequest is a decoded and validated request of either version.
 type writeRequest struct {
 	series   []Series
-	metadata []lighter.Metadata // in 2.0 its Family is the name of a metric
+	metadata []lighter.Metadata // for 2.0, Family is the name of a metric
 }
 
-// label is a name and a value as they came.
+// label is a name and a value as received.
 type label struct{ name, value string }
 
 func readV1(body []byte) (*writeRequest, error) {
@@ -193,7 +193,7 @@ func labelsV2(refs []uint32, symbols []string) ([]label, error) {
 	return all, nil
 }
 
-// readLabels says what the specifications forbid in a series' labels, or else in an exemplar's.
+// readLabels checks the labels of a series, or otherwise of an exemplar, against the specifications.
 func readLabels(in []label, ofSeries bool) (labels.Labels, error) {
 	b := labels.NewScratchBuilder(len(in))
 	name := ""
@@ -226,7 +226,7 @@ func readLabels(in []label, ofSeries bool) (labels.Labels, error) {
 	return b.Labels(), nil
 }
 
-// check says what the specifications forbid beside labels.
+// check checks everything but the labels against the specifications.
 func (s *Series) check() error {
 	name := s.Labels.Get(model.MetricNameLabel)
 	if len(s.Samples) == 0 && len(s.Histograms) == 0 {

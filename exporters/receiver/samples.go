@@ -11,9 +11,9 @@ import (
 	"lighter"
 )
 
-// sampleStore is the remote-write half's memory; Server.mu guards it.
+// sampleStore stores what arrives by remote write; Server.mu guards it.
 type sampleStore struct {
-	series   map[string]*Series // by the labels' bytes
+	series   map[string]*Series // by the bytes of their labels
 	metadata map[string]lighter.Metadata
 	stats    WriteStats
 }
@@ -22,8 +22,8 @@ func newSampleStore() sampleStore {
 	return sampleStore{series: map[string]*Series{}, metadata: map[string]lighter.Metadata{}}
 }
 
-// add keeps what of a request is in order, and returns what that is, and an error that
-// names the first sample that is not. What is sent twice counts as written.
+// add stores the samples of a request that are in order. It returns their number, and an error that names
+// the first sample that is not in order. Repeated samples count as written.
 func (st *sampleStore) add(in *writeRequest) (n written, refused error) {
 	st.stats.Requests++
 	var key []byte
@@ -96,8 +96,8 @@ func (st *sampleStore) kept(stale bool) {
 	}
 }
 
-// inOrder refuses what is not after all that the series has. held: it has another value at
-// that time.
+// inOrder returns an error for a sample that is not after all of the series' samples. held reports that the
+// series has another value at that time.
 func (st *sampleStore) inOrder(to *Series, t int64, held bool) error {
 	last := int64(math.MinInt64)
 	if n := len(to.Samples); n > 0 {

@@ -1,8 +1,8 @@
-// Package recent keeps the newest log lines and the last sample of each series in
-// memory, for the status page of an agent that has no backend.
+// Package recent keeps the newest log lines and the last sample of each series in memory, for the status
+// page of an agent without a backend.
 //
-// A Store takes batches like a Loki endpoint and blocks like a remote-write endpoint, and
-// is finished with each at once. It keeps a bounded number of both, the newest.
+// A Store takes batches like a Loki endpoint and blocks like a remote-write endpoint, and releases each at
+// once. It keeps a limited number of the newest of both.
 package recent
 
 import (
@@ -21,8 +21,8 @@ import (
 	"lighter"
 )
 
-// What is kept at most. A line is kept to its first maxLine bytes, so that all lines
-// together stay below 2 MiB.
+// Limits of what is kept. Only the first maxLine bytes of a line are kept, so that all lines together stay
+// below 2 MiB.
 const (
 	maxLines  = 1000
 	maxLine   = 2 << 10
@@ -43,11 +43,11 @@ type Sample struct {
 	Value  float64
 }
 
-// Store keeps what is recent. It is safe for concurrent use.
+// Store keeps the newest lines and samples. It is safe for concurrent use.
 type Store struct {
 	mu      sync.Mutex
 	lines   []Line // a ring once it is full
-	next    int    // where the oldest line of a full ring is
+	next    int    // index of the oldest line of a full ring
 	samples map[string]Sample
 }
 
@@ -70,20 +70,20 @@ func (s *Store) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// Run waits until ctx ends: there is nothing to deliver.
+// Run waits until ctx ends, because there is nothing to deliver.
 func (s *Store) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
 
-// Lines returns the newest lines, in the order in which they came.
+// Lines returns the newest lines, in order of arrival.
 func (s *Store) Lines() []Line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append(slices.Clone(s.lines[s.next:]), s.lines[:s.next]...)
 }
 
-// Sink returns the Store as package scrape sees an endpoint.
+// Sink returns the Store as an endpoint for package scrape.
 func (s *Store) Sink() Sink { return Sink{s} }
 
 // Sink keeps samples.
@@ -99,7 +99,7 @@ func (Sink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	return append(dst, b...), true
 }
 
-// Append keeps the last sample of each series, and forgets the series that are stale.
+// Append keeps the last sample of each series, and forgets stale series.
 func (k Sink) Append(_ context.Context, _ uint64, blocks []lighter.Block) error {
 	for _, b := range blocks {
 		var req prompb.WriteRequest
@@ -111,7 +111,7 @@ func (k Sink) Append(_ context.Context, _ uint64, blocks []lighter.Block) error 
 	return nil
 }
 
-// Metadata is not kept.
+// Metadata does nothing.
 func (Sink) Metadata([]lighter.Metadata) {}
 
 func (s *Store) keep(series []prompb.TimeSeries) {

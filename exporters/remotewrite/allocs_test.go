@@ -10,12 +10,12 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// blockAllocs are those of a block's whole way, from Append to the response of a backend that
-// costs none itself: the request with its headers and context, its body, and what shows the
-// state. They do not grow with its samples.
+// blockAllocs are the allocations of a block from Append to the response of a backend without allocations
+// of its own: the request with its headers and context, its body, and the state shown. They do not grow
+// with the number of samples.
 const blockAllocs = 35
 
-// answering takes requests, and says so without a network.
+// answering responds to requests without a network.
 type answering struct{ taken chan struct{} }
 
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -24,7 +24,7 @@ func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
 }
 
-// TestAllocs is the gate: what a block costs from Append to its delivery.
+// TestAllocs limits the allocations of a block from Append to its delivery.
 func TestAllocs(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for name, dir := range map[string]string{"memory": "", "disk": t.TempDir()} {

@@ -45,7 +45,7 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// The pauses between attempts and the wait for company are as they are set.
+// The pauses between attempts and the waiting time for other blocks are as configured.
 func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig()

@@ -10,41 +10,40 @@ import (
 	"lighter/exporters/queue"
 )
 
-// buffer is what waits between Append and the shards: a queue of blocks for each shard.
+// buffer holds what waits between Append and the shards: a queue of blocks for each shard.
 //
-// With a queue on disk blocks go there, and memory takes them only while the disk does
-// not. All that a shard has on disk is older than what it has in memory: what memory has is
-// written to disk, or sent, before the disk takes more of that shard. Without a queue on
-// disk blocks wait in memory alone. There they are bounded in bytes over all shards, and
-// the oldest go first.
+// If there is a queue on disk, blocks go there, and memory takes them only while the disk fails. A shard's
+// blocks on disk are always older than those in memory: blocks in memory are written to disk, or sent,
+// before the disk takes new ones of that shard. Without a queue on disk, blocks wait in memory only. There
+// the bytes of all shards together are limited, and the oldest blocks are dropped first.
 type buffer struct {
-	disk   *endpoint.Disk                                       // nil: there is none
+	disk   *endpoint.Disk                                       // nil if there is none
 	put    func(key uint64, h stored.Header, body []byte) error // disk.Put; tests replace it
 	limit  int64                                                // bytes in memory
-	linger endpoint.Pace                                        // how long the first block of a request waits for others; no longer when it is full
+	linger endpoint.Pace                                        // how long the first block of a request waits for others, unless the request is full
 	losses *endpoint.Losses
 
 	mu      sync.Mutex
 	queues  []shardQueue
 	next    uint64           // number of the next item in memory
-	waiting endpoint.Waiting // in memory: what is not done or dropped
+	waiting endpoint.Waiting // in memory: blocks that are neither done nor dropped
 	closed  bool
 }
 
-// shardQueue is what waits for one shard.
+// shardQueue holds what waits for one shard.
 type shardQueue struct {
 	memory     []item
-	inRequests int           // items of memory that are taken and not done
-	overtaken  bool          // the disk took blocks while some of those were in requests: these are older than what the disk has
-	changed    chan struct{} // one value: as many samples as wanted were pushed, or the buffer closed
-	pushed     int           // samples, since the shard last found nothing
-	wanted     int           // samples that are worth waking the shard for
+	inRequests int           // number of items of memory that are taken and not done
+	overtaken  bool          // the disk took blocks while items of memory were in requests, so that these are older than the blocks on disk
+	changed    chan struct{} // capacity 1: receives a value when enough samples were pushed, or the buffer was closed
+	pushed     int           // number of samples pushed since the shard last found nothing
+	wanted     int           // number of samples at which to wake the shard
 
-	// Owned by the shard's goroutine: what is gathered for a request, oldest first.
+	// Owned by the shard's goroutine: the items gathered for a request, oldest first.
 	taken   []item
 	samples int
 	last    time.Time // when the last request was gathered
-	bodies  []byte    // memory of the bodies that were read from disk for it, used again for the next
+	bodies  []byte    // memory of the bodies read from disk for it, reused for the next
 }
 
 func newBuffer(shards int, limit int64, wait time.Duration, disk *endpoint.Disk, losses *endpoint.Losses) *buffer {
@@ -58,8 +57,8 @@ func newBuffer(shards int, limit int64, wait time.Duration, disk *endpoint.Disk,
 	return b
 }
 
-// push adds blocks to the queue of the shard of their key, in order, and keeps no reference to their
-// bodies. It returns false, and takes nothing, when the buffer is closed.
+// push adds blocks, in order, to the queue of the shard of their key, and keeps no reference to their
+// bodies. If the buffer is closed, it returns false and adds nothing.
 func (b *buffer) push(key uint64, blocks []packed) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,8 +84,8 @@ func (b *buffer) push(key uint64, blocks []packed) bool {
 	return true
 }
 
-// write appends to the disk what the shard has in memory, and then a block. It reports whether the
-// disk has taken the block.
+// write appends to the disk what the shard has in memory, and then a block. It returns false if the disk
+// did not accept the block.
 func (b *buffer) write(l *shardQueue, key uint64, r packed) bool {
 	if b.disk == nil || !b.writeMemory(l) || !b.writeOne(l, key, r) {
 		return false
@@ -95,7 +94,7 @@ func (b *buffer) write(l *shardQueue, key uint64, r packed) bool {
 	return true
 }
 
-// writeMemory appends to the disk what the shard has in memory, and reports whether that was all of it.
+// writeMemory appends to the disk what the shard has in memory. It returns false if something remains.
 func (b *buffer) writeMemory(l *shardQueue) bool {
 	for len(l.memory) > 0 {
 		it := l.memory[0]
@@ -117,7 +116,7 @@ func (b *buffer) writeOne(l *shardQueue, key uint64, r packed) bool {
 	return true
 }
 
-// dropOldest drops one item of memory that no shard has taken yet, and reports whether there was one.
+// dropOldest drops one item of memory that no shard has taken yet. It returns false if there is none.
 func (b *buffer) dropOldest() bool {
 	var oldest *shardQueue
 	for i := range b.queues {
@@ -135,7 +134,7 @@ func (b *buffer) dropOldest() bool {
 	return true
 }
 
-// close ends the pushing; what waits is given out at once.
+// close ends pushing; waiting items are handed out at once.
 func (b *buffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,8 +144,8 @@ func (b *buffer) close() {
 	}
 }
 
-// finish ends the buffer once nobody takes from it any more: it writes to disk what is in
-// memory, as far as that can be done in order, and returns how many samples it could not keep.
+// finish ends the buffer once nobody takes from it any more. It writes what is in memory to disk, as far as
+// the order allows, and returns the number of samples that it could not keep.
 func (b *buffer) finish() (lost int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,7 +157,7 @@ func (b *buffer) finish() (lost int) {
 				unsent = append(unsent, it)
 			}
 		}
-		if l.overtaken { // they are older than what the disk has of the shard
+		if l.overtaken { // they are older than the shard's blocks on disk
 			for _, it := range unsent {
 				b.account(it.packed, -1)
 				lost += it.samples
@@ -179,14 +178,14 @@ func (b *buffer) finish() (lost int) {
 	return lost
 }
 
-// inMemory returns what waits in memory.
+// inMemory returns the amount of data that waits in memory.
 func (b *buffer) inMemory() endpoint.Waiting {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.waiting
 }
 
-// onDisk returns what waits on disk.
+// onDisk returns the amount of data that waits on disk.
 func (b *buffer) onDisk() endpoint.Waiting {
 	if b.disk == nil {
 		return endpoint.Waiting{}
@@ -194,7 +193,7 @@ func (b *buffer) onDisk() endpoint.Waiting {
 	return b.disk.Waiting()
 }
 
-// account adds a block to what waits in memory, or takes it away if sign is -1.
+// account adds a block to the amount that waits in memory, or subtracts it if sign is -1.
 func (b *buffer) account(r packed, sign int) {
 	b.waiting.Add(endpoint.Waiting{Items: sign * r.samples, Bytes: int64(sign * (len(r.body) + itemOverhead))})
 }

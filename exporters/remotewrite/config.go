@@ -13,36 +13,36 @@ import (
 
 // Config is one remote-write endpoint.
 type Config struct {
-	Name             string                      // names the endpoint in metrics, status and log; unique in a process
+	Name             string                      // identifies the endpoint in metrics, status and log; unique in a process
 	URL              string                      // used as given
-	Version          int                         // of remote write: 1, or 2, which becomes 1 for an endpoint that does not know it
+	Version          int                         // of remote write: 1, or 2, with a fallback to 1 for an endpoint that does not support 2
 	HTTP             promconfig.HTTPClientConfig // auth, TLS
-	Proxy            lighter.Secret              // URL of the proxy before the endpoint; it may hold a password; empty leaves what HTTP says
-	Headers          map[string]lighter.Secret   // the protocol's own cannot be set
-	Tenant           string                      // X-Scope-OrgID; empty sends none
-	ExternalLabels   labels.Labels               // on every series; a series' own label of that name wins
-	WriteRelabel     []*relabel.Config           // run after the external labels are added
-	Shards           int                         // senders side by side; a target's samples always go to the same one
+	Proxy            lighter.Secret              // URL of the proxy before the endpoint, which may hold a password; if empty, HTTP decides
+	Headers          map[string]lighter.Secret   // the protocol's own headers cannot be set
+	Tenant           string                      // X-Scope-OrgID; empty means none
+	ExternalLabels   labels.Labels               // on every series; a series' own label with that name wins
+	WriteRelabel     []*relabel.Config           // applied after the external labels are added
+	Shards           int                         // number of concurrent senders; a target's samples always go to the same one
 	SamplesPerSend   int                         // at most, in one request
 	Timeout          time.Duration               // of one request
-	Dir              string                      // where blocks wait, its own; empty: in memory alone, and what waits at the end is lost
-	MaxBytes         int64                       // of the files in Dir; beyond it the oldest samples go, counted
-	BufferBytes      int64                       // of blocks that wait in memory: without a Dir, or while the disk fails; likewise
-	SendMetadata     bool                        // TYPE and HELP: in requests of their own, or with the samples in 2.0
+	Dir              string                      // for waiting blocks, used by this endpoint only; if empty, they wait in memory, and those left at the end are lost
+	MaxBytes         int64                       // of the files in Dir; above it the oldest samples are dropped and counted
+	BufferBytes      int64                       // of blocks that wait in memory, without a Dir or while the disk fails; above it the oldest samples are dropped and counted
+	SendMetadata     bool                        // TYPE and HELP, in separate requests, or with the samples in 2.0
 	MetadataInterval time.Duration               // between two of those requests
 	MetadataPerSend  int                         // families in one of those requests at most
-	BatchWait        time.Duration               // how long the first block waits for others, at most
-	MinBackoff       time.Duration               // pause after the first failure, which doubles from there; 0 is package send's
-	MaxBackoff       time.Duration               // longest pause; likewise
-	MaxAge           time.Duration               // samples that have waited longer are dropped, counted; 0 is none
-	NoExemplars      bool                        // exemplars are left out
-	NoNative         bool                        // native histograms are left out
+	BatchWait        time.Duration               // how long the first block of a request waits for others, at most
+	MinBackoff       time.Duration               // pause after the first failure, which doubles from there; if 0, package send's default
+	MaxBackoff       time.Duration               // longest pause; if 0, package send's default
+	MaxAge           time.Duration               // samples that have waited longer are dropped and counted; 0 means no limit
+	NoExemplars      bool                        // drop exemplars
+	NoNative         bool                        // drop native histograms
 }
 
-// DefaultConfig is what a plan starts from. A request of 10,000 samples is about a megabyte
-// before compression, and small targets share it: what a request costs is mostly the kernel's and
-// the HTTP client's work for each. Shards: with one of them in flight each, four are
-// 400,000 samples a second at 100 ms a round trip; metadata goes as often as Prometheus sends it.
+// DefaultConfig returns the settings that a plan starts with. A request of 10,000 samples is about a
+// megabyte before compression, and small targets share it, because the cost of a request is mostly the work
+// of the kernel and the HTTP client for each. Four shards with one request in flight each send 400,000
+// samples a second at a round-trip time of 100 ms. Metadata is sent as often as Prometheus sends it.
 func DefaultConfig() Config {
 	c := Config{
 		Version:          1,
@@ -53,14 +53,14 @@ func DefaultConfig() Config {
 		BufferBytes:      32 << 20,
 		SendMetadata:     true,
 		MetadataInterval: time.Minute,
-		MetadataPerSend:  500, // long help texts stay far below what backends read of a request
+		MetadataPerSend:  500, // even with long help texts, far below the limits of backends
 		BatchWait:        time.Second,
 	}
-	c.HTTP.EnableHTTP2 = false // as Prometheus: one connection must not be the bottleneck of all shards
+	c.HTTP.EnableHTTP2 = false // as in Prometheus: one connection must not be the bottleneck of all shards
 	return c
 }
 
-// Check returns what is wrong with the configuration, as far as that shows without opening anything.
+// Check returns what is wrong with the configuration, as far as it can tell without opening anything.
 func (c Config) Check() error {
 	switch {
 	case c.Shards < 1 || c.SamplesPerSend < 1 || c.BufferBytes < 1:

@@ -54,7 +54,7 @@ func TestCleanStop(t *testing.T) {
 	})
 }
 
-// TestDiskIsBounded: the oldest samples go, counted, and the newest stay.
+// TestDiskIsBounded: the oldest samples are dropped and counted, and the newest stay.
 func TestDiskIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := onDisk(t.TempDir())
@@ -93,8 +93,8 @@ func TestDiskIsBounded(t *testing.T) {
 	})
 }
 
-// TestDiskFails: while the disk takes nothing samples go on through memory, in order, and
-// when it works again they are on it.
+// TestDiskFails: while the disk fails, samples go through memory, in order, and when it works again they go
+// to disk.
 func TestDiskFails(t *testing.T) {
 	for seed := range 8 {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -154,9 +154,9 @@ func testDiskFails(t *testing.T, seed int) {
 			t.Errorf("%d samples wait at the end", st.Waiting.Items)
 		}
 	}
-	// What was taken from memory, not sent at a stop, and overtaken by the disk is the one
-	// thing that is lost, and counted (also when the backend had it and its response was not
-	// waited for); all else is there, in order.
+	// Only samples that were taken from memory, not sent at a stop, and overtaken by the disk are lost, and
+	// they are counted, even if the backend had them and its response was not awaited. All others arrive,
+	// in order.
 	st := backend.WriteStats()
 	all := int64(st.Samples) + lost
 	if all < scrape*targets*series || all > scrape*targets*series+int64(repeatable) || st.OutOfOrder > 0 || st.Repeated > repeatable {
@@ -171,12 +171,13 @@ func testDiskFails(t *testing.T, seed int) {
 	}
 }
 
-// TestDiskFailsAndSays: it is said once, memory is bounded, and the gauge tells where what waits is.
+// TestDiskFailsAndSays: the failure is logged once, memory is limited, and the gauge shows where data
+// waits.
 func TestDiskFailsAndSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := onDisk(t.TempDir())
 		cfg.BufferBytes = 20_000
-		cfg.SamplesPerSend = 100 // one block is taken, and one more is on its way
+		cfg.SamplesPerSend = 100 // one block is taken, and one more is being sent
 		var away, failing atomic.Bool
 		away.Store(true)
 		failing.Store(true)
@@ -226,8 +227,8 @@ func TestDiskFailsAndSays(t *testing.T) {
 	})
 }
 
-// TestUnreadableDisk: what cannot be read is said, makes the endpoint not ready after a minute,
-// and is sent when it can be read, or counted when it is gone.
+// TestUnreadableDisk: data that cannot be read is logged, makes the endpoint not ready after a minute, and
+// is sent when it can be read, or counted when it is gone.
 func TestUnreadableDisk(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprint("gone=", gone), func(t *testing.T) {
@@ -251,7 +252,7 @@ func testUnreadableDisk(t *testing.T, gone bool) {
 	if err := os.Rename(files[0], cfg.Dir+".aside"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(files[0], 0o700); err != nil { // opens, and cannot be read
+	if err := os.Mkdir(files[0], 0o700); err != nil { // can be opened, but not read
 		t.Fatal(err)
 	}
 	stop = e.run(t)
@@ -281,7 +282,7 @@ func testUnreadableDisk(t *testing.T, gone bool) {
 	stop()
 }
 
-// TestStopWritesMemory: what is in memory at a clean stop is written to the disk, if that works.
+// TestStopWritesMemory: data in memory at a clean stop is written to the disk if that works.
 func TestStopWritesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := onDisk(t.TempDir())
@@ -313,8 +314,8 @@ func TestStopWritesMemory(t *testing.T) {
 	})
 }
 
-// TestForeignRecords: what another version left in a form that this one does not know is
-// dropped and counted, and the rest is sent.
+// TestForeignRecords: records of another version in an unknown form are dropped and counted, and the rest
+// is sent.
 func TestForeignRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := onDisk(t.TempDir())
@@ -322,7 +323,7 @@ func TestForeignRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		old := append([]byte{0}, snappy.Encode(nil, gauges(t, 0, 7, 1).Body)...) // as it was before there was a header
+		old := append([]byte{0}, snappy.Encode(nil, gauges(t, 0, 7, 1).Body)...) // the form without a header
 		today := func(body ...byte) []byte { return stored.Append(nil, stored.Header{Items: 7}, body) }
 		for _, record := range [][]byte{{}, old, today(0x80, 1, 2, 3), today(), today(0), today(0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), today(1, 5, 1, 2, 3), today(old...)} {
 			if err := q.Append(0, 7, record); err != nil {
@@ -354,7 +355,7 @@ func TestForeignRecords(t *testing.T) {
 	})
 }
 
-// TestStoredTenant: what waits on disk is sent for the tenant that it was taken for.
+// TestStoredTenant: data on disk is sent for its tenant.
 func TestStoredTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := onDisk(t.TempDir())

@@ -1,25 +1,23 @@
-// Package remotewrite delivers the blocks of scrapes to one Prometheus remote-write
-// endpoint, in version 1.0 or 2.0 of the protocol.
+// Package remotewrite delivers the blocks of scrapes to one Prometheus remote-write endpoint, using version
+// 1.0 or 2.0 of the protocol.
 //
-// An Endpoint is what package scrape calls a Sink, and a Packer: it says how a series' labels
-// are sent (external labels, write relabelling), compresses blocks, takes them, and sends
-// them. They wait in a line for each shard; a target's blocks are always in the same one and
-// leave it in order, so samples of a series are never out of order.
+// An Endpoint is a Sink and a Packer of package scrape: it encodes the labels of series as they are sent
+// (external labels, write relabelling), compresses blocks, takes them, and sends them. Blocks wait in one
+// queue per shard. A target's blocks are always in the same queue and leave it in order, so that samples of
+// a series are never out of order.
 //
-// With Config.Dir they wait on disk: a block is there when Append returns, and stays until
-// the endpoint has taken or refused it. A process that is killed loses none; the next one
-// sends what is left first, and again only what was not acknowledged. While the disk fails
-// blocks wait in memory. Both are bounded in bytes: when one is full the oldest samples go,
-// counted. Without a Dir blocks wait in memory alone, and what is not sent FlushTimeout
-// after the end is lost, and counted too.
+// With Config.Dir, blocks wait on disk: a block is there when Append returns, and stays until the endpoint
+// has taken or refused it. A killed process loses none; the next one first sends what is left, and repeats
+// only what was not acknowledged. While the disk fails, blocks wait in memory. Both are limited in bytes;
+// when one is full, the oldest samples are dropped and counted. Without a Dir, blocks wait in memory only,
+// and those not sent within FlushTimeout after the end are lost and counted, too.
 //
-// What waits is in the form of 1.0 with what 2.0 has beyond it. A request of 1.0 is blocks
-// joined as they are; for 2.0 they are transcoded, series by series, into the request's
-// symbols. An endpoint that shows that it does not know 2.0 gets 1.0 from then on, what
-// waits already included.
+// Waiting blocks are in the form of 1.0, extended by what 2.0 adds. A 1.0 request consists of joined
+// blocks. For 2.0 they are transcoded, series by series, to use the request's symbols. An endpoint that
+// shows that it does not support 2.0 gets 1.0 from then on, including waiting blocks.
 //
-// What a response of the endpoint means is judged by package send. Endpoints are made and
-// run by cmd/lighter; all methods may be called from any goroutine.
+// Package send interprets the endpoint's responses. cmd/lighter makes and runs Endpoints; all methods may
+// be called from any goroutine.
 package remotewrite
 
 import (
@@ -40,20 +38,20 @@ import (
 	"lighter/exporters/send"
 )
 
-// ErrClosed is what Append returns once Run has begun to stop.
+// ErrClosed is returned by Append once Run has begun to stop.
 var ErrClosed = errors.New("the endpoint is closed")
 
-// Options are what endpoints share, beside their configuration.
+// Options are the dependencies and settings that endpoints share.
 type Options struct {
-	Client       *http.Client  // nil: made of Config.HTTP
+	Client       *http.Client  // if nil, made from Config.HTTP
 	UserAgent    string        // "lighter/<version>"
-	FlushTimeout time.Duration // how long Run sends on after its context has ended
+	FlushTimeout time.Duration // how long Run continues to send after its context has ended
 	Metrics      *Metrics
 	SendMetrics  *send.Metrics
 	Logger       *slog.Logger
 }
 
-// Endpoint delivers to one backend. Run may be called once; Append works before it, too.
+// Endpoint delivers to one backend. Run may be called once; Append also works before that.
 type Endpoint struct {
 	cfg      Config
 	opts     Options
@@ -66,12 +64,12 @@ type Endpoint struct {
 	meta     metadata
 	buffer   *buffer
 
-	knowsNoV2 atomic.Bool // as its responses showed
+	knowsNoV2 atomic.Bool // as its responses have shown
 }
 
-// New returns an Endpoint; nothing is dialled. It fails when the HTTP configuration does
-// not make a client, such as when a certificate cannot be read, and when Dir cannot be used.
-// What waits in Dir from an earlier process is sent by Run.
+// New returns an Endpoint. It opens no connection. It returns an error if the HTTP configuration is
+// invalid, for example because a certificate cannot be read, or if Dir cannot be used. Run sends what an
+// earlier process has left in Dir.
 func New(cfg Config, o Options) (*Endpoint, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, err)
@@ -124,20 +122,20 @@ func New(cfg Config, o Options) (*Endpoint, error) {
 
 const waitInMemory = "they wait in memory, up to a limit"
 
-// Why this package drops samples, beside the queue's reasons and those that are read from refusals.
+// The reasons for which this package drops samples, besides the queue's reasons and those read from
+// refusals.
 const (
 	reasonShutdown = "shutdown"
 	reasonTooOld   = "max_age"
 )
 
-// AppendPacked appends a block in the form in which it waits, and which Append takes:
-// compressed.
+// AppendPacked appends a block in the compressed form that Append takes and in which it waits.
 func (e *Endpoint) AppendPacked(dst []byte, b lighter.Block) []byte { return appendPacked(dst, b) }
 
-// Append takes the blocks of one scrape, whose bodies are what AppendPacked returned, or with
-// an error none of them: ErrClosed, or what is wrong with them. With a Dir they are on disk
-// when it returns. It keeps no Body, and waits for the disk at most: when there is no room the
-// oldest samples go.
+// Append takes the blocks of one scrape, whose bodies must come from AppendPacked. If it returns an error,
+// it has taken none: ErrClosed, or what is wrong with the blocks. With a Dir, they are on disk when Append
+// returns. It keeps no Body and waits for nothing but the disk: if there is no room, the oldest samples are
+// dropped.
 func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Block) error {
 	var few [4]packed // enough for most targets
 	all := few[:0]
@@ -158,8 +156,8 @@ func (e *Endpoint) Append(_ context.Context, shard uint64, blocks []lighter.Bloc
 	return nil
 }
 
-// Run sends until ctx ends, then for FlushTimeout at most what still waits, and returns
-// nil. What is left then stays on disk; without a disk it is lost, and logged.
+// Run sends until ctx ends, continues for at most FlushTimeout with what still waits, and returns nil. What
+// is left then stays on disk; without a disk it is lost, which is logged.
 func (e *Endpoint) Run(ctx context.Context) error {
 	sending, stop := e.common.Flushing(ctx, e.opts.FlushTimeout)
 	defer stop()
@@ -181,16 +179,15 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	return err
 }
 
-// Close gives back what New took. Run must have returned, or never been called.
+// Close releases the resources of New. Run must have returned, or never been called.
 func (e *Endpoint) Close() error { return e.common.Close() }
 
-// readPause is how long a shard waits before it reads again from a disk that cannot be read.
+// readPause is the pause of a shard after a failed read from the disk.
 const readPause = time.Second
 
-// runShard sends what one shard's line holds, in order, until it is closed and empty or
-// ctx ends.
+// runShard sends the queue of one shard, in order, until it is closed and empty, or ctx ends.
 func (e *Endpoint) runShard(ctx context.Context, shard int) error {
-	unread := false // this shard could not read, the last time: what others read says nothing of its disk
+	unread := false // this shard's last read failed; reads of other shards say nothing about its records
 	for {
 		items, ok, err := e.buffer.take(ctx, shard, e.cfg.SamplesPerSend)
 		if !ok {
@@ -203,7 +200,7 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 			if !send.Pause(ctx, readPause) {
 				return nil
 			}
-			if e.buffer.inMemory().Items+e.buffer.onDisk().Items == 0 { // it was damaged, and is dropped and counted
+			if e.buffer.inMemory().Items+e.buffer.onDisk().Items == 0 { // it was damaged, and has been dropped and counted
 				unread = false
 				e.sender.Unreadable(nil)
 			}
@@ -219,7 +216,7 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 			continue
 		}
 		if err := e.deliver(ctx, items); err != nil {
-			e.buffer.putBack(shard, items) // the flush is over
+			e.buffer.putBack(shard, items) // the time for flushing is over
 			return nil
 		}
 		e.common.Acknowledged(e.buffer.done(shard, items))
@@ -227,8 +224,8 @@ func (e *Endpoint) runShard(ctx context.Context, shard int) error {
 	}
 }
 
-// tooOld returns how many of the items, which are in the order in which they came, have waited too long to be
-// sent, and counts their samples. What is being sent is not dropped, however long that takes.
+// tooOld returns the number of items, which are in order of arrival, that have waited too long to be sent,
+// and counts their samples. A request in progress is not dropped, however long it takes.
 func (e *Endpoint) tooOld(items []item) (n int) {
 	if e.cfg.MaxAge <= 0 {
 		return 0
@@ -247,7 +244,7 @@ func (e *Endpoint) tooOld(items []item) (n int) {
 // Takes implements scrape.Chooser.
 func (e *Endpoint) Takes() (exemplars, histograms bool) { return !e.cfg.NoExemplars, !e.cfg.NoNative }
 
-// deliver returns when items are taken, or refused for good, or, with its error, ctx ends.
+// deliver returns when items are taken, or refused for good. If ctx ends first, it returns ctx's error.
 func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 	for {
 		r, err := e.requests.make(items, e.speaksV2())
@@ -270,7 +267,7 @@ func (e *Endpoint) deliver(ctx context.Context, items []item) error {
 	}
 }
 
-// deliverEach finds out which of the items it is that no request can be made of.
+// deliverEach finds the items from which no request can be made.
 func (e *Endpoint) deliverEach(ctx context.Context, items []item) error {
 	for i := range items {
 		if err := e.deliver(ctx, items[i:i+1]); err != nil {
@@ -282,7 +279,7 @@ func (e *Endpoint) deliverEach(ctx context.Context, items []item) error {
 
 func (e *Endpoint) speaksV2() bool { return e.cfg.Version == 2 && !e.knowsNoV2.Load() }
 
-// showWaiting sets what metrics say of the buffer, and notices that it has room again.
+// showWaiting sets the metrics of the buffer, and notices if it has room again.
 func (e *Endpoint) showWaiting() {
 	inMemory, onDisk := e.buffer.inMemory(), e.buffer.onDisk()
 	e.opts.Metrics.Queue.WithLabelValues(e.cfg.Name, "memory").Set(float64(inMemory.Bytes))
@@ -299,12 +296,12 @@ func (e *Endpoint) Err() error { return e.sender.Err() }
 
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
-	endpoint.Status // its Dropped holds this package's reasons, such as buffer_full, too
+	endpoint.Status // its Dropped includes this package's reasons, such as buffer_full
 
-	Version int // of remote write, that is sent now
+	Version int // of remote write, as presently sent
 }
 
-// Status returns what the endpoint's state is now.
+// Status returns the endpoint's present state.
 func (e *Endpoint) Status() Status {
 	st := Status{Status: e.common.Status(e.buffer.inMemory()), Version: 1}
 	if e.speaksV2() {

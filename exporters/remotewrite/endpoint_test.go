@@ -62,8 +62,8 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
-// TestOrder: whatever the backend does, a target's samples arrive in order and once, and
-// those of the other shards with them.
+// TestOrder: whatever the backend does, the samples of a target arrive in order and once, and so do those
+// of the other shards.
 func TestOrder(t *testing.T) {
 	for name, respond := range map[string]func() receiver.Respond{
 		"works": func() receiver.Respond { return nil },
@@ -267,7 +267,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTooLarge: 413 halves a request until it is taken, in order. A single small sample cannot be too
+// TestTooLarge: a 413 halves a request until it is accepted, in order. A single small sample cannot be too
+// large, and waits.
 // large, and waits.
 func TestTooLarge(t *testing.T) {
 	for name, tc := range map[string]struct{ most, taken int }{
@@ -382,8 +383,8 @@ func TestMetadata(t *testing.T) {
 	})
 }
 
-// TestMetadataIsNotKept: an interval in which it could not be sent is forgotten with the
-// next, and samples are not held up.
+// TestMetadataIsNotKept: metadata that could not be sent within an interval is dropped when the next is
+// due, and samples are not delayed.
 func TestMetadataIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig()

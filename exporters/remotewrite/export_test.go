@@ -2,8 +2,7 @@ package remotewrite
 
 import "lighter/exporters/internal/stored"
 
-// BreakDisk makes the queue on disk of an Endpoint return fail's error from Put, if it
-// gives one.
+// BreakDisk makes the queue on disk of an Endpoint return fail's error from Put, if it returns one.
 func (e *Endpoint) BreakDisk(fail func() error) {
 	e.buffer.mu.Lock()
 	defer e.buffer.mu.Unlock()

@@ -9,15 +9,14 @@ import (
 	"lighter/exporters/queue"
 )
 
-// minLinger is how long a block that comes after a pause waits for others, so that a hundred small targets
-// do not make a hundred small requests.
+// minLinger is how long a block after a pause waits for others, so that a hundred small targets do not make
+// a hundred small requests.
 const minLinger = 50 * time.Millisecond
 
-// take waits for blocks of a shard and returns at least one and then as many as fit in
-// most samples, in order. The caller says done when they need not be kept any longer, or
-// putBack; what they hold is valid until the next take. It returns false when ctx has ended,
-// or the buffer is closed and the shard empty; and an error when the disk cannot be read, after
-// which the same blocks come again.
+// take waits for blocks of a shard. It returns at least one, and as many in order as fit in most samples.
+// The caller calls done when they need not be kept any longer, or putBack. Their memory is valid until the
+// next take. take returns false when ctx has ended, or the buffer is closed and the shard empty. It returns
+// an error if the disk cannot be read; the next take returns the same blocks.
 func (b *buffer) take(ctx context.Context, shard, most int) ([]item, bool, error) {
 	l := &b.queues[shard]
 	l.reuse()
@@ -29,7 +28,7 @@ func (b *buffer) take(ctx context.Context, shard, most int) ([]item, bool, error
 		if err != nil {
 			return nil, true, err
 		}
-		wait := time.Duration(0) // until something changes
+		wait := time.Duration(0) // 0 means until something changes
 		if len(l.taken) > 0 {
 			wait = b.linger.Wait(l.taken[0].arrived, l.last)
 			if closed || full || wait <= 0 {
@@ -45,8 +44,8 @@ func (b *buffer) take(ctx context.Context, shard, most int) ([]item, bool, error
 	}
 }
 
-// gather moves what waits to the shard's taken until that is full: a request, and no more
-// fits. One that is on disk and does not fit stays there.
+// gather moves waiting blocks to the shard's taken until it is full: it contains a request, and no more
+// fits. A block on disk that does not fit stays there.
 func (b *buffer) gather(l *shardQueue, shard, max int) (full, closed bool, err error) {
 	for l.samples < max {
 		it, ok, closed, err := b.oldest(l, shard, max)
@@ -73,13 +72,13 @@ func (b *buffer) gather(l *shardQueue, shard, max int) (full, closed bool, err e
 		l.taken = append(l.taken, it)
 		l.samples += it.samples
 	}
-	return true, false, nil // whether it is closed does not matter
+	return true, false, nil // then it does not matter whether it is closed
 }
 
-// keptBodies is the most memory that a shard keeps for the bodies of its next request.
+// keptBodies is the most memory that a shard retains for the bodies of its next request.
 const keptBodies = 1 << 20
 
-// reuse makes the memory of bodies free for others, if nothing that is taken lies in it.
+// reuse makes the memory of bodies available again, unless a taken item uses it.
 func (l *shardQueue) reuse() {
 	if len(l.taken) > 0 || cap(l.bodies) > keptBodies {
 		l.bodies = nil
@@ -87,17 +86,16 @@ func (l *shardQueue) reuse() {
 	l.bodies = l.bodies[:0]
 }
 
-// read reads the body of a block that is on disk.
+// read reads the body of a block on disk.
 func (l *shardQueue) read(r queue.Record) (body []byte, err error) {
 	from := len(l.bodies)
 	l.bodies, err = r.Body(l.bodies)
 	return l.bodies[from:], err
 }
 
-// oldest takes the oldest block of a shard, and reports whether there is one. If there is none, the shard
-// will be woken when there is one, or when those that it has gathered and the new ones are max samples:
-// until then it waits as long as linger says. A block that is on disk comes without its body, which
-// is read without the lock.
+// oldest takes the oldest block of a shard. If there is none, it returns false, and the shard will be woken
+// when there is one, or, while linger makes it wait, when the gathered blocks and the new ones reach max
+// samples. A block on disk comes without its body, which is read without holding the lock.
 func (b *buffer) oldest(l *shardQueue, shard, max int) (it item, ok, closed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,7 +116,7 @@ func (b *buffer) oldest(l *shardQueue, shard, max int) (it item, ok, closed bool
 	return l.shift(), true, b.closed, nil
 }
 
-// done says that blocks which take returned are delivered or refused for good.
+// done declares that blocks returned by take are delivered or refused for good.
 func (b *buffer) done(shard int, items []item) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,7 +136,7 @@ func (b *buffer) done(shard int, items []item) error {
 	return first
 }
 
-// putBack takes back blocks that take returned and that were not sent.
+// putBack returns blocks from take that were not sent.
 func (b *buffer) putBack(shard int, items []item) {
 	l := &b.queues[shard]
 	l.taken = append(items, l.taken...)
@@ -147,14 +145,15 @@ func (b *buffer) putBack(shard int, items []item) {
 	}
 }
 
-// parse takes the header off a block that was read from disk, and reports whether this version can read it.
+// parse removes the header from a block that was read from disk. It returns false if the block has another
+// version.
 func (it *item) parse() bool {
 	h, body, err := stored.Parse(it.body, it.samples)
 	it.tenant, it.body = h.Tenant, body
 	return err == nil && it.known()
 }
 
-// split returns those of the taken that are of one tenant and fit in max samples, one at least.
+// split returns taken blocks that belong to one tenant and fit in max samples, at least one.
 func (l *shardQueue) split(max int) []item {
 	n, samples := 0, 0
 	for n < len(l.taken) && (n == 0 || samples+l.taken[n].samples <= max && l.taken[n].tenant == l.taken[0].tenant) {
@@ -169,7 +168,7 @@ func (l *shardQueue) split(max int) []item {
 
 func (l *shardQueue) shift() item {
 	it := l.memory[0]
-	l.memory[0] = item{} // its body is not kept by the shard's array
+	l.memory[0] = item{} // so that the shard's array does not retain its body
 	l.memory = l.memory[1:]
 	return it
 }
@@ -177,6 +176,6 @@ func (l *shardQueue) shift() item {
 func (l *shardQueue) wake() {
 	select {
 	case l.changed <- struct{}{}:
-	default: // it is told already
+	default: // it already has a value
 	}
 }

@@ -14,17 +14,17 @@ import (
 
 var linger = endpoint.Pace{Least: minLinger, Most: time.Second}
 
-// packedOf is a block of n samples that takes about size bytes.
+// packedOf returns a block of n samples that takes about size bytes.
 func packedOf(n, size int) packed {
 	body := make([]byte, size)
 	for i := range body {
-		body[i] = byte(i*i>>3 ^ n) // what hardly compresses
+		body[i] = byte(i*i>>3 ^ n) // hardly compressible
 	}
 	return packed{body: appendPacked(nil, lighter.Block{Body: body, Samples: n}), samples: n}
 }
 
-// TestShardSleeps: blocks that do not fill a request wake the shard once; then it takes what
-// has come when the first is old enough, or at once when that fills a request.
+// TestShardSleeps: blocks that do not fill a request wake the shard once. It then takes the waiting blocks
+// when the first is old enough, or at once when they fill a request.
 func TestShardSleeps(t *testing.T) {
 	for name, tc := range map[string]struct {
 		more, samples int           // blocks, each of so many samples
@@ -75,7 +75,7 @@ func TestShardSleeps(t *testing.T) {
 	}
 }
 
-// TestBodiesAreApart: what is left of one request keeps its bytes while the next is gathered.
+// TestBodiesAreApart: the blocks left over from one request keep their bytes while the next is gathered.
 func TestBodiesAreApart(t *testing.T) {
 	q, err := queue.Open(queue.Options{
 		Dir: t.TempDir(), MaxBytes: 64 << 20, Lanes: 1, Full: queue.DropOldest,

@@ -12,8 +12,8 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// A backend over its ingestion limit goes on taking the metadata that is sent each minute. That
-// must not make the endpoint look well for as long as it takes no sample.
+// A backend over its ingestion limit continues to accept the metadata sent each minute. That must not make
+// the endpoint look healthy while it takes no sample.
 func TestNoSampleIsTakenButMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := mustNew(t, testConfig())
@@ -70,8 +70,8 @@ func TestNoSampleIsTakenButMetadata(t *testing.T) {
 	})
 }
 
-// Something in the receiver's place, such as a proxy or another service, makes no sample drop or
-// count as delivered.
+// Something in the receiver's place, such as a proxy or another service, causes no sample to be dropped or
+// counted as delivered.
 func TestAnswersInTheReceiversPlace(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int

@@ -141,8 +141,8 @@ func (e *endpoint) mustAppend(tb testing.TB, shard uint64, blocks ...lighter.Blo
 	}
 }
 
-// noViolations fails the test if the receiver saw a breach of the protocol, a sample out
-// of order, or one twice.
+// noViolations fails the test if the receiver saw a violation of the protocol, a sample out of order, or a
+// repeated one.
 func (e *endpoint) noViolations(tb testing.TB) {
 	tb.Helper()
 	if v := e.receiver.Violations(); len(v) > 0 {
@@ -153,7 +153,7 @@ func (e *endpoint) noViolations(tb testing.TB) {
 	}
 }
 
-// block holds one sample of each of n series at a time, encoded by the library.
+// block holds one sample of each of n series at a time, encoded with the library.
 func block(tb testing.TB, job string, n int, at int64) lighter.Block {
 	tb.Helper()
 	var req prompb.WriteRequest
@@ -179,12 +179,12 @@ func (e *endpoint) times(job string) (times []int64) {
 	return times
 }
 
-// always makes the receiver answer so.
+// always makes the receiver respond with a status.
 func always(status int, text string) receiver.Respond {
 	return func(*http.Request, []byte) (int, http.Header, string, bool) { return status, nil, text, true }
 }
 
-// dropped returns how many samples are counted as dropped for a reason.
+// dropped returns the number of samples counted as dropped for a reason.
 func (e *endpoint) dropped(tb testing.TB, reason string) int64 {
 	tb.Helper()
 	return int64(e.counter(tb, "lighter_samples_dropped_total", "reason", reason))

@@ -24,16 +24,15 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// network is between an Endpoint and a receiver: it takes its time, and ends with the
-// process that it belongs to.
+// network is between an Endpoint and a receiver. It is slow, and ends with its process.
 type network struct {
 	to   http.Handler
-	away *atomic.Bool // the backend answers 503
+	away *atomic.Bool // the backend responds with 503
 
 	mu        sync.Mutex
 	dead      bool
-	unproven  int // samples that the backend has and whose response is under way
-	abandoned int // those whose response was not waited for
+	unproven  int // samples that the backend has and whose response is in transit
+	abandoned int // samples whose response was not awaited
 }
 
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -97,8 +96,8 @@ func (n *network) add(samples int) {
 	}
 }
 
-// kill ends the network, and returns how many samples the backend has whose response was
-// under way or not waited for.
+// kill ends the network. It returns the number of samples that the backend has and whose response was in
+// transit or not awaited.
 func (n *network) kill() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -106,7 +105,7 @@ func (n *network) kill() int {
 	return n.unproven + n.abandoned
 }
 
-// gauges is the block of one scrape of a target: each of its series says the number of the
+// gauges is the block of one scrape of a target. The value of each of its series is the number of the
 // scrape.
 func gauges(tb testing.TB, target, series int, scrape int64) lighter.Block {
 	tb.Helper()
@@ -161,9 +160,9 @@ func onDisk(dir string) remotewrite.Config {
 	return cfg
 }
 
-// TestKill kills the process again and again at any moment, while the backend comes and
-// goes: every scrape that was appended arrives once, in order, and again only what was not
-// acknowledged. A copy of the directory is what a killed process leaves.
+// TestKill repeatedly kills the process at any moment, while the backend comes and goes: every appended
+// scrape arrives once, in order, and only unacknowledged ones are sent again. A copy of the directory is
+// what a killed process leaves.
 func TestKill(t *testing.T) {
 	for seed := range 3 {
 		for version := 1; version <= 2; version++ {
@@ -188,7 +187,7 @@ func testKill(t *testing.T, seed, version int) {
 		cfg := onDisk(dir)
 		cfg.Version = version
 		cfg.SamplesPerSend = 100 + random.IntN(500)
-		cfg.Shards = 1 + random.IntN(4) // another number than in the life before
+		cfg.Shards = 1 + random.IntN(4) // a different number than in the life before
 		e := mustNewWith(t, cfg, net)
 		stop := e.run(t)
 		for range random.IntN(40) {

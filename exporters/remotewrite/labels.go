@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// AppendLabels appends the Label fields of a TimeSeries as this endpoint sends them; false:
+// AppendLabels appends the Label fields of a TimeSeries as this endpoint sends them. It returns false if
 // write relabelling drops the series.
 func (e *Endpoint) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	if e.labels.joins {
@@ -23,12 +23,12 @@ func (e *Endpoint) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	return appendLabels(dst, l), true
 }
 
-// labeller turns a series' labels into those that are sent.
+// labeller converts a series' labels to those that are sent.
 type labeller struct {
 	external labels.Labels
 	rules    []*relabel.Config
 	joins    bool           // there are no rules, and external needs no check
-	pairs    []labels.Label // of external
+	pairs    []labels.Label // external as a slice
 	logger   *slog.Logger
 
 	builders sync.Pool // of *labels.Builder
@@ -45,7 +45,7 @@ func newLabeller(external labels.Labels, rules []*relabel.Config, logger *slog.L
 	return r
 }
 
-// appendJoined appends l and what it lacks of external, both in order.
+// appendJoined appends l and the labels of external that l lacks, sorted by name.
 func (r *labeller) appendJoined(dst []byte, l labels.Labels) []byte {
 	rest := r.pairs
 	l.Range(func(one labels.Label) {
@@ -87,7 +87,7 @@ func (r *labeller) apply(l labels.Labels) (_ labels.Labels, keep bool) {
 	return sent, true
 }
 
-// appendLabels is prompb's encoding of TimeSeries.labels.
+// appendLabels encodes TimeSeries.labels as prompb does.
 func appendLabels(dst []byte, l labels.Labels) []byte {
 	l.Range(func(one labels.Label) { dst = appendLabel(dst, one) })
 	return dst
@@ -100,7 +100,7 @@ func appendLabel(dst []byte, l labels.Label) []byte {
 	return appendString(dst, 2<<3|2, l.Value)
 }
 
-// appendString appends a string field whose tag is one byte. proto3 leaves out empty ones.
+// appendString appends a string field whose tag is one byte. proto3 omits empty ones.
 func appendString(dst []byte, tag byte, s string) []byte {
 	if s == "" {
 		return dst

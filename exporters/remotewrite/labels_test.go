@@ -72,7 +72,7 @@ func TestAppendLabels(t *testing.T) {
 	}
 }
 
-// FuzzAppendLabels holds the encoding to the library's, byte for byte.
+// FuzzAppendLabels compares the encoding with the library's, byte for byte.
 func FuzzAppendLabels(f *testing.F) {
 	f.Add("__name__", "up", "job", "api")
 	f.Add("", "", "a", "")

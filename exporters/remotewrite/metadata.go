@@ -18,18 +18,18 @@ import (
 	"lighter/exporters/send"
 )
 
-// maxFamilies bounds what is remembered. A host's targets have some hundreds of families
-// together; a target that names families without end must not cost memory without end.
+// maxFamilies limits what is remembered. All targets of a host have some hundreds of families; a target
+// with ever new families must not use unlimited memory.
 const maxFamilies = 20_000
 
-// metadata is the last that was said of each metric family. Its zero value has nothing.
+// metadata holds the last metadata of each metric family. Its zero value is empty.
 type metadata struct {
 	mu       sync.Mutex
 	families map[string]lighter.Metadata
 }
 
-// Metadata remembers what targets say of metric families until it is sent, and goes on
-// sending it. Two targets that differ overwrite one another, as with Prometheus.
+// Metadata remembers the metadata of metric families until it is sent, and sends it repeatedly. If two
+// targets differ, the later one wins, as in Prometheus.
 func (e *Endpoint) Metadata(m []lighter.Metadata) {
 	if e.cfg.SendMetadata {
 		e.meta.remember(m)
@@ -49,7 +49,7 @@ func (md *metadata) remember(m []lighter.Metadata) {
 	}
 }
 
-// of returns what is remembered of the family that a metric belongs to, by its name.
+// of returns the metadata of the family that a metric belongs to, by the metric's name.
 func (md *metadata) of(name []byte) (lighter.Metadata, bool) {
 	md.mu.Lock()
 	defer md.mu.Unlock()
@@ -64,7 +64,7 @@ func (md *metadata) of(name []byte) (lighter.Metadata, bool) {
 	return lighter.Metadata{}, false
 }
 
-// hasSuffix reports whether metrics of a kind have series of their family's name and a suffix.
+// hasSuffix reports whether metrics of a kind have series with their family's name and this suffix.
 func hasSuffix(kind model.MetricType, suffix string) bool {
 	switch suffix {
 	case "_total":
@@ -83,7 +83,7 @@ func hasSuffix(kind model.MetricType, suffix string) bool {
 	return false
 }
 
-// all returns what is remembered, sorted by name.
+// all returns all metadata, sorted by family.
 func (md *metadata) all() []prompb.MetricMetadata {
 	md.mu.Lock()
 	defer md.mu.Unlock()
@@ -102,9 +102,9 @@ func (md *metadata) all() []prompb.MetricMetadata {
 	return list
 }
 
-// runMetadata sends all of it at each interval, beside the shards, while 1.0 is spoken: in
-// 2.0 it goes with the samples. A sending that is not
-// over when the next is due is given up: the next says the same.
+// runMetadata sends all metadata at each interval, concurrently with the shards, while the endpoint gets
+// 1.0; in 2.0 it is sent with the samples. If a transmission is not over when the next is due, it is
+// cancelled, because the next has the same content.
 func (e *Endpoint) runMetadata(ctx context.Context) error {
 	ticks := time.NewTicker(e.cfg.MetadataInterval)
 	defer ticks.Stop()
@@ -131,7 +131,7 @@ func (e *Endpoint) sendMetadata(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("encode metadata of %d families: %w", len(part), err)
 		}
-		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body), Header: e.protocol.v1, Tenant: e.cfg.Tenant}); err != nil { // no samples: Items is 0
+		if err := e.sender.Deliver(ctx, send.Request{Body: snappy.Encode(nil, body), Header: e.protocol.v1, Tenant: e.cfg.Tenant}); err != nil { // it has no samples, so Items is 0
 			return fmt.Errorf("send metadata of %d families: %w", len(part), err)
 		}
 	}

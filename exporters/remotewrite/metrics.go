@@ -7,15 +7,15 @@ import (
 	"lighter/exporters/endpoint"
 )
 
-// Metrics is what all remote-write endpoints of a process count.
+// Metrics counts what all remote-write endpoints of a process do.
 type Metrics struct {
 	endpoint.Metrics
 
 	written *prometheus.CounterVec
 }
 
-// NewMetrics registers them on reg. queueBytes is lighter_queue_bytes{endpoint, in}, which
-// endpoints of all protocols share.
+// NewMetrics registers the metrics on reg. queueBytes is lighter_queue_bytes{endpoint, in}, which endpoints
+// of all protocols share.
 func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Metrics {
 	f := promauto.With(reg)
 	return &Metrics{
@@ -34,7 +34,7 @@ func NewMetrics(reg prometheus.Registerer, queueBytes *prometheus.GaugeVec) *Met
 	}
 }
 
-// Forget deletes the series of an endpoint that is no more.
+// Forget deletes the series of an endpoint that no longer exists.
 func (m *Metrics) Forget(name string) {
 	m.Metrics.Forget(name)
 	m.written.DeletePartialMatch(prometheus.Labels{"endpoint": name})

@@ -12,32 +12,32 @@ import (
 	"lighter/exporters/queue"
 )
 
-// packed is a block as it waits in memory and on disk: a byte of flags, and the block's
-// body as a snappy block. On disk it has a header (package stored).
+// packed is a block as it waits in memory and on disk: a byte of flags, and the block's body compressed
+// with snappy. On disk it has a header (package stored).
 type packed struct {
 	body    []byte
 	samples int
-	tenant  string // that it is sent for
+	tenant  string // the tenant to send it for
 }
 
-// The flags of a block. What a later version adds is not known here.
+// The flags of a block. Flags of later versions are unknown here.
 const (
 	flagStartTimes = 1 << iota // samples have start timestamps
 	flagsEnd
 )
 
-// item is a block that waits, or is taken.
+// item is a block that waits or is taken.
 type item struct {
 	packed
 	key     uint64
-	number  uint64 // of the push, over all shards
+	number  uint64 // of the push, in all shards
 	arrived time.Time
 
 	onDisk bool
 	stored queue.Record // if onDisk
 }
 
-// itemOverhead is what an item in memory costs beside its body.
+// itemOverhead is the memory of an item besides its body.
 const itemOverhead = 160
 
 // appendPacked appends a block in the form in which it waits.
@@ -49,15 +49,16 @@ func appendPacked(dst []byte, b lighter.Block) []byte {
 	return appendCompressed(append(dst, flags), b.Body)
 }
 
-// appendCompressed appends b as a snappy block. The encoder is not golang/snappy's, whose
-// tables lie on the stack: a hundred loops would have 64 KiB of it each. Package s2 has its own
-// in a pool; what it makes is read by golang/snappy here and by every backend.
+// appendCompressed appends b as a snappy block. It does not use golang/snappy's encoder, whose tables are
+// on the stack: a hundred loops would take 64 KiB each. Package s2 keeps its tables in a pool;
+// golang/snappy and every backend can decode its output.
 func appendCompressed(dst, b []byte) []byte {
 	dst = slices.Grow(dst, s2.MaxEncodedLen(len(b)))
 	return dst[:len(dst)+len(s2.EncodeSnappy(dst[len(dst):cap(dst)], b))]
 }
 
-// known reports whether the block is one of ours: what is on disk may be of a later version.
+// known reports whether this version knows the block's form, because a block on disk may come from a later
+// version.
 func (r packed) known() bool {
 	if len(r.body) == 0 || r.body[0] >= flagsEnd {
 		return false
@@ -72,20 +73,19 @@ func (r packed) startTimes() bool { return r.body[0]&flagStartTimes != 0 }
 // unpack appends the block's body to dst[:0].
 func (r packed) unpack(dst []byte) ([]byte, error) { return snappy.Decode(dst[:cap(dst)], r.body[1:]) }
 
-// elements returns the block, compressed, without the length that a snappy block begins
-// with, and that length.
+// elements returns the elements of the compressed block, without the length at its beginning, and that
+// length.
 //
-// A snappy block is the length of the data and then elements, which are literals and
-// copies from what they themselves gave before. Elements of several blocks, one after
-// another, are thus the elements of the joined data: blocks are compressed once, when they
-// come, and a request of several needs only a new length in front.
+// A snappy block consists of the length of the data and elements, which are literals and copies of earlier
+// output of the same elements. Therefore the concatenated elements of several blocks are the elements of
+// the concatenated data: blocks are compressed once, when they arrive, and a request of several blocks only
+// needs a new length at its beginning.
 func (r packed) elements() (elements []byte, length int) {
 	n, k := binary.Uvarint(r.body[1:])
 	return r.body[1+max(k, 0):], int(n)
 }
 
-// appendCut appends a block, or if it is of more than n samples, blocks of at most so many
-// that are together the same.
+// appendCut appends a block. It splits a block of more than n samples into equivalent blocks of at most n.
 func appendCut(dst []packed, r packed, n int) ([]packed, error) {
 	if r.samples <= n {
 		return append(dst, r), nil

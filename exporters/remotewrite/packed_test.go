@@ -40,7 +40,7 @@ func FuzzJoin(f *testing.F) {
 	})
 }
 
-// FuzzSplit: whatever is split, its parts are the whole, and no bytes make it panic.
+// FuzzSplit: the parts of whatever is split are together the whole, and no bytes cause a panic.
 func FuzzSplit(f *testing.F) {
 	f.Add([]byte("\x0a\x01a\x0a\x00\x0a\x03abc"), 3)
 	f.Add([]byte("\x0a\x01a"), 1)

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Tags of the messages that a block holds, of remote write 1.0, and of what they become in
-// 2.0. They all fit in one byte.
+// Tags of the messages in a block, of remote write 1.0, and of the corresponding messages of 2.0. They all
+// fit in one byte.
 const (
 	bytesType  = 2 // the wire type of strings and messages
 	varintType = 0
@@ -21,7 +21,7 @@ const (
 	tagName  = 1<<3 | bytesType // of Label
 	tagValue = 2<<3 | bytesType
 
-	// What 2.0 adds to two messages that are otherwise those of 1.0.
+	// What 2.0 adds to two messages that otherwise are the same as in 1.0.
 	tagSampleStart    = 3<<3 | varintType
 	tagHistogramStart = 17<<3 | varintType
 
@@ -41,14 +41,14 @@ const (
 
 var errNoFields = errors.New("it is not made of protobuf fields")
 
-// field is one of a message. Its slices are of the message's memory.
+// field is a field of a message. Its slices use the message's memory.
 type field struct {
 	tag     uint64
-	whole   []byte // tag and length included
+	whole   []byte // including tag and length
 	content []byte // of a string or message; empty for other wire types
 }
 
-// nextField splits the first field off a message that is not empty.
+// nextField splits the first field off a message, which must not be empty.
 func nextField(b []byte) (f field, rest []byte, err error) {
 	tag, k := binary.Uvarint(b)
 	if k <= 0 {
@@ -86,7 +86,7 @@ func nextField(b []byte) (f field, rest []byte, err error) {
 	return f, b[end:], nil
 }
 
-// appendField appends a string or message.
+// appendField appends a string or message field.
 func appendField(dst []byte, tag byte, content []byte) []byte {
 	dst = append(dst, tag)
 	dst = binary.AppendUvarint(dst, uint64(len(content)))

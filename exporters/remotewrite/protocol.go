@@ -14,18 +14,18 @@ import (
 	"lighter/exporters/send"
 )
 
-// protocol is what package send needs to know of remote write: a send.Protocol and
-// send.ResponseReader. Which version a request is of, its Header says.
+// protocol implements send.Protocol and send.ResponseReader for remote write. A request's Header determines
+// its version.
 type protocol struct {
 	userAgent string
-	v1, v2    http.Header // that only requests of the version have; not changed
+	v1, v2    http.Header // headers of requests of each version; immutable
 	written   *prometheus.CounterVec
 	endpoint  string
 
-	knowsV2 atomic.Bool // the endpoint has answered as only a receiver of 2.0 does
+	knowsV2 atomic.Bool // the endpoint has responded as only a receiver of 2.0 does
 }
 
-// The header in which a receiver of 2.0 says what it has written, by kind.
+// The headers in which a receiver of 2.0 reports what it has written, by kind.
 const (
 	writtenSamples    = "X-Prometheus-Remote-Write-Samples-Written"
 	writtenHistograms = "X-Prometheus-Remote-Write-Histograms-Written"
@@ -47,22 +47,22 @@ func newProtocol(endpoint, userAgent string, written *prometheus.CounterVec) *pr
 
 func isV2(r send.Request) bool { return r.Header.Get("X-Prometheus-Remote-Write-Version") == "2.0.0" }
 
-// Header returns the headers that both versions want. With those of a request they are
-// what no setting overrides.
+// Header returns the headers that both versions require. No setting overrides these and the headers of a
+// request.
 func (p *protocol) Header() http.Header {
 	return http.Header{"User-Agent": {p.userAgent}, "Content-Encoding": {"snappy"}}
 }
 
-// unknownVersionError says that the endpoint does not know remote write 2.0.
+// unknownVersionError reports that the endpoint does not support remote write 2.0.
 type unknownVersionError struct{ sign string }
 
 func (e *unknownVersionError) Error() string {
 	return "the endpoint does not know remote write 2.0: it answered " + e.sign
 }
 
-// ReadResponse counts what a receiver of 2.0 says to have written. One that takes 2.0 for
-// something else answers 415; or with success and nothing said, having read 1.0 where there
-// was none; or, before the specification asked for 415, 400.
+// ReadResponse sums up what a receiver of 2.0 reports as written. A receiver that does not support 2.0
+// responds with 415; or with success but without a report, because it decoded the request as 1.0 and found
+// nothing; or, if it is older than the specification of 415, with 400.
 func (p *protocol) ReadResponse(r send.Request, status int, h http.Header) (stored int, err error) {
 	if !isV2(r) {
 		return -1, nil
@@ -99,7 +99,7 @@ func (p *protocol) ReadResponse(r send.Request, status int, h http.Header) (stor
 	return stored, nil
 }
 
-// Split halves a request between two of its series.
+// Split divides a request in half between two series.
 func (p *protocol) Split(r send.Request) (a, b send.Request, err error) {
 	fail := func(err error) (send.Request, send.Request, error) {
 		return r, r, fmt.Errorf("split a request of %d samples: %w", r.Items, err)
@@ -119,13 +119,13 @@ func (p *protocol) Split(r send.Request) (a, b send.Request, err error) {
 	if fields < 2 {
 		return r, r, send.ErrOneItem
 	}
-	items := min(fields/2, r.Items) // a field is a sample; metadata has fields and no items
+	items := min(fields/2, r.Items) // a field counts as a sample; metadata has fields and no items
 	a = send.Request{Body: snappy.Encode(nil, first), Items: items, Header: r.Header}
 	b = send.Request{Body: snappy.Encode(nil, second), Items: r.Items - items, Header: r.Header}
 	return a, b, nil
 }
 
-// splitV1 returns the first half of a WriteRequest's fields, the others, and how many there are.
+// splitV1 returns the first half of a WriteRequest's fields, the other half, and the number of fields.
 func splitV1(body []byte) (first, second []byte, fields int, err error) {
 	for rest := body; len(rest) > 0; fields++ {
 		if _, rest, err = nextField(rest); err != nil {
@@ -136,7 +136,7 @@ func splitV1(body []byte) (first, second []byte, fields int, err error) {
 	return body[:at], body[at:], fields, err
 }
 
-// splitV2 does so with the series of a Request; each half gets the symbols that it needs.
+// splitV2 does the same with the series of a Request. Each half gets the symbols that it needs.
 func splitV2(body []byte) (first, second []byte, fields int, err error) {
 	var whole writev2.Request
 	if err := whole.Unmarshal(body); err != nil {
@@ -174,8 +174,8 @@ func resymbolize(symbols []string, series []writev2.TimeSeries) *writev2.Request
 	return &writev2.Request{Symbols: table.Symbols(), Timeseries: series}
 }
 
-// Refused counts the whole request, or what the endpoint does not say to have stored: an
-// response does not tell which samples that are, and what was stored must not be sent again.
+// Refused returns the whole request, or the part that the endpoint does not report as stored: a response
+// does not tell which samples those are, and stored samples must not be sent again.
 func (p *protocol) Refused(r send.Request, text string) []send.Refusal {
 	return []send.Refusal{{Reason: reasonOf(text), Items: r.Items}}
 }

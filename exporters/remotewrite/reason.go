@@ -2,12 +2,12 @@ package remotewrite
 
 import "strings"
 
-// reasonOf reads why samples were refused from the words of Prometheus, Mimir, Cortex and
-// Thanos. The order matters: a text that says more than one thing counts for the first.
+// reasonOf returns why samples were refused, from the error texts of Prometheus, Mimir, Cortex and Thanos.
+// The order matters: the first match counts.
 func reasonOf(text string) string {
 	text = strings.ToLower(text)
 	for _, r := range []struct{ reason, says string }{
-		{"not_written", "a success that stored nothing"}, // package send's words for it
+		{"not_written", "a success that stored nothing"}, // package send's text for it
 		{"out_of_order", "out of order"},
 		{"out_of_order", "out-of-order"},
 		{"duplicate", "duplicate sample"},

@@ -9,19 +9,19 @@ import (
 	"lighter/exporters/send"
 )
 
-// requests makes requests of items, in either version of the protocol: what waits can be
-// sent as both, because an endpoint may turn out not to know 2.0 while things wait for it.
+// requests makes requests from items, in either version of the protocol. Waiting items can be sent in both,
+// because an endpoint may turn out not to support 2.0 while items wait.
 type requests struct {
 	protocol *protocol
 	metadata *metadata
 	encoders sync.Pool // of *encoder
 }
 
-// encoder is memory for making one request.
+// encoder is the memory for making one request.
 type encoder struct {
 	transcoder transcoder
 	body       []byte // of the request, uncompressed
-	block      []byte // likewise of one block
+	block      []byte // of one block, uncompressed
 	packed     []byte
 }
 
@@ -48,8 +48,8 @@ func (q *requests) make(items []item, v2 bool) (send.Request, error) {
 	return r, nil
 }
 
-// encodeV1 joins blocks as they are, but for the start timestamps that 1.0 does not know.
-// The body is memory of its own: it is being sent while another shard uses the encoder.
+// encodeV1 joins blocks unchanged, except for the start timestamps that 1.0 does not have. The body is new
+// memory, because it is being sent while another shard uses the encoder.
 func (e *encoder) encodeV1(items []item) ([]byte, error) {
 	length, size := 0, binary.MaxVarintLen64
 	for _, it := range items {

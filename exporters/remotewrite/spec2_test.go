@@ -12,7 +12,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// TestSpecification2 is about what 2.0 has beyond 1.0.
+// TestSpecification2 tests what 2.0 adds to 1.0.
 func TestSpecification2(t *testing.T) {
 	for sentence, test := range map[string]func(t *testing.T){
 		"Symbols MUST start with the empty string and be deduplicated": func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSpecification2(t *testing.T) {
 		"A 2xx without any Written header SHOULD be treated as 415": func(t *testing.T) {
 			testFallback(t, func(_ int, r request) (int, http.Header, string) {
 				if r.version() == "2.0.0" {
-					return 204, nil, "" // a receiver of 1.0 that read nothing in it
+					return 204, nil, "" // a receiver of 1.0 that found nothing in it
 				}
 				return 0, nil, ""
 			})
@@ -181,15 +181,15 @@ func TestSpecification2(t *testing.T) {
 	}
 }
 
-// testFallback: what the response makes 2.0 look unknown is sent as 1.0, once, and so is all
-// that follows and all that already waited.
+// testFallback: what a response shows to be unsupported is sent as 1.0, once, and so is everything that
+// waits or follows.
 func testFallback(t *testing.T, answer func(int, request) (int, http.Header, string)) {
 	t.Helper()
 	s := &spy{answer: answer}
 	cfg := versioned(2)
 	cfg.MetadataInterval = 10 * time.Second
 	e := mustNew(t, cfg)
-	for shard := range uint64(4) { // they wait before it is known
+	for shard := range uint64(4) { // they wait before that is known
 		e.mustAppend(t, shard, block(t, fmt.Sprint("job", shard), 3, 1000))
 	}
 	e.Metadata([]lighter.Metadata{{Family: "metric", Type: "gauge", Help: "h"}})
@@ -227,7 +227,7 @@ func testFallback(t *testing.T, answer func(int, request) (int, http.Header, str
 	}
 }
 
-// TestFallbackIsConcurrent: shards that learn it at the same time send nothing twice.
+// TestFallbackIsConcurrent: shards that detect it at the same time send nothing twice.
 func TestFallbackIsConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := mustNew(t, versioned(2))

@@ -17,9 +17,9 @@ import (
 	"lighter"
 )
 
-// TestSpecification and TestSpecification2 have a test for each sentence of the two
-// specifications that says what a sender MUST or SHOULD do; when staleness markers are due
-// is tested in collector/scrape. These concern both versions.
+// TestSpecification and TestSpecification2 have a test for each sentence of the two specifications about
+// what a sender MUST or SHOULD do; collector/scrape tests when staleness markers are due. These tests apply
+// to both versions.
 func TestSpecification(t *testing.T) {
 	both := map[string]func(t *testing.T, version int){
 		"MUST send HTTP POST, snappy block, with the reserved headers, which users MUST NOT be able to override": func(t *testing.T, version int) {
@@ -159,7 +159,7 @@ func TestSpecification(t *testing.T) {
 	}
 }
 
-// testRetry: all of a full block arrives, by so many requests that are the same but for
+// testRetry: all of a full block arrives, after several requests that are the same except for
 // Retry-Attempt, with pauses between them.
 func testRetry(t *testing.T, version int, s *spy, requests int) {
 	t.Helper()

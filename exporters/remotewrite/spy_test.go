@@ -22,7 +22,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// request is one as it came.
+// request is a received request.
 type request struct {
 	method  string
 	header  http.Header
@@ -34,7 +34,7 @@ type request struct {
 
 func (r request) version() string { return r.header.Get("X-Prometheus-Remote-Write-Version") }
 
-// spy keeps requests, and answers them as answer says; a status of 0 leaves that to the receiver.
+// spy records requests, and responds as answer determines; a status of 0 leaves that to the receiver.
 type spy struct {
 	answer func(n int, r request) (status int, header http.Header, text string)
 
@@ -102,7 +102,7 @@ func (e *endpoint) one(tb testing.TB, name string) receiver.Series {
 	return found[0]
 }
 
-// checkFull checks that all of a full block arrived, as the version can say it.
+// checkFull checks that all of a full block arrived, as far as the version can express it.
 func (e *endpoint) checkFull(tb testing.TB, v2 bool, at int64) {
 	tb.Helper()
 	e.noViolations(tb)
@@ -128,8 +128,7 @@ func (e *endpoint) checkFull(tb testing.TB, v2 bool, at int64) {
 	}
 }
 
-// sent runs an Endpoint for a minute after append has filled it, and returns it and what
-// it sent.
+// sent runs an Endpoint for a minute after append has filled it. It returns the Endpoint and what it sent.
 func sent(t *testing.T, cfg remotewrite.Config, s *spy, fill func(e *endpoint)) *endpoint {
 	t.Helper()
 	e := mustNew(t, cfg)

@@ -2,14 +2,14 @@ package remotewrite
 
 import "hash/maphash"
 
-// symbols is the table of strings of one request of remote write 2.0. It keeps them as the
-// request carries them, and finds them again by a hash table of its own: a map would want a
-// string for each, and thus an allocation. The zero value is to be reset first.
+// symbols is the string table of one remote write 2.0 request. It stores the strings in the form of the
+// request, and finds them with its own hash table, because a map would need an allocated string for each.
+// Call reset before the first use.
 type symbols struct {
 	encoded []byte // fields symbols of a Request
-	spans   []span // where in encoded the string of each reference is
+	spans   []span // by reference: the location of the string in encoded
 	hashes  []uint64
-	slots   []uint32 // reference + 1 by hash; 0 is free; their number is a power of two
+	slots   []uint32 // reference + 1 by hash; 0 means free; the length is a power of two
 	seed    maphash.Seed
 }
 
@@ -17,7 +17,7 @@ type span struct{ from, to int }
 
 const minSlots = 1 << 10
 
-// reset leaves the one symbol that each table begins with, the empty string.
+// reset leaves only the empty string, with which each table begins.
 func (s *symbols) reset() {
 	if s.slots == nil {
 		s.slots = make([]uint32, minSlots)
@@ -28,7 +28,7 @@ func (s *symbols) reset() {
 	s.ref(nil)
 }
 
-// ref returns the reference of a string, which is new or known. It keeps a copy.
+// ref returns the reference of a string, adding a copy of the string if it is new.
 func (s *symbols) ref(b []byte) uint32 {
 	hash := maphash.Bytes(s.seed, b)
 	slot := s.find(hash, b)

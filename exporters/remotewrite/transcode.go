@@ -10,21 +10,20 @@ import (
 	"lighter"
 )
 
-// transcoder makes the body of a request of remote write 2.0 from blocks, which are of 1.0:
-// strings become references to the request's symbols, samples and histograms stay byte for
-// byte, and each series gets its family's metadata. It keeps its memory for the next
-// request, so that a series costs no allocation.
+// transcoder converts blocks, which are in the form of 1.0, to the body of a remote write 2.0 request.
+// Strings become references to the request's symbols, samples and histograms stay byte for byte the same,
+// and each series gets its family's metadata. It reuses its memory, so that a series costs no allocation.
 type transcoder struct {
 	lookup   func(name []byte) (lighter.Metadata, bool)
 	symbols  symbols
 	series   []byte         // fields timeseries of a Request
-	metadata []metadataRefs // by the reference of a metric's name
+	metadata []metadataRefs // by reference of the metric's name
 
 	// Scratch memory.
 	message, exemplar, refs, text []byte
 }
 
-// metadataRefs is a family's metadata; its zero value is not looked up yet.
+// metadataRefs is a family's metadata; the zero value has not been looked up yet.
 type metadataRefs struct {
 	found      bool
 	none       bool
@@ -38,7 +37,7 @@ func (t *transcoder) reset() {
 	clear(t.metadata)
 }
 
-// add takes a block.
+// add adds a block.
 func (t *transcoder) add(body []byte) error {
 	for rest := body; len(rest) > 0; {
 		var f field
@@ -53,7 +52,7 @@ func (t *transcoder) add(body []byte) error {
 	return nil
 }
 
-// appendRequest appends the Request of what was added since reset.
+// appendRequest appends the Request with what was added since reset.
 func (t *transcoder) appendRequest(dst []byte) []byte {
 	dst = append(dst, t.symbols.encoded...)
 	return append(dst, t.series...)
@@ -88,8 +87,8 @@ func (t *transcoder) addSeries(series []byte) error {
 	return nil
 }
 
-// labelRefs appends the references of the labels that a message begins with, and returns
-// what follows them, and the reference of the metric's name, 0 if there is none.
+// labelRefs appends the references of the labels at the beginning of a message. It returns the rest of the
+// message, and the reference of the metric's name, or 0 if there is none.
 func (t *transcoder) labelRefs(dst, message []byte) (refs, rest []byte, name uint32, err error) {
 	for len(message) > 0 {
 		f, after, err := nextField(message)
@@ -122,7 +121,7 @@ func (t *transcoder) labelRefs(dst, message []byte) (refs, rest []byte, name uin
 	return dst, message, name, nil
 }
 
-// appendExemplar appends an exemplar, whose value and time follow its labels as in 1.0.
+// appendExemplar appends an exemplar. Its value and time follow its labels, as in 1.0.
 func (t *transcoder) appendExemplar(dst, exemplar []byte) ([]byte, error) {
 	refs, rest, _, err := t.labelRefs(t.refs[:0], exemplar)
 	if err != nil {
@@ -137,8 +136,7 @@ func (t *transcoder) appendExemplar(dst, exemplar []byte) ([]byte, error) {
 	return appendField(dst, tagV2Exemplars, t.exemplar), nil
 }
 
-// appendMetadata appends what is known of the family of the metric whose name has the
-// reference name.
+// appendMetadata appends the metadata of the family of the metric whose name has the given reference.
 func (t *transcoder) appendMetadata(dst []byte, name uint32) []byte {
 	if n := int(name) + 1; len(t.metadata) < n {
 		t.metadata = append(t.metadata, make([]metadataRefs, max(n, 2*len(t.metadata))-len(t.metadata))...)
@@ -174,7 +172,7 @@ func (t *transcoder) refOf(s string) uint32 {
 	return t.symbols.ref(t.text)
 }
 
-// withoutStarts appends a block as 1.0 knows it: without start timestamps.
+// withoutStarts appends a block in the form of 1.0, without start timestamps.
 func withoutStarts(dst, body []byte) ([]byte, error) {
 	var series, point []byte
 	for rest := body; len(rest) > 0; {
@@ -209,7 +207,7 @@ func withoutStarts(dst, body []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// without appends a message but for its fields with a tag.
+// without appends a message without the fields that have the given tag.
 func without(tag uint64, dst, message []byte) ([]byte, error) {
 	dst = slices.Grow(dst, len(message))
 	for len(message) > 0 {

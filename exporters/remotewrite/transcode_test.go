@@ -16,7 +16,7 @@ import (
 	"lighter"
 )
 
-// said is what a request says of a series, whichever version it is of.
+// said is the content of a request about a series, in either version.
 type said struct {
 	Labels     []string
 	Samples    [][3]uint64 // bits of the value, time, start
@@ -25,7 +25,7 @@ type said struct {
 	Metadata   lighter.Metadata
 }
 
-// startOf reads the field that 1.0 does not know; ok is false if there is anything else.
+// startOf reads the field that 1.0 does not have. ok is false if there is anything else.
 func startOf(unknown []byte, tag uint64) (start uint64, ok bool) {
 	if len(unknown) == 0 {
 		return 0, true
@@ -35,7 +35,7 @@ func startOf(unknown []byte, tag uint64) (start uint64, ok bool) {
 	return start, got == tag && k > 0 && n > 0 && k+n == len(unknown)
 }
 
-// saysV1 reads a block with the library; ok is false for what no scrape makes.
+// saysV1 decodes a block with the library. ok is false for a block that no scrape makes.
 func saysV1(body []byte) (all []said, ok bool) {
 	var req prompb.WriteRequest
 	if req.Unmarshal(body) != nil {
@@ -121,7 +121,7 @@ func saysV2(tb testing.TB, body []byte) (all []said) {
 	return all
 }
 
-// fullBlock has everything that a block may have, in each of n series.
+// fullBlock returns a block with everything that it may contain, in each of n series.
 func fullBlock(tb testing.TB, n int) []byte {
 	tb.Helper()
 	var req prompb.WriteRequest
@@ -146,8 +146,8 @@ func fullBlock(tb testing.TB, n int) []byte {
 	return b
 }
 
-// FuzzTranscode holds both requests that are made of a block to what the library reads in
-// it, and to each other when they are split. No bytes make it panic.
+// FuzzTranscode compares both requests made from a block with the library's decoding of it, and with each
+// other when they are split. No bytes cause a panic.
 func FuzzTranscode(f *testing.F) {
 	f.Add(fullBlock(f, 5))
 	f.Add([]byte("\x0a\x00"))
@@ -237,7 +237,7 @@ func TestSeriesMetadata(t *testing.T) {
 	}
 }
 
-// TestSymbols: the table finds what it has, also when it has grown and after a reset.
+// TestSymbols: the table finds its strings, even after it has grown and after a reset.
 func TestSymbols(t *testing.T) {
 	var s symbols
 	for range 2 {

@@ -28,12 +28,12 @@ import (
 	"lighter/exporters/send"
 )
 
-// peerVariable makes the test's binary be a benchmark's targets and backend, so that what
-// those cost is not counted.
+// peerVariable makes the test binary act as a benchmark's targets and backend, so that their cost is not
+// counted.
 const peerVariable = "LIGHTER_BENCH_PEER"
 
-// servePeer serves pages of any number of series, whose values are others each time, and
-// takes requests and throws them away. It ends with its standard input.
+// servePeer serves pages of any number of series, with different values each time, and discards requests.
+// It ends with its standard input.
 func servePeer() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,9 +128,9 @@ func cpuTime(tb testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkWay is the whole way of a sample, from a target's socket to the backend's, through
-// the queue on disk. An operation is a second of all targets; what counts is the CPU time,
-// the kernel's included, that a sample takes of this process.
+// BenchmarkWay measures the whole way of a sample, from a target's socket to the backend's, through the
+// queue on disk. An operation is a second of all targets. The result is the CPU time of this process per
+// sample, including the kernel's.
 func BenchmarkWay(b *testing.B) {
 	for _, shape := range []struct{ targets, series int }{{10, 1_000}, {100, 1_000}, {1, 50_000}} {
 		for _, plain := range []string{"", "1"} {

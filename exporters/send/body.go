@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// attemptBody is the body of one attempt. An HTTP client may go on reading a body after it has
-// returned a response that came early (net/http, RoundTripper), but the memory is the caller's
-// again when Deliver returns. So it is taken away from the client when the attempt ends.
+// attemptBody is the body of one attempt. An HTTP client may continue to read a body after it has returned
+// an early response (net/http, RoundTripper), but the memory is the caller's again when Deliver returns.
+// Therefore it is taken away from the client when the attempt ends.
 type attemptBody struct {
 	mu    sync.Mutex
 	bytes []byte
@@ -29,7 +29,7 @@ func (b *attemptBody) attach(r *http.Request) {
 	r.Body = &attemptReader{body: b}
 }
 
-// takeAway returns when nobody reads the body's memory, and nobody will.
+// takeAway returns when nobody reads the body's memory, and prevents further reads.
 func (b *attemptBody) takeAway() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

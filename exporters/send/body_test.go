@@ -13,8 +13,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// earlyAnswer is an HTTP client whose server answers before it has read the body. As net/http
-// allows, the client goes on reading the body after RoundTrip has returned.
+// earlyAnswer is an HTTP client whose server responds before it has read the body. As net/http permits, the
+// client continues to read the body after RoundTrip has returned.
 type earlyAnswer struct {
 	status   int
 	goOn     chan struct{} // closed: the rest of the body may be read

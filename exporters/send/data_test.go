@@ -14,7 +14,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// An endpoint that takes requests without data and no data is not well, whatever it answers to the former.
+// An endpoint that accepts requests without data but no data is unhealthy, whatever its response to the
+// former.
 func TestHealthIsAboutData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var limited atomic.Bool
@@ -52,7 +53,7 @@ func TestHealthIsAboutData(t *testing.T) {
 	})
 }
 
-// Requests without data that fail say nothing about an endpoint that takes data.
+// Failed requests without data say nothing about an endpoint that accepts data.
 func TestRequestsWithoutDataDoNotDegradeHealth(t *testing.T) {
 	for code, text := range map[int]string{400: "metadata is not known here", 401: "no", 404: "no", 429: "slow down", 503: "no"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestRequestsWithoutDataDoNotDegradeHealth(t *testing.T) {
 	}
 }
 
-// While one request is taken another may go on waiting: that it waits is not forgotten.
+// While one request is taken, another may continue to wait, and its waiting is not forgotten.
 func TestWhatIsTakenDoesNotHideWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(_ int, body string) (*http.Response, error) {
@@ -119,7 +120,7 @@ func TestWhatIsTakenDoesNotHideWhatWaits(t *testing.T) {
 	})
 }
 
-// The half of a request that is taken does not hide that the other one waits.
+// The half of a request that is taken does not hide that the other half waits.
 func TestHalfOfARequestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(_ int, body string) (*http.Response, error) {
@@ -146,7 +147,8 @@ func TestHalfOfARequestWaits(t *testing.T) {
 	})
 }
 
-// What refuses everything that it is sent is not well after a minute, with its own words, until it takes something.
+// An endpoint that refuses everything is unhealthy after a minute, with its own error text, until it takes
+// something.
 func TestAllIsRefused(t *testing.T) {
 	for name, code := range map[string]int{"400": 400, "413 down to single items": 413} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +193,7 @@ func TestAllIsRefused(t *testing.T) {
 	}
 }
 
-// Refusals beside what is taken are a matter of the data: the endpoint is well.
+// If an endpoint takes data and refuses some, the data is the reason, and the endpoint is healthy.
 func TestSomeIsRefused(t *testing.T) {
 	for name, answer := range map[string]func(n int) string{
 		"a part of each request":   func(int) string { return "too_old" },
@@ -220,9 +222,9 @@ func TestSomeIsRefused(t *testing.T) {
 	}
 }
 
-// What an idle endpoint is after a request that it has refused whole. One that has taken data before stays well,
-// for one refused request is a matter of its data, until a second one shows that nothing was taken for a minute.
-// One that has never taken anything is not well.
+// The health of an idle endpoint after it has refused a whole request. One that has taken data before stays
+// healthy, because one refused request may be due to its data, until a second one shows that nothing was
+// taken for a minute. One that has never taken anything is unhealthy.
 func TestIdleAfterARefusal(t *testing.T) {
 	for name, takenBefore := range map[string]bool{"it took data before": true, "it never took data": false} {
 		t.Run(name, func(t *testing.T) {

@@ -7,14 +7,14 @@ import (
 )
 
 // foreignResponse returns the text to show for a response that evidently does not come from the backend,
-// but from something in its place, such as a proxy, a captive portal or another service behind a wrong
-// URL. It returns "" if the response may come from the backend, and for statuses that mean the same
-// whoever sends them. Neither Loki nor a receiver of remote write answers
-//   - a request that it has taken with a web page, or with JSON that reports an error: Loki and
+// but from something in its place, such as a proxy, a captive portal or another service at a wrong URL. It
+// returns "" if the response may come from the backend, and for statuses whose meaning does not depend on
+// the sender. Neither Loki nor a remote-write receiver sends
+//   - a web page, or JSON that reports an error, in response to a request that it has accepted: Loki and
 //     Prometheus send 204 and Mimir 200, all without a body; gateways send {} or "ok";
-//   - a request that it refuses with a web page, or with an empty body.
+//   - a web page or an empty body in response to a request that it refuses.
 //
-// Nothing else in a body is judged: backends word their refusals as they like, some as briefly as
+// It does not judge anything else in a body: backends word their refusals as they like, some as briefly as
 // "bad request".
 func foreignResponse(status int, contentType string, body []byte) string {
 	verdict, text := judge(status), cleanText(body[:min(len(body), maxText)])
@@ -31,11 +31,10 @@ func foreignResponse(status int, contentType string, body []byte) string {
 	return ""
 }
 
-// emptyRefusal is the text to show for a refusal whose body is empty.
+// emptyRefusal is the text to show for a refusal with an empty body.
 const emptyRefusal = "an empty body"
 
-// isMarkup reports whether a body is HTML or XML. Not all who send it say so in the header, and
-// some say so of nothing.
+// isMarkup reports whether a body is HTML or XML. The Content-Type may be missing or wrong.
 func isMarkup(contentType string, body []byte) bool {
 	if body = trim(body); len(body) == 0 {
 		return false
@@ -52,17 +51,17 @@ func trim(body []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 }
 
-// wantsTLS reports whether a 400 is a TLS server's response to plain HTTP: Go's, nginx's.
+// wantsTLS reports whether a 400 is the response of a TLS server, such as Go's or nginx, to plain HTTP.
 func wantsTLS(text string) bool {
 	return strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP request was sent to HTTPS port")
 }
 
-// isJSONError reports whether a body is a JSON object that says itself that the request has failed,
-// for example {"error":"unauthorized"}, {"status":"error"} or {"code":401,"message":"no token"}. What
-// lies deeper in the object is not judged: it may be about anything.
+// isJSONError reports whether a body is a JSON object that reports a failure of the request, for example
+// {"error":"unauthorized"}, {"status":"error"} or {"code":401,"message":"no token"}. It does not examine
+// nested values, which may be about anything.
 func isJSONError(body []byte) bool {
 	if body = trim(body); len(body) == 0 {
-		return false // this is the usual response, and costs nothing
+		return false // the usual response, which costs nothing
 	}
 	var object struct {
 		Error, Errors, Success   any
@@ -75,8 +74,8 @@ func isJSONError(body []byte) bool {
 		isFailure(object.Status) || isFailure(object.Code) || isFailure(object.StatusCode)
 }
 
-// isSet reports whether the value of a member such as "error" says that there is an error. Some
-// servers send null, false, 0 or something empty when there is none.
+// isSet reports whether the value of a member such as "error" reports an error. Some servers send null,
+// false, 0 or something empty if there is none.
 func isSet(value any) bool {
 	switch value := value.(type) {
 	case bool:
@@ -93,8 +92,8 @@ func isSet(value any) bool {
 	return false
 }
 
-// isFailure reports whether the value of a member such as "status" stands for a failure, as a word
-// or as an HTTP status.
+// isFailure reports whether the value of a member such as "status" means a failure, as a word or as an HTTP
+// status.
 func isFailure(value any) bool {
 	switch value := value.(type) {
 	case string:

@@ -13,7 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// What answers in the backend's place drops nothing and takes nothing, and is named at once.
+// A response from something in the backend's place neither drops data nor counts as a success, and is
+// reported at once.
 func TestForeignAnswers(t *testing.T) {
 	const nginx = "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n"
 	for name, tc := range map[string]struct {
@@ -73,7 +74,7 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-// What backends and gateways answer when they have taken everything.
+// Responses of backends and gateways that have taken everything.
 func TestSuccesses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		code       int
@@ -116,8 +117,8 @@ func TestSuccesses(t *testing.T) {
 	}
 }
 
-// A web page beside a status that says enough changes nothing: a proxy's limit splits a request as a
-// backend's does, and what may pass is tried again without a word of a wrong configuration.
+// A web page with a status that is clear by itself changes nothing: a proxy's limit splits a request like a
+// backend's does, and temporary failures are retried without reporting a wrong configuration.
 func TestPagesOfProxies(t *testing.T) {
 	for code, want := range map[int]string{413: "[abcdef abc def]", 429: "[abcdef abcdef]", 502: "[abcdef abcdef]"} {
 		synctest.Test(t, func(t *testing.T) {

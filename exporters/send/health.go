@@ -13,37 +13,36 @@ import (
 // Status is an endpoint's state as the status page shows it.
 type Status struct {
 	Up          bool      // attempts to send data succeed, and the endpoint does not refuse all of it
-	LastTaken   time.Time // when the endpoint last took something; zero if never
+	LastTaken   time.Time // when the endpoint last took something, or zero
 	LastError   string    // the last failure or refusal; kept after recovery
 	LastErrorAt time.Time
-	Since       time.Time        // when the endpoint ceased to take data; zero while up
-	Attempts    int              // failed ones since then
+	Since       time.Time        // since when the endpoint has taken no data; zero while up
+	Attempts    int              // failed attempts since then
 	Delivered   int64            // items taken since the start
 	Dropped     map[string]int64 // items refused for good since the start, by reason
 }
 
-// health follows what becomes of an endpoint's data and logs what changes: a failure at once, but
-// none more often than once a minute, and the end of one that it has logged. What is held has a
-// minute of its own.
+// health follows the results of sending data to an endpoint, and logs changes: a failure at once, but at
+// most one per minute, and the end of a logged failure. Reasons to hold are limited separately.
 type health struct {
 	o   Options
 	url string
 
-	pause pause // that the endpoint has asked for
+	pause pause // requested by the endpoint
 
 	mu           sync.Mutex
-	st           Status    // its Up only says that the last attempt did not fail: see status
-	sending      int       // number of requests with data that are under way
-	resumed      bool      // the next request goes on waiting since waitingSince: it was under way when the Sender before ended
-	waitingSince time.Time // while requests are under way: since when they wait without any data being taken
-	firstRefused time.Time // when the endpoint first refused data since it last took some; zero if it has not
-	lastRefused  time.Time // when it last did
-	held         string    // why the endpoint is held; empty while it is not
+	st           Status    // Up only reports whether the last attempt succeeded; see status
+	sending      int       // number of requests with data in progress
+	resumed      bool      // the next request continues to wait since waitingSince: it was in progress when the previous Sender ended
+	waitingSince time.Time // while requests are in progress: since when they wait without any data being taken
+	firstRefused time.Time // when the endpoint first refused data after it last took some, or zero
+	lastRefused  time.Time // when it last refused data
+	held         string    // why the endpoint is held, or empty
 	failures     changes.Log
 	holds        changes.Log
 
-	unreadableSince time.Time // since when what is to be sent cannot be read
-	unreadableWhy   string    // why it cannot be read; empty while it can
+	unreadableSince time.Time // since when the data to send cannot be read
+	unreadableWhy   string    // why it cannot be read, or empty
 	reads           changes.Log
 }
 
@@ -51,11 +50,10 @@ func newHealth(o Options) *health {
 	return &health{o: o, url: redacted.URL(o.URL), st: Status{Up: true, Dropped: map[string]int64{}}}
 }
 
-// readyPatience is how long an endpoint may take nothing before it counts as not ready
-// (the contract of /ready).
+// readyPatience is how long an endpoint may take nothing before it counts as not ready in /ready.
 const readyPatience = time.Minute
 
-// goOn makes ready for another Sender, with other settings. They may mend what held the endpoint.
+// goOn prepares for another Sender with other settings, which may fix the reason to hold.
 func (h *health) goOn(o Options) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,7 +62,7 @@ func (h *health) goOn(o Options) {
 	h.resumed = !h.st.Up && !h.waitingSince.IsZero()
 }
 
-// begin notes that a request with data is under way from now on.
+// begin records that a request with data is now in progress.
 func (h *health) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,15 +73,15 @@ func (h *health) begin() {
 	h.sending++
 }
 
-// end notes that a request is not under way any more, whatever became of it.
+// end records that a request is no longer in progress, whatever its result.
 func (h *health) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sending--
 }
 
-// taken notes that the endpoint has taken items of a request, at least one. The request is still
-// under way, and so may be others.
+// taken records that the endpoint has taken at least one item of a request. The request is still in
+// progress, and others may be.
 func (h *health) taken(items int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,8 +125,8 @@ func (h *health) failed(a response, pause time.Duration) {
 	}
 }
 
-// unreadable notes that what is to be sent next cannot be read, and why. If err is nil it can be read,
-// or there is nothing to send.
+// unreadable records why the next data to send cannot be read. If err is nil, it can be read, or there is
+// none.
 func (h *health) unreadable(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -156,8 +154,8 @@ func (h *health) dropped(reason string, items int) {
 	h.st.Dropped[reason] += int64(items)
 }
 
-// refused notes that the endpoint has refused some or all of a request. If it has taken the rest,
-// a call of taken follows.
+// refused records that the endpoint has refused some or all of a request. If it has taken the rest, a call
+// of taken follows.
 func (h *health) refused(a response) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -179,12 +177,12 @@ func (h *health) status() Status {
 	return st
 }
 
-// nothingTakenSince returns since when the endpoint has taken no data, if that counts against the
-// endpoint, and the zero time if it does not. The caller holds h.mu.
+// nothingTakenSince returns since when the endpoint has taken no data, if that counts against the endpoint,
+// and otherwise the zero time. The caller holds h.mu.
 //
-// It counts if requests have been waiting for a minute, or if the endpoint has refused all data for
-// a minute. If the endpoint has taken data before, the first and the last refusal must be a minute
-// apart: a single refused line on a quiet host says something about the line, not about the endpoint.
+// It counts if requests have been waiting for a minute, or if the endpoint has refused all data for a
+// minute. If the endpoint has taken data before, the first and the last refusal must be a minute apart: a
+// single refused line on a quiet host indicates a problem of that line, not of the endpoint.
 func (h *health) nothingTakenSince(now time.Time) time.Time {
 	refusedUntil := h.lastRefused
 	if h.st.LastTaken.IsZero() {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Requests that are taken at the same time leave nothing behind that waits. The test is beside health
-// because only here both can be taken before either has ended.
+// Requests that are taken at the same time leave no waiting time behind. The test uses health directly,
+// because only then can both be taken before either has ended.
 func TestTwoRequestsTakenAtOnceThenAQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHealth(Options{Endpoint: "letters", Logger: slog.New(slog.DiscardHandler)})

@@ -18,8 +18,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// A backend that refuses and takes by turns does not fill the log, and one that comes back
-// is said to be back if it was said to be away.
+// A backend that alternately refuses and accepts does not fill the log. The recovery of a backend is logged
+// if its failure was.
 func TestFlappingIsLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := false
@@ -59,7 +59,7 @@ func TestFlappingIsLoggedOnceAMinute(t *testing.T) {
 	})
 }
 
-// An endpoint that is held is said to be, however short ago another failure was.
+// A held endpoint is logged as such, however recent another failure was.
 func TestHeldIsLoggedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(n int, _ string) (*http.Response, error) {
@@ -76,7 +76,7 @@ func TestHeldIsLoggedAtOnce(t *testing.T) {
 	})
 }
 
-// What cannot be read waits as well as what is not taken.
+// Data that cannot be read counts as waiting, like data that is not taken.
 func TestUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(nil)
@@ -140,7 +140,7 @@ func TestNotReadyAfterAMinuteAndAtOnceWhenHeld(t *testing.T) {
 	}
 }
 
-// A refusal of long ago says nothing about the request that is under way now.
+// An old refusal says nothing about the request in progress.
 func TestOneRefusalThenAQuietTimeThenAGoodLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(n int, _ string) (*http.Response, error) {
@@ -171,7 +171,7 @@ func TestOneRefusalThenAQuietTimeThenAGoodLine(t *testing.T) {
 	})
 }
 
-// One request that fails for a while before it is refused is still one refusal.
+// One request that fails for a while before it is refused still counts as one refusal.
 func TestOneLateRefusalThenAQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -196,7 +196,7 @@ func TestOneLateRefusalThenAQuietTime(t *testing.T) {
 	})
 }
 
-// The parts of a request that is too large wait for as long as the whole.
+// The parts of a request that is too large wait as long as the whole.
 func TestSlowAnswersThatAllPartsAreTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(int, string) (*http.Response, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics is what all endpoints of a process count, whatever their protocol.
+// Metrics counts what all endpoints of a process do, whatever their protocol.
 type Metrics struct {
 	up       *upGauge
 	requests *prometheus.CounterVec
@@ -17,7 +17,7 @@ type Metrics struct {
 	duration *prometheus.CounterVec
 }
 
-// NewMetrics registers them on reg.
+// NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
 	up := &upGauge{
@@ -37,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-// Forget deletes the series of an endpoint that is no more.
+// Forget deletes the series of an endpoint that no longer exists.
 func (m *Metrics) Forget(endpoint string) {
 	of := prometheus.Labels{"endpoint": endpoint}
 	m.requests.DeletePartialMatch(of)
@@ -52,8 +52,8 @@ func (m *Metrics) observe(endpoint string, status, bytes int, took time.Duration
 	m.duration.WithLabelValues(endpoint).Add(took.Seconds())
 }
 
-// upGauge is lighter_endpoint_up. It asks each endpoint's health when it is collected, because an
-// endpoint that refuses everything is down only after a while, in which nothing may happen.
+// upGauge is lighter_endpoint_up. It reads each endpoint's health when it is collected, because an endpoint
+// that refuses everything counts as down only after a while, in which nothing may happen.
 type upGauge struct {
 	desc *prometheus.Desc
 
@@ -61,8 +61,8 @@ type upGauge struct {
 	endpoints map[string]*health // by name
 }
 
-// health returns the health of an endpoint: that of an earlier Sender to the same URL, if there was
-// one, or a new one.
+// health returns the health of an endpoint: that of an earlier Sender to the same URL, if any, or a new
+// one.
 func (g *upGauge) health(o Options) *health {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// pause is a time until which nothing is sent to an endpoint, because it has asked for that with
-// Retry-After. The zero value is none.
+// pause is a time until which nothing is sent to an endpoint, because it requested that with Retry-After.
+// The zero value is no pause.
 type pause struct {
 	mu    sync.Mutex
 	until time.Time
 }
 
-// extend makes the pause last for d from now on, unless it lasts longer already.
+// extend makes the pause last for d from now, unless it already lasts longer.
 func (p *pause) extend(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -22,7 +22,7 @@ func (p *pause) extend(d time.Duration) {
 	}
 }
 
-// wait returns when the pause is over, and reports whether ctx goes on.
+// wait waits until the pause is over. It returns false if ctx ends first.
 func (p *pause) wait(ctx context.Context) bool {
 	for {
 		p.mu.Lock()

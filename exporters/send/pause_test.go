@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// A pause that the endpoint asks for is for all who send to it, also for those who begin in it.
+// A pause that the endpoint requests applies to all senders, including those that begin during it.
 func TestRetryAfterPausesAllSenders(t *testing.T) {
 	for _, code := range []int{429, 503} {
 		synctest.Test(t, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRetryAfterPausesAllSenders(t *testing.T) {
 	}
 }
 
-// Who waits in a pause ends with its context, and an endless pause is cut.
+// Waiting for a pause ends with the context, and an endless pause is limited.
 func TestRetryAfterPauseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(n int, _ string) (*http.Response, error) {

@@ -13,21 +13,21 @@ import (
 	"lighter/exporters/internal/redacted"
 )
 
-// ThroughProxy returns c with the URL of a proxy, which stays a Secret up to here because it may
-// hold a password. Without one c is as it was.
+// ThroughProxy returns c with the URL of a proxy, which is a Secret up to this point because it may hold a
+// password. If proxy is empty, c is unchanged.
 func ThroughProxy(c promconfig.HTTPClientConfig, proxy lighter.Secret) (promconfig.HTTPClientConfig, error) {
 	if proxy == "" {
 		return c, nil
 	}
 	u, err := url.Parse(proxy.Reveal())
 	if err != nil {
-		return c, errors.New("the URL of the proxy is not usable") // the error would show its password
+		return c, errors.New("the URL of the proxy is not usable") // err would show the password
 	}
 	c.ProxyURL = promconfig.URL{URL: u}
 	return c, nil
 }
 
-// noResponse judges an attempt that failed before there was a response from the endpoint.
+// noResponse judges an attempt that failed without a response from the endpoint.
 func (s *Sender) noResponse(err error) response {
 	a := response{verdict: retry, text: networkError(err, s.Timeout)}
 	if s.Proxy == nil {
@@ -40,8 +40,8 @@ func (s *Sender) noResponse(err error) response {
 	return a
 }
 
-// wantsCredentials reports whether a proxy has refused to open a tunnel for want of a user and
-// a password. Of its response package net/http hands on the words of the status line and nothing else.
+// wantsCredentials reports whether a proxy has refused to open a tunnel because it requires a user and a
+// password. Package net/http returns only the status text of its response.
 func wantsCredentials(err error) bool {
 	var ue *url.Error
 	if errors.As(err, &ue) {

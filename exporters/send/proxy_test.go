@@ -18,8 +18,8 @@ import (
 	"lighter/exporters/send"
 )
 
-// A failure on the way through a proxy names the proxy without its password. A proxy that wants
-// another password holds the endpoint, whether it says so as a response or instead of a tunnel.
+// A failure on the way through a proxy names the proxy without its password. A proxy that requires another
+// password holds the endpoint, whether it reports that in a response or by refusing a tunnel.
 func TestProxyFailures(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answers func(int, string) (*http.Response, error)

@@ -16,8 +16,8 @@ import (
 
 var errUnknown = errors.New("it does not know letters")
 
-// stampedLetters are letters whose endpoint says how many it has stored, and answers 415 to
-// what it does not know.
+// stampedLetters are letters whose endpoint reports how many it has stored, and responds with 415 to what
+// it does not support.
 type stampedLetters struct{ letters }
 
 func (stampedLetters) ReadResponse(r send.Request, status int, h http.Header) (int, error) {

@@ -12,9 +12,9 @@ import (
 	"lighter/exporters/send"
 )
 
-// A Sender that takes the place of another, with other settings, goes on with its health: an endpoint
-// that has taken nothing for more than a minute stays not ready, and is said to work again, after the
-// whole outage, when it takes data. What held the one before may be mended.
+// A Sender that replaces another, with other settings, continues with its health: an endpoint that has
+// taken nothing for more than a minute stays not ready, and its recovery is logged with the duration of the
+// whole outage. What held the previous Sender may be fixed.
 func TestAnotherSenderGoesOnWithTheHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var code atomic.Int64
@@ -58,7 +58,7 @@ func TestAnotherSenderGoesOnWithTheHealth(t *testing.T) {
 	})
 }
 
-// What held an endpoint may be mended by other settings, and a pause that it has asked for holds.
+// Other settings may fix what held an endpoint, but a pause that it has requested continues.
 func TestAnotherSenderIsNotHeldAndKeepsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := []int{401, 503}

@@ -1,14 +1,13 @@
-// Package send delivers requests to one endpoint and judges its responses. It is the
-// one place that decides what a status, a cut connection or a Retry-After means:
-// delivered, try again, hold, split, drop.
+// Package send delivers requests to one endpoint and interprets its responses. It is the one place that
+// decides what a status, a cut connection or a Retry-After means: delivered, retry, hold, split, or drop.
 //
-// A request comes in encoded and compressed; it goes out until the endpoint has
-// taken it, or has refused it in a way that no repetition changes. Between attempts a
-// Sender waits, longer each time, with jitter, and at least as long as the endpoint
-// asks; if it asks with a 429 or a 503, nobody sends to it until then. It has no limit of attempts: what waits is bounded by the queue before it.
+// A request arrives encoded and compressed. It is sent until the endpoint has taken it, or has refused it
+// in a way that no repetition changes. Between attempts, a Sender waits longer each time, with jitter, and
+// at least as long as the endpoint requests. If the endpoint requests that with a 429 or a 503, nothing is
+// sent to it until then. The number of attempts is not limited, because the queue limits what waits.
 //
-// What a protocol's requests look like is its package's business (see Protocol);
-// order, queues and concurrency are the caller's.
+// A protocol's package defines its requests (see Protocol). Order, queues and concurrency are up to the
+// caller.
 package send
 
 import (
@@ -31,61 +30,60 @@ import (
 	"lighter/exporters/internal/redacted"
 )
 
-// Request is one body as it goes over the wire.
+// Request is one request body as it is sent.
 type Request struct {
 	Body   []byte      // compressed; not changed, and the caller's again when Deliver returns
-	Items  int         // entries or samples in it, for counting
-	Tenant string      // X-Scope-OrgID; empty sends none
-	Header http.Header // those that not all of the protocol's requests share; may be nil
+	Items  int         // number of entries or samples, for counting
+	Tenant string      // X-Scope-OrgID; empty means none
+	Header http.Header // headers that differ between the protocol's requests; may be nil
 
-	// Refused is told what the endpoint has refused for good, and of which part of the request:
-	// of all of it, unless Split was called. May be nil.
+	// Refused is called with what the endpoint has refused for good, and with the part of the request
+	// concerned: all of it, unless Split was called. It may be nil.
 	Refused func(part Request, refusals []Refusal)
 }
 
-// Protocol is what differs between endpoints. Its methods may be called concurrently.
+// Protocol contains what differs between protocols. Its methods may be called concurrently.
 type Protocol interface {
 	// Header returns the headers that every request carries. The Sender does not change it.
 	Header() http.Header
 
-	// Split returns r as two requests of about half its items, in order. It fails with
-	// ErrOneItem if r holds a single one.
+	// Split returns r as two requests with about half its items each, in order. It returns ErrOneItem if r
+	// has a single item.
 	Split(r Request) (Request, Request, error)
 
-	// Refused reads the text of a 400 and tells which of r's items were refused, by
-	// reason; the endpoint has stored the others. The numbers are not more than r.Items.
+	// Refused parses the text of a 400 and returns how many of r's items were refused, by reason. The
+	// endpoint has stored the others. The sum does not exceed r.Items.
 	Refused(r Request, text string) []Refusal
 }
 
-// ResponseReader is a Protocol whose responses say more than their status and text.
+// ResponseReader is a Protocol whose responses contain more information than status and text.
 type ResponseReader interface {
 	// ReadResponse is called for each response before it is judged, unless the response evidently does not
-	// come from the backend. It returns how many of r's items the endpoint says that it has stored,
-	// or -1 if the endpoint does not say. The number
-	// counts when the endpoint refuses the others, and when it reports a success that stored
-	// nothing: all items are refused then.
-	// An error means that the endpoint does not know requests like r: Deliver returns it, and
-	// the caller is to make another of the same items.
+	// come from the backend. It returns how many of r's items the endpoint reports as stored, or -1 if the
+	// endpoint does not report it. The number counts if the endpoint refuses the others, and if it reports
+	// a success that stored nothing, in which case all items are refused. An error means that the endpoint
+	// does not support requests like r: Deliver returns it, and the caller should make another request with
+	// the same items.
 	ReadResponse(r Request, status int, h http.Header) (stored int, err error)
 }
 
-// StreamLimiter is a Protocol whose backend may refuse single streams of a request for now.
+// StreamLimiter is a Protocol whose backend may temporarily refuse single streams of a request.
 type StreamLimiter interface {
-	// Limited reads the text of a 429. It returns the streams that the endpoint refuses for now, as r
-	// writes them, and the number of their items; the endpoint has stored all others. It returns none
-	// if the text is about the whole request.
+	// Limited parses the text of a 429. It returns the streams that the endpoint temporarily refuses, in
+	// r's form, and the number of their items; the endpoint has stored all others. It returns none if the
+	// text is about the whole request.
 	Limited(r Request, text string) (streams []string, items int)
 }
 
-// LimitedError is what Deliver returns when the endpoint refuses some streams for now and has stored
-// what else there is in a request. Package send counts that as delivered; what becomes of these
-// streams, and of the rest, is the caller's to say.
+// LimitedError is returned by Deliver if the endpoint temporarily refuses some streams and has stored the
+// other streams of a request. Package send counts the latter as delivered. The caller decides what to do
+// with the refused streams and the rest.
 type LimitedError struct {
-	Part       Request       // of the request, or all of it, as it was sent
-	Rest       []Request     // the parts that come after it, which are not sent
-	Streams    []string      // those of Part that are refused, as it writes them
-	Text       string        // the endpoint's words; they show no secret
-	RetryAfter time.Duration // how long the endpoint asks to wait
+	Part       Request       // the request, or a part of it, as it was sent
+	Rest       []Request     // the parts after it, which were not sent
+	Streams    []string      // the refused streams of Part, in its form
+	Text       string        // the endpoint's text, without secrets
+	RetryAfter time.Duration // how long the endpoint requests to wait
 }
 
 func (e *LimitedError) Error() string { return "some streams are refused for now: " + e.Text }
@@ -94,26 +92,26 @@ func (e *LimitedError) Error() string { return "some streams are refused for now
 type Refusal struct {
 	Reason string // a label value: few, short, snake_case
 	Items  int
-	Stream string // the stream that they belong to, as the request writes it; empty if that is not known
+	Stream string // the stream of the items, in the request's form; empty if unknown
 }
 
-// ErrOneItem says that a request cannot be split.
+// ErrOneItem reports that a request cannot be split.
 var ErrOneItem = errors.New("the request holds one item")
 
-// Options are what a Sender works with. All but Proxy, Headers, Secrets, MinBackoff and MaxBackoff are
-// required.
+// Options are the dependencies and settings of a Sender. All but Proxy, Headers, Secrets, MinBackoff and
+// MaxBackoff are required.
 type Options struct {
 	Endpoint   string // its name in metrics and log
-	Backend    string // what should answer, such as "Loki", for messages when something else does
+	Backend    string // what is expected to respond, such as "Loki", for messages
 	URL        string // posted to as given; shown without user info
 	Client     *http.Client
-	Proxy      *url.URL // that Client goes through; shown without user info; may be nil
+	Proxy      *url.URL // the proxy that Client uses; shown without user info; may be nil
 	Protocol   Protocol
 	Timeout    time.Duration             // of one attempt
-	Headers    map[string]lighter.Secret // added where the protocol does not set them itself
-	MinBackoff time.Duration             // the first pause between attempts; Backoff's if 0
-	MaxBackoff time.Duration             // the longest one; likewise
-	Secrets    []string                  // what Client proves itself with: not shown, should a response repeat it
+	Headers    map[string]lighter.Secret // set unless the protocol sets them itself
+	MinBackoff time.Duration             // the first pause between attempts; if 0, that of Backoff
+	MaxBackoff time.Duration             // the longest pause; if 0, that of Backoff
+	Secrets    []string                  // Client's credentials, which are hidden if a response repeats them
 
 	Delivered prometheus.Counter     // items taken by the endpoint
 	Dropped   *prometheus.CounterVec // items refused, by endpoint and reason
@@ -126,13 +124,13 @@ type Sender struct {
 	Options
 	header         http.Header
 	health         *health
-	dataRefusals   throttle // of log lines about refused data
-	noDataRefusals throttle // of log lines about refused requests without data, so that they do not hide the others
+	dataRefusals   throttle // for log lines about refused data
+	noDataRefusals throttle // for log lines about refused requests without data, so that they do not hide the others
 }
 
-// New returns a Sender; nothing is dialled. If Metrics knows an endpoint of that name and URL, whose
-// Sender must have ended, the new one goes on with its health and its counts: other settings do not
-// make an endpoint well that takes nothing.
+// New returns a Sender. It opens no connection. If Metrics knows an endpoint with that name and URL, whose
+// Sender must have ended, the new one continues with its health and counts: other settings do not make a
+// failing endpoint healthy.
 func New(o Options) *Sender {
 	s := &Sender{Options: o, header: http.Header{}, health: o.Metrics.up.health(o)}
 	for k, v := range o.Headers {
@@ -141,27 +139,26 @@ func New(o Options) *Sender {
 	for k, v := range o.Protocol.Header() {
 		s.header[k] = v
 	}
-	client := *o.Client // a redirect would turn the POST into a GET, whose 200 means nothing, and go to a host that nobody named
+	client := *o.Client // a redirect would turn the POST into a GET, whose 200 means nothing, and lead to a host that is not configured
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s.Client = &client
 	return s
 }
 
-// Pauses between attempts. The first is short, for a connection that was merely cut; the
-// longest is what a backend that is back waits for us at most.
+// Pauses between attempts. The first is short, for a connection that was merely cut. The longest is how
+// long a backend that has recovered waits for us at most.
 const (
 	minBackoff    = 500 * time.Millisecond
 	maxBackoff    = 15 * time.Second
-	maxRetryAfter = 10 * time.Minute // an endpoint that asks for more is asked again then
+	maxRetryAfter = 10 * time.Minute // if an endpoint requests more, it is tried then nevertheless
 )
 
-// Deliver blocks until the endpoint has taken r, or has refused it for good, and
-// returns nil: either way the caller is done with it. When ctx ends first it returns
-// ctx's error; then it is not known what the endpoint has of r. The error of a ResponseReader
-// means that the endpoint has nothing of r, but for the parts that it has taken if r was split.
-// A *LimitedError says what is left.
+// Deliver blocks until the endpoint has taken r, or has refused it for good, and returns nil: in both cases
+// the caller is finished with it. If ctx ends first, Deliver returns ctx's error, and it is unknown what
+// the endpoint has received. The error of a ResponseReader means that the endpoint has nothing of r, except
+// for the parts that it has taken if r was split. A *LimitedError contains what is left.
 func (s *Sender) Deliver(ctx context.Context, r Request) error {
-	if r.Items > 0 { // the endpoint's health is about data
+	if r.Items > 0 { // only data affects the endpoint's health
 		s.health.begin()
 		defer s.health.end()
 	}
@@ -182,15 +179,15 @@ func (s *Sender) Deliver(ctx context.Context, r Request) error {
 	return nil
 }
 
-// withRest returns an error of Deliver with what is left of the request, if that is said.
+// withRest adds the rest of the request to an error of Deliver, if that is a *LimitedError.
 func withRest(err error, rest []Request) error {
 	if limited := (*LimitedError)(nil); errors.As(err, &limited) {
-		limited.Rest = slices.Clone(rest) // the caller's need not be on the heap
+		limited.Rest = slices.Clone(rest) // the caller's slice need not be on the heap
 	}
 	return err
 }
 
-// deliver is Deliver for one request; if that is too large it returns the halves to send instead.
+// deliver is Deliver for one request. If that is too large, it returns the halves to send instead.
 func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err error) {
 	for attempt := 0; ; attempt++ {
 		if !s.health.pause.wait(ctx) {
@@ -201,7 +198,7 @@ func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err 
 			return nil, resp.unknown
 		}
 		if resp.verdict != taken && ctx.Err() != nil {
-			return nil, ctx.Err() // its text may be cut, and it is not judged by half of that
+			return nil, ctx.Err() // the text may be cut, and half a text is not judged
 		}
 		if limited := s.limited(r, resp); limited != nil {
 			return nil, limited
@@ -239,8 +236,8 @@ func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err 
 	}
 }
 
-// limited returns the error for a response that refuses some streams for now, after counting what
-// the endpoint has taken. It returns nil for all other responses.
+// limited returns the error for a response that temporarily refuses some streams, after counting what the
+// endpoint has taken. It returns nil for all other responses.
 func (s *Sender) limited(r Request, a response) *LimitedError {
 	limiter, ok := s.Protocol.(StreamLimiter)
 	if !ok || a.status != http.StatusTooManyRequests || a.verdict != retry {
@@ -250,29 +247,29 @@ func (s *Sender) limited(r Request, a response) *LimitedError {
 	if len(streams) == 0 {
 		return nil
 	}
-	s.health.refused(a) // an endpoint that takes nothing else for a minute is not well
+	s.health.refused(a) // an endpoint that takes nothing else for a minute is unhealthy
 	s.taken(r.Items - items)
 	return &LimitedError{Part: r, Streams: streams, Text: a.text, RetryAfter: a.retryAfter}
 }
 
-// neverTooLarge is the size of a compressed body that no endpoint can sensibly call too large. The
-// limits in use are larger: nginx's default is 1 MiB, and the smallest common default of a web
-// framework is 100 kB. If a request of one item is not larger than this and is answered with 413, the
-// fault is with a limit that was set wrong, or with something else at that URL, and not with the item.
+// neverTooLarge is the size up to which a compressed body cannot reasonably be too large. The limits in use
+// are larger: nginx's default is 1 MiB, and the smallest common default of a web framework is 100 kB. If a
+// request of one item is not larger than this and gets a 413, the reason is a wrong limit, or something
+// else at that URL, and not the item.
 const neverTooLarge = 64 << 10
 
-// response is what came of one attempt.
+// response is the result of one attempt.
 type response struct {
 	verdict    verdict
-	status     int    // 0 if there was none
-	text       string // the endpoint's words, or the network's, as far as they are shown
-	words      string // all of the endpoint's words; not to be shown, for they may hold a secret
+	status     int    // 0 if there was no response
+	text       string // the text of the endpoint or of the network error, as far as it is shown
+	words      string // the endpoint's complete text; must not be shown, because it may hold a secret
 	retryAfter time.Duration
-	stored     int   // items that the endpoint says it has
-	unknown    error // it does not know requests like this one
+	stored     int   // number of items that the endpoint reports as stored
+	unknown    error // the endpoint does not support requests like this one
 }
 
-// post makes an attempt. What it says of the response shows no secret.
+// post makes an attempt. The text in its result contains no secret.
 func (s *Sender) post(ctx context.Context, r Request, attempt int) response {
 	a := s.tryPost(ctx, r, attempt)
 	a.text = redacted.Text(a.text, s.Secrets)
@@ -307,18 +304,18 @@ func (s *Sender) tryPost(ctx context.Context, r Request, attempt int) response {
 	}
 	defer resp.Body.Close()
 	a := response{verdict: judge(resp.StatusCode), status: resp.StatusCode}
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // what has come of it will do
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // a partial text is good enough
 	foreign := foreignResponse(a.status, resp.Header.Get("Content-Type"), text)
 	if reader, ok := s.Protocol.(ResponseReader); ok && (foreign == "" || foreign == emptyRefusal) {
 		var stored int
 		stored, a.unknown = reader.ReadResponse(r, resp.StatusCode, resp.Header)
 		a.stored = min(max(stored, 0), r.Items)
 		switch {
-		case stored < 0: // it does not say
+		case stored < 0: // not reported
 		case a.verdict == taken && stored == 0 && r.Items > 0:
 			a.verdict, a.words, a.text = refused, nothingStored, nothingStored
 		case foreign == emptyRefusal:
-			foreign = "" // an endpoint that says how much it has stored need not give a reason
+			foreign = "" // an endpoint that reports how much it has stored need not give a reason
 		}
 	}
 	switch to := resp.Header.Get("Location"); {
@@ -337,17 +334,17 @@ func (s *Sender) tryPost(ctx context.Context, r Request, attempt int) response {
 	if a.verdict != taken {
 		a.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // so that the connection is used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // so that the connection can be reused
 	s.Metrics.observe(s.Endpoint, resp.StatusCode, len(r.Body), time.Since(start))
 	return a
 }
 
-// nothingStored stands for the words of an endpoint that refuses everything with a success.
+// nothingStored replaces the text of an endpoint that refuses everything with a success.
 const nothingStored = "a success that stored nothing"
 
 const (
-	maxBody  = 256 << 10 // of a response that is read: Loki names each stream that it refuses, with all labels
-	maxText  = 8 << 10   // of that, what is shown
+	maxBody  = 256 << 10 // limit for reading a response: Loki names each stream that it refuses, with all labels
+	maxText  = 8 << 10   // limit for showing it
 	maxDrain = 64 << 10
 )
 
@@ -359,7 +356,7 @@ func (s *Sender) taken(items int) {
 	}
 }
 
-// drop counts what of a request the endpoint has refused for good, and takes the rest for delivered.
+// drop counts the items of a request that the endpoint has refused for good, and the others as delivered.
 func (s *Sender) drop(r Request, a response, refusals []Refusal) {
 	if r.Items == 0 {
 		if skipped, ok := s.noDataRefusals.allow(time.Now()); ok {
@@ -390,20 +387,19 @@ func (s *Sender) drop(r Request, a response, refusals []Refusal) {
 	}
 }
 
-// Status returns what the endpoint's state is now.
+// Status returns the endpoint's present state.
 func (s *Sender) Status() Status { return s.health.status() }
 
-// Unreadable says that what is to be sent next cannot be read from where it waits, and why: err
-// is logged when it changes, and is what Err returns after a minute. nil says that it can be, or
-// that nothing waits there.
+// Unreadable reports why the next data to send cannot be read from where it waits. err is logged when it
+// changes, and Err returns it after a minute. nil means that the data can be read, or that there is none.
 func (s *Sender) Unreadable(err error) { s.health.unreadable(err) }
 
-// Err returns nil while the endpoint takes data, or has none to take. Otherwise it returns why
-// the endpoint is not ready: something holds it, such as a wrong token, or it has taken none of
-// the data that was to be sent for a minute, be it because attempts failed or because it refused all.
+// Err returns nil while the endpoint takes data, or has none to take. Otherwise it returns why the endpoint
+// is not ready: something holds it, such as a wrong token, or for a minute it has taken none of the data to
+// send, because attempts failed or because it refused everything.
 func (s *Sender) Err() error { return s.health.err(time.Now()) }
 
-// Backoff returns how long to wait after an attempt, the first of which is 0: longer each time, with jitter.
+// Backoff returns how long to wait after an attempt, counted from 0: longer each time, with jitter.
 func Backoff(attempt int) time.Duration { return backoff(attempt, minBackoff, maxBackoff) }
 
 func (s *Sender) backoff(attempt int) time.Duration {
@@ -418,7 +414,7 @@ func backoff(attempt int, least, most time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// Pause waits, and reports whether ctx goes on.
+// Pause waits for d. It returns false if ctx ends first.
 func Pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

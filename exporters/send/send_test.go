@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// letters is a protocol whose requests are letters, an item each, or the same number for each item.
+// letters is a protocol whose requests are letters, each one item, or one number for several items.
 type letters struct{}
 
 func (letters) Header() http.Header { return http.Header{"Content-Type": {"text/letters"}} }
@@ -51,11 +51,11 @@ func (letters) Refused(r send.Request, text string) []send.Refusal {
 	return []send.Refusal{{Reason: text, Items: 1}}
 }
 
-// backend answers requests without a network. It is an http.RoundTripper.
+// backend responds to requests without a network. It is an http.RoundTripper.
 type backend struct {
 	answers func(attempt int, body string) (*http.Response, error)
 
-	mu      sync.Mutex // not taken by tests, which read when nothing is under way
+	mu      sync.Mutex // not locked by tests, which read while no request is in progress
 	bodies  []string
 	times   []time.Time
 	headers []http.Header
@@ -130,8 +130,7 @@ func (b *bench) up(t *testing.T) float64 {
 
 func six() send.Request { return send.Request{Body: []byte("abcdef"), Items: 6} }
 
-// Every status, and what becomes of six items when the first answer is that and all
-// further ones are 204.
+// Every status, and what happens to six items if it is the first response and all further ones are 204.
 func TestVerdicts(t *testing.T) {
 	type result struct {
 		Attempts  int
@@ -200,8 +199,7 @@ func TestPartOfARequestIsRefused(t *testing.T) {
 	})
 }
 
-// What the endpoint has taken or refused of a request in parts is counted, also when ctx ends in the
-// middle of them.
+// What the endpoint has taken or refused of a request in parts is counted, even if ctx ends in between.
 func TestPartsOfARequestAreCounted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fails   string // the part that is not taken
@@ -239,13 +237,13 @@ func TestPartsOfARequestAreCounted(t *testing.T) {
 	}
 }
 
-// cancelling is the body of a response that ends a context as it is read.
+// cancelling is the body of a response that cancels a context when it is read.
 type cancelling struct{ cancel context.CancelFunc }
 
 func (c cancelling) Read([]byte) (int, error) { c.cancel(); return 0, context.Canceled }
 func (cancelling) Close() error               { return nil }
 
-// A response that says that all is taken counts, even if ctx ends as it comes; another does not.
+// A response that everything is taken counts even if ctx ends as it arrives; another does not.
 func TestAnswerAsTheContextEnds(t *testing.T) {
 	for code, delivered := range map[int]float64{204: 6, 400: 0, 503: 0} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -300,7 +298,7 @@ func TestNetworkErrors(t *testing.T) {
 	}
 }
 
-// A backend that repeats the token it was given makes nobody else see it.
+// A token that a backend repeats is not shown.
 func TestAnswersThatRepeatASecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(func(attempt int, _ string) (*http.Response, error) {
@@ -331,7 +329,7 @@ func TestAnswersThatRepeatASecret(t *testing.T) {
 	})
 }
 
-// However a response, a redirect or the network repeats what was sent, it is not shown.
+// However a response, a redirect or the network repeats credentials, they are not shown.
 func TestNoSecretIsShown(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte("user:hunter2"))
 	for name, answer := range map[string]func(int, string) (*http.Response, error){

@@ -15,8 +15,7 @@ import (
 	"lighter/exporters/send"
 )
 
-// sixLarge returns a request of six items, each larger than what cannot be too large: a, b, c, d, e
-// and f, each many times.
+// sixLarge returns a request with six items, a to f, each larger than what cannot be too large.
 func sixLarge() send.Request {
 	var body strings.Builder
 	for _, letter := range "abcdef" {
@@ -60,8 +59,8 @@ func TestTooLargeSplitsDownToOneItemInOrder(t *testing.T) {
 	}
 }
 
-// An item that cannot be too large for anybody is held when something answers that it is, and the
-// endpoint says what to do about it.
+// An item that is too small to be too large is held if something responds that it is too large, and the
+// endpoint reports what to do.
 func TestSmallItemThatIsTooLargeIsHeld(t *testing.T) {
 	for name, answer := range map[string][]string{
 		"a page of nginx": {"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>", "Content-Type", "text/html"},
@@ -100,7 +99,7 @@ func TestSmallItemThatIsTooLargeIsHeld(t *testing.T) {
 	}
 }
 
-// A request without data, such as one of metadata, is not worth holding.
+// A request without data, such as one with metadata, is not held.
 func TestRequestWithoutDataThatIsTooLargeIsNotHeld(t *testing.T) {
 	b := newBench(func(int, string) (*http.Response, error) { return status(413, "too large") })
 	if err := b.Deliver(t.Context(), send.Request{Body: []byte("m")}); err != nil || b.Err() != nil {

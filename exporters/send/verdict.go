@@ -13,24 +13,24 @@ import (
 	"unicode"
 )
 
-// verdict is what a response means for the request.
+// verdict is the meaning of a response for the request.
 type verdict int
 
 const (
 	taken    verdict = iota // the endpoint has it
-	retry                   // it may have it later: try again
-	hold                    // the configuration is wrong: try again, and say so at once
+	retry                   // the endpoint may take it later: try again
+	hold                    // the configuration is wrong: try again, and report it at once
 	refused                 // some or all of it will never be taken; the rest is stored
 	tooLarge                // it may be taken in smaller requests
 )
 
-// statusBlocked is Loki's response to a tenant whose ingestion is blocked: a 2xx that
-// means discarded (Loki, limits: blocked_ingestion_status_code).
+// statusBlocked is Loki's response to a tenant whose ingestion is blocked: a 2xx that means that the data
+// was discarded (Loki, limits: blocked_ingestion_status_code).
 const statusBlocked = 260
 
-// judge is the whole table of statuses. Anything that it does not know is held, not
-// dropped: a response that no backend of these protocols gives comes from something else.
-// So does a status that it knows with a body that no such backend sends (foreignResponse).
+// judge is the complete table of statuses. An unknown status is held, not dropped: no backend of these
+// protocols sends it, so it comes from something else. The same is true of a known status with a body that
+// no such backend sends (foreignResponse).
 func judge(status int) verdict {
 	switch status {
 	case statusBlocked:
@@ -51,8 +51,8 @@ func judge(status int) verdict {
 	return hold
 }
 
-// advice says what to do about a status that holds an endpoint, which should be such a backend;
-// 0 is a URL that is none.
+// advice returns advice about a status that holds an endpoint. backend is the backend that should be there.
+// Status 0 means that the URL is invalid.
 func advice(status int, backend string) string {
 	switch status {
 	case 0:
@@ -74,8 +74,8 @@ func advice(status int, backend string) string {
 	return "this does not look like " + backend + ": check the URL, and what is between the agent and it, such as a proxy"
 }
 
-// retryAfter reads the header's seconds or date (RFC 9110, 10.2.3); 0 if there is none
-// or it is past.
+// retryAfter parses the seconds or the date in the header (RFC 9110, 10.2.3). It returns 0 if there is none
+// or it has passed.
 func retryAfter(v string, now time.Time) time.Duration {
 	if v == "" {
 		return 0
@@ -89,18 +89,18 @@ func retryAfter(v string, now time.Time) time.Duration {
 	return min(max(d, 0), maxRetryAfter)
 }
 
-// urlError returns why a request could not even be made, without what the URL has.
+// urlError returns why a request could not even be made, without the content of the URL.
 func urlError(err error) string {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	why, _, _ := strings.Cut(err.Error(), `"`) // what comes then is quoted from the URL
+	why, _, _ := strings.Cut(err.Error(), `"`) // what follows is quoted from the URL
 	return "the URL is not usable: " + strings.TrimSpace(why)
 }
 
-// networkError returns why a request had no response, without the URL and without what
-// changes from one attempt to the next, such as our own port.
+// networkError returns why a request had no response, without the URL and without details that change from
+// one attempt to the next, such as the local port.
 func networkError(err error, timeout time.Duration) string {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -120,8 +120,8 @@ func networkError(err error, timeout time.Duration) string {
 	return err.Error()
 }
 
-// cleanText makes an endpoint's words fit for a log line: one line, printable, and without the
-// half of a character where they were cut.
+// cleanText prepares an endpoint's text for a log line: one printable line, without a partial character
+// where the text was cut.
 func cleanText(b []byte) string {
 	s := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

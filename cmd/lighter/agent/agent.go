@@ -1,14 +1,14 @@
-// Package agent runs a plan: it builds the nodes of the graph, joins them, and changes them while
-// they run.
+// Package agent runs a plan: it builds the nodes of the graph, connects them, and changes them while they
+// run.
 //
-// An Agent is the one place that knows all parts. A plan comes in by New, and others by Apply; what
-// the agent does comes out by Status and Ready. It knows no flag, and no environment variable but GOGC
-// and GOMEMLIMIT (limitMemory). It prints nothing but by its logger.
+// An Agent is the one place that knows all parts. New takes a plan, and Apply further ones; Status and
+// Ready report what the agent does. It reads no flag, and no environment variable but GOGC and GOMEMLIMIT
+// (limitMemory). It prints only by its logger.
 //
-// Data flows one way: discoveries find targets; relabel nodes turn them (evaluate); for each log on
-// each path, and for each target of each scrape, a reader or a loop is kept running; those hand
-// batches and samples to the endpoints. At the end parts stop in that order, and each is waited for.
-// When a plan changes, only those are waited for that use a part which is closed.
+// Data flows one way: discoveries find targets; relabel nodes transform them (evaluate); for each log on
+// each path, and for each target of each scrape, a reader or a loop is kept running; those hand batches and
+// samples to the endpoints. At the end, parts stop in that order, and the agent waits for each. When a plan
+// changes, it waits only for those that use a part which is closed.
 package agent
 
 import (
@@ -44,80 +44,80 @@ import (
 )
 
 const (
-	// logMemory bounds the log lines that are read and not acknowledged: 2 MiB for the request under
-	// way, because 1 MiB of short lines keeps twice that, and 4 MiB for the next two. More makes nothing
-	// faster. It is divided by the number of log endpoints that the plan has. An endpoint gets at least
-	// minLogMemory, so more than three take more in all.
+	// logMemory limits the log lines that are read and not acknowledged: 2 MiB for the request in progress,
+	// because 1 MiB of short lines retains twice that, and 4 MiB for the next two. More makes nothing
+	// faster. It is divided by the number of log endpoints of the plan. An endpoint gets at least
+	// minLogMemory, so more than three may take more in total.
 	logMemory = 6 << 20
-	// minLogMemory is an endpoint's share at least: a request, and what is read meanwhile.
+	// minLogMemory is an endpoint's smallest share: a request, and the lines that are read in the meantime.
 	minLogMemory = 2 << 20
-	// flushTimeout is how long a clean stop goes on delivering (CONTRACT, guarantee 10).
+	// flushTimeout is how long a clean stop continues to deliver.
 	flushTimeout = 5 * time.Second
 	// patience is how long a log stream is kept open while there is no room for its lines.
 	patience = 2 * time.Second
-	// forgetInterval is how often it is looked for files that were removed.
+	// forgetInterval is how often the agent checks for removed files.
 	forgetInterval = time.Minute
 	// forgetAfter is how long a file must have been gone before its position is forgotten.
 	forgetAfter = time.Hour
-	// drain is how long the reader of a container that is gone may take to its end.
+	// drain is how long the reader of a container that is gone may take to reach the end of the log.
 	drain = 10 * time.Second
 )
 
-// Options are what an agent is given beside its plan. Port and OwnLog may be nil.
+// Options are an agent's dependencies and settings besides its plan. Port and OwnLog may be nil.
 type Options struct {
 	Version string // as shown, and sent in User-Agent
 	Commit  string
 	Logger  *slog.Logger
 	Port    func() int // of the agent's own server, for the instance label of its own series
-	OwnLog  *OwnLog    // what Logger writes to, beside where people read it, for sources that ship it
+	OwnLog  *OwnLog    // Logger also writes to it, for sources that ship it
 }
 
-// Agent runs a plan. New, then Run, once each; Apply while it runs; Close at the end.
+// Agent runs a plan. Call New and then Run, once each; Apply while it runs; Close at the end.
 type Agent struct {
 	o        Options
 	started  time.Time
 	registry *prometheus.Registry
 	metrics  nodeMetrics
-	own      *pages.Pages // that the process makes itself, for its scrape loops
-	release  func()       // ends what limitMemory has started
+	own      *pages.Pages // pages of the process itself, for its scrape loops
+	release  func()       // undoes limitMemory
 
 	data      *dataDir                       // nil while no endpoint needs it; guarded by applying
 	positions atomic.Pointer[position.Store] // on disk; nil while there is no data directory
-	inMemory  *position.Store                // of what is kept in memory only: nothing of it is delivered
+	inMemory  *position.Store                // for endpoints in memory, whose lines are never delivered
 
 	tailers    *collector.Manager
 	loops      *collector.Manager
-	tailing    tail.Options    // what all tailers share; the rest is the path's
+	tailing    tail.Options    // shared by all tailers, without the fields that belong to a path
 	buffers    *scrape.Buffers // memory for pages that are being read
-	stages     stages          // what the stages of all logs share
+	stages     stages          // shared by the stages of all logs
 	budget     *budget.Budget  // counts what is sent
-	memories   memories        // what loops that have ended know of their targets
-	view       view            // what is wanted, for Status
-	containers existing        // by id
-	endings    endings         // what tailers said at their end
+	memories   memories        // state of ended loops
+	view       view            // wanted logs and targets, for Status
+	containers existing        // by ID
+	endings    endings         // last states of ended tailers
 
-	graph atomic.Pointer[graph] // that runs, or is to run
+	graph atomic.Pointer[graph] // running, or about to run
 
 	applying sync.Mutex // held by Apply, and by Run while it starts and stops
 	running  bool       // guarded by applying
 	made     uint64     // number of parts that were made; guarded by applying
 	fail     context.CancelCauseFunc
-	stopping atomic.Bool // no plan is taken any more
+	stopping atomic.Bool // no more plans are accepted
 
-	process config.Agent // settings of the process, as they were at the start
+	process config.Agent // settings of the process at the start
 
-	missing map[string]time.Time // since when files are missing, by the key of their position; owned by forgetFiles
+	missing map[string]time.Time // since when files are missing, by position key; owned by forgetFiles
 
-	mu        sync.Mutex                  // guards what follows, and is held while targets are evaluated; taken after applying
+	mu        sync.Mutex                  // guards the fields below, and is held while targets are evaluated; locked after applying
 	found     map[string][]lighter.Target // by discovery
-	unlisted  map[string]bool             // ids of containers that a discovery had found which was left out since: nobody lists them
-	pathBegan map[string]time.Time        // when the plan first had a path, by its prefix
-	watchers  map[string]*watching        // by the prefix of a path that reads containers' logs from files
+	unlisted  map[string]bool             // IDs of containers found by a discovery that was removed since: nobody lists them
+	pathBegan map[string]time.Time        // when the plan first had a path, by the path's prefix
+	watchers  map[string]*watching        // by prefix of paths that read containers' logs from files
 
 	fileWatcher fileWatching
 }
 
-// nodeMetrics are what the parts of all nodes count.
+// nodeMetrics count what the parts of all nodes do.
 type nodeMetrics struct {
 	queue   *prometheus.GaugeVec
 	loki    *loki.Metrics
@@ -130,8 +130,9 @@ type nodeMetrics struct {
 	unlabelled prometheus.Counter
 }
 
-// New builds the nodes of a plan. What can fail at the start fails here: a plan that is not valid,
-// settings that no client can be made of, a data directory that cannot be written. Close the agent.
+// New builds the nodes of a plan. It returns an error for everything that can fail at the start: a plan
+// that is not valid, settings from which no client can be made, a data directory that cannot be written.
+// The caller must call Close.
 func New(p *config.Plan, o Options) (*Agent, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -201,12 +202,12 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 	return a, nil
 }
 
-// Metrics has the agent's own metrics, and those that were counted from logs.
+// Metrics returns the agent's own metrics, and those counted from logs.
 func (a *Agent) Metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{a.registry, a.stages.counted.Gatherer()}
 }
 
-// Run runs the plan until ctx ends, which it reports as nil, or until a part of it cannot go on.
+// Run runs the plan until ctx ends, and then returns nil, or until a part of it cannot continue.
 func (a *Agent) Run(ctx context.Context) error {
 	asked := ctx
 	ctx, a.fail = context.WithCancelCause(ctx)
@@ -230,13 +231,13 @@ func (a *Agent) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	err := counting.Wait()
-	a.stopping.Store(true) // for who waits to apply a plan
+	a.stopping.Store(true) // for callers waiting to apply a plan
 	a.applying.Lock()
 	defer a.applying.Unlock()
 	a.running = false
 	g := a.graph.Load()
 	err = errors.Join(err, g.stop(isDiscovery))
-	a.tailers.Stop() // from here nobody appends
+	a.tailers.Stop() // nobody appends from here on
 	a.loops.Stop()
 	a.stopWatching(nil)
 	a.fileWatcher.stop()
@@ -247,7 +248,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
-// budgetFile returns where is kept what the budget has counted; it is empty while there is no data directory.
+// budgetFile returns the path of the budget's file, or "" while there is no data directory.
 func (a *Agent) budgetFile() string {
 	if a.data == nil {
 		return ""
@@ -255,7 +256,8 @@ func (a *Agent) budgetFile() string {
 	return filepath.Join(a.data.dir, "budget.json")
 }
 
-// startNew starts what does not run yet, and has the managers run what is wanted. applying is held.
+// startNew starts parts that do not run yet, and makes the managers run what is wanted. The caller holds
+// applying.
 func (a *Agent) startNew() {
 	a.graph.Load().start(a)
 	a.mu.Lock()
@@ -263,8 +265,7 @@ func (a *Agent) startNew() {
 	a.syncLocked()
 }
 
-// lag returns the age of the oldest line that waits for an endpoint, in memory or on disk,
-// in seconds.
+// lag returns the age in seconds of the oldest line that waits for an endpoint, in memory or on disk.
 func (a *Agent) lag() float64 {
 	now := time.Now()
 	oldest := now
@@ -284,8 +285,8 @@ func (a *Agent) lag() float64 {
 	return max(now.Sub(oldest).Seconds(), 0)
 }
 
-// Close gives back what New took. Run must have returned, or never been called. The positions go
-// last: acknowledgements move them.
+// Close releases the resources of New. Run must have returned, or never been called. The positions are
+// closed last, because acknowledgements move them.
 func (a *Agent) Close() error {
 	var errs []error
 	if g := a.graph.Load(); g != nil {
@@ -303,7 +304,7 @@ func (a *Agent) Close() error {
 	return nil
 }
 
-// group runs functions side by side and joins their errors.
+// group runs functions concurrently and joins their errors.
 func group(all []func() error) error {
 	var g errgroup.Group
 	errs := make([]error, len(all))

@@ -36,7 +36,7 @@ type host struct {
 	engine  *dockersim.Engine
 	root    string // of the Engine's log files
 	dataDir string
-	written map[string]int // lines, by container
+	written map[string]int // number of lines written, by container
 	mu      sync.Mutex
 	clock   int64
 }
@@ -61,7 +61,7 @@ func (h *host) container(name string) *dockersim.Container {
 	return c
 }
 
-// write has a container write n more numbered lines.
+// write makes a container write n more numbered lines.
 func (h *host) write(c *dockersim.Container, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,11 +72,11 @@ func (h *host) write(c *dockersim.Container, n int) {
 	}
 }
 
-// backend is a receiver that can be away.
+// backend is a receiver that can be made unavailable.
 type backend struct {
 	*receiver.Server
 	away  atomic.Bool
-	twice bool // lines are meant to come twice
+	twice bool // lines may arrive twice
 }
 
 func newBackend(t *testing.T) *backend {
@@ -101,8 +101,7 @@ func newBackend(t *testing.T) *backend {
 	return b
 }
 
-// numbers returns the numbers of the lines of a container that have arrived in streams with a
-// label, in the order in which they are stored.
+// numbers returns the numbers of a container's stored lines, in order, from streams with a label.
 func (b *backend) numbers(container, label, value string) (numbers []int) {
 	for _, s := range b.Streams(labels.MustNewMatcher(labels.MatchEqual, "container", container), labels.MustNewMatcher(labels.MatchEqual, label, value)) {
 		for _, e := range s.Entries {
@@ -116,12 +115,12 @@ func (b *backend) numbers(container, label, value string) (numbers []int) {
 	return numbers
 }
 
-// set returns a rule that gives a label a value.
+// set returns a rule that sets a label to a value.
 func set(label, value string) *relabel.Config {
 	return &relabel.Config{Action: relabel.Replace, Separator: ";", Regex: relabel.MustNewRegexp("(.*)"), TargetLabel: label, Replacement: value, NameValidationScheme: model.LegacyValidation}
 }
 
-// named returns a rule that makes the name of a container a label.
+// named returns a rule that sets a label to the name of a container.
 func named() *relabel.Config {
 	r := set("container", "$1")
 	r.SourceLabels, r.Regex = model.LabelNames{"__meta_docker_container_name"}, relabel.MustNewRegexp("/(.*)")
@@ -205,8 +204,8 @@ func await(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// arrived waits until as many lines of a container as were written have arrived, and checks that
-// each came once and in order.
+// arrived waits until all written lines of a container have arrived, and checks that each came once and in
+// order.
 func (h *host) arrived(b *backend, container, label, value string) {
 	h.t.Helper()
 	h.mu.Lock()
@@ -235,8 +234,8 @@ func TestTwoSourcesSendToOneEndpoint(t *testing.T) {
 	stop()
 }
 
-// Two sources that select the same container both read it, over the socket or from its file, and
-// each has a position of its own, which a restart keeps.
+// Two sources that select the same container both read it, over the socket or from its file, each with its
+// own position, which a restart keeps.
 func TestTwoSourcesReadOneContainer(t *testing.T) {
 	for _, from := range []string{"socket", "file"} {
 		t.Run(from, func(t *testing.T) {
@@ -268,8 +267,8 @@ func TestTwoSourcesReadOneContainer(t *testing.T) {
 	}
 }
 
-// One endpoint is away for longer than its buffers hold: the other gets every line meanwhile, and
-// the one that was away gets them all later, from its own position.
+// One endpoint is unavailable for longer than its buffers last: the other gets every line in the meantime,
+// and the unavailable one gets them all later, from its own position.
 func TestAnEndpointThatIsAwayDelaysNoOther(t *testing.T) {
 	h, well, away := newHost(t), newBackend(t), newBackend(t)
 	api := h.container("api")
@@ -277,7 +276,7 @@ func TestAnEndpointThatIsAwayDelaysNoOther(t *testing.T) {
 	p.Agent.BufferMax = 1 << 20
 	away.away.Store(true)
 	_, stop := h.start(p)
-	for range 5 { // 10 MB: far more than the endpoint's memory and disk hold
+	for range 5 { // 10 MB: far more than the endpoint's memory and disk can hold
 		h.write(api, 20_000)
 		h.arrived(well, "api", "source", "logs")
 	}
@@ -315,7 +314,7 @@ func withLabel(n config.Node, name, value string) config.Node {
 	return n
 }
 
-// A plan that is not valid runs nothing, and changes nothing of what runs.
+// A plan that is not valid runs nothing, and changes nothing that runs.
 func TestAPlanThatIsNotValidIsRefused(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	bad := h.plan(logs("logs", "logs"), []config.Node{lokiNode("loki", b)})
@@ -346,7 +345,7 @@ func TestAPlanThatIsNotValidIsRefused(t *testing.T) {
 	}
 }
 
-// Reloads in a flood lose no line and send none twice, whatever of the plan they change.
+// Frequent reloads lose no line and send none twice, whatever part of the plan they change.
 func TestReloadsInAFlood(t *testing.T) {
 	h, b, other := newHost(t), newBackend(t), newBackend(t)
 	containers := []*dockersim.Container{h.container("api"), h.container("db")}
@@ -367,7 +366,7 @@ func TestReloadsInAFlood(t *testing.T) {
 	base := [][]config.Node{logs("logs", "logs", "loki"), {lokiNode("loki", b), promNode("prom", b), {Name: "self", Args: config.Self{}}, scrapeNode("self", "prom")}}
 	target := []config.Node{{Name: "static", Args: config.Static{Targets: []labels.Labels{labels.FromStrings("__address__", "127.0.0.1:1", "job", "none")}}}}
 	rule := slices.Concat(base...)
-	rule[0].Args = config.Relabel{Rules: []*relabel.Config{named(), set("source", "logs"), set("reloaded", "")}} // a rule more, and the same labels
+	rule[0].Args = config.Relabel{Rules: []*relabel.Config{named(), set("source", "logs"), set("reloaded", "")}} // one more rule, with the same resulting labels
 	changed := slices.Concat(base...)
 	changed[2] = withLabel(changed[2], "unused", "") // an endpoint that is built anew, and sends the same
 	a, stop := h.start(h.plan(base...))

@@ -10,16 +10,16 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// ErrStopped says that an agent that has stopped takes no plan.
+// ErrStopped is returned for a plan after the agent has stopped.
 var ErrStopped = errors.New("the agent has stopped")
 
-// Apply changes what runs to another plan. A plan that is not valid, or that cannot be built, is
-// refused whole: the error says why, and what runs goes on as it is. Of a plan that is taken, only
-// what differs from the one before restarts: a node with the same hash keeps running, with its
-// memory, its queue and its connections. Readers go on from their positions.
+// Apply replaces the running plan. It refuses a plan that is not valid, or that cannot be built, as a
+// whole: it returns the reason, and the running plan continues unchanged. Otherwise only what differs from
+// the previous plan restarts: a node with the same hash keeps running, with its memory, its queue and its
+// connections. Readers continue from their positions.
 //
-// Listen, DataDir, BufferMax, LogLevel and LogFormat of Plan.Agent are read at the start alone. Apply blocks
-// until the parts that are left out, and the readers and loops that use them, have stopped.
+// Listen, DataDir, BufferMax, LogLevel and LogFormat of Plan.Agent are read only at the start. Apply blocks
+// until removed parts, and the readers and loops that use them, have stopped.
 func (a *Agent) Apply(p *config.Plan) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -36,8 +36,9 @@ func (a *Agent) Apply(p *config.Plan) error {
 	}
 	a.warnOfFixed(a.process, p.Agent)
 	removed := old.without(next)
-	// From here on the plan is taken. What still fails, such as a disk, is logged, and the rest runs.
-	a.logFailure("a part of the plan before did not stop as it should", removed.stop(isDiscovery)) // before mu is taken: their updates wait for it
+	// From here on the plan is accepted. Later failures, such as those of a disk, are logged, and the rest
+	// runs.
+	a.logFailure("a part of the plan before did not stop as it should", removed.stop(isDiscovery)) // before mu is locked, because their updates wait for it
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,7 +74,7 @@ func (a *Agent) logFailure(what string, err error) {
 	}
 }
 
-// warnOfFixed says which settings of the process a reload cannot change.
+// warnOfFixed logs which settings of the process a reload cannot change.
 func (a *Agent) warnOfFixed(old, next config.Agent) {
 	for _, s := range []struct {
 		name    string
@@ -91,11 +92,11 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 	}
 }
 
-// endReaders ends, and waits for, the readers and listeners that use a part that is left out or of whose
-// paths the next plan lacks one, the listeners that change, because another one may take their address, and
-// the loops that send to an endpoint that is left out: an endpoint must not be
-// closed while somebody sends to it. All others are left to the managers, which do not wait: a loop
-// whose target is not scraped any more marks its series as stale at the endpoints that stay.
+// endReaders ends, and waits for, the readers and listeners that use a removed part or lose one of their
+// paths, the listeners that change, because another one may take their address, and the loops that send to
+// a removed endpoint: an endpoint must not be closed while somebody sends to it. All others are left to the
+// managers, which do not wait: a loop whose target is no longer scraped marks its series as stale at the
+// endpoints that remain.
 func (a *Agent) endReaders(removed, next *graph) {
 	kept, watched := map[string]bool{}, map[string]bool{}
 	for _, p := range paths(next.plan) {
@@ -116,12 +117,12 @@ func (a *Agent) endReaders(removed, next *graph) {
 	})
 	a.loops.End(func(j collector.Job) bool {
 		n, ok := old.nodes[scrapeOf(j)]
-		return !ok || len(removed.parts(endpointsOf(ways(old.plan, n.Node)))) > 0 // one of an earlier plan may still send its last samples
+		return !ok || len(removed.parts(endpointsOf(ways(old.plan, n.Node)))) > 0 // a loop of an earlier plan may still send its last samples
 	})
 	a.stopWatching(watched)
 }
 
-// sameListener reports whether a source does the same in two plans, and hands on to the same.
+// sameListener reports whether a source does the same in two plans, and has the same destinations.
 func sameListener(source string, old, next *graph) bool {
 	of := func(g *graph) (nodes []string) {
 		for _, p := range paths(g.plan) {
@@ -138,8 +139,8 @@ func sameListener(source string, old, next *graph) bool {
 	return slices.Equal(of(old), of(next))
 }
 
-// rewind moves the read position of each log of an endpoint that is left out back to the acknowledged
-// one. What the endpoint held in memory is gone, so those lines are read again.
+// rewind moves the read position of each log of a removed endpoint back to the acknowledged one. What the
+// endpoint held in memory is gone, so those lines are read again.
 func (a *Agent) rewind(removed *graph) {
 	stored := a.positions.Load()
 	if stored == nil {
@@ -152,7 +153,7 @@ func (a *Agent) rewind(removed *graph) {
 	}
 }
 
-// forgetSeries deletes the metrics of endpoints that another graph does not have.
+// forgetSeries deletes the metrics of endpoints that next does not have.
 func (a *Agent) forgetSeries(removed, next *graph) {
 	for n := range config.All[loki.Config](removed.plan) {
 		if removed.part(n.Name) != nil && next.nodes[n.Name] == nil {

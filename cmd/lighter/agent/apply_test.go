@@ -19,7 +19,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// target serves a page of one series, and returns the node of it.
+// target serves a page of one series, and returns a node for it.
 func target(t *testing.T) config.Node {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a 1\n")) }))
 	t.Cleanup(s.Close)
@@ -33,7 +33,7 @@ func samplesOf(b *backend, name string) (all []receiver.Sample) {
 	return all
 }
 
-// A scrape that a reload takes out marks its series as stale at the endpoint that stays.
+// When a reload removes a scrape, its series are marked as stale at the endpoint that stays.
 func TestAScrapeThatIsLeftOutMarksItsSeriesAsStale(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	page := target(t)
@@ -49,7 +49,7 @@ func TestAScrapeThatIsLeftOutMarksItsSeriesAsStale(t *testing.T) {
 	})
 }
 
-// A reload may come while the loop of a scrape that the one before has taken out still marks its series.
+// A reload may come while the loop of a scrape that the previous one removed still marks its series.
 func TestReloadsThatFollowEachOtherClosely(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	page := target(t)
@@ -69,8 +69,8 @@ func TestReloadsThatFollowEachOtherClosely(t *testing.T) {
 	await(t, "the scrape goes on", func() bool { return len(samplesOf(b, "a")) > n })
 }
 
-// An endpoint that cannot be opened is not ready, and says why; the others go on. The next reload
-// tries again, and then it gets what is scraped and read.
+// An endpoint that cannot be opened is not ready, and reports the reason; the others continue. The next
+// reload tries again, and then the endpoint gets what is scraped and read.
 func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -123,7 +123,7 @@ func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Settings that no endpoint can be made of are found before anything is changed.
+// Settings from which no endpoint can be made are detected before anything is changed.
 func TestArgumentsOfEndpointsAreCheckedFirst(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -147,8 +147,8 @@ func TestArgumentsOfEndpointsAreCheckedFirst(t *testing.T) {
 	h.arrived(b, "api", "source", "logs")
 }
 
-// A discovery that a reload takes out and another brings back finds its positions again: nothing is
-// read twice.
+// When a reload removes a discovery and another one restores it, its positions are found again, and nothing
+// is read twice.
 func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	h, other, b := newHost(t), newHost(t), newBackend(t)
 	api, db := h.container("api"), other.container("db")
@@ -186,7 +186,7 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	await(t, "what the other Engine's container writes later arrives", func() bool { return of() >= 20 })
 }
 
-// A source that a reload adds, and that reads from now on, does not read back to the agent's start.
+// A source that a reload adds, and that reads only new lines, does not read back to the agent's start.
 func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -208,11 +208,11 @@ func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	}
 	write()
 	h.arrived(b, "api", "source", "one")
-	time.Sleep(10 * time.Millisecond) // the lines so far get times before the reload's, however slow the machine is
+	time.Sleep(10 * time.Millisecond) // the earlier lines get times before the reload, however slow the machine is
 	if err := a.Apply(h.plan(one, two, []config.Node{lokiNode("loki", b)})); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond) // and those to come get later ones
+	time.Sleep(10 * time.Millisecond) // and the later ones get times after it
 	write()
 	await(t, "the new source delivers", func() bool { return len(b.numbers("api", "source", "two")) >= 10 })
 	if got := b.numbers("api", "source", "two"); got[0] != 10 {
@@ -220,7 +220,7 @@ func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	}
 }
 
-// What a way through stages is called on disk does not depend on the order of the edges.
+// The name of a way through stages on disk does not depend on the order of the edges.
 func TestPositionsOfTwoWaysStayApart(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")

@@ -15,27 +15,27 @@ import (
 	"lighter/collector/position"
 )
 
-// dataDir is the agent's part of the disk, held for this process alone.
+// dataDir is the agent's data directory, locked for this process.
 type dataDir struct {
 	dir       string
 	logger    *slog.Logger
 	positions *position.Store
-	mkdir     func(path string, perm fs.FileMode) error // os.MkdirAll, but for tests
-	flock     func(fd, how int) error                   // syscall.Flock, but for tests
+	mkdir     func(path string, perm fs.FileMode) error // os.MkdirAll, except in tests
+	flock     func(fd, how int) error                   // syscall.Flock, except in tests
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	locks []*os.File
-	said  string      // why there is no lock, as logged last
-	retry *time.Timer // nil unless the lock is to be tried again
+	said  string      // the last logged reason why there is no lock
+	retry *time.Timer // nil unless another attempt is scheduled
 }
 
-// lockAgain is how long after a failure the lock is tried again. It is no longer than the first pause
-// of those who write to the directory, so that the lock comes about when they do.
+// lockAgain is the pause before locking is tried again. It is no longer than the first pause of those who
+// write to the directory, so that they find it locked.
 const lockAgain = time.Second
 
-// openData makes the data directory, if it is not there, takes it for this process, and opens what
-// is in it. It fails if the directory cannot be used as it is set up. A disk that is full or broken
-// is no such reason: the agent starts, as it goes on when that happens while it runs.
+// openData creates the data directory if necessary, locks it for this process, and opens its content. It
+// fails if the directory is not usable as it is set up. A disk that is full or broken does not make it
+// fail: the agent starts nevertheless, as it continues if that happens while it runs.
 func openData(dir string, logger *slog.Logger) (*dataDir, error) {
 	d := &dataDir{dir: dir, logger: logger, mkdir: os.MkdirAll, flock: syscall.Flock}
 	if err := d.take(); err != nil {
@@ -57,8 +57,8 @@ func (d *dataDir) writable() string {
 	return fmt.Sprintf("Make it writable for user %d, or mount a volume there", os.Getuid())
 }
 
-// take makes the directory and locks it for this process. If the disk is full or broken, it returns
-// nil and tries again until that works.
+// take creates the directory and locks it for this process. If the disk is full or broken, it returns nil
+// and keeps trying.
 func (d *dataDir) take() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,7 +80,8 @@ func (d *dataDir) take() error {
 	return d.fail(err, advice)
 }
 
-// lockLater logs why there is no lock, once until that changes, and has it tried again. mu is held.
+// lockLater logs once why there is no lock, until the reason changes, and schedules another attempt. The
+// caller holds mu.
 func (d *dataDir) lockLater(err error) {
 	if text := err.Error(); text != d.said {
 		d.said = text
@@ -93,7 +94,7 @@ func (d *dataDir) lockLater(err error) {
 	d.retry = time.AfterFunc(lockAgain, d.again)
 }
 
-// again is what the timer calls.
+// again is called by the timer.
 func (d *dataDir) again() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,12 +109,12 @@ func (d *dataDir) again() {
 	d.logger.Info("the data directory is locked for this process", "directory", d.dir)
 }
 
-// errLock says that a file is there, but that it cannot be locked.
+// errLock means that a file exists, but cannot be locked.
 var errLock = errors.New("cannot lock it for this process")
 
-// lock makes the directory and takes it for this process, by a lock on it and one on a file in it. A full
-// disk may have no room for the file, and some network file systems lock no directories: one lock is
-// enough. If it returns an error, it holds no lock. mu is held.
+// lock creates the directory and locks it for this process, with a lock on it and one on a file in it. A
+// full disk may have no room for the file, and some network file systems cannot lock directories: one lock
+// is enough. If it returns an error, it holds no lock. The caller holds mu.
 func (d *dataDir) lock() (err error) {
 	defer func() {
 		if err != nil {
@@ -164,17 +165,17 @@ func (d *dataDir) closeLocks() (err error) {
 	return err
 }
 
-// The directories of buffers, one below them for each endpoint, by its name.
+// The directories of buffers. They contain one directory for each endpoint, with the endpoint's name.
 const (
 	logBuffers    = "logs"
 	metricBuffers = "metrics"
 )
 
-// warnOfOrphans says which buffers hold data for an endpoint that is not wanted any more:
-// nobody sends it.
+// warnOfOrphans logs which buffers hold data for an endpoint that is no longer wanted, because nobody sends
+// that data.
 func warnOfOrphans(dir string, wanted map[string]bool, logger *slog.Logger) {
 	all, err := filepath.Glob(filepath.Join(dir, "*", "*"))
-	if err != nil { // of a directory whose name is a pattern
+	if err != nil { // for a directory whose name is a pattern
 		return
 	}
 	for _, buffer := range all {
@@ -197,7 +198,7 @@ func warnOfOrphans(dir string, wanted map[string]bool, logger *slog.Logger) {
 	}
 }
 
-// close writes what is current and lets the directory go.
+// close writes the current state and unlocks the directory.
 func (d *dataDir) close() error {
 	return errors.Join(d.positions.Close(), d.unlock())
 }

@@ -36,7 +36,7 @@ func TestWarnOfOrphans(t *testing.T) {
 	}
 }
 
-// TestTheDataDirectoryIsLockedWhenThereIsRoom: while a full disk allows no lock that is logged, and the
+// TestTheDataDirectoryIsLockedWhenThereIsRoom: while a full disk prevents the lock that is logged, and the
 // lock is taken as soon as there is room.
 func TestTheDataDirectoryIsLockedWhenThereIsRoom(t *testing.T) {
 	for name, spoil := range map[string]func(d *dataDir, broken *atomic.Bool){
@@ -101,7 +101,7 @@ func TestTheDataDirectoryIsLockedWhenThereIsRoom(t *testing.T) {
 	}
 }
 
-// TestADirectoryWithoutLocks is refused in a whole sentence.
+// TestADirectoryWithoutLocks: the error is a whole sentence.
 func TestADirectoryWithoutLocks(t *testing.T) {
 	d := &dataDir{dir: t.TempDir(), logger: slog.New(slog.DiscardHandler), mkdir: os.MkdirAll, flock: func(int, int) error { return syscall.EOPNOTSUPP }}
 	want := "data directory " + d.dir + " (" + lighter.SettingDataDir + "): cannot lock it for this process: operation not supported. Put it on a file system that has locks"

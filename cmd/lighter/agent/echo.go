@@ -11,10 +11,10 @@ import (
 	"lighter"
 )
 
-// echoedBytes is how much of a line is echoed.
+// echoedBytes is the most of a line that is echoed.
 const echoedBytes = 16 << 10
 
-// echo is an endpoint that writes each entry to the agent's own log. It is finished with a batch at once.
+// echo is an endpoint that writes each entry to the agent's own log. It releases a batch at once.
 type echo struct{ logger *slog.Logger }
 
 // Append implements lighter.Logs.

@@ -11,28 +11,28 @@ import (
 	"lighter/config"
 )
 
-// evaluation is what the relabel nodes of a plan make of the targets that its discoveries have
-// found, and which rule has dropped which target. Running the plan, discover and the status page
-// all ask it, so that what is shown is what is done.
+// evaluation is the result of applying a plan's relabel nodes to the discovered targets, including which
+// rule has dropped which target. Running the plan, discover and the status page all use it, so that what is
+// shown is what is done.
 type evaluation struct {
 	plan    *config.Plan
 	match   matcher
-	targets map[string][]lighter.Target // by the node that gives them
+	targets map[string][]lighter.Target // by the node that outputs them
 	dropped map[string][]droppedTarget  // by the relabel node
 }
 
-// matcher returns the targets that a node which finds files makes of those that it takes.
+// matcher returns the output of a node that finds files for the targets in its input.
 type matcher func(n config.Node, in []lighter.Target) []lighter.Target
 
 // droppedTarget is a target that a rule has dropped.
 type droppedTarget struct {
-	target lighter.Target // as the rule got it
+	target lighter.Target // as passed to the rule
 	rule   *relabel.Config
-	origin string // what the user wrote, where the rule came of it
+	origin string // what the user wrote to produce the rule, if known
 }
 
-// evaluate runs the relabel nodes of a valid plan. found has the targets of each discovery. match may be nil
-// if no node finds files.
+// evaluate applies the relabel nodes of a valid plan. found has the targets of each discovery. match may be
+// nil if no node finds files.
 func evaluate(p *config.Plan, found map[string][]lighter.Target, match matcher) *evaluation {
 	e := &evaluation{plan: p, match: match, targets: make(map[string][]lighter.Target, len(p.Nodes)), dropped: map[string][]droppedTarget{}}
 	for name, targets := range found {
@@ -42,12 +42,12 @@ func evaluate(p *config.Plan, found map[string][]lighter.Target, match matcher) 
 		e.outputs(n.Name)
 	}
 	for n := range config.All[config.FileMatch](p) {
-		e.outputs(n.Name) // though nothing may read the files
+		e.outputs(n.Name) // even if nothing reads the files
 	}
 	return e
 }
 
-// outputs returns the targets that a node gives.
+// outputs returns the targets that a node outputs.
 func (e *evaluation) outputs(name string) []lighter.Target {
 	if targets, ok := e.targets[name]; ok {
 		return targets
@@ -75,7 +75,7 @@ func (e *evaluation) outputs(name string) []lighter.Target {
 	return kept
 }
 
-// inputs returns the targets that a node takes, one node's after the other's.
+// inputs returns the targets that a node takes, ordered by the nodes in From.
 func (e *evaluation) inputs(n config.Node) []lighter.Target {
 	var all []lighter.Target
 	for _, from := range n.From {
@@ -84,8 +84,8 @@ func (e *evaluation) inputs(n config.Node) []lighter.Target {
 	return all
 }
 
-// relabelUntilDropped returns the labels after all rules, and -1, or the labels before the rule
-// that drops them, and the index of that rule.
+// relabelUntilDropped returns the labels after all rules, and -1. If a rule drops them, it returns the
+// labels before that rule, and the rule's index.
 func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Labels, int) {
 	b := labels.NewBuilder(l)
 	for i, r := range rules {
@@ -97,8 +97,8 @@ func relabelUntilDropped(l labels.Labels, rules []*relabel.Config) (labels.Label
 	return b.Labels(), -1
 }
 
-// why returns why no target of a kind comes to a node: the last rule before it that has dropped
-// one, in words. It is empty if none has.
+// why returns the reason why no target of a kind reaches a node: a description of the last rule before it
+// that has dropped one, or "".
 func (e *evaluation) why(n config.Node, is func(lighter.Target) bool) (why string) {
 	for _, name := range n.From {
 		from, _ := e.plan.Node(name)
@@ -117,17 +117,17 @@ func (e *evaluation) why(n config.Node, is func(lighter.Target) bool) (why strin
 // logTarget is a container whose log is to be read, and the labels of its streams.
 type logTarget struct {
 	container *lighter.Container
-	labels    labels.Labels // of the container, __meta_ ones included
+	labels    labels.Labels // of the container, including __meta_ ones
 	out, err  labels.Labels // of stdout and stderr
-	events    labels.Labels // of what the Engine tells of the container
+	events    labels.Labels // of the Engine's events of the container
 
-	noOut, noErr, noEvents bool // the stream is left out: by the rules, or because it has no labels
-	noLabels               bool // a stream is left out because it has none
+	noOut, noErr, noEvents bool // the stream is dropped: by the rules, or because it has no labels
+	noLabels               bool // a stream is dropped because it has no labels
 }
 
-// logTargets returns the containers among the targets, each of them once. Discovery makes a target
-// for each port of a container; the first one names the streams. The agent's own container is left
-// out: otherwise each line that it logs about shipping would be shipped, and logged about, in turn.
+// logTargets returns the containers among the targets, each once. Discovery makes a target for each port of
+// a container; the first one determines the streams' labels. The agent's own container is left out:
+// otherwise each line that it logs about shipping would be shipped, and logged about, in turn.
 func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
 	var all []logTarget
 	seen := map[string]bool{}
@@ -148,7 +148,7 @@ func logTargets(s config.LogSource, targets []lighter.Target) []logTarget {
 	return all
 }
 
-// streamLabels returns the labels that a stream is sent with, or that the rules leave it out.
+// streamLabels returns the labels with which a stream is sent. leftOut reports that the rules drop it.
 func streamLabels(s config.LogSource, l labels.Labels, stream string) (_ labels.Labels, leftOut bool) {
 	b := labels.NewBuilder(l)
 	b.Set(lighter.LabelLogStream, stream)
@@ -158,7 +158,7 @@ func streamLabels(s config.LogSource, l labels.Labels, stream string) (_ labels.
 	return sentLabels(b), false
 }
 
-// sentLabels returns those labels that are sent: not the ones that begin with "__".
+// sentLabels returns the labels that are sent: those that do not begin with "__".
 func sentLabels(b *labels.Builder) labels.Labels {
 	b.Range(func(l labels.Label) {
 		if strings.HasPrefix(l.Name, "__") {
@@ -168,9 +168,9 @@ func sentLabels(b *labels.Builder) labels.Labels {
 	return b.Labels()
 }
 
-// scrapeTargets returns the targets that can be scraped, each label set once: those with
-// an address, of containers that run. Labels that only discovery needs are dropped, so that
-// the targets of a container that say the same are one; those that errors of a scrape name are kept.
+// scrapeTargets returns the targets that can be scraped, each label set once: those with an address, of
+// running containers. Labels that only discovery needs are removed, so that equal targets of a container
+// become one; labels that occur in errors of a scrape are kept.
 func scrapeTargets(targets []lighter.Target) []lighter.Target {
 	var all []lighter.Target
 	seen := map[string]bool{}

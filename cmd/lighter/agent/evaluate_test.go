@@ -97,7 +97,7 @@ func TestScrapeTargets(t *testing.T) {
 	}
 }
 
-// TestScrapeTargetsKeepWhatErrorsName: the labels that a scrape's errors speak of are there to be named.
+// TestScrapeTargetsKeepWhatErrorsName: scrape targets keep the labels that errors of a scrape mention.
 func TestScrapeTargetsKeepWhatErrorsName(t *testing.T) {
 	api := &lighter.Container{ID: "1", Name: "api", Running: true}
 	p := envPlan(t)

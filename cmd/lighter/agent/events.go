@@ -9,11 +9,11 @@ import (
 	"lighter/collector/events"
 )
 
-// eventsLog stands where a container's id does in the key of a position.
+// eventsLog replaces a container's ID in the key of a position.
 const eventsLog = "events"
 
-// eventsJob returns the job that ships what the Engine of a path tells of its containers. The events do not
-// pass through stages, which are made for one log each.
+// eventsJob returns the job that ships the events of a path's Engine. The events do not pass through
+// stages, which are made for one log each.
 func (a *Agent) eventsJob(p path) collector.Job {
 	g := a.graph.Load()
 	end, asked := g.part(p.endpoint), g.part(p.args.Engine)
@@ -33,7 +33,7 @@ func (a *Agent) eventsJob(p path) collector.Job {
 	}
 }
 
-// eventsRunner has a discovery tell a source of events for as long as the source runs.
+// eventsRunner connects a source of events to a discovery for as long as the source runs.
 type eventsRunner struct {
 	source *events.Source
 	engine *part
@@ -45,11 +45,11 @@ func (r eventsRunner) Run(ctx context.Context) error {
 	return r.source.Run(ctx)
 }
 
-// eventStream returns the stream of a container's events on a path, nil if its log is not shipped there;
+// eventStream returns the stream of a container's events on a path, or nil if its log is not shipped there.
 // known reports whether the container was found.
 func (a *Agent) eventStream(p path, id string) (_ *lighter.Stream, known bool) {
-	// A container is known only once the logs that are wanted of it are in the view. So whether it is known is
-	// asked first: else it might become known, and its log wanted, between the two questions.
+	// A container becomes known only after its wanted logs are in the view. So check first whether it is
+	// known: in the other order it might become known, and its log wanted, between the two checks.
 	_, known = a.containers.Container(id)
 	if f, ok := a.view.logs()[p.key(id)]; ok {
 		return stream(f.target.events, f.target.noEvents), true
@@ -57,8 +57,8 @@ func (a *Agent) eventStream(p path, id string) (_ *lighter.Stream, known bool) {
 	return nil, known
 }
 
-// eventsSince returns the time of the oldest of the last events that were delivered of what an Engine tells,
-// Unix nanoseconds; 0 if none was.
+// eventsSince returns the time of the oldest of the last delivered events of an Engine over all paths, in
+// Unix nanoseconds, or 0 if none was delivered.
 func (a *Agent) eventsSince(engine string) (since int64) {
 	for _, p := range paths(a.graph.Load().plan) {
 		if !p.args.Events || p.args.Engine != engine {

@@ -11,8 +11,8 @@ import (
 	"lighter/config"
 )
 
-// The Engine tells of a container that is started before discovery has described it. No such event is lost,
-// whenever in between its container is looked for.
+// The Engine reports the start of a container before discovery has described it. No such event is lost,
+// whenever the container is looked up in between.
 func TestEventsOfNewContainers(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	nodes := logs("logs", "logs", "loki")

@@ -16,7 +16,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// The pages that stand for exporters of Alloy have the labels that those have.
+// The pages that imitate Alloy's exporters have the same labels.
 func TestExporters(t *testing.T) {
 	t.Setenv("HOSTNAME", "alloy-host")
 	h, b := newHost(t), newBackend(t)

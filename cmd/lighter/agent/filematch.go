@@ -15,28 +15,28 @@ import (
 	"lighter/config"
 )
 
-// pattern says which files a target means.
+// pattern is the pair of glob patterns of a target.
 type pattern struct{ path, exclude string }
 
 func patternOf(t lighter.Target) pattern {
 	return pattern{t.Labels.Get(file.LabelPath), t.Labels.Get(file.LabelPathExclude)}
 }
 
-// fileMatcher finds the files of a node. It looks for them by the clock, in a goroutine of its own, because
+// fileMatcher finds the files of a node. It searches for them periodically in its own goroutine, because
 // targets are evaluated under a lock, where nobody may wait for a disk.
 type fileMatcher struct {
 	args   config.FileMatch
 	logger *slog.Logger
-	wake   chan struct{} // has a value when there is a pattern that was not looked for
+	wake   chan struct{} // receives a value when there is a new pattern
 
 	mu     sync.Mutex
 	wanted map[pattern]bool
-	found  map[pattern][]string // the files that the last look found; the maps' slices are not changed
-	failed map[pattern]string   // why a pattern was not looked for, as it was logged
+	found  map[pattern][]string // result of the last search; the slices in the map are immutable
+	failed map[pattern]string   // the logged reason why a pattern could not be searched for
 }
 
-// newFileMatcher returns a matcher that begins with what an earlier one of the same node has found, so
-// that a change of its arguments does not make it forget files until it has looked. before may be nil.
+// newFileMatcher returns a matcher that starts with the results of an earlier one of the same node, so that
+// a change of its arguments does not lose files until the first search. before may be nil.
 func newFileMatcher(args config.FileMatch, before *fileMatcher, logger *slog.Logger) *fileMatcher {
 	m := &fileMatcher{args: args, logger: logger, wake: make(chan struct{}, 1), wanted: map[pattern]bool{}, found: map[pattern][]string{}, failed: map[pattern]string{}}
 	m.wake <- struct{}{}
@@ -49,8 +49,8 @@ func newFileMatcher(args config.FileMatch, before *fileMatcher, logger *slog.Log
 	return m
 }
 
-// targets returns a target for each file that the last look found for the targets of a node. It does not
-// block. Patterns that are new are looked for soon, and then run has the targets evaluated again.
+// targets returns a target for each file that the last search found for the targets of a node. It does not
+// block. New patterns are searched for soon, and then run triggers another evaluation of the targets.
 func (m *fileMatcher) targets(in []lighter.Target) (all []lighter.Target) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,7 +72,7 @@ func (m *fileMatcher) targets(in []lighter.Target) (all []lighter.Target) {
 	return all
 }
 
-// appendFiles appends a target for each file that was found for t.
+// appendFiles appends a target for each of t's files.
 func appendFiles(all []lighter.Target, t lighter.Target, files []string) []lighter.Target {
 	for _, path := range files {
 		b := labels.NewBuilder(t.Labels)
@@ -82,7 +82,7 @@ func appendFiles(all []lighter.Target, t lighter.Target, files []string) []light
 	return all
 }
 
-// run looks for files until ctx ends, and calls changed when others are there than before.
+// run searches for files until ctx ends, and calls changed when the result has changed.
 func (m *fileMatcher) run(ctx context.Context, changed func(ctx context.Context)) {
 	tick := time.NewTicker(m.args.SyncPeriod)
 	defer tick.Stop()
@@ -99,7 +99,7 @@ func (m *fileMatcher) run(ctx context.Context, changed func(ctx context.Context)
 	}
 }
 
-// look looks for all files, and reports whether they are others than before.
+// look searches for all files, and reports whether the result has changed.
 func (m *fileMatcher) look() (changed bool) {
 	m.mu.Lock()
 	wanted := slices.Collect(maps.Keys(m.wanted))
@@ -126,7 +126,8 @@ func (m *fileMatcher) look() (changed bool) {
 	return changed
 }
 
-// matching returns the files that a pattern means. With an error there may be more, in folders that cannot be read.
+// matching returns the files that match a pattern. If it returns an error, there may be more, in folders
+// that cannot be read.
 func matching(p pattern, o file.MatchOptions) (files []string, err error) {
 	found, err := file.Match([]lighter.Target{{Labels: labels.FromStrings(file.LabelPath, p.path, file.LabelPathExclude, p.exclude)}}, o)
 	for _, t := range found {
@@ -135,10 +136,10 @@ func matching(p pattern, o file.MatchOptions) (files []string, err error) {
 	return files, err
 }
 
-// lookForFiles is a matcher that looks at once, for whoever asks once.
+// lookForFiles is a matcher that searches immediately, for a single evaluation.
 func lookForFiles(n config.Node, in []lighter.Target) (all []lighter.Target) {
 	args, _ := n.Args.(config.FileMatch)
-	all, _ = file.Match(in, matchOptions(args)) // what cannot be looked at has no files
+	all, _ = file.Match(in, matchOptions(args)) // a folder that cannot be read has no files
 	return all
 }
 

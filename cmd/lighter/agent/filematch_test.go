@@ -83,7 +83,7 @@ func TestFileMatcher(t *testing.T) {
 	}
 }
 
-// The files of new targets are looked for at once, and those that come later by the clock.
+// The files of new targets are searched for at once, and later files periodically.
 func TestFileMatcherRuns(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.log"))
@@ -110,7 +110,7 @@ func TestFileMatcherRuns(t *testing.T) {
 	<-ended
 }
 
-// Positions are forgotten of files that were removed for long, and that nobody reads or wants.
+// The positions of files are deleted if the files were removed long ago, and nobody reads or wants them.
 func TestForgetFiles(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "there.log"))
@@ -147,7 +147,7 @@ func TestForgetFiles(t *testing.T) {
 	}
 }
 
-// A preview shows what is read beside containers, and why nothing of a container without labels is.
+// A preview shows what is read besides containers, and why nothing of a container without labels is.
 func TestPreviewOfSources(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.log"))

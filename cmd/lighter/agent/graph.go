@@ -32,48 +32,48 @@ import (
 	"lighter/exporters/send"
 )
 
-// graph is a plan and what its nodes are built of.
+// graph is a plan and the parts built for its nodes.
 type graph struct {
 	plan  *config.Plan
 	nodes map[string]*node
 }
 
-// node is a node of a plan, and the part that does its work. Of two plans, nodes of the same name
-// and hash share the part: it keeps running.
+// node is a node of a plan, and the part that does its work. Nodes of two plans with the same name and hash
+// share the part, which keeps running.
 type node struct {
 	config.Node
 	hash string
 	err  error // why its endpoint could not be opened
-	part *part // nil for a node without one: relabels, log sources and stages are done by the agent and its readers
+	part *part // nil for a node without one: the agent and its readers do the work of relabels, log sources and stages
 }
 
-// part is what is built for a node. Which of the handles are set depends on the kind of the node.
+// part is what is built for a node. The kind of the node determines which of the fields are set.
 type part struct {
 	id uint64 // differs for each part that an agent makes
 
 	engine     *docker.Client
 	discoverer *docker.Discoverer // of the same node
 	files      *dockerfiles.Discoverer
-	source     discovery.Source    // of every discovery, the two above among them
+	source     discovery.Source    // of every discovery, including the two above
 	usage      *usage              // of container metrics
 	matcher    *fileMatcher        // of files
 	legacy     legacy              // of a source with positions
 	client     *http.Client        // of a scrape
-	pipelines  []*process.Pipeline // of stages, by their index in the list; nil for those that are made for each log
-	failures   *slog.Logger        // of a scrape, to which failed ones are logged; nil if they are not
-	failureLog io.Closer           // likewise
+	pipelines  []*process.Pipeline // of stages, by index in the list; nil for those that are made for each log
+	failures   *slog.Logger        // logs failed scrapes; nil if they are not logged
+	failureLog io.Closer           // closes failures
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
 
 	logs    lighter.Logs // of an endpoint that takes entries
-	reads   file.Reads   // of files whose entries it takes
+	reads   file.Reads   // of an endpoint that takes entries of files
 	samples scrape.Sink  // of an endpoint that takes samples
 
-	run    func(ctx context.Context) error // until ctx ends; nil if it has no goroutine
-	cancel context.CancelFunc              // nil while it does not run; guarded, with the two below, by Agent.applying
+	run    func(ctx context.Context) error // runs until ctx ends; nil if the part has no goroutine
+	cancel context.CancelFunc              // nil while it does not run; this and the next two are guarded by Agent.applying
 	done   chan struct{}
-	err    error // of run, once done is closed
+	err    error // result of run, once done is closed
 }
 
 func isDiscovery(n *node) bool {
@@ -84,9 +84,9 @@ func isEndpoint(n *node) bool {
 	return n.part != nil && (n.part.logs != nil || n.part.samples != nil)
 }
 
-// build makes the nodes of a valid plan: it takes the parts of those that are as they were in old,
-// and makes the others, but for endpoints, which open makes. It changes nothing of old. With an
-// error it still returns the graph, for what was made to be closed.
+// build makes the nodes of a valid plan: it reuses the parts of nodes that are unchanged from old, and
+// makes the others, except for endpoints, which open makes. It does not change old. If it returns an error
+// it also returns the graph, so that the new parts can be closed.
 func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 	g := &graph{plan: p, nodes: map[string]*node{}}
 	var errs []error
@@ -121,8 +121,8 @@ func (a *Agent) identify(p *part) {
 	}
 }
 
-// make makes the part of a node, unless it is an endpoint: of that it only finds out whether it
-// could be made. was is the part of the node of that name in the plan before, nil if there was none.
+// make makes the part of a node, unless it is an endpoint: for that it only checks whether it could be
+// made. was is the part of the node with that name in the previous plan, or nil.
 func (a *Agent) make(n *node, was *part) error {
 	switch c := n.Args.(type) {
 	case docker.Config:
@@ -231,10 +231,11 @@ func (a *Agent) make(n *node, was *part) error {
 	return nil
 }
 
-// fileReads is how many files are read at a time for an endpoint, and with that how much memory is read into.
+// fileReads is how many files are read concurrently for an endpoint, which determines the memory for
+// reading.
 const fileReads = 16
 
-// checkHTTP finds out whether a client can be made.
+// checkHTTP checks whether a client can be made.
 func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {
 	c, err := send.ThroughProxy(c, proxy)
 	if err == nil {
@@ -243,8 +244,8 @@ func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {
 	return err
 }
 
-// open makes the endpoints that are not there yet, and divides the memory for log lines among all. Each
-// has a directory of its own, by its name, so an earlier one of that name must have been closed.
+// open makes the endpoints that do not exist yet, and divides the memory for log lines among all endpoints. Each
+// has its own directory, named after it, so an earlier endpoint with that name must have been closed.
 func (g *graph) open(a *Agent) error {
 	var errs []error
 	buffers, logEndpoints := map[string]bool{}, 0
@@ -305,7 +306,7 @@ func (a *Agent) openData(dir string) (err error) {
 	return err
 }
 
-// start starts the parts that do not run yet. What a discovery finds goes to the agent.
+// start starts the parts that do not run yet. Discoveries pass their targets to the agent.
 func (g *graph) start(a *Agent) {
 	for name, n := range g.nodes {
 		p := n.part
@@ -335,7 +336,7 @@ func (g *graph) start(a *Agent) {
 	}
 }
 
-// stop stops the parts of the nodes that are of a kind, side by side, and waits for them.
+// stop concurrently stops the parts of the nodes for which is returns true, and waits for them.
 func (g *graph) stop(is func(*node) bool) error {
 	var all []func() error
 	for _, n := range g.nodes {
@@ -352,7 +353,7 @@ func (g *graph) stop(is func(*node) bool) error {
 	return group(all)
 }
 
-// close gives back what the parts have taken. None of them runs.
+// close releases the resources of the parts, none of which runs.
 func (g *graph) close() error {
 	var errs []error
 	for _, n := range g.nodes {
@@ -377,7 +378,7 @@ func (g *graph) close() error {
 	return errors.Join(errs...)
 }
 
-// without returns the nodes whose parts another graph does not have.
+// without returns the nodes whose parts other does not have.
 func (g *graph) without(other *graph) *graph {
 	left := &graph{plan: g.plan, nodes: map[string]*node{}}
 	for name, n := range g.nodes {
@@ -388,7 +389,7 @@ func (g *graph) without(other *graph) *graph {
 	return left
 }
 
-// closeBut closes the parts that another graph does not have.
+// closeBut closes the parts that other does not have.
 func (g *graph) closeBut(other *graph) error { return g.without(other).close() }
 
 func (g *graph) has(p *part) bool {
@@ -400,7 +401,7 @@ func (g *graph) has(p *part) bool {
 	return false
 }
 
-// part returns the part of a node, nil if there is none.
+// part returns the part of a node, or nil.
 func (g *graph) part(name string) *part {
 	if n, ok := g.nodes[name]; ok {
 		return n.part
@@ -408,7 +409,7 @@ func (g *graph) part(name string) *part {
 	return nil
 }
 
-// parts returns the parts of nodes by their names.
+// parts returns the parts of the named nodes.
 func (g *graph) parts(names []string) (all []*part) {
 	for _, name := range names {
 		all = append(all, g.part(name))

@@ -9,8 +9,8 @@ import (
 	"lighter/discovery/docker"
 )
 
-// hostName returns what the host is called: what the plan says, else an Engine if one
-// answers within patience, else what the system says. It blocks so long.
+// hostName returns the name of the host: the plan's, or else that of an Engine that responds within
+// patience, or else the system's. It blocks for up to patience.
 func (a *Agent) hostName(ctx context.Context, patience time.Duration) string {
 	g := a.graph.Load()
 	if g.plan.Agent.Host != "" {

@@ -10,8 +10,8 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// sentStreams returns the labels of a stream as each of the named endpoints is sent them or, if the
-// endpoint is kept in memory, as they would be sent.
+// sentStreams returns the labels of a stream as they are sent to each of the named endpoints, or as they
+// would be sent if the endpoint is in memory.
 func sentStreams(p *config.Plan, to []string, l labels.Labels) (sets []labels.Labels) {
 	for n, c := range config.All[loki.Config](p) {
 		if slices.Contains(to, n.Name) {
@@ -26,8 +26,8 @@ func sentStreams(p *config.Plan, to []string, l labels.Labels) (sets []labels.La
 	return sets
 }
 
-// sentSeries returns the labels of the series of a target as the first endpoint of its scrape is sent them
-// or, if the endpoint is kept in memory, as they would be sent.
+// sentSeries returns the labels of a target's series as they are sent to the first endpoint of its scrape,
+// or as they would be sent if the endpoint is in memory.
 func sentSeries(p *config.Plan, scrape config.Node, l labels.Labels) labels.Labels {
 	all := ways(p, scrape)
 	to := func(endpoint string) int {
@@ -46,7 +46,7 @@ func sentSeries(p *config.Plan, scrape config.Node, l labels.Labels) labels.Labe
 	return l
 }
 
-// withExternal adds labels to those that a stream or series has itself, which win.
+// withExternal adds labels to those of a stream or series, which win.
 func withExternal(own, external labels.Labels) labels.Labels {
 	b := labels.NewBuilder(external)
 	own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })

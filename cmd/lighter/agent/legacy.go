@@ -10,10 +10,10 @@ import (
 	"lighter/config"
 )
 
-// legacy are the positions of a source that Alloy or Promtail has written. The zero value has none.
+// legacy holds positions that Alloy or Promtail has written for a source. The zero value has none.
 type legacy struct{ *positionsyml.Positions }
 
-// journal returns the cursor of a journal that the source of a name has read; it is empty if there is none.
+// journal returns the cursor of the journal that the named source has read, or "".
 func (l legacy) journal(source string) string {
 	for _, e := range l.Entries("cursor-" + source) {
 		return e.Value
@@ -21,9 +21,9 @@ func (l legacy) journal(source string) string {
 	return ""
 }
 
-// readLegacy reads, for the sources that are new in g, the positions that Alloy has left in the data directory,
-// or that Promtail or Alloy have written where a source says. They count for a source that has no position of
-// its own yet: later they are out of date.
+// readLegacy reads, for the sources that are new in g, the positions that Alloy has left in the data
+// directory, or that Promtail or Alloy has written to the file named in the source. They are used only for
+// logs without a position of their own, because later they are outdated.
 func (a *Agent) readLegacy(g, old *graph) {
 	for _, n := range g.nodes {
 		if n.part == nil || n.part == old.part(n.Name) {
@@ -53,7 +53,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// parseLegacy reads a file of positions. Without the file, or with one that cannot be read, there are none.
+// parseLegacy reads a positions file. If it does not exist or cannot be read, there are no positions.
 func (a *Agent) parseLegacy(file, node string) legacy {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {

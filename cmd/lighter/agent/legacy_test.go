@@ -25,7 +25,7 @@ func (h *host) leave(node, path, labels, value string) {
 	}
 }
 
-// Reading goes on where Alloy has left off, but not once there are positions of our own.
+// Reading continues where Alloy has stopped, but only if there is no position of lighter's own.
 func TestPositionsOfAlloy(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")

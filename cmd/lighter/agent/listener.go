@@ -14,32 +14,32 @@ import (
 	"lighter/collector/tail"
 )
 
-// server takes log entries from others. It calls one Logs after the other, from one goroutine.
+// server receives log entries from clients. It passes them to one Logs after another, in one goroutine.
 type server interface {
 	collector.Runner
-	// Listen takes the addresses. After an error it may be called again.
+	// Listen listens on the addresses. After an error it may be called again.
 	Listen() error
 }
 
-// listener runs the server of a source. A server that cannot listen, because somebody else has its address,
-// is tried again.
+// listener runs the server of a source. If the server cannot listen because its address is in use, the
+// listener tries again.
 type listener struct {
 	name   string // of the source
 	server func() server
-	logs   []*countedLogs // one a path
+	logs   []*countedLogs // one per path
 	logger *slog.Logger
 
 	mu     sync.Mutex
-	failed error // why it does not listen; nil while it does
+	failed error // why it does not listen, or nil
 }
 
-// A server that cannot listen is tried again after a pause, which is doubled each time.
+// Pauses before a server that cannot listen is tried again. They double each time.
 const (
 	minListenPause = time.Second
 	maxListenPause = 30 * time.Second
 )
 
-// listener returns the listener of a source, with the server that is made for the Logs of its paths.
+// listener returns the listener of a source, with a server made for the Logs of its paths.
 func (a *Agent) listener(g *graph, r reading, made func(logs []lighter.Logs, logger *slog.Logger) server) *listener {
 	l := &listener{name: r.source.Name, logger: a.o.Logger.With("source", r.source.Name)}
 	var logs []lighter.Logs
@@ -51,7 +51,7 @@ func (a *Agent) listener(g *graph, r reading, made func(logs []lighter.Logs, log
 	return l
 }
 
-// Run listens until ctx ends, which it reports as nil.
+// Run listens until ctx ends, and then returns nil.
 func (l *listener) Run(ctx context.Context) error {
 	defer func() {
 		for _, one := range l.logs {
@@ -81,10 +81,10 @@ func (l *listener) Run(ctx context.Context) error {
 	}
 }
 
-// errEnded says that a server has ended though nobody has told it to.
+// errEnded means that a server has ended without being told to.
 var errEnded = errors.New("the server has ended by itself")
 
-// note keeps why the server does not listen, and logs it if that is news.
+// note records why the server does not listen, and logs it if it is new.
 func (l *listener) note(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,7 +94,7 @@ func (l *listener) note(err error) {
 	l.failed = err
 }
 
-// err returns why the source takes nothing; nil if it does.
+// err returns why the source receives nothing, or nil if it does.
 func (l *listener) err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,7 +104,7 @@ func (l *listener) err() error {
 	return nil
 }
 
-// Status returns what the listener does and has done. What is delivered is so on all paths.
+// Status returns the listener's state. Lines count as delivered once they are delivered on all paths.
 func (l *listener) Status() tail.Status {
 	st := l.logs[0].status("listening")
 	for _, one := range l.logs[1:] {
@@ -116,7 +116,7 @@ func (l *listener) Status() tail.Status {
 	return st
 }
 
-// countedLogs counts what comes to the stages of a path, and what of it is delivered.
+// countedLogs counts the lines that reach the stages of a path, and those that are delivered.
 type countedLogs struct {
 	chain *stage.Chain
 	counts

@@ -20,20 +20,20 @@ import (
 )
 
 // path is one way from a source of entries through stages to an endpoint. Each log has a reader and a
-// position for each path, so that an endpoint that stands still stops the readers of its own paths
-// alone: the others go on, and it goes on later from its own position.
+// position for each path, so that an endpoint that stands still stops only the readers of its own paths:
+// the others continue, and it continues later from its own position.
 type path struct {
 	source   config.Node
 	args     config.LogSource // of a source of containers' logs; the zero value for any other
 	stages   []config.Node
 	endpoint string // the name of the endpoint's node
 	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
-	// endpoint's name. Where several ways lead to the endpoint, the names of the stages follow.
+	// endpoint's name, followed by the names of the stages if several ways lead to the endpoint.
 	name  string
-	first bool // of the paths of the source: the stages that count lines count on this one
+	first bool // the first path of the source, on which the stages that count lines do so
 }
 
-// key returns what a log is called among positions and readers: it is "source/path/log".
+// key returns the key of a log among positions and readers: "source/path/log".
 func (p path) key(log string) string { return p.prefix() + log }
 
 func (p path) prefix() string { return p.source.Name + "/" + p.name + "/" }
@@ -81,7 +81,7 @@ func givesEntries(n config.Node) bool {
 	return false
 }
 
-// endpoints returns the names of the endpoints that a source delivers to.
+// endpoints returns the names of the endpoints to which a source delivers.
 func endpoints(p *config.Plan, source config.Node) (names []string) {
 	for _, one := range paths(p) {
 		if one.source.Name == source.Name && !slices.Contains(names, one.endpoint) {
@@ -98,15 +98,15 @@ type followed struct {
 	from   string // readFile or readSocket
 }
 
-// Where a log is read, as the status says it.
+// Where a log is read, as shown in the status.
 const (
 	readFile   = "file"
 	readSocket = "socket"
 )
 
-// readFrom returns where a container's log is read. If both are possible, that is the file if there is
-// one. The choice is kept, so that a moment's trouble with a disk does not change how a log is read;
-// but it is not kept for a container that has not been started yet, because that has no log.
+// readFrom returns where a container's log is read. If both are possible, it is the file if that exists.
+// The choice is kept, so that a temporary disk problem does not change how a log is read; but it is not
+// kept for a container that has not been started yet, because that has no log.
 func readFrom(s config.LogSource, c *lighter.Container, before followed) string {
 	switch {
 	case s.Root == "":
@@ -121,7 +121,7 @@ func readFrom(s config.LogSource, c *lighter.Container, before followed) string 
 	return readSocket
 }
 
-// tailer is what reads a log, whatever it reads.
+// tailer is a reader of a log, from any source.
 type tailer interface {
 	collector.Runner
 	Status() tail.Status
@@ -138,7 +138,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	o.KeyPrefix = f.path.prefix()
 	o.Begin = beginning(c, a.pathBegan[f.path.prefix()], time.Now(), f.path.args.Since)
 	if seconds, ok := g.part(f.path.source.Name).legacy.Container(c.ID); ok {
-		o.Begin = seconds * int64(time.Second) // the lines of that second may be delivered, and are the same
+		o.Begin = seconds * int64(time.Second) // the lines of that second may have been delivered, and are sent with the same content
 	}
 	o.MaxLineBytes = f.path.args.MaxLineBytes
 	if t.leftOut() || neverRan(c) || endedBefore(c, o.Begin) && o.Positions.Acked(f.path.key(c.ID)).IsZero() {
@@ -152,7 +152,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
 	return collector.Job{
 		ID:      f.path.key(c.ID),
-		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // by the last three a log is read in other ways
+		Version: fmt.Sprint(version, f.from, t.out, t.err, c.TTY, c.LogFiles, c.OldEngine), // the last three change how a log is read
 		Wake:    strconv.FormatInt(c.Started.UnixNano(), 10),
 		New: func() (collector.Runner, error) {
 			o.Logs = a.chain(g, f.path, stage.Log{Service: t.labels.Get("service"), Container: c.Name}, logStages{
@@ -166,7 +166,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	}, true
 }
 
-// version says what the stages and the endpoint of a path are made of.
+// version identifies the configuration of the stages and the endpoint of a path.
 func (g *graph) version(p path) (version string) {
 	for _, s := range p.stages {
 		version += s.Name + g.nodes[s.Name].hash
@@ -174,7 +174,7 @@ func (g *graph) version(p path) (version string) {
 	return version + fmt.Sprint(g.part(p.endpoint).id)
 }
 
-// counted returns what takes the entries of an endpoint, and counts those for the budget that leave the host.
+// counted returns the Logs of an endpoint, which counts the entries that leave the host for the budget.
 func (a *Agent) counted(end *part) lighter.Logs {
 	if end.loki == nil {
 		return end.logs
@@ -182,12 +182,12 @@ func (a *Agent) counted(end *part) lighter.Logs {
 	return a.budget.Logs(end.logs)
 }
 
-// beginning returns the time, in Unix nanoseconds, from which a log is read that is seen for the first
-// time: lookBack before pathBegan, which is when the plan first had the log's path. If the clock was set
-// back after that, new lines have earlier times, and it is lookBack before now, or lookBack before the
-// start of the container if that is earlier.
+// beginning returns the time, in Unix nanoseconds, from which a new log is read: lookBack before pathBegan,
+// which is when the plan first had the log's path. If the clock was set back after that, new lines have
+// earlier times, and it is lookBack before now, or lookBack before the start of the container if that is
+// earlier.
 func beginning(c *lighter.Container, pathBegan, now time.Time, lookBack time.Duration) int64 {
-	from, now := pathBegan.Round(0), now.Round(0) // by the clock on the wall
+	from, now := pathBegan.Round(0), now.Round(0) // wall-clock times
 	if now.Before(from) {
 		from = now
 		if !c.Started.IsZero() && c.Started.Before(from) {
@@ -197,11 +197,10 @@ func beginning(c *lighter.Container, pathBegan, now time.Time, lookBack time.Dur
 	return max(from.Add(-lookBack).UnixNano(), 0)
 }
 
-// neverRan reports whether a container was created and not started yet: it has no log.
+// neverRan reports whether a container was created and not started yet, so that it has no log.
 func neverRan(c *lighter.Container) bool { return c.Started.IsZero() && !c.Running }
 
-// endedBefore reports whether a container has ended before a time, in nanoseconds since 1970, as
-// far as that is known.
+// endedBefore reports whether a container is known to have ended before a time, in nanoseconds since 1970.
 func endedBefore(c *lighter.Container, time int64) bool {
 	return !c.Running && !c.Finished.IsZero() && c.Finished.UnixNano() < time
 }
@@ -213,16 +212,14 @@ func stream(l labels.Labels, leftOut bool) *lighter.Stream {
 	return lighter.NewStream(l)
 }
 
-// wake has a tailer of a file look what has become of its container. The Engine tells the
-// others by itself.
+// wake makes a tailer of a file check the state of its container. The others learn it from the Engine.
 func wake(_ collector.Job, r collector.Runner) {
 	if f, ok := r.(*filelog.Tailer); ok {
 		f.Wake()
 	}
 }
 
-// tailerEnded keeps what a tailer has to say after its end, for the status, and logs what
-// is not how tailers usually end.
+// tailerEnded keeps the last state of a tailer, for the status, and logs an unusual reason for its end.
 func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 	name := j.ID
 	all := a.view.all()
@@ -246,8 +243,8 @@ func (a *Agent) tailerEnded(j collector.Job, r collector.Runner, err error) {
 	}
 }
 
-// endings are the states of tailers that have ended, by the key of their log: what they have read
-// may be delivered only later. The zero value is ready.
+// endings holds the states of ended tailers, by the key of their log: what they have read may be delivered
+// only later. The zero value is ready to use.
 type endings struct {
 	mu   sync.Mutex
 	last map[string]*tail.State
@@ -278,7 +275,7 @@ func (e *endings) has(key string) bool {
 	return e.last[key] != nil
 }
 
-// keep forgets the others.
+// keep removes all keys for which wanted returns false.
 func (e *endings) keep(wanted func(key string) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

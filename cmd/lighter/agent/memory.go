@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	// memoryShare is the part of the container's memory that the agent may use before the Go
-	// runtime collects garbage as hard as it can. The rest is for what is not counted: the
+	// memoryShare is the part of the container's memory that the agent may use before the Go runtime
+	// collects garbage as hard as it can. The rest is for memory that the runtime does not count: the
 	// binary's pages and the kernel's buffers of this cgroup.
 	memoryShare = 0.8
-	// garbagePercent is how much garbage the heap may hold beside what is in use before it is
-	// collected. Go's own 100 doubles what a backlog takes; the hot paths make so little garbage
-	// that half of it costs no CPU time that could be measured.
+	// garbagePercent is how much garbage the heap may hold, relative to the memory in use, before it is
+	// collected. Go's default of 100 doubles the memory of a backlog; the hot paths make so little garbage
+	// that half of it costs no measurable CPU time.
 	garbagePercent = 50
-	// unlimitedHeap is the limit of the Go runtime's memory where nothing sets one. Large pages of
-	// targets (scrape.PageMemory) lie outside of the heap, in package offheap. With them and with
-	// the pages of the binary, the process stays below 128 MiB.
+	// unlimitedHeap is the limit of the Go runtime's memory if nothing sets one. Large pages of targets
+	// (scrape.PageMemory) are outside the heap, in package offheap. With them and the pages of the binary,
+	// the process stays below 128 MiB.
 	unlimitedHeap = 48 << 20
-	// heapOverhead is about what the Go runtime takes beside the heap: stacks and its own tables.
+	// heapOverhead is about what the Go runtime uses besides the heap: stacks and its own tables.
 	heapOverhead = 8 << 20
-	// heapCheck is how often the limit of a process whose memory nothing limits is compared with
-	// what is in use.
+	// heapCheck is how often the limit of a process whose memory is otherwise unlimited is compared with
+	// the memory in use.
 	heapCheck = 2 * time.Second
 )
 
-// limitMemory tells the Go runtime how much memory to use, unless the environment does (GOGC,
-// GOMEMLIMIT). The limit is taken from the cgroup if that has one. It returns how much of the
-// process's memory the pages of targets may take, and a function that ends what it has started.
+// limitMemory sets how much memory the Go runtime uses, unless the environment does (GOGC, GOMEMLIMIT). The
+// limit is derived from that of the cgroup, if any. It returns how much of the process's memory the pages
+// of targets may take, and a function that ends what it has started.
 func limitMemory(logger *slog.Logger, cgroupLimit func() (uint64, error)) (pages int64, release func()) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
@@ -54,14 +54,14 @@ func limitMemory(logger *slog.Logger, cgroupLimit func() (uint64, error)) (pages
 	return pages, func() {}
 }
 
-// pageShare returns what the pages of targets may take of a process's memory. Reading a page
-// takes more than the page, so it is a quarter at most.
+// pageShare returns the part of a process's memory that the pages of targets may take. Reading a page takes
+// more memory than the page, so it is a quarter at most.
 func pageShare(limit int64) int64 { return min(limit/4, scrape.PageMemory) }
 
-// raiseLimit raises the limit of a process that has more in use than fits below it. Otherwise the
-// Go runtime would collect garbage all the time, with up to half of the CPU, for a limit that
-// nobody but us has set; docs/performance.md says what that costs. live returns how many bytes the last
-// collection found in use. It goes on until the function that it returns is called.
+// raiseLimit raises the limit of a process that uses more memory than fits below it. Otherwise the Go
+// runtime would collect garbage all the time, with up to half of the CPU, for a limit that only lighter has
+// set; docs/performance.md has the costs. live returns how many bytes the last collection found in use. It
+// continues until the returned function is called.
 func raiseLimit(live func() int64) (stop func()) {
 	done := make(chan struct{})
 	var running sync.WaitGroup

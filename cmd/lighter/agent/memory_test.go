@@ -60,7 +60,7 @@ func TestMemoryWithoutALimit(t *testing.T) {
 	}
 }
 
-// TestRaiseLimit: the limit follows what is in use, up and down, until it is released.
+// TestRaiseLimit: the limit follows the memory in use, up and down, until it is released.
 func TestRaiseLimit(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(unlimitedHeap))
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestRaiseLimit(t *testing.T) {
 	})
 }
 
-// TestLiveHeap: what a collection has found in use is known.
+// TestLiveHeap: liveHeap returns what a collection has found in use.
 func TestLiveHeap(t *testing.T) {
 	runtime.GC()
 	if got := liveHeap(); got <= 0 {

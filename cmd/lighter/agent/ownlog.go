@@ -18,30 +18,30 @@ import (
 )
 
 const (
-	// ownLogBytes bounds the lines of the agent's own log that are kept until they are shipped.
+	// ownLogBytes limits the lines of the agent's own log that are kept until they are shipped.
 	ownLogBytes = 256 << 10
-	// ownLogRate is how many lines of it a second are shipped in the long run, and ownLogBurst how many at
-	// once. A line may tell of a failure to ship lines, itself among them: without a bound such lines could
-	// make each other for ever.
+	// ownLogRate is how many of these lines are shipped per second on average, and ownLogBurst how many at
+	// once. A line may report a failure to ship lines, including itself: without a limit such lines could
+	// cause each other forever.
 	ownLogRate  = 20
 	ownLogBurst = 500
 )
 
-// OwnLog takes the lines of the agent's own log, for the sources of a plan that ship them. It is what the
-// agent's logger writes to, beside where people read the log. Write never blocks: it keeps the newest lines
-// in a bounded memory until they are handed on. OwnLog is safe for concurrent use.
+// OwnLog receives the lines of the agent's own log, for the sources of a plan that ship them. The agent's
+// logger writes to it in addition to its normal output. Write never blocks: it keeps the newest lines in
+// limited memory until they are handed on. OwnLog is safe for concurrent use.
 type OwnLog struct {
 	dropped prometheus.Counter
 
 	mu       sync.Mutex
 	unwanted bool // no source ships the lines
 	lines    []ownLine
-	first    uint64            // the number of the first of lines; lines are counted from 0
+	first    uint64            // the number of lines[0]; lines are counted from 0
 	bytes    int               // of lines
-	read     map[string]uint64 // up to which line a path has handed on, by the key of its log
-	left     float64           // how many lines the rate allows now
-	at       time.Time         // when that was so
-	more     chan struct{}     // is closed when a line comes; nil if nobody waits
+	read     map[string]uint64 // number of the next line to hand on, by log key
+	left     float64           // how many lines the rate allowed at the time at
+	at       time.Time         // when left was computed
+	more     chan struct{}     // closed when a line comes; nil if nobody waits
 }
 
 type ownLine struct {
@@ -60,7 +60,7 @@ func NewOwnLog() *OwnLog {
 	}
 }
 
-// Write takes a line. It never fails.
+// Write adds a line. It never fails.
 func (o *OwnLog) Write(p []byte) (int, error) {
 	now := time.Now()
 	o.mu.Lock()
@@ -91,7 +91,7 @@ func (o *OwnLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// want sets whether some source ships the lines. No line is kept while none does.
+// want sets whether some source ships the lines. While none does, no line is kept.
 func (o *OwnLog) want(wanted bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,8 +102,8 @@ func (o *OwnLog) want(wanted bool) {
 	}
 }
 
-// next returns the lines that the log of a key has not handed on yet, and a channel that is closed when
-// there are some if there are none. Lines that are gone are counted as dropped.
+// next returns the lines that the log with the given key has not handed on yet. If there are none, it
+// returns a channel that is closed when there are. It counts lines that are no longer kept as dropped.
 func (o *OwnLog) next(key string) (lines []ownLine, more <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -124,15 +124,15 @@ func (o *OwnLog) next(key string) (lines []ownLine, more <-chan struct{}) {
 	return nil, o.more
 }
 
-// handedOn notes that n more lines were handed on.
+// handedOn records that n more lines were handed on.
 func (o *OwnLog) handedOn(key string, n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.read[key] += uint64(n)
 }
 
-// listenToOwnLog has the lines of the agent's own log kept if a plan ships them. An echo of them would be a
-// line of the log itself, and so there is none.
+// listenToOwnLog makes the lines of the agent's own log be kept if a plan ships them. They are not echoed,
+// because an echo would be a line of the log itself.
 func (a *Agent) listenToOwnLog(g *graph) {
 	wanted := false
 	for _, p := range paths(g.plan) {
@@ -148,7 +148,7 @@ func (a *Agent) listenToOwnLog(g *graph) {
 	a.o.OwnLog.want(wanted)
 }
 
-// ownLogStream is what the lines are labelled with, which is what Alloy gives them.
+// ownLogStream is the label set of the lines, which is Alloy's.
 var ownLogStream = labels.FromStrings("component", "alloy")
 
 // ownLogReader hands the lines of the agent's own log on to one path.
@@ -159,7 +159,7 @@ type ownLogReader struct {
 	lines counts
 }
 
-// Run hands lines on until ctx ends, which it reports as nil.
+// Run hands lines on until ctx ends, and then returns nil.
 func (r *ownLogReader) Run(ctx context.Context) error {
 	defer r.logs.Drop()
 	stream := []*lighter.Stream{lighter.NewStream(ownLogStream)}
@@ -191,10 +191,10 @@ func (r *ownLogReader) Run(ctx context.Context) error {
 	}
 }
 
-// Status returns what the reader has done.
+// Status returns the reader's state.
 func (r *ownLogReader) Status() tail.Status { return r.lines.status(tail.Following) }
 
-// counts are the lines that a source without a tailer has handed on. The zero value is ready.
+// counts holds the lines that a source without a tailer has handed on. The zero value is ready to use.
 type counts struct {
 	read, delivered atomic.Int64
 	last            atomic.Int64 // time of the last line, Unix nanoseconds
@@ -208,9 +208,10 @@ func (c *counts) status(state string) tail.Status {
 	return st
 }
 
-// release has the stages of a source without positions hand on what they hold back: nobody reads that again.
+// release makes the stages of a source without positions hand on what they hold back, because nobody reads
+// it again.
 func release(logs stage.Holder) {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	_ = logs.Release(ctx) // what an endpoint has no room for until then is lost
+	_ = logs.Release(ctx) // what an endpoint has no room for by then is lost
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The lines that a reader was given stay as they are, also when newer ones take their place while its endpoint
-// stands still.
+// The lines passed to a reader stay unchanged, even if newer ones replace them in the log while its
+// endpoint stands still.
 func TestLinesOfTheOwnLogAreTheReaders(t *testing.T) {
 	o := NewOwnLog()
 	line := func(i int) []byte {
@@ -36,7 +36,7 @@ func TestLinesOfTheOwnLogAreTheReaders(t *testing.T) {
 			}
 		}
 	}
-	check() // with the race detector, beside Write
+	check() // with the race detector, concurrently with Write
 	<-written
 	check()
 }

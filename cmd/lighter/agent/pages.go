@@ -17,15 +17,15 @@ import (
 	"lighter/config"
 )
 
-// The pages of metrics that the process makes itself, by the host of their address. These are names that no
-// network has.
+// The pages of metrics that the process itself produces, by the host of their address. No network has these
+// names.
 const (
 	pageDomain = ".lighter.internal"
 	selfPage   = "self" + pageDomain // the agent's own metrics
 	countPage  = "logs" + pageDomain // what stages have counted
 )
 
-// pageOf returns the host of a node's page, for kinds of nodes that a plan may have several of.
+// pageOf returns the host of a node's page, for kinds of nodes of which a plan may have several.
 func pageOf(node string) string { return node + pageDomain }
 
 // The job label of each page. Published dashboards select containers and hosts by the last two.
@@ -36,31 +36,31 @@ const (
 	hostJob       = "integrations/node_exporter"
 )
 
-// The job label of pages that are as exporters of Alloy have them.
+// The job label of pages that imitate Alloy's exporters.
 const (
 	unixJob     = "integrations/unix"
 	cadvisorJob = "integrations/cadvisor"
 )
 
-// pageSource is a page as a target. It waits a moment for the Engine to say what the host is called: in a
-// container the agent's own name for it changes with the container.
+// pageSource is a page as a target. It waits a moment for the Engine to report the host's name, because in
+// a container the agent's own name for it changes with the container.
 type pageSource struct {
 	a        *Agent
 	page     string
 	job      string
-	exporter string                    // the name of the node if the target has the labels of an Alloy exporter, or nothing
+	exporter string                    // the name of the node if the target has the labels of an Alloy exporter, or ""
 	withPort bool                      // instance has the port of the agent's own server
-	named    func(host string)         // adds the page, now that it is known what the host is called; nil if it is there
-	run      func(ctx context.Context) // what adds and makes the page; nil if nothing has to run
+	named    func(host string)         // adds the page once the host's name is known; nil if the page exists
+	run      func(ctx context.Context) // adds and produces the page; nil if nothing needs to run
 }
 
-// exporterSource returns a page as the target that an exporter of Alloy gives: its instance is what the agent's
-// own system is called.
+// exporterSource returns a page as the target of an Alloy exporter, whose instance is the name of the
+// agent's own system.
 func exporterSource(a *Agent, node, page, job string) pageSource {
 	return pageSource{a: a, page: page, job: job, exporter: node}
 }
 
-// ownHostname returns what Alloy calls the host that it runs on.
+// ownHostname returns Alloy's name of its host.
 func ownHostname() string {
 	if name := os.Getenv("HOSTNAME"); name != "" {
 		return name
@@ -110,7 +110,7 @@ func (s pageSource) Run(ctx context.Context, update func([]lighter.Target)) erro
 	return nil
 }
 
-// addHostPage adds the page of the host's metrics. If its files are not there, that is logged, and the page
+// addHostPage adds the page of the host's metrics. If its files do not exist, that is logged, and the page
 // fails.
 func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
 	h, err := host.New(host.Options{Root: c.Root, Exporter: c.Unix, Nodename: name, Logger: a.o.Logger})
@@ -130,7 +130,7 @@ func (a *Agent) addHostPage(page string, c config.HostMetrics, name string) {
 	a.own.Add(page, h)
 }
 
-// transport serves the pages of the process itself, and asks the network for all others.
+// transport serves the pages of the process itself, and passes other requests to the network.
 type transport struct {
 	own     http.RoundTripper
 	network http.RoundTripper

@@ -12,7 +12,7 @@ import (
 	"lighter/discovery/dockersim"
 )
 
-// newest returns the newest value of a series of a container or a job, -1 if there is none.
+// newest returns the newest value of a series of a container or a job, or -1 if there is none.
 func newest(b *backend, name, label, value string) float64 {
 	v := -1.0
 	for _, s := range b.Series(labels.MustNewMatcher(labels.MatchEqual, "__name__", name), labels.MustNewMatcher(labels.MatchEqual, label, value)) {
@@ -23,13 +23,13 @@ func newest(b *backend, name, label, value string) float64 {
 	return v
 }
 
-// usageNode makes container metrics of the Engine's containers.
+// usageNode returns a node for the metrics of the Engine's containers.
 func usageNode() config.Node {
 	return config.Node{Name: "usage", From: []string{"engine"}, Args: config.ContainerMetrics{Engine: "engine", Interval: time.Second}}
 }
 
-// Containers that are out of memory are counted, each time once, however often a reload replaces the node
-// whose Engine tells of it.
+// Out-of-memory events of containers are counted once, however often a reload replaces the node whose
+// Engine reports them.
 func TestOutOfMemoryIsCountedOverReloads(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -58,11 +58,11 @@ func TestOutOfMemoryIsCountedOverReloads(t *testing.T) {
 	}
 }
 
-// The page of a node that a reload takes out cannot be asked for any more.
+// The page of a node that a reload removes can no longer be requested.
 func TestThePageOfANodeThatIsLeftOutIsGone(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	h.container("api")
-	// The pages are scraped as targets that are written down, which a reload leaves alone.
+	// The pages are scraped as static targets, which a reload leaves alone.
 	asked := config.Node{Name: "asked", Args: config.Static{Targets: []labels.Labels{
 		labels.FromStrings("__address__", "usage.lighter.internal", "job", "usage"),
 		labels.FromStrings("__address__", "host.lighter.internal", "job", "host"),
@@ -85,7 +85,8 @@ func TestThePageOfANodeThatIsLeftOutIsGone(t *testing.T) {
 	await(t, "both pages are back", up(1))
 }
 
-// How many series a metric of lines may have is what the plan says that runs, not the one of the start.
+// The limit of the series of a metric counted from lines is that of the running plan, not that of the first
+// one.
 func TestTheLimitOfLogMetricsFollowsAReload(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")

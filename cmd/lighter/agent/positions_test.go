@@ -21,7 +21,8 @@ import (
 	discoveryhttp "lighter/discovery/http"
 )
 
-// journalOf returns a source that reads a journal, the nodes before it, and what writes lines of numbers to that.
+// journalOf returns a source that reads a journal, the nodes before it, and a function that writes numbered
+// lines to the journal.
 func journalOf(t *testing.T) (source config.Node, before []config.Node, write func(from, to int)) {
 	dir := t.TempDir()
 	w, err := journaltest.Create(filepath.Join(dir, "system.journal"), journaltest.Options{File: journalfile.ID{1}, Source: journalfile.ID{2}})
@@ -40,8 +41,8 @@ func journalOf(t *testing.T) (source config.Node, before []config.Node, write fu
 	}
 }
 
-// filesOf returns the same for files that are found by a pattern. Each third of the lines is in a file of its own,
-// which the writer makes.
+// filesOf returns the same for files that are found by a pattern. Each third of the lines is in a separate
+// file, which the writer creates.
 func filesOf(t *testing.T) (source config.Node, before []config.Node, write func(from, to int)) {
 	dir := t.TempDir()
 	before = []config.Node{
@@ -64,7 +65,7 @@ func filesOf(t *testing.T) (source config.Node, before []config.Node, write func
 	}
 }
 
-// What sources with positions read arrives once, over reloads, a restart and a kill.
+// Lines from sources with positions arrive once, across reloads, a restart and a kill.
 func TestSourcesWithPositions(t *testing.T) {
 	for kind, made := range map[string]func(t *testing.T) (config.Node, []config.Node, func(from, to int)){
 		"journal": journalOf,
@@ -122,7 +123,7 @@ func TestSourcesWithPositions(t *testing.T) {
 	}
 }
 
-// The position of a file that was removed is forgotten, once all of it is delivered.
+// The position of a removed file is deleted once all of the file is delivered.
 func TestThePositionOfARemovedFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the reader of what is wanted no more may go on for 10 s")
@@ -151,7 +152,7 @@ func TestThePositionOfARemovedFile(t *testing.T) {
 	}
 }
 
-// A source reads the files of targets that are found in files or by HTTP, as of any others.
+// A source reads the files of targets that are found in files or by HTTP, like those of any others.
 func TestTargetsOfDiscoveries(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	dir := t.TempDir()

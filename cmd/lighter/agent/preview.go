@@ -21,11 +21,11 @@ import (
 // Preview is what would be shipped from this host.
 type Preview struct {
 	Containers []PreviewContainer `json:"containers"`
-	Sources    []PreviewSource    `json:"sources,omitempty"` // of log lines that no container writes
-	Static     []PreviewTarget    `json:"staticTargets"`     // those that settings name
+	Sources    []PreviewSource    `json:"sources,omitempty"` // logs that are not containers' logs
+	Static     []PreviewTarget    `json:"staticTargets"`     // targets in the settings
 }
 
-// PreviewContainer is one container. Where nothing of it is shipped, the reason stands in its place.
+// PreviewContainer is one container. If nothing of it is shipped, it has the reason instead.
 type PreviewContainer struct {
 	ID             string              `json:"id"`
 	Name           string              `json:"name"`
@@ -36,11 +36,11 @@ type PreviewContainer struct {
 	MetricsSkipped string              `json:"metricsSkipped,omitempty"`
 }
 
-// PreviewSource is a log that no container writes, or a listener.
+// PreviewSource is a log that is not a container's, or a listener.
 type PreviewSource struct {
-	Kind    string              `json:"kind"`              // as the status calls it
+	Kind    string              `json:"kind"`              // as in the status
 	Name    string              `json:"name"`              // a file's path, or the addresses of a listener
-	Streams []map[string]string `json:"streams,omitempty"` // the labels of each, if they are known beforehand
+	Streams []map[string]string `json:"streams,omitempty"` // the labels of each, if known in advance
 }
 
 // PreviewTarget is one address that would be scraped.
@@ -48,12 +48,12 @@ type PreviewTarget struct {
 	URL      string            `json:"url"`
 	Interval string            `json:"interval"`
 	Labels   map[string]string `json:"labels"` // of its series
-	// Endpoints are the names of the endpoints that its samples go to, if there are several.
+	// Endpoints are the names of the endpoints that get its samples, if there are several.
 	Endpoints []string `json:"endpoints,omitempty"`
-	Error     string   `json:"error,omitempty"` // why it cannot be scraped; the rest is empty then
+	Error     string   `json:"error,omitempty"` // why it cannot be scraped; the other fields are empty then
 }
 
-// NewPreview asks each discovery of a plan once, and returns what the plan makes of what there is.
+// NewPreview runs each discovery of a plan once, and returns what the plan would ship.
 func NewPreview(ctx context.Context, p *config.Plan) (Preview, error) {
 	found, err := list(ctx, p)
 	if err != nil {
@@ -62,8 +62,8 @@ func NewPreview(ctx context.Context, p *config.Plan) (Preview, error) {
 	return preview(p, found, time.Now()), nil
 }
 
-// ShippedContainers asks each discovery of a plan once, and returns the containers whose logs would
-// be shipped.
+// ShippedContainers runs each discovery of a plan once, and returns the containers whose logs would be
+// shipped.
 func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Container, error) {
 	found, err := list(ctx, p)
 	if err != nil {
@@ -83,7 +83,7 @@ func ShippedContainers(ctx context.Context, p *config.Plan) ([]*lighter.Containe
 	return all, nil
 }
 
-// list asks the container discoveries of a plan once each, and adds its static targets.
+// list runs the container discoveries of a plan once each, and adds its static targets.
 func list(ctx context.Context, p *config.Plan) (found map[string][]lighter.Target, err error) {
 	found = map[string][]lighter.Target{}
 	for n, c := range config.All[docker.Config](p) {
@@ -104,9 +104,9 @@ func list(ctx context.Context, p *config.Plan) (found map[string][]lighter.Targe
 	return found, nil
 }
 
-// listEngine asks an Engine once.
+// listEngine lists an Engine's targets once.
 func listEngine(ctx context.Context, c docker.Config) (targets []lighter.Target, err error) {
-	logger := slog.New(slog.DiscardHandler) // whoever asks once gets the error, not its history
+	logger := slog.New(slog.DiscardHandler) // the caller gets the error, and needs no log
 	client, err := docker.NewClient(c, logger)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func listEngine(ctx context.Context, c docker.Config) (targets []lighter.Target,
 	return docker.New(c, client, logger).List(ctx)
 }
 
-// preview says what a plan makes of the targets that each discovery has found.
+// preview applies a plan to the targets that each discovery has found.
 func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) Preview {
 	e := evaluate(p, found, lookForFiles)
 	shown := Preview{Containers: []PreviewContainer{}, Static: []PreviewTarget{}}
@@ -139,8 +139,7 @@ func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) P
 	return shown
 }
 
-// containersIn returns the containers among what was found, in the order of their discoveries and
-// names.
+// containersIn returns the containers among the discovered targets, ordered by discovery and name.
 func containersIn(p *config.Plan, found map[string][]lighter.Target) []*lighter.Container {
 	var all []*lighter.Container
 	seen := map[string]bool{}
@@ -159,8 +158,7 @@ func containersIn(p *config.Plan, found map[string][]lighter.Target) []*lighter.
 	return all
 }
 
-// previewLogs returns the labels of a container's streams as each endpoint gets them, or why there
-// are none.
+// previewLogs returns the labels of a container's streams at each endpoint, or why there are none.
 func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams []map[string]string, why string) {
 	streams = []map[string]string{}
 	is := func(t lighter.Target) bool { return t.Container != nil && t.Container.ID == c.ID }
@@ -204,7 +202,7 @@ func (e *evaluation) previewLogs(c *lighter.Container, now time.Time) (streams [
 	return streams, why
 }
 
-// previewSources returns what is read beside the logs of containers, with the labels that each endpoint gets.
+// previewSources returns what is read besides the logs of containers, with the labels at each endpoint.
 func (e *evaluation) previewSources() (shown []PreviewSource) {
 	index := map[string]int{}
 	for _, p := range paths(e.plan) {
@@ -229,8 +227,7 @@ func (e *evaluation) previewSources() (shown []PreviewSource) {
 	return shown
 }
 
-// previewScrapes returns the addresses that would be scraped of the targets of a kind, or why there
-// are none.
+// previewScrapes returns the addresses to scrape among the targets of a kind, or why there are none.
 func (e *evaluation) previewScrapes(is func(lighter.Target) bool) (shown []PreviewTarget, why string) {
 	shown = []PreviewTarget{}
 	for n, s := range config.All[scrape.Config](e.plan) {

@@ -28,8 +28,8 @@ func processing(t *testing.T, name, text string, to ...string) config.Node {
 	return config.Node{Name: name, To: to, Args: config.Stages{List: []any{process.Arguments{Stages: block.Stages}}}}
 }
 
-// Containers without labels are read if a stage gives their streams some. The stages change over a reload, and
-// no line is lost or comes twice.
+// Containers without labels are read if a stage adds labels to their streams. A reload changes the stages,
+// and no line is lost or sent twice.
 func TestProcess(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -72,7 +72,7 @@ stage.static_labels {
 	}
 }
 
-// Entries that have no labels after the stages are left out, and the log says so once.
+// Entries without labels after the stages are dropped, and that is logged once.
 func TestStagesThatTakeAllLabels(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	h.write(h.container("api"), 10)
@@ -91,7 +91,7 @@ stage.label_drop {
 	}
 }
 
-// Syslog messages arrive once on every path, over a reload that changes the paths.
+// Syslog messages arrive once on every path, even if a reload changes the paths.
 func TestSyslogSource(t *testing.T) {
 	h, b, other := newHost(t), newBackend(t), newBackend(t)
 	address := freeAddress(t)

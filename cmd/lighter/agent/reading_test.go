@@ -11,8 +11,8 @@ import (
 	"lighter/exporters/loki"
 )
 
-// The manager makes the reader of a file anew when the one before has ended, which may be while a reload changes
-// what the agent knows of its paths. The race detector sees whether that is safe.
+// The manager makes a new reader of a file when the previous one has ended, which may be while a reload
+// changes the agent's paths. The race detector checks that this is safe.
 func TestAReaderIsMadeWhileAPlanIsTaken(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.log"))

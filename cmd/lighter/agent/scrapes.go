@@ -13,7 +13,7 @@ import (
 	"lighter/exporters/budget"
 )
 
-// scrapeJob says what scrapes a target. over is not nil if the scrape has more targets than it may have.
+// scrapeJob returns the job that scrapes a target. over is not nil if the scrape has too many targets.
 func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target, over error) collector.Job {
 	g := a.graph.Load()
 	c.Name = n.Name
@@ -65,13 +65,13 @@ func (a *Agent) observeScrape(o scrape.Observation) {
 	})
 }
 
-// scrapeOf returns the name of the scrape that a job is of.
+// scrapeOf returns the name of the scrape to which a job belongs.
 func scrapeOf(j collector.Job) string {
 	name, _, _ := strings.Cut(j.ID, "{")
 	return name
 }
 
-// loopEnded keeps what a loop knows of its target, for the one that is started in its place.
+// loopEnded keeps a loop's memory of its target, for its successor.
 func (a *Agent) loopEnded(j collector.Job, r collector.Runner, err error) {
 	if err != nil {
 		a.o.Logger.Error("a target cannot be scraped", "target", j.ID, "error", err)
@@ -81,12 +81,11 @@ func (a *Agent) loopEnded(j collector.Job, r collector.Runner, err error) {
 	}
 }
 
-// memories are what loops that have ended know of their targets, by the id of their job. The zero
-// value is ready.
+// memories holds the Memory of ended loops, by the ID of their job. The zero value is ready to use.
 type memories struct {
 	mu     sync.Mutex
 	last   map[string]*scrape.Memory
-	wanted map[string]bool // ids of the jobs that are wanted: nobody takes over from the others
+	wanted map[string]bool // IDs of the wanted jobs; no loop takes over from others
 }
 
 func (m *memories) put(id string, one *scrape.Memory) {
@@ -97,7 +96,7 @@ func (m *memories) put(id string, one *scrape.Memory) {
 	}
 }
 
-// take returns the memory of a job, nil if there is none.
+// take returns the memory of a job, or nil.
 func (m *memories) take(id string) *scrape.Memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +105,7 @@ func (m *memories) take(id string) *scrape.Memory {
 	return one
 }
 
-// want says which jobs are wanted, and forgets the others.
+// want sets the wanted jobs, and drops the memory of others.
 func (m *memories) want(jobs []collector.Job) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"lighter/config"
 )
 
-// A scrape with more targets than it may have asks none of them, and with a higher limit all.
+// A scrape with too many targets scrapes none of them, and with a higher limit all.
 func TestTargetLimit(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	page := pageOf(t, "a 1\n")

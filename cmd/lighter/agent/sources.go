@@ -22,7 +22,7 @@ import (
 	"lighter/exporters/loki"
 )
 
-// What stands where a container's id does in the key of a log. The log of a file is its path.
+// What replaces a container's ID in the key of a log. For a file, that is its path.
 const (
 	journalLog = "journal"
 	ownLog     = "agent"
@@ -31,30 +31,30 @@ const (
 // isFileLog reports whether a log is a file that can be found again by its path alone.
 func isFileLog(log string) bool { return strings.HasPrefix(log, "/") }
 
-// isContainerLog reports whether a log is a container's, which is called by its id.
+// isContainerLog reports whether a log is a container's, which is identified by its ID.
 func isContainerLog(log string) bool {
 	return len(log) == 64 && strings.Trim(log, "0123456789abcdef") == ""
 }
 
-// logOf returns the log of a key, which is "source/path/log".
+// logOf returns the log part of a key, which is "source/path/log".
 func logOf(key string) string {
 	_, key, _ = strings.Cut(key, "/")
 	_, log, _ := strings.Cut(key, "/")
 	return log
 }
 
-// reading is a log that is no container's, or a listener.
+// reading is a log that is not a container's, or a listener.
 //
-// A file, the journal and the agent's own log are read once for each path of their source, as a container's
-// log is. A listener is there once for its source, and hands each batch to the stages of all the paths.
+// A file, the journal and the agent's own log are read once for each path of their source, like a
+// container's log. A source has only one listener, which hands each batch to the stages of all paths.
 type reading struct {
-	key    string // of its job and, if it has one, of its position
+	key    string // of its job and of its position, if it has one
 	source config.Node
-	paths  []path // one, but for a listener
+	paths  []path // one, except for a listener
 	file   file.Source
 }
 
-// readings adds to all what a source that reads no containers' logs has to read for one of its paths.
+// readings adds to all what a source that reads no containers' logs must read for one of its paths.
 func readings(plan *config.Plan, p path, targets []lighter.Target, all map[string]reading) {
 	switch p.source.Args.(type) {
 	case config.FileSource:
@@ -74,17 +74,17 @@ func readings(plan *config.Plan, p path, targets []lighter.Target, all map[strin
 	}
 }
 
-// echoes reports whether an endpoint writes to the agent's own log, whose lines it then must not be sent.
+// echoes reports whether an endpoint writes to the agent's own log, whose lines must not be sent to it.
 func echoes(p *config.Plan, endpoint string) bool {
 	n, _ := p.Node(endpoint)
 	_, ok := n.Args.(config.Echo)
 	return ok
 }
 
-// listenerKey returns the key of a source's listener, which is that of no path.
+// listenerKey returns the key of a source's listener, which differs from that of any path.
 func listenerKey(source config.Node) string { return source.Name + "//" }
 
-// kind returns what a reading is, as the status calls it.
+// kind returns the kind of a reading in the status.
 func (r reading) kind() string {
 	switch r.source.Args.(type) {
 	case config.FileSource:
@@ -99,7 +99,7 @@ func (r reading) kind() string {
 	return "agent"
 }
 
-// name returns what a reading reads, or the addresses where it listens.
+// name returns the name of the log, or the addresses of the listener.
 func (r reading) name() string {
 	switch c := r.source.Args.(type) {
 	case config.FileSource:
@@ -118,7 +118,7 @@ func (r reading) name() string {
 	return "the agent's own log"
 }
 
-// log says what the stages of a reading are made for.
+// log describes a reading for its stages.
 func (r reading) log() stage.Log {
 	l := r.file.Labels
 	switch c := r.source.Args.(type) {
@@ -137,7 +137,8 @@ func (r reading) log() stage.Log {
 	return stage.Log{}
 }
 
-// stream returns the labels of the stream of a reading that has one; the others make streams of what they read.
+// stream returns the labels of the stream of a reading that has one; the others make streams from what they
+// read.
 func (r reading) stream() labels.Labels {
 	switch r.source.Args.(type) {
 	case config.FileSource:
@@ -148,7 +149,8 @@ func (r reading) stream() labels.Labels {
 	return labels.EmptyLabels()
 }
 
-// readingJob returns the job of a reading. a.mu is held, but not when New is called: what it guards is read before.
+// readingJob returns the job of a reading. The caller holds a.mu. New is called without it, so what a.mu
+// guards is read in advance.
 func (a *Agent) readingJob(r reading) collector.Job {
 	g := a.graph.Load()
 	files := file.Options{Options: a.tailing, Watcher: a.fileWatcher.watcher}
@@ -164,10 +166,11 @@ func (a *Agent) readingJob(r reading) collector.Job {
 	}
 }
 
-// errNoReader says that there is no reader for a kind of source.
+// errNoReader means that there is no reader for a kind of source.
 var errNoReader = errors.New("there is no reader for this kind of source")
 
-// reader makes what reads. files are options for a tailer of a file, in so far as a.mu guards where they come from.
+// reader makes the reader of a reading. files are the options of a tailer of a file that depend on what
+// a.mu guards.
 func (a *Agent) reader(g *graph, r reading, files file.Options) (collector.Runner, error) {
 	switch c := r.source.Args.(type) {
 	case config.PushSource:
@@ -185,7 +188,7 @@ func (a *Agent) reader(g *graph, r reading, files file.Options) (collector.Runne
 		}), nil
 	case config.JournalSource:
 		matches, err := journal.ParseMatches(c.Matches)
-		if err != nil { // a valid plan has none
+		if err != nil { // cannot fail in a valid plan
 			return nil, err
 		}
 		return journal.New(journal.Options{
@@ -213,7 +216,7 @@ func syslogListeners(c config.SyslogSource) (all []syslog.Listener) {
 	return all
 }
 
-// fileTailer makes what reads a file, with options that readingJob has begun.
+// fileTailer makes the reader of a file, with options that readingJob has begun.
 func (a *Agent) fileTailer(g *graph, r reading, p path, c config.FileSource, o file.Options) *file.Tailer {
 	o.Positions = a.positionsOf(p)
 	o.KeyPrefix = p.prefix()
@@ -235,10 +238,10 @@ func (a *Agent) readingChain(g *graph, r reading, p path, maxLine int) *stage.Ch
 	return a.chain(g, p, r.log(), m)
 }
 
-// reporter is a reader that says what it does.
+// reporter is a reader that has a status.
 type reporter interface{ Status() tail.Status }
 
-// sendsUnlabelled reports whether an endpoint takes entries of a stream without labels, or gives it some.
+// sendsUnlabelled reports whether an endpoint accepts entries of a stream without labels, or adds labels.
 func sendsUnlabelled(p *config.Plan, endpoint string) bool {
 	n, _ := p.Node(endpoint)
 	c, ok := n.Args.(loki.Config)

@@ -21,7 +21,7 @@ import (
 	"lighter/config"
 )
 
-// run is an agent that runs, and what it logs.
+// run is a running agent, and its log.
 type run struct {
 	*agent.Agent
 	stop   func()
@@ -52,7 +52,7 @@ func (s *said) lines(with string) (all []string) {
 	return all
 }
 
-// run runs a plan with a log of its own until stop is called.
+// run runs a plan with a separate log until stop is called.
 func (h *host) run(p *config.Plan) run {
 	h.t.Helper()
 	own, all := agent.NewOwnLog(), &said{}
@@ -95,7 +95,7 @@ func (b *backend) lines(name, value string) (all []string) {
 	return all
 }
 
-// once checks that lines of numbers 0 to n-1 arrive in streams with a label, each once, in whichever order.
+// once checks that lines with the numbers 0 to n-1 arrive once each in streams with a label, in any order.
 func (b *backend) once(t *testing.T, name, value string, n int) {
 	t.Helper()
 	await(t, fmt.Sprintf("%d lines arrive with %s=%q", n, name, value), func() bool { return len(b.lines(name, value)) >= n })
@@ -113,7 +113,7 @@ func (b *backend) once(t *testing.T, name, value string, n int) {
 	}
 }
 
-// copied returns a copy of the data directory: what a process that is killed now leaves behind.
+// copied returns a copy of the data directory, as a killed process would leave it at present.
 func (h *host) copied() string {
 	h.t.Helper()
 	dir := h.t.TempDir()
@@ -123,7 +123,7 @@ func (h *host) copied() string {
 	return dir
 }
 
-// The agent's own log is shipped, each line once, over a reload that replaces the endpoint.
+// The agent's own log is shipped, each line once, even if a reload replaces the endpoint.
 func TestTheAgentsOwnLog(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	source := config.Node{Name: "own", To: []string{"loki"}, Args: config.AgentLog{}}
@@ -158,7 +158,7 @@ func TestTheAgentsOwnLog(t *testing.T) {
 	}
 }
 
-// Lines of the agent's own log that fail to be shipped, and make lines by that, do not do so for ever.
+// Lines of the agent's own log whose shipping fails, which causes further lines, do not do so forever.
 func TestTheAgentsOwnLogDoesNotFeedItself(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	b.away.Store(true)
@@ -175,12 +175,12 @@ func TestTheAgentsOwnLogDoesNotFeedItself(t *testing.T) {
 	}
 	b.away.Store(false)
 	await(t, "the lines before the flood was too much arrive", func() bool { return len(b.lines("component", "alloy")) >= 400 })
-	if n := len(b.lines("component", "alloy")); n > 1200 { // the burst, and 20 a second for as long as await waits
+	if n := len(b.lines("component", "alloy")); n > 1200 { // the burst, and 20 a second while await waits
 		t.Errorf("%d lines were shipped of a flood", n)
 	}
 }
 
-// What comes to an echo is logged, each entry once, and not again after a restart.
+// Entries sent to an echo are logged, each once, and not again after a restart.
 func TestEcho(t *testing.T) {
 	h := newHost(t)
 	api := h.container("api")
@@ -213,7 +213,7 @@ func TestContainersWithoutLabels(t *testing.T) {
 	}
 	a := h.run(plan(bare, lokiNode("loki", b)))
 	await(t, "the container is seen", func() bool { return len(a.Status().Containers) == 1 })
-	h.container("another") // is one more evaluation
+	h.container("another") // causes one more evaluation
 	await(t, "both are seen", func() bool { return len(a.Status().Containers) == 2 })
 	c := a.Status().Containers[0]
 	if c.State != "left out" || !strings.Contains(c.Error, "rules that make a label") {
@@ -233,7 +233,7 @@ func TestContainersWithoutLabels(t *testing.T) {
 	await(t, "the endpoint's label is enough", func() bool { return len(b.lines("external", "yes")) >= 10 })
 }
 
-// push sends lines of numbers to a source that takes entries by Loki's push API.
+// push sends numbered lines to a source that accepts Loki's push API.
 func push(t *testing.T, address string, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
@@ -259,7 +259,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// What is pushed arrives once on every path, over reloads and a kill.
+// Pushed entries arrive once on every path, across reloads and a kill.
 func TestPushSource(t *testing.T) {
 	h, b, other := newHost(t), newBackend(t), newBackend(t)
 	address := freeAddress(t)
@@ -287,7 +287,7 @@ func TestPushSource(t *testing.T) {
 	}
 }
 
-// A source whose address is taken says so, and takes it once it is free.
+// A source whose address is in use reports that, and listens once it is free.
 func TestASourceWaitsForItsAddress(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

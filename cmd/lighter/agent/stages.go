@@ -21,7 +21,7 @@ import (
 	"lighter/config"
 )
 
-// stages are what the stages of all logs share.
+// stages holds what the stages of all logs share.
 type stages struct {
 	redactor *redact.Redactor
 	redacted *redact.Metrics
@@ -32,7 +32,7 @@ type stages struct {
 	processed *process.Shared
 }
 
-// newStages makes the state that all stages share. It outlives the plan: later plans use it too.
+// newStages makes the state that all stages share. It outlives the plan: later plans use it, too.
 func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logger) stages {
 	s := stages{
 		redactor: redact.New(),
@@ -47,7 +47,8 @@ func newStages(p *config.Plan, registry prometheus.Registerer, logger *slog.Logg
 	return s
 }
 
-// configure takes what a plan says of all its stages together. Call it before the stages of the plan are made.
+// configure applies the settings of a plan that all its stages share. It must be called before the stages
+// of the plan are made.
 func (s *stages) configure(p *config.Plan) {
 	for _, list := range config.All[config.Stages](p) {
 		for _, args := range list.List {
@@ -69,8 +70,8 @@ func (s *stages) forget(before, wanted map[string]bool) {
 	}
 }
 
-// chain returns the stages of a log on a path, and the path's endpoint behind them. positions is nil for a
-// source that has none.
+// chain returns the stages of a log on a path, followed by the path's endpoint. positions is nil for a
+// source without positions.
 func (a *Agent) chain(g *graph, p path, log stage.Log, m logStages) *stage.Chain {
 	m.stages, m.count = &a.stages, p.first
 	var state []byte
@@ -83,16 +84,16 @@ func (a *Agent) chain(g *graph, p path, log stage.Log, m logStages) *stage.Chain
 // logStages makes the stages of one log.
 type logStages struct {
 	*stages
-	labels    labels.Labels // of the log's target, with which a container may speak for its log
+	labels    labels.Labels // of the log's target, with which a container may override settings for its log
 	key       string        // of the log's position
 	positions *position.Store
 	maxLine   int
-	count     bool // this path is the one that counts the log
+	count     bool // the log is counted on this path
 	logger    *slog.Logger
 }
 
-// makers returns the makers of the stages of a log on a path, in their order. A container's own label that
-// does not parse is logged, and has no effect.
+// makers returns the makers of the stages of a log on a path, in order. A container's own label that cannot
+// be parsed is logged, and has no effect.
 func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
 	for _, n := range p.stages {
 		shared := g.part(n.Name)
@@ -107,8 +108,8 @@ func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
 	return all
 }
 
-// pipelines makes those stages of a node that all logs share, by their index; the others are nil. It returns
-// nil if there are none.
+// pipelines makes the stages of a node that all logs share, by index; the others are nil. It returns nil if
+// there are none.
 func (s *stages) pipelines(node string, list []any) (all []*process.Pipeline, err error) {
 	for i, args := range list {
 		o := process.Options{Name: node, Metrics: s.processed}
@@ -143,7 +144,7 @@ func closePipelines(all []*process.Pipeline) {
 	}
 }
 
-// maker returns the maker of a stage; ok is false if there is nothing to do for the log.
+// maker returns the maker of a stage. ok is false if there is nothing to do for the log.
 func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 	switch c := args.(type) {
 	case config.Multiline:
@@ -164,10 +165,10 @@ func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 	return stage.Maker{}, false
 }
 
-// says returns what the container says by a label of its own; it is empty if it says nothing.
+// says returns the value of a container's own label, or "".
 func (s *logStages) says(label string) string { return strings.TrimSpace(s.labels.Get(label)) }
 
-// own returns what the configuration says and, on a line of its own, what the container says, if that parses.
+// own returns the configured text followed by a line with the container's own, if that can be parsed.
 func (s *logStages) own(label, all string, parse func(string) error) string {
 	text := s.says(label)
 	if text == "" {
@@ -184,7 +185,7 @@ func (s *logStages) own(label, all string, parse func(string) error) string {
 // container's definition is used.
 func (s *logStages) fields(c config.Fields) []fields.Named {
 	all, err := fields.ParseNamed(c.Fields)
-	if err != nil { // a valid plan has none
+	if err != nil { // cannot fail in a valid plan
 		s.logger.Error("fields do not parse", "error", err)
 	}
 	own, err := fields.ParseNamed(strings.ReplaceAll(s.says(c.Label), "\n", ","))
@@ -219,14 +220,14 @@ func (s *logStages) multiline(c config.Multiline) (stage.Maker, bool) {
 	}
 	args := multiline.Config{MaxBytes: s.maxLine}
 	if pattern != "" {
-		args.FirstLine = regexp.MustCompile(pattern) // it was compiled when it was parsed
+		args.FirstLine = regexp.MustCompile(pattern) // it compiled when it was parsed
 	}
 	return multiline.Maker(args, s.joined), !off
 }
 
 func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 	declared, err := logmetrics.Parse(c.Declarations)
-	if err != nil { // a valid plan has none
+	if err != nil { // cannot fail in a valid plan
 		s.logger.Error("metrics of logs do not parse", "error", err)
 	}
 	if text := s.says(c.Label); text != "" {
@@ -253,13 +254,12 @@ func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 	})
 }
 
-// isYes reports whether somebody says yes, or asks for what is the default, in any of the ways that people
-// write it.
+// isYes reports whether a text means yes, or requests the default, in any of the common spellings.
 func isYes(text string) bool {
 	return slices.Contains([]string{"auto", "true", "yes", "on", "1"}, strings.ToLower(text))
 }
 
-// isNo reports whether somebody says no in any of the ways that people write it.
+// isNo reports whether a text means no, in any of the common spellings.
 func isNo(text string) bool {
 	return slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(text))
 }

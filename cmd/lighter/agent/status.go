@@ -174,18 +174,18 @@ func ofBudget(s budget.Status) web.Budget {
 	return b
 }
 
-// reports returns what the readers and listeners that run say, by the keys of their logs.
+// reports returns the states of the running readers and listeners, by the keys of their logs.
 func (a *Agent) reports() map[string]tail.Status {
 	running := map[string]tail.Status{}
 	a.tailers.Each(func(j collector.Job, r collector.Runner) {
-		if t, ok := r.(reporter); ok { // and no source of events
+		if t, ok := r.(reporter); ok { // sources of events do not
 			running[j.ID] = t.Status()
 		}
 	})
 	return running
 }
 
-// followedContainers says of each container's log that is wanted how far it is.
+// followedContainers returns the state of each wanted container's log.
 func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []web.Container {
 	var all []web.Container
 	for key, f := range a.view.logs() {
@@ -228,8 +228,8 @@ func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []w
 	return all
 }
 
-// delivered returns the time up to which the log of a key is delivered on a path, and how far that is behind
-// the newest line that was read.
+// delivered returns the time up to which the log with the given key is delivered on a path, and how far
+// that is behind the newest line that was read.
 func (a *Agent) delivered(p path, key string, s tail.Status) (upTo time.Time, lag float64) {
 	if at := a.positionsOf(p).Acked(key); at.HasLines() {
 		upTo = time.Unix(0, at.Time).UTC()
@@ -240,7 +240,7 @@ func (a *Agent) delivered(p path, key string, s tail.Status) (upTo time.Time, la
 	return upTo, lag
 }
 
-// otherSources says the same of what is no container's log.
+// otherSources returns the state of each wanted log that is not a container's.
 func (a *Agent) otherSources(g *graph, running map[string]tail.Status) []web.LogSource {
 	var all []web.LogSource
 	for key, r := range a.view.all().readings {

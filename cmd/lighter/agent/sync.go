@@ -18,14 +18,14 @@ import (
 	"lighter/discovery/docker"
 )
 
-// view holds what is wanted, for the status: asking for the status must not wait while targets are
-// evaluated, because that may read a disk.
+// view holds what is wanted, for the status: a status request must not wait while targets are evaluated,
+// because that may read a disk.
 type view struct {
 	mu     sync.Mutex
 	wanted wanted
 }
 
-// wanted are the logs that are to be read, by the keys of their jobs. Maps that were set are not changed.
+// wanted holds the logs to read, by the keys of their jobs. Its maps are immutable once set.
 type wanted struct {
 	logs     map[string]followed // of containers
 	readings map[string]reading  // all others
@@ -39,7 +39,7 @@ type skipped struct {
 	why       string
 }
 
-// has reports whether the log of a key is wanted.
+// has reports whether the log with the given key is wanted.
 func (w wanted) has(key string) bool {
 	if _, ok := w.logs[key]; ok {
 		return true
@@ -74,8 +74,8 @@ func (v *view) set(w wanted) {
 	v.wanted = w
 }
 
-// existing are the containers that exist, by id, as discovery found them last. The zero value has
-// none. It is what tailers of files ask, from their goroutines.
+// existing holds the existing containers, by ID, as last discovered. The zero value is empty. Tailers of
+// files query it from their goroutines.
 type existing struct {
 	all atomic.Pointer[map[string]*lighter.Container]
 }
@@ -107,7 +107,7 @@ func (c *existing) set(found map[string][]lighter.Target) {
 	c.all.Store(&all)
 }
 
-// update takes what a discovery has found, unless it was told to stop meanwhile.
+// update takes the targets of a discovery, unless it has been told to stop.
 func (a *Agent) update(ctx context.Context, name string, targets []lighter.Target) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -118,7 +118,7 @@ func (a *Agent) update(ctx context.Context, name string, targets []lighter.Targe
 	a.syncLocked()
 }
 
-// reevaluate evaluates the targets again, because files have come or gone, unless ctx has ended meanwhile.
+// reevaluate evaluates the targets again, because files have come or gone, unless ctx has ended.
 func (a *Agent) reevaluate(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,7 +127,7 @@ func (a *Agent) reevaluate(ctx context.Context) {
 	}
 }
 
-// match is the matcher of the nodes that run.
+// match is the matcher of the running nodes.
 func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
 	if p := a.graph.Load().part(n.Name); p != nil && p.matcher != nil {
 		return p.matcher.targets(in)
@@ -135,7 +135,7 @@ func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
 	return nil
 }
 
-// syncLocked evaluates the targets that there are now, and tells the managers what shall run.
+// syncLocked evaluates the present targets, and tells the managers what should run.
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
 	e := evaluate(g.plan, a.found, a.match)
@@ -184,11 +184,11 @@ func (a *Agent) syncLocked() {
 	a.sayUnlabelled(before.logs, next.logs)
 	a.tailers.Sync(tails)
 	a.tailers.Each(wake)
-	a.memories.want(scrapes) // before loops end that are wanted no more
+	a.memories.want(scrapes) // before loops that are no longer wanted end
 	a.loops.Sync(scrapes)
 	for _, keys := range []iter.Seq[string]{maps.Keys(before.logs), maps.Keys(before.readings)} {
 		for key := range keys {
-			if !next.has(key) && a.endings.has(key) { // of others, the tailer says when it has ended
+			if !next.has(key) && a.endings.has(key) { // for other logs, the tailer reports the end
 				a.stages.counted.Forget(key)
 			}
 		}
@@ -220,9 +220,9 @@ func (e *evaluation) skipped(found map[string][]lighter.Target, logs map[string]
 	return all
 }
 
-// forgetGone has the positions of containers forgotten that do not exist any more. It does so only
-// while each discovery has listed its containers in full, and never if there is no container at all:
-// a disk may not be mounted yet, and a few positions too many do no harm.
+// forgetGone deletes the positions of containers that no longer exist. It does so only while each discovery
+// has listed its containers completely, and never if there is no container at all: a disk may not be
+// mounted yet, and a few superfluous positions do no harm.
 func (a *Agent) forgetGone() {
 	if a.containers.none() {
 		return
@@ -249,7 +249,7 @@ func (a *Agent) forgetGone() {
 	}
 }
 
-// stores returns where positions are kept.
+// stores returns the stores of positions.
 func (a *Agent) stores() []*position.Store {
 	if stored := a.positions.Load(); stored != nil {
 		return []*position.Store{a.inMemory, stored}
@@ -257,9 +257,10 @@ func (a *Agent) stores() []*position.Store {
 	return []*position.Store{a.inMemory}
 }
 
-// forgetFiles has the positions of files forgotten that nobody reads, and that were removed forgetAfter ago,
-// such as those that were removed while the agent did not run. A log that was renamed may be made anew a
-// moment later, and then its position is needed. forgetFiles looks at the disk: it is not called with a lock held.
+// forgetFiles deletes the positions of files that nobody reads and that were removed forgetAfter ago,
+// including those that were removed while the agent did not run. A renamed log may be created anew a moment
+// later, and then its position is needed. forgetFiles accesses the disk, so it must not be called with a
+// lock held.
 func (a *Agent) forgetFiles(now time.Time) {
 	missing := map[string]time.Time{}
 	for _, store := range a.stores() {
@@ -275,13 +276,13 @@ func (a *Agent) forgetFiles(now time.Time) {
 			}
 			missing[key], gone[key] = since, now.Sub(since) >= forgetAfter
 		}
-		all := a.view.all() // a file may have come back, and be wanted, since it was looked for
+		all := a.view.all() // a file may have returned, and be wanted, since the search
 		store.Retain(func(key string) bool { return gone[key] && !all.has(key) }, func(string) bool { return false })
 	}
 	a.missing = missing
 }
 
-// positionsOf returns where the positions of a path are kept.
+// positionsOf returns the store of a path's positions.
 func (a *Agent) positionsOf(p path) *position.Store {
 	stored, endpoint := a.positions.Load(), a.graph.Load().part(p.endpoint)
 	if stored == nil || endpoint == nil || endpoint.recent != nil {

@@ -14,11 +14,10 @@ import (
 	"lighter/config"
 )
 
-// giveLabels is what to do about streams without labels.
+// giveLabels is the advice about streams without labels.
 const giveLabels = "Loki refuses streams without labels: give the source labels, or rules that make a label of the target's, such as container of __meta_docker_container_name"
 
-// unlabelled leaves out those streams of a target that nobody gives a label on a path, because Loki refuses
-// them.
+// unlabelled drops those streams of a target that get no label on a path, because Loki refuses them.
 func (t *logTarget) unlabelled(plan *config.Plan, p path) {
 	if !t.out.IsEmpty() && !t.err.IsEmpty() || sendsUnlabelled(plan, p.endpoint) || mayLabel(p) {
 		return
@@ -45,8 +44,8 @@ func (a *Agent) sayUnlabelled(before, wanted map[string]followed) {
 	}
 }
 
-// ending returns the endpoint of a path. Entries whose stream has no label after the stages are dropped before
-// they reach it, because Loki would refuse them.
+// ending returns the endpoint of a path. Entries whose stream has no label after the stages are dropped
+// before they reach it, because Loki would refuse them.
 func (a *Agent) ending(g *graph, p path) lighter.Logs {
 	end := a.counted(g.part(p.endpoint))
 	_, ofContainers := p.source.Args.(config.LogSource)
@@ -56,7 +55,7 @@ func (a *Agent) ending(g *graph, p path) lighter.Logs {
 	return &labelled{next: end, lines: a.metrics.unlabelled, logger: a.o.Logger.With("source", p.source.Name, "endpoint", p.endpoint)}
 }
 
-// labelled leaves out entries of streams without labels.
+// labelled drops entries of streams without labels.
 type labelled struct {
 	next   lighter.Logs
 	lines  prometheus.Counter
@@ -84,7 +83,7 @@ func (l *labelled) Append(ctx context.Context, b *lighter.Batch) error {
 
 func hasNoLabel(s *lighter.Stream) bool {
 	if s == nil {
-		return false // its entries were left out
+		return false // its entries were dropped
 	}
 	none := true
 	s.Labels.Range(func(l labels.Label) {

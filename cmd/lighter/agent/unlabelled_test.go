@@ -20,7 +20,7 @@ func (r refuser) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// Entries that are left out for want of labels do not count as delivered.
+// Entries that are dropped for want of labels do not count as delivered.
 func TestEntriesWithoutLabelsAreNotDelivered(t *testing.T) {
 	for name, tc := range map[string]struct {
 		entries string // "l" has a label, "-" has none

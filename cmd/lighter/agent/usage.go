@@ -17,7 +17,7 @@ import (
 )
 
 // Where the cgroup and proc file systems are for a process on the Engine's host. In a container these are
-// the container's own, in which no other container is found, unless the host's are mounted there.
+// the container's own, which contain no other containers, unless the host's are mounted there.
 const (
 	cgroupRoot = "/sys/fs/cgroup"
 	procRoot   = "/proc"
@@ -26,21 +26,21 @@ const (
 // usage measures the containers that a node of container metrics takes.
 type usage struct {
 	a         *Agent
-	engine    string // the node whose Engine is asked
-	page      string // is there while run runs
+	engine    string // the node with the Engine
+	page      string // exists while run runs
 	cadvisor  *config.CAdvisor
 	collector *containers.Collector
 	wanted    atomic.Pointer[[]containers.Container]
-	began     int64           // Unix nanoseconds; an earlier event is of before the count
-	counted   []lighter.Event // the newest ones that told of a container out of memory; only tell uses it
+	began     int64           // Unix nanoseconds; earlier events do not count
+	counted   []lighter.Event // the newest counted out-of-memory events; only tell uses it
 
 	mu       sync.Mutex
-	followed *docker.Discoverer // that tells of events; nil if none does
+	followed *docker.Discoverer // the discoverer that reports events, or nil
 	unfollow func()
 	ended    bool // run has returned
 }
 
-// maxCounted is how many events are remembered, which is how many an Engine gives again.
+// maxCounted is how many events are remembered. An Engine repeats as many.
 const maxCounted = 256
 
 func newUsage(a *Agent, c config.ContainerMetrics, page string) *usage {
@@ -75,8 +75,8 @@ func (u *usage) run(ctx context.Context) {
 	u.collector.Run(ctx)
 }
 
-// follow has the discoverer of the node's Engine tell of containers that are out of memory. It does nothing if
-// that one tells already, so it is called whenever a plan may have another.
+// follow makes the discoverer of the node's Engine report containers that are out of memory. It does
+// nothing if that discoverer already does, so it is called whenever a plan may have another one.
 func (u *usage) follow(p *part) {
 	var d *docker.Discoverer
 	if p != nil {
@@ -93,7 +93,7 @@ func (u *usage) follow(p *part) {
 	}
 }
 
-// tell counts an event. A discoverer that replaces another is given events again that were counted.
+// tell counts an event. A discoverer that replaces another one repeats events that have been counted.
 func (u *usage) tell(e lighter.Event) {
 	if e.Action != "oom" || e.Time < u.began || slices.Contains(u.counted, e) {
 		return
@@ -119,7 +119,7 @@ func (u *usage) end() {
 	u.ended = true
 }
 
-// want says which containers are measured: those among targets, each once.
+// want sets the containers to measure: those among targets, each once.
 func (u *usage) want(targets []lighter.Target) {
 	all, seen := []containers.Container{}, map[string]bool{}
 	for _, t := range targets {
@@ -135,7 +135,7 @@ func (u *usage) want(targets []lighter.Target) {
 	u.wanted.Store(&all)
 }
 
-// usageEngine asks the Engine of a node, whichever client it has when it is asked.
+// usageEngine sends requests to the Engine of a node, using the node's present client.
 type usageEngine struct {
 	a    *Agent
 	node string

@@ -10,15 +10,15 @@ import (
 	"lighter/config"
 )
 
-// watching is a Watcher that runs. Each path that reads files has one of its own: one Watcher knows
-// one reader of a log.
+// watching is a running Watcher. Each path that reads files has its own, because one Watcher knows one
+// reader per log.
 type watching struct {
 	watcher *filelog.Watcher
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-// fileWatching is the Watcher of all files that are no containers' logs. The zero value does not run.
+// fileWatching is the Watcher of all files that are not containers' logs. The zero value does not run.
 type fileWatching struct {
 	watcher *file.Watcher
 	cancel  context.CancelFunc
@@ -33,7 +33,7 @@ func (w *fileWatching) start(logger *slog.Logger) {
 	w.watcher, w.cancel, w.done = file.NewWatcher(logger), cancel, make(chan struct{})
 	go func() {
 		defer close(w.done)
-		_ = w.watcher.Run(ctx) // it returns nil: when inotify fails, files are looked at by the clock
+		_ = w.watcher.Run(ctx) // always nil: if inotify fails, files are checked by the clock
 	}()
 }
 
@@ -45,8 +45,8 @@ func (w *fileWatching) stop() {
 	}
 }
 
-// watch makes a Watcher for each path that reads containers' logs from files and has none, and the one for all
-// other files if there are such.
+// watch makes a Watcher for each path that reads containers' logs from files and has none, and the one for
+// all other files if there are any.
 func (a *Agent) watch(g *graph) {
 	if config.Has[config.FileSource](g.plan) {
 		a.fileWatcher.start(a.o.Logger)
@@ -63,7 +63,7 @@ func (a *Agent) watch(g *graph) {
 		a.watchers[p.prefix()] = w
 		go func() {
 			defer close(w.done)
-			_ = w.watcher.Run(ctx) // it returns nil: when inotify fails, files are polled
+			_ = w.watcher.Run(ctx) // always nil: if inotify fails, files are polled
 		}()
 	}
 }

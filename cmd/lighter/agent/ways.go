@@ -18,8 +18,8 @@ import (
 type way struct {
 	relabels []config.Node
 	endpoint string // the name of the endpoint's node
-	// name is unique among the ways of the scrape. It is the endpoint's name. Where several ways lead to
-	// the endpoint, the names of the metric relabels follow.
+	// name is unique among the ways of the scrape. It is the endpoint's name, followed by the names of the
+	// metric relabels if several ways lead to the endpoint.
 	name string
 }
 
@@ -49,7 +49,7 @@ func ways(p *config.Plan, from config.Node) (all []way) {
 	return all
 }
 
-// endpointsOf returns the names of the endpoints that ways lead to, each once.
+// endpointsOf returns the names of the endpoints of the ways, each once.
 func endpointsOf(ways []way) (names []string) {
 	for _, w := range ways {
 		if !slices.Contains(names, w.endpoint) {
@@ -59,7 +59,7 @@ func endpointsOf(ways []way) (names []string) {
 	return names
 }
 
-// severalEndpoints returns the names of the endpoints of a scrape, nil if there is but one.
+// severalEndpoints returns the names of the endpoints of a scrape, or nil if there is only one.
 func severalEndpoints(p *config.Plan, scrape config.Node) []string {
 	names := endpointsOf(ways(p, scrape))
 	if len(names) < 2 {
@@ -68,7 +68,7 @@ func severalEndpoints(p *config.Plan, scrape config.Node) []string {
 	return names
 }
 
-// rules returns the rules on the way, in their order.
+// rules returns the rules on the way, in order.
 func (w way) rules() (all []*relabel.Config) {
 	for _, n := range w.relabels {
 		all = append(all, n.Args.(config.MetricRelabel).Rules...)
@@ -76,7 +76,7 @@ func (w way) rules() (all []*relabel.Config) {
 	return all
 }
 
-// version changes when a rule on the way does.
+// version changes when a rule on the way changes.
 func (w way) version(g *graph) string {
 	var b strings.Builder
 	for _, n := range w.relabels {
@@ -85,7 +85,7 @@ func (w way) version(g *graph) string {
 	return b.String()
 }
 
-// sink returns what takes the samples that go along the way to an endpoint's sink.
+// sink returns a sink for the samples that go along the way to an endpoint's sink.
 func (w way) sink(to scrape.Sink, logger *slog.Logger) scrape.Sink {
 	rules := w.rules()
 	if len(rules) == 0 {
@@ -107,14 +107,14 @@ type relabelSink struct {
 	invalid  sync.Once
 }
 
-// packingSink is a relabelSink before a sink that packs blocks.
+// packingSink is a relabelSink for a sink that packs blocks.
 type packingSink struct {
 	*relabelSink
 	scrape.Packer
 }
 
-// AppendLabels implements scrape.Sink. A series that a rule drops, or to which the rules leave no name or
-// one that no backend takes, is not handed on.
+// AppendLabels implements scrape.Sink. A series is not handed on if a rule drops it, or if the rules leave
+// it without a name or with one that no backend accepts.
 func (s *relabelSink) AppendLabels(dst []byte, l labels.Labels) ([]byte, bool) {
 	b, _ := s.builders.Get().(*labels.Builder)
 	if b == nil {
@@ -143,8 +143,8 @@ func (s *relabelSink) Takes() (exemplars, histograms bool) {
 	return true, true
 }
 
-// relabelled returns the labels that the series of a target have behind the rules of the way, as far as
-// those do not depend on the series. Where they drop the series up, the labels before them are returned.
+// relabelled returns the labels of a target's series after the rules of the way, as far as they do not
+// depend on the series. If the rules drop the series up, it returns the labels before the rules.
 func (w way) relabelled(l labels.Labels) labels.Labels {
 	b := labels.NewBuilder(l)
 	b.Set(model.MetricNameLabel, "up")

@@ -33,7 +33,7 @@ func pageOf(t *testing.T, text string) config.Node {
 	return config.Node{Name: "static", Args: config.Static{Targets: []labels.Labels{labels.FromStrings("__address__", strings.TrimPrefix(s.URL, "http://"), "job", "app", "instance", "one")}}}
 }
 
-// seriesOf returns the series of the page, and up, that a backend has, each as text and in order.
+// seriesOf returns a backend's series of the page, and up, as sorted texts.
 func seriesOf(b *backend) (all []string) {
 	for _, s := range b.Series() {
 		if name := s.Labels.Get("__name__"); !strings.HasPrefix(name, "scrape_") {
@@ -44,7 +44,7 @@ func seriesOf(b *backend) (all []string) {
 	return all
 }
 
-// Samples go along each way to each endpoint, through the rules on it in their order.
+// Samples go along each way to each endpoint, through its rules in order.
 func TestMetricRelabel(t *testing.T) {
 	external := func(n config.Node) config.Node {
 		c := n.Args.(remotewrite.Config)
@@ -115,7 +115,7 @@ func TestMetricRelabel(t *testing.T) {
 	}
 }
 
-// A changed rule takes effect with a reload: series that it makes anew begin, and those that it ends are stale.
+// A changed rule takes effect with a reload: new series begin, and those that it removes become stale.
 func TestAChangedMetricRelabel(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	page := pageOf(t, "a 1\nb 2\n")
@@ -140,7 +140,7 @@ func TestAChangedMetricRelabel(t *testing.T) {
 	}
 }
 
-// What discover shows of a target is what the rules on the way to its first endpoint make of it.
+// discover shows a target as changed by the rules on the way to its first endpoint.
 func TestPreviewOfMetricRelabel(t *testing.T) {
 	b := newBackend(t)
 	page := config.Node{Name: "static", Args: config.Static{Targets: []labels.Labels{labels.FromStrings("__address__", "app:80", "job", "app")}}}

@@ -58,8 +58,7 @@ func contractLabel(name string) bool {
 	return strings.HasPrefix(name, "label lighter.") || strings.HasPrefix(name, "label prometheus.io/")
 }
 
-// Labels of containers that the contract names; discovery writes their dots and slashes
-// as underscores.
+// Documented labels of containers. Discovery writes their dots and slashes as underscores.
 var containerLabels = strings.NewReplacer(
 	"__meta_docker_container_label_lighter_", "label lighter.",
 	"__meta_docker_container_label_prometheus_io_", "label prometheus.io/",
@@ -68,10 +67,10 @@ var containerLabels = strings.NewReplacer(
 	model.AddressLabel, "network address",
 )
 
-// ownName writes a label of discovery as the container's owner knows it.
+// ownName returns a label of discovery in the form that the container's owner knows.
 func ownName(name model.LabelName) string { return containerLabels.Replace(string(name)) }
 
-// unreadable says why nothing of a container's log is shipped though its labels are wanted.
+// unreadable returns why nothing of a container's log is shipped although its labels are wanted.
 func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string {
 	switch {
 	case c.Self:
@@ -103,7 +102,7 @@ func endedEarlier(c *lighter.Container, since time.Duration, now time.Time) stri
 	return ""
 }
 
-// ago rounds a time span to what a reader takes in at a glance.
+// ago rounds a duration for a reader.
 func ago(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:

@@ -1,6 +1,5 @@
-// Package demo shows what the agent does on a machine where nothing else is installed. It has a host
-// with containers, which is simulated or the real one, receivers of both push protocols, and the agent
-// between them.
+// Package demo shows what the agent does on a machine where nothing else is installed. It has a host with
+// containers, simulated or real, receivers for both push protocols, and the agent between them.
 //
 // Run plays a short story: containers write and are scraped, one of them crashes, and the backend
 // refuses everything for two seconds. In the end Run compares what the containers produced with what
@@ -27,7 +26,7 @@ import (
 // The times of the story. It begins when the agent listens.
 const (
 	outageAt  = 5 * time.Second // when the backend begins to refuse everything
-	outageFor = 2 * time.Second // how long it does
+	outageFor = 2 * time.Second // for how long
 
 	// drainFor is how long the rest may take to arrive after the containers have stopped writing.
 	// The agent's pauses between two attempts are much shorter after an outage of outageFor.
@@ -39,14 +38,14 @@ const (
 
 // The errors of Run.
 var (
-	// ErrLost says that the comparison found something that did not arrive.
+	// ErrLost means that something did not arrive.
 	ErrLost = errors.New("not everything that was produced has arrived")
-	// ErrStopped says that the demo was stopped before the comparison.
+	// ErrStopped means that the demo was stopped before the comparison.
 	ErrStopped = errors.New("stopped before the end: nothing was compared")
 )
 
-// Agent runs the whole agent with environ as its environment, and calls listening once with the URL of
-// its status page. It returns nil when ctx has ended and the agent has stopped.
+// Agent runs the whole agent with environ as its environment, and calls listening once with the URL of its
+// status page. It returns nil when ctx has ended and the agent has stopped.
 type Agent func(ctx context.Context, environ []string, logger *slog.Logger, listening func(url string)) error
 
 // Host is the host whose containers the agent reads.
@@ -91,7 +90,7 @@ type demo struct {
 func (d *demo) run(ctx context.Context) error {
 	d.screen.Title("lighter demo", d.host.Title()+" → lighter → a Loki and a remote-write receiver")
 
-	// The agent outlives ctx, so that lines and samples under way can arrive.
+	// The agent outlives ctx, so that lines and samples in progress can arrive.
 	running, stopAgent := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAgent()
 	listening, ended := make(chan string, 1), make(chan error, 1)
@@ -124,7 +123,7 @@ func (d *demo) run(ctx context.Context) error {
 	return d.showResult(ctx, statusURL)
 }
 
-// environ returns the agent's environment. It has nothing but settings that a user can set too.
+// environ returns the agent's environment. It contains only settings that a user can set, too.
 func (d *demo) environ() []string {
 	return slices.Concat([]string{
 		"GRAFANA_LOKI_URL=" + d.backend.URL(),
@@ -133,7 +132,7 @@ func (d *demo) environ() []string {
 		"LIGHTER_SCRAPE_INTERVAL=1s",
 		"LIGHTER_DATA_DIR=" + d.dir,
 		"LIGHTER_LISTEN=127.0.0.1:0",
-		// Each line is compared with what was written, so none is joined with others, and events of containers,
+		// Each line is compared with what was written, so lines are not joined, and events of containers,
 		// which nobody has written, are left out.
 		"LIGHTER_MULTILINE=off",
 		"LIGHTER_CONTAINER_METRICS=off",
@@ -170,7 +169,7 @@ func (d *demo) failBackend(ctx context.Context) {
 	d.say("Both backends are back.")
 }
 
-// unavailable is the response of a backend that is away. It ignores the request.
+// unavailable simulates a backend that is down. It ignores the request.
 func unavailable(*http.Request, []byte) (status int, header http.Header, text string, handled bool) {
 	return http.StatusServiceUnavailable, nil, "the demo has taken the backend away", true
 }
@@ -223,7 +222,7 @@ func (d *demo) elapsed() time.Duration { return time.Since(d.began) }
 // say shows a line with the time of the story before it.
 func (d *demo) say(text string) { d.screen.Say(stamp(d.elapsed()) + text) }
 
-// sleep waits, and reports whether it waited to the end. It does not if ctx ends first.
+// sleep waits for t. It returns false if ctx ends first.
 func sleep(ctx context.Context, t time.Duration) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()

@@ -167,8 +167,8 @@ func readLog(r io.Reader, tty bool, line func(stream string, t int64)) error {
 	}
 }
 
-// readMessages calls message with the time of each message in r. A message ends with a newline, and is
-// whole then, or with the end of r.
+// readMessages calls message with the time of each message in r. A message ends with a newline, and is then
+// whole, or with the end of r.
 func readMessages(r io.Reader, message func(t int64, whole bool)) error {
 	in := bufio.NewReader(r)
 	for {

@@ -9,10 +9,10 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// unknown is the number that was produced if nobody can tell.
+// unknown is the number produced if it cannot be determined.
 const unknown = -1
 
-// Count says how many lines or samples were produced, and how many of them have arrived.
+// Count is how many lines or samples were produced, and how many of them have arrived.
 type Count struct {
 	Name      string
 	Produced  int // may be unknown
@@ -86,7 +86,7 @@ func columns(rows [][]string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// number writes 1234567 as 1,234,567.
+// number formats 1234567 as 1,234,567.
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {

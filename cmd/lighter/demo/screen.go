@@ -22,7 +22,7 @@ type Screen struct {
 	plainAt time.Duration // when the last line of progress was written to something else
 }
 
-// ScreenOptions say what the output of a Screen can do. The zero value is that of a file.
+// ScreenOptions describe what the output of a Screen can do. The zero value suits a file.
 type ScreenOptions struct {
 	Width func() int // returns the present number of columns of a terminal; nil if the output is not one
 	Color bool

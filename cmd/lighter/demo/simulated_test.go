@@ -15,7 +15,7 @@ import (
 	"lighter/exporters/receiver"
 )
 
-// The demo must notice a loss. The test pushes the lines of the containers itself, first all of them and
+// The demo must notice a loss. The test itself pushes the lines of the containers, first all of them and
 // then not all.
 func TestCompareSeesEveryLoss(t *testing.T) {
 	h, err := NewSimulated()

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/term"
 )
 
-// defaultWidth is the width of a terminal that does not tell it.
+// defaultWidth is the width of a terminal that does not report it.
 const defaultWidth = 80
 
 // Terminal returns the options of a Screen that writes to out. env looks up an environment variable. With

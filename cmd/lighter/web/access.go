@@ -21,17 +21,17 @@ import (
 	"lighter/config"
 )
 
-// Access is who may ask a Server what, and how the Server is known. The nil Access lets everybody ask
-// everything by plain HTTP.
+// Access determines who may request what from a Server, and whether the Server uses TLS. The nil Access
+// permits everything over plain HTTP.
 type Access struct {
 	auth           *config.ServerAuth
-	user, password [sha256.Size]byte // digests, so that a comparison tells nothing of a length
-	tls            *tls.Config       // nil is plain HTTP
+	user, password [sha256.Size]byte // digests, so that a comparison does not reveal a length
+	tls            *tls.Config       // nil means plain HTTP
 }
 
-// NewAccess reads the certificates of t. Both a and t may be nil, which asks for nothing. A certificate
-// that changes on disk later is used from the next connection on; one that cannot be read then is logged,
-// and the one before goes on.
+// NewAccess reads the certificates of t. Both a and t may be nil, which requires nothing. If a certificate
+// changes on disk later, the next connections use it; if it cannot be read then, that is logged, and the
+// previous one stays in use.
 func NewAccess(a *config.ServerAuth, t *config.ServerTLS, logger *slog.Logger) (*Access, error) {
 	access := &Access{auth: a}
 	if a != nil {
@@ -66,7 +66,7 @@ func NewAccess(a *config.ServerAuth, t *config.ServerTLS, logger *slog.Logger) (
 	return access, nil
 }
 
-// textOrFile returns a text, or what is in a file where there is none.
+// textOrFile returns text, or the content of a file if text is empty.
 func textOrFile(text, file, what, setting string) ([]byte, error) {
 	if text != "" {
 		return []byte(text), nil
@@ -87,11 +87,11 @@ type keyPair struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
-	pair   *tls.Certificate // nil until it is read
-	stamps [2]fileStamp     // of the files when they were read, or failed to be
+	pair   *tls.Certificate // nil until read
+	stamps [2]fileStamp     // of the files when they were last read, successfully or not
 }
 
-// fileStamp tells one content of a file from another one.
+// fileStamp distinguishes the contents of a file.
 type fileStamp struct {
 	size     int64
 	modified time.Time
@@ -105,7 +105,7 @@ func stampOf(file string) fileStamp {
 	return fileStamp{info.Size(), info.ModTime()}
 }
 
-// current returns the pair. An error is returned only while there is no pair at all.
+// current returns the pair. It returns an error only if there is no pair at all.
 func (k *keyPair) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -144,12 +144,12 @@ func (k *keyPair) read() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// healthPaths say whether the agent is well. This machine may always ask for them: its health check knows
-// no password.
+// healthPaths report whether the agent is healthy. This machine may always request them, because its health
+// check has no password.
 var healthPaths = []string{"/health", "/-/healthy", "/ready", "/-/ready"}
 
-// allows reports whether a request is answered. path is that of what it asks for, without the prefix below
-// which everything is reached too.
+// allows reports whether a request is permitted. path is the path of what it requests, without the prefix
+// below which everything can also be reached.
 func (a *Access) allows(r *http.Request, path, prefix string) bool {
 	if a == nil || a.auth == nil || !a.guards(r.URL.Path, path, prefix) {
 		return true
@@ -162,8 +162,8 @@ func (a *Access) allows(r *http.Request, path, prefix string) bool {
 	return subtle.ConstantTimeCompare(u[:], a.user[:])&subtle.ConstantTimeCompare(p[:], a.password[:]) == 1 && ok
 }
 
-// guards reports whether a path needs a user. What is reached by two paths needs one if either is listed as
-// needing one.
+// guards reports whether a path requires a user. What can be reached by two paths requires one if either
+// path does.
 func (a *Access) guards(asked, path, prefix string) bool {
 	listed := func(path string) bool {
 		return slices.ContainsFunc(a.auth.Paths, func(start string) bool { return strings.HasPrefix(path, start) })
@@ -185,7 +185,7 @@ func fromHere(r *http.Request) bool {
 	return ip.IsLoopback() || ok && local.IP.Equal(ip)
 }
 
-// listener makes TLS connections while the Access of its server has a certificate.
+// listener accepts TLS connections while the Access of its server has a certificate.
 type listener struct {
 	net.Listener
 	server *Server

@@ -47,7 +47,7 @@ func protected(t *testing.T, prefix string, auth *config.ServerAuth, tls *config
 	return s
 }
 
-// asks sends a request by a connection of its own and returns the response, whose body is closed.
+// asks sends a request on a new connection and returns the response, whose body is closed.
 func asks(t *testing.T, method, url, user, password string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -73,7 +73,7 @@ func TestAuth(t *testing.T) {
 	open := []string{"/health", "/-/healthy", "/ready", "/-/ready", "/metrics"}
 	for name, tc := range map[string]struct {
 		auth   config.ServerAuth
-		open   []string // paths that need no user
+		open   []string // paths that require no user
 		closed []string
 	}{
 		"all but some":       {config.ServerAuth{Paths: open}, append(open, "/x/metrics", "/x/ready"), []string{"/", "/api/v1/status", "/-/reload", "/none", "/x/", "/x/-/reload", "/x/api/v1/status", "/xmetrics"}},
@@ -82,7 +82,7 @@ func TestAuth(t *testing.T) {
 		"some by the prefix": {config.ServerAuth{Paths: []string{"/x/api"}, OnlyPaths: true}, []string{"/"}, []string{"/api/v1/status", "/x/api/v1/status"}},
 		"none of all":        {config.ServerAuth{Paths: []string{"/"}}, []string{"/", "/api/v1/status"}, nil},
 		"nothing of none":    {config.ServerAuth{OnlyPaths: true}, []string{"/", "/api/v1/status"}, nil},
-		// The health check of this machine knows no password.
+		// The health check of this machine has no password.
 		"the health of the machine itself": {config.ServerAuth{Paths: []string{"/"}, OnlyPaths: true}, open[:4], []string{"/", "/metrics"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,8 +154,8 @@ func writePair(t *testing.T, dir string, serial int64) *config.ServerTLS {
 	return files
 }
 
-// A certificate that changes is used from the next connection on, a broken one is not, and TLS comes and
-// goes with the access.
+// A changed certificate is used from the next connection on, a broken one is not, and TLS follows the
+// access.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	files := writePair(t, dir, 1)
@@ -186,7 +186,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A server that wants certificates of its clients refuses those without.
+// A server that requires client certificates refuses clients without one.
 func TestClientCertificates(t *testing.T) {
 	files := writePair(t, t.TempDir(), 1)
 	files.ClientCAFile, files.ClientAuth = files.CertFile, tls.RequireAndVerifyClientCert

@@ -24,7 +24,7 @@ type handler struct {
 	hosts  hosts
 	paths  map[string]http.Handler
 	access atomic.Pointer[Access]
-	prefix string // without the slash at its end
+	prefix string // without a trailing slash
 	reload func() error
 }
 
@@ -94,7 +94,7 @@ type state struct {
 	Checks map[string]string `json:"checks,omitempty"`
 }
 
-// serveHealth reports that the process serves requests. It does not say whether the agent works.
+// serveHealth reports that the process serves requests. It does not report whether the agent works.
 func serveHealth(w http.ResponseWriter, _ *http.Request) {
 	serveJSON(w, http.StatusOK, state{Status: "ok"})
 }
@@ -113,7 +113,7 @@ func (h *handler) serveReady(w http.ResponseWriter, _ *http.Request) {
 
 const reloadPath = "/-/reload"
 
-// serveReload reads the configuration again. It changes state, so it refuses requests of a page of
+// serveReload reads the configuration again. That changes state, so it refuses requests of a page of
 // another origin. A browser sends the origin with such a request; other clients need not send one.
 func (h *handler) serveReload(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
@@ -136,7 +136,7 @@ func (h *handler) serveReload(w http.ResponseWriter, r *http.Request) {
 	serveJSON(w, http.StatusOK, state{Status: "ok"})
 }
 
-// sameOrigin reports whether a request comes from a page of this server or from something else than a
+// sameOrigin reports whether a request comes from a page of this server or from something other than a
 // page.
 func sameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
@@ -173,7 +173,7 @@ func serveJSON(w http.ResponseWriter, code int, v any) {
 	serveBytes(w, code, "application/json", append(body, '\n'))
 }
 
-// serveBytes sends a response. It ignores the error of writing, which means that the client has gone.
+// serveBytes sends a response. It ignores the error of writing, which means that the client is gone.
 func serveBytes(w http.ResponseWriter, code int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// hosts decides by the Host header of a request whether the request is meant for this server. It
-// protects from DNS rebinding: a browser opens a page of evil.example, whose name is then made to lead
-// to this server. The browser still sends evil.example in Host, and must get no response, because the
-// page could read it.
+// hosts decides by the Host header of a request whether the request is meant for this server. It protects
+// from DNS rebinding: a browser opens a page of evil.example, whose name is then changed to resolve to this
+// server. The browser still sends evil.example in Host, and must get no response, because the page could
+// read it.
 type hosts struct {
 	names   []string // in lower case
 	network bool     // whether other machines can connect
@@ -37,8 +37,8 @@ func (h *hosts) add(name string) {
 	}
 }
 
-// listen adds the name in the address that the server was told to listen on, if it has one. ip is the
-// address on which the server listens.
+// listen adds the host name in the configured listen address, if it has one. ip is the address on which the
+// server listens.
 func (h *hosts) listen(given string, ip net.IP) {
 	if name, _, err := net.SplitHostPort(given); err == nil {
 		h.add(name)
@@ -46,10 +46,10 @@ func (h *hosts) listen(given string, ip net.IP) {
 	h.network = !ip.IsLoopback()
 }
 
-// accepts reports whether a request with the given Host header is served. A request without the header
-// is, because old health checks send none and every browser does. If other machines can connect, a name
-// without a dot is accepted too, such as lighter in http://lighter:12345/metrics: it is the name of a
-// container or machine in the local network, and nobody can register it for a site.
+// accepts reports whether a request with the given Host header is served. A request without the header is,
+// because old health checks send none and every browser does. If other machines can connect, a name without
+// a dot is accepted, too, such as lighter in http://lighter:12345/metrics: it is the name of a container or
+// machine in the local network, and nobody can register it for a site.
 func (h *hosts) accepts(host string) bool {
 	if host == "" {
 		return true

@@ -49,7 +49,7 @@ func TestHost(t *testing.T) {
 	everywhere := []string{loopback, localhost, all}
 	for _, tc := range []struct {
 		host   string
-		listen []string // the listen addresses at which it is served; it is refused at the others
+		listen []string // the listen addresses at which it is accepted; it is refused at the others
 	}{
 		{"localhost", everywhere},
 		{"localhost:12345", everywhere},

@@ -57,8 +57,8 @@ func (p *page) render(s Status, checks []Check) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ago writes how long before now t was, rounded down to one unit: "3 min". It writes "–" for the zero
-// time.
+// ago formats how long before now t was, rounded down to one unit: "3 min". For the zero time it returns
+// "–".
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -83,7 +83,7 @@ func until(now, t time.Time) string {
 	return "in " + ago(t, now)
 }
 
-// count writes 1234567 as 1,234,567.
+// count formats 1234567 as 1,234,567.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""
@@ -96,7 +96,7 @@ func count(n int64) string {
 	return sign + s
 }
 
-// labelText writes labels as a selector, which can be pasted into Grafana.
+// labelText formats labels as a selector, which can be pasted into Grafana.
 func labelText(labels map[string]string) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -110,7 +110,7 @@ func labelText(labels map[string]string) string {
 	return b.String()
 }
 
-// dropText writes counts of dropped entries or samples with their reasons: "12 too_old, 3 refused".
+// dropText formats counts of dropped entries or samples with their reasons: "12 too_old, 3 refused".
 func dropText(dropped map[string]int64) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(dropped)) {

@@ -13,7 +13,7 @@ import (
 	"lighter/cmd/lighter/web"
 )
 
-// A reload is requested by POST, and not by a page of another origin. The response has its error.
+// A reload is requested by POST, but not by a page of another origin. The response contains its error.
 func TestReload(t *testing.T) {
 	var refuse error
 	reloads := 0

@@ -17,26 +17,26 @@ import (
 	"lighter"
 )
 
-// The limits of the server. Requests are small and their responses are made at once, so a client that
-// exceeds a limit is broken or hostile.
+// Limits of the server. Requests are small and their responses are made at once, so a client that exceeds a
+// limit is broken or hostile.
 const (
 	readTimeout  = 5 * time.Second
 	writeTimeout = 30 * time.Second // enough for a large page over a slow line
 	idleTimeout  = time.Minute
 	maxHeader    = 16 << 10 // bytes
 
-	// stopTimeout is how long requests in flight may take at a stop. The agent has 5 s to stop, and
+	// stopTimeout is how long requests in progress may take at a stop. The agent has 5 s to stop, and
 	// delivering lines and samples matters more than a page.
 	stopTimeout = time.Second
 )
 
-// Options are what a Server needs. The Server owns none of it.
+// Options are the dependencies and settings of a Server, which owns none of them.
 type Options struct {
 	Source  Source
-	Metrics prometheus.Gatherer // what /metrics shows
-	Reload  func() error        // reads the configuration again, or returns why it is refused; nil if there is no configuration to read
-	Prefix  string              // a path below which everything is served too, for a proxy in front of the server
-	Access  *Access             // who may ask what; nil lets everybody ask everything by plain HTTP
+	Metrics prometheus.Gatherer // served at /metrics
+	Reload  func() error        // reads the configuration again, or returns why it is refused; nil if there is none to read
+	Prefix  string              // a path below which everything is also served, for a proxy in front of the server
+	Access  *Access             // nil permits everything over plain HTTP
 	Names   []string            // further names that are accepted in the Host header, see hosts; empty ones are ignored
 	Logger  *slog.Logger
 }
@@ -63,11 +63,10 @@ func New(o Options) *Server {
 	}}
 }
 
-// SetAccess changes who may ask what, for the requests from now on. Connections that are open stay as they
-// are, with TLS or without.
+// SetAccess replaces the Access for later requests. Open connections keep or lack TLS as before.
 func (s *Server) SetAccess(a *Access) { s.handler.access.Store(a) }
 
-// tlsConfig returns how connections are encrypted; nil is not at all.
+// tlsConfig returns the TLS configuration, or nil for plain HTTP.
 func (s *Server) tlsConfig() *tls.Config {
 	if a := s.handler.access.Load(); a != nil {
 		return a.tls
@@ -75,8 +74,8 @@ func (s *Server) tlsConfig() *tls.Config {
 	return nil
 }
 
-// Listen listens on the address, host:port, and does not serve yet. So the agent learns that the port
-// is in use before it starts anything else. Port 0 means any free port.
+// Listen listens on the address, host:port, but does not serve yet. So the agent learns that the port is in
+// use before it starts anything else. Port 0 means any free port.
 func (s *Server) Listen(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -111,7 +110,7 @@ func (s *Server) URL() string {
 	return "http://" + s.Addr()
 }
 
-// Run serves until ctx ends, which it reports as nil. Requests in flight then have stopTimeout to end.
+// Run serves until ctx ends, and then returns nil. Requests in progress then have stopTimeout to end.
 func (s *Server) Run(ctx context.Context) error {
 	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
 	served := make(chan error, 1)

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Source is the agent as its server sees it. Requests call both methods from goroutines of their own,
-// often and at the same time. The methods must not wait for anything outside the process.
+// Source is the agent as seen by its server. Requests call both methods from their own goroutines, often
+// and concurrently. The methods must not wait for anything outside the process.
 type Source interface {
-	// Status returns what the agent does now. The caller owns the slices in it.
+	// Status returns the agent's present state. The caller owns its slices.
 	Status() Status
 
 	// Ready returns the checks of /ready in any order.
@@ -18,7 +18,7 @@ type Source interface {
 // Check is the result of one of the checks of /ready.
 type Check struct {
 	Name string // "docker", "logs", "metrics"
-	Fail string // why the check fails and what to do; empty if it does not, or if there is nothing to check
+	Fail string // why the check fails and what to do, or empty; also empty if there is nothing to check
 }
 
 // Status is what /api/v1/status serves and the page shows.
@@ -29,30 +29,30 @@ type Status struct {
 	Started     time.Time   `json:"started"`
 	Environment string      `json:"environment"`
 	Host        string      `json:"host"`
-	LocalMode   bool        `json:"localMode"` // whether lines and samples are only shown, because no backend is set
+	LocalMode   bool        `json:"localMode"` // lines and samples are only shown, because no backend is set
 	Docker      Docker      `json:"docker"`
 	Containers  []Container `json:"containers"`
 	Skipped     []Skipped   `json:"skipped,omitempty"` // containers whose logs are not shipped
-	Sources     []LogSource `json:"sources,omitempty"` // of log lines that no container writes
+	Sources     []LogSource `json:"sources,omitempty"` // logs that are not containers' logs
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
-	Filtered    []Filtered  `json:"filtered,omitempty"` // sorted by bytes left out, the most first
+	Filtered    []Filtered  `json:"filtered,omitempty"` // sorted by dropped bytes, most first
 	Budget      Budget      `json:"budget"`
-	Lines       []Line      `json:"lines,omitempty"`   // the newest one last; only in local mode
-	Samples     []Sample    `json:"samples,omitempty"` // the newest one last; only in local mode
+	Lines       []Line      `json:"lines,omitempty"`   // newest last; only in local mode
+	Samples     []Sample    `json:"samples,omitempty"` // newest last; only in local mode
 }
 
 // Docker is the Engine whose containers the agent finds.
 type Docker struct {
 	Host          string    `json:"host"` // its address, or its data directory if that is read instead
 	Reachable     bool      `json:"reachable"`
-	Since         time.Time `json:"since,omitzero"` // when Reachable changed last
+	Since         time.Time `json:"since,omitzero"` // when Reachable last changed
 	APIVersion    string    `json:"apiVersion,omitempty"`
 	EngineVersion string    `json:"engineVersion,omitempty"`
 	Error         string    `json:"error,omitempty"`
 }
 
-// Container is a container whose log is followed, or the reason why it is not.
+// Container is a container with its log's state, or the reason why its log is not followed.
 type Container struct {
 	ID        string            `json:"id"`
 	Name      string            `json:"name"`
@@ -75,7 +75,7 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
-// LogSource is a log that no container writes, or a listener.
+// LogSource is a log that is not a container's, or a listener.
 type LogSource struct {
 	Kind      string            `json:"kind"`             // "file", "journal", "syslog", "push" or "agent"
 	Name      string            `json:"name"`             // a file's path, or the addresses of a listener
@@ -100,8 +100,8 @@ type Target struct {
 	Duration  float64           `json:"lastScrapeSeconds"`
 	Samples   int64             `json:"lastScrapeSamples"`
 	LastError string            `json:"lastError,omitempty"`
-	Warning   string            `json:"warning,omitempty"`   // what the last scrape left out, and why
-	Endpoints []string          `json:"endpoints,omitempty"` // names of those that its samples go to, if there are several
+	Warning   string            `json:"warning,omitempty"`   // which samples the last scrape dropped, and why
+	Endpoints []string          `json:"endpoints,omitempty"` // names of the endpoints that get its samples, if there are several
 }
 
 // Endpoint is a backend to which lines or samples are sent.
@@ -110,7 +110,7 @@ type Endpoint struct {
 	Kind         string           `json:"kind"` // "loki" or "remote_write"
 	URL          string           `json:"url"`  // without user info
 	Up           bool             `json:"up"`
-	Since        time.Time        `json:"since,omitzero"` // when Up changed last
+	Since        time.Time        `json:"since,omitzero"` // when Up last changed
 	Waiting      int64            `json:"waiting"`        // entries or samples
 	WaitingBytes int64            `json:"waitingBytes"`
 	Delivered    int64            `json:"delivered"`          // entries or samples
@@ -132,7 +132,7 @@ type HeldStream struct {
 	Reason       string    `json:"reason"`               // the backend's words, without secrets and shortened
 }
 
-// Filtered is what rules have left out of a service's log since the agent started.
+// Filtered is what rules have dropped of a service's log since the agent started.
 type Filtered struct {
 	Service string  `json:"service"`
 	Lines   int64   `json:"lines"`
@@ -140,23 +140,23 @@ type Filtered struct {
 	Share   float64 `json:"share"` // of the bytes of the log, 0 to 1
 }
 
-// Budget is what is sent beside what may be sent.
+// Budget is the volume sent, and the budget for it.
 type Budget struct {
 	Month        string          `json:"month"` // such as 2026-11, in UTC
 	Since        time.Time       `json:"since,omitzero"`
 	LogBytes     int64           `json:"logBytes"`          // sent this month
 	LogProjected int64           `json:"logBytesProjected"` // at the end of the month
 	LogLimit     int64           `json:"logBytesLimit,omitempty"`
-	Services     []BudgetService `json:"services,omitempty"` // those that send most, the first one most
-	Series       int             `json:"series"`             // that count: the larger of the two below
+	Services     []BudgetService `json:"services,omitempty"` // those that send most, largest first
+	Series       int             `json:"series"`             // the number that counts: the larger of the two below
 	ActiveSeries int             `json:"activeSeries"`
 	DataPoints   int             `json:"dataPointsPerMinute"`
 	SeriesLimit  int             `json:"seriesLimit,omitempty"`
-	Targets      []BudgetTarget  `json:"targets,omitempty"` // that show most, the first one most
-	TopMetrics   []BudgetMetric  `json:"metrics,omitempty"` // with most series, the first one most
+	Targets      []BudgetTarget  `json:"targets,omitempty"` // those with the most series, largest first
+	TopMetrics   []BudgetMetric  `json:"metrics,omitempty"` // those with the most series, largest first
 }
 
-// BudgetService is a service and what it has sent this month.
+// BudgetService is a service and its volume this month.
 type BudgetService struct {
 	Name      string  `json:"name"`
 	Bytes     int64   `json:"bytes"`
@@ -164,14 +164,14 @@ type BudgetService struct {
 	Projected int64   `json:"bytesProjected"`
 }
 
-// BudgetTarget is a target and what it shows.
+// BudgetTarget is a target and its volume.
 type BudgetTarget struct {
 	Name       string `json:"name"`
 	Series     int    `json:"activeSeries"`
 	DataPoints int    `json:"dataPointsPerMinute"`
 }
 
-// BudgetMetric is the name of a metric and how many series it has.
+// BudgetMetric is the name of a metric and the number of its series.
 type BudgetMetric struct {
 	Name   string `json:"name"`
 	Series int    `json:"series"`
@@ -192,7 +192,7 @@ type Sample struct {
 }
 
 // ordered returns the status with its lists in a stable order and never nil. The JSON then always has
-// arrays, and a diff of two responses shows nothing but changes.
+// arrays, and a diff of two responses shows only changes.
 func (s Status) ordered() Status {
 	s.Containers = sortedBy(s.Containers, func(c Container) []string { return []string{c.Service, c.Name, c.ID} })
 	if len(s.Skipped) > 0 {

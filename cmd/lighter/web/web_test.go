@@ -272,7 +272,7 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// URL must return an address that can be reached, also if the server listens on the wildcard.
+// URL must return an address that can be reached, even if the server listens on the wildcard address.
 func TestURL(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0", ":0"} {
 		s := web.New(web.Options{Source: fixed{}, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})

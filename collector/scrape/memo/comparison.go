@@ -7,52 +7,52 @@ import (
 	"unsafe"
 )
 
-// Comparison compares one page with a Memo. Its memory is used again for the page of another.
+// Comparison compares one page with a Memo. Its memory can be reused for another page.
 //
-// Begin it, read the page from its beginning to its end with Next, Jump, Take and Learn, and end
-// it with Commit or Abort.
+// Call Begin, read the page from its beginning to its end with Next, Jump, Take and Learn, and call Commit
+// or Abort at the end.
 type Comparison struct {
 	memo *Memo
 	form Form
-	at   int64  // the time of samples that have none of their own
-	body []byte // of the page, not owned; nil if it has no lines
-	n    int    // lines of the page that are read
+	at   int64  // the time of samples without a timestamp
+	body []byte // of the page, not owned; nil if the page has no lines
+	n    int    // number of lines read from the page
 
-	// Over the remembered lines: those before old are taken, or not on this page where they were.
+	// old walks the remembered lines. Lines before it are taken, or have moved or gone.
 	old           walker
-	peeked        bool // old is at a line that is not taken
-	trusted       bool // the page has the form of the last one, so that a text means what it meant
-	nextException int  // the first exception of the Memo that is not before old
+	peeked        bool // old is at a line that is not taken yet
+	trusted       bool // the page has the form of the last one, so that a text means the same
+	nextException int  // the Memo's first exception that is not before old
 
 	exceptions  []Exception   // of this page
-	before      []stateBefore // what Change was given, for a page that turns out not to count
-	gapsChanged bool          // what stands between the series has changed
+	before      []stateBefore // states that Change was given, to restore if the page does not count
+	gapsChanged bool          // something between the series has changed
 
-	// The page differs from the remembered one, and is packed to be remembered itself. What follows is
-	// in use only then.
+	// The page differs from the remembered one and is itself packed, to be remembered. The fields below are
+	// used only then.
 	diverged bool
-	matched  []uint32       // by remembered line: 1 + the line of this page that it turned out to be; 0: not seen yet
-	packed   lines          // of this page
-	last     Line           // the last of them
-	follows  int            // the remembered line that is packed as its difference from just that; -1: none
-	shares   map[int]*State // of series that this page shows twice, by the first line
-	texts    index          // of the remembered lines
-	labels   index          // of those, and behind them of the lines of this page
+	matched  []uint32       // by remembered line: 1 + the matching line of this page, or 0 if not seen yet
+	packed   lines          // lines of this page
+	last     Line           // the last of packed
+	follows  int            // the remembered line that is packed as its difference from exactly last; -1 if none
+	shares   map[int]*State // states of series that this page shows twice, by the first line
+	texts    index          // of the remembered lines, by text
+	labels   index          // of the remembered lines, and behind them the lines of this page, by labels
 	indexed  struct{ texts, labels bool }
 	probe    walker // over the remembered lines
-	recent   walker // over those of this page
+	recent   walker // over the lines of this page
 
-	fresh Line // for Fresh
+	fresh Line // returned by Fresh
 }
 
-// stateBefore is what a series was before this page.
+// stateBefore is the state of a series before this page.
 type stateBefore struct {
 	state *State
 	was   State
 }
 
-// Begin begins a round with a page of a form. body is looked at to guess how many series the page
-// has; it is nil for a page that has no lines.
+// Begin begins a round with a page of the given form. It estimates the number of series from body, which is
+// nil for a page that has no lines.
 func (c *Comparison) Begin(m *Memo, form Form, body []byte, at int64) {
 	m.round++
 	if at <= m.common.Last {
@@ -71,7 +71,7 @@ func (c *Comparison) Begin(m *Memo, form Form, body []byte, at int64) {
 	c.fresh.grow(m.sinks)
 }
 
-// Release lets go of what is not the comparison's own.
+// Release drops the references to what the comparison does not own.
 func (c *Comparison) Release() {
 	clear(c.exceptions)
 	clear(c.before)
@@ -79,8 +79,8 @@ func (c *Comparison) Release() {
 	c.old.lines, c.probe.lines = nil, nil
 }
 
-// Next returns the next remembered line that the page has not shown yet, or nil. It is the same
-// line until it is taken.
+// Next returns the next remembered line that the page has not shown yet, or nil. It returns the same line
+// until Take.
 func (c *Comparison) Next() *Line {
 	if !c.trusted {
 		return nil
@@ -118,7 +118,7 @@ func (c *Comparison) Take() {
 			c.packed.add(&c.last, &c.old.Line)
 		}
 		c.follows = -1
-		if c.old.Flags&Kept != 0 { // else the labels that the next differs from are those of a line before
+		if c.old.Flags&Kept != 0 { // otherwise the next line's labels differ from those of an earlier line
 			c.follows = i + 1
 		}
 	}
@@ -126,8 +126,8 @@ func (c *Comparison) Take() {
 	c.peeked = false
 }
 
-// Jump makes the remembered line of a text the one that Next returns, if there is one that is not
-// taken and has that gap before it and that type. It reports whether there is.
+// Jump searches for an untaken remembered line with this text, this gap before it and this type, and makes
+// it the one that Next returns. It reports whether it found one.
 func (c *Comparison) Jump(text, gap []byte, kind Flags) bool {
 	m := c.memo
 	if !c.trusted || m.lines.n == 0 || text == nil {
@@ -147,7 +147,7 @@ func (c *Comparison) Jump(text, gap []byte, kind Flags) bool {
 	}
 	i, ok := c.texts.find(l.textKey())
 	if !ok || c.isTaken(i) || c.peeked && c.old.n-1 == i {
-		return false // the last is for a line that old is at and that is the parser's to read
+		return false // in the last case old is already at the line, which the parser must read
 	}
 	c.probe.seek(i)
 	if !bytes.Equal(c.probe.Text, text) || c.probe.Flags&HasGap != l.Flags || l.Flags != 0 && c.probe.Gap != l.Gap || !c.probe.Fits(kind) {
@@ -168,17 +168,17 @@ func (c *Comparison) isTaken(i int) bool {
 	return i < c.n
 }
 
-// AtTail reports whether nothing but the rest of a page is left, and it is that of the last one.
+// AtTail reports whether rest is the same as the text behind the last page's last series.
 func (c *Comparison) AtTail(rest []byte) bool {
 	return c.trusted && len(rest) == c.memo.tail.Size && c.memo.tail.Begins(rest)
 }
 
-// Fresh returns a line to be filled for Learn.
+// Fresh returns a line for the caller to fill before Learn.
 func (c *Comparison) Fresh() *Line { return &c.fresh }
 
-// Learn looks for the series of Fresh, which metric relabelling keeps, and returns its exception: one of
-// the last page, or one of a line before on this page. It has no State if the series is new or has the
-// state of all. Add must follow.
+// Learn looks up the series of Fresh, which metric relabelling keeps, and returns its exception, from the
+// last page or from an earlier line of this page. The exception has no State if the series is new or in the
+// common state. The caller must call Add next.
 func (c *Comparison) Learn() (e Exception, isNew bool) {
 	c.diverge()
 	if isHashed(c.fresh.Encoded) {
@@ -196,7 +196,7 @@ func (c *Comparison) Add() {
 	c.n++
 }
 
-// diverge begins to pack the lines of this page, those included that were read before.
+// diverge starts to pack the lines of this page, including those already read.
 func (c *Comparison) diverge() {
 	if c.diverged {
 		return
@@ -212,9 +212,9 @@ func (c *Comparison) diverge() {
 	c.last.clear()
 	c.follows = -1
 	if from.n == 0 {
-		size := len(c.body) / 2 // which a page that is not odd does not fill
+		size := len(c.body) / 2 // an ordinary page does not fill that
 		if n := c.expected(); n > 0 {
-			size = min(size, 256*n) // megabytes of comments take nothing
+			size = min(size, 256*n) // megabytes of comments need no memory here
 		}
 		c.packed.packed = slices.Grow(c.packed.packed, size)
 	}
@@ -228,8 +228,8 @@ func (c *Comparison) diverge() {
 	c.packed.n = c.n
 }
 
-// expected returns about how many series the page has, or 0 if that is not known. Comments are no
-// series, and may be millions.
+// expected estimates the number of series on the page, or returns 0 if it cannot. Comments do not count,
+// and there may be millions of them.
 func (c *Comparison) expected() int {
 	if c.body == nil {
 		return 0
@@ -237,7 +237,7 @@ func (c *Comparison) expected() int {
 	return max(1, bytes.Count(c.body, []byte("\n"))-bytes.Count(c.body, []byte("\n#")))
 }
 
-// resolve finds the series that fresh is: one that the last page showed, or this one, or none.
+// resolve finds the series of fresh on the last page or on this one. It reports whether the series is new.
 func (c *Comparison) resolve() (e Exception, isNew bool) {
 	m, key := c.memo, c.fresh.key(seed)
 	if !c.indexed.labels {
@@ -260,7 +260,7 @@ func (c *Comparison) resolve() (e Exception, isNew bool) {
 	}
 	if i >= m.lines.n {
 		if c.recent.seek(i - m.lines.n); !c.recent.same(&c.fresh) {
-			return Exception{}, true // two label sets share a hash, and the second does without the index
+			return Exception{}, true // two label sets share a hash; the second is not in the index
 		}
 		return Exception{State: c.share(i - m.lines.n)}, false
 	}
@@ -273,7 +273,7 @@ func (c *Comparison) resolve() (e Exception, isNew bool) {
 	return c.match(i), false
 }
 
-// match makes the next line of the page one that was remembered elsewhere, and returns its exception.
+// match makes remembered line i, which was elsewhere, the next line of the page and returns its exception.
 func (c *Comparison) match(i int) Exception {
 	c.matched[i] = uint32(c.n) + 1
 	c.peeked = c.peeked && c.old.n-1 != i
@@ -283,8 +283,8 @@ func (c *Comparison) match(i int) Exception {
 	return Exception{}
 }
 
-// resolveMoved is resolve for a series that this page has not shown yet, of a Memo that was moved to
-// other sinks. Its labels may be encoded for none of them.
+// resolveMoved is resolve for a series that this page has not shown yet, in a Memo that was moved to other
+// sinks. Its labels may be encoded for none of them.
 func (c *Comparison) resolveMoved() (e Exception, isNew bool) {
 	if !c.indexed.texts {
 		c.indexed.texts = true
@@ -305,13 +305,13 @@ func (c *Comparison) resolveMoved() (e Exception, isNew bool) {
 	}
 	for k, was := range c.probe.Encoded {
 		if len(was) > 0 && !bytes.Equal(was, c.fresh.Encoded[k]) {
-			return Exception{}, true // it has other labels by now, and is another series
+			return Exception{}, true // its labels have changed, so that it is another series
 		}
 	}
 	return c.match(i), false
 }
 
-// share returns the state of the series of a line of this page, which is shown once more.
+// share returns the state of the series on a line of this page that is shown once more.
 func (c *Comparison) share(line int) *State {
 	s := c.shares[line]
 	if s == nil {
@@ -330,9 +330,9 @@ func (c *Comparison) share(line int) *State {
 	return s
 }
 
-// Change returns an exception for the next line's series, whose State is to be changed: e if that has a
-// State, else one with a copy of the state of all, or with an empty State if the series is new. Abort
-// undoes what is changed.
+// Change returns an exception for the next line's series whose State the caller may change. It is e if e
+// has a State; otherwise it has a copy of the common state, or an empty State if the series is new. Abort
+// undoes the changes.
 func (c *Comparison) Change(e *Exception, isNew bool) Exception {
 	var own Exception
 	if e != nil {
@@ -348,14 +348,14 @@ func (c *Comparison) Change(e *Exception, isNew bool) Exception {
 	return own
 }
 
-// See notes that the page shows a series, and reports whether it did before.
+// See records that the page shows a series, and reports whether it already did before.
 func (c *Comparison) See(s *State) (again bool) {
 	again = s.seen == c.memo.round
 	s.seen = c.memo.round
 	return again
 }
 
-// Keep keeps what became of a state that Change returned, unless that is the state of all.
+// Keep records a state that Change returned and the caller has changed, unless it equals the common state.
 func (c *Comparison) Keep(e Exception) {
 	if !e.ordinary(c.at) {
 		e.line = c.n
@@ -363,8 +363,7 @@ func (c *Comparison) Keep(e Exception) {
 	}
 }
 
-// Abort ends a round whose page does not count. Everything that the last good page showed is
-// passed to stale.
+// Abort ends a round whose page does not count. It passes every series of the last valid page to stale.
 func (c *Comparison) Abort(stale func(encoded [][]byte, s *State)) {
 	for _, b := range slices.Backward(c.before) {
 		*b.state = b.was
@@ -372,9 +371,9 @@ func (c *Comparison) Abort(stale func(encoded [][]byte, s *State)) {
 	c.memo.allStale(c.at, &c.old, stale)
 }
 
-// Commit ends a round whose page counts, and remembers it. What the last page showed and this one
-// does not is passed to stale. tail is what stands behind the last series. It reports whether
-// anything between the series has changed, as far as that is known without a look at it.
+// Commit ends a round whose page counts, and remembers the page. It passes the series that only the last
+// page shows to stale. tail is the text behind the last series. Commit reports whether anything between the
+// series has changed, as far as the comparison could tell without parsing it.
 func (c *Comparison) Commit(tail []byte, stale func(encoded [][]byte, s *State)) (gapsChanged bool) {
 	m := c.memo
 	c.endVanished(stale)
@@ -416,7 +415,7 @@ func (c *Comparison) endVanished(stale func(encoded [][]byte, s *State)) {
 	})
 }
 
-// Size returns about how many bytes a Comparison holds for the next page.
+// Size returns about how many bytes a Comparison retains for the next page.
 func (c *Comparison) Size() int {
 	const slotSize = int(unsafe.Sizeof(slot{}))
 	return cap(c.packed.packed) + 4*cap(c.packed.restarts) + slotSize*(cap(c.texts.slots)+cap(c.labels.slots)) + 4*cap(c.matched)

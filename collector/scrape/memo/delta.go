@@ -8,15 +8,15 @@ import (
 
 // A delta is how a string differs from its predecessor. It begins with a byte.
 //
-// Neighbours on a page are mostly of one length. Of those the byte is one more than the number of runs of
-// bytes that differ, and of each run there follow, as varints, how many bytes before it are the same and how
-// many it has, and these. From a{x="12",y="2"} to a{x="13",y="3"} that is 3, 6 1 3, 5 1 3.
+// Neighbours on a page mostly have the same length. Then the byte is one more than the number of runs of
+// bytes that differ. For each run follow two varints, the number of equal bytes before it and the number of
+// bytes in it, and its bytes. From a{x="12",y="2"} to a{x="13",y="3"} that is 3, 6 1 3, 5 1 3.
 //
-// Else the byte is shifted, and there follow the lengths of the prefix and the suffix that they share and of
-// the middle, and the middle.
+// Otherwise the byte is shifted. The lengths of the common prefix, the common suffix and the middle follow,
+// and then the middle.
 const shifted = 0
 
-// maxRuns is how many runs a delta has at most.
+// maxRuns is the largest number of runs in a delta.
 const maxRuns = 100
 
 // appendDelta appends the delta from old to now.
@@ -44,8 +44,8 @@ func appendDelta(dst, old, now []byte) []byte {
 	return dst
 }
 
-// runLength returns how many bytes the run has with which a and b, of one length, begin. A few bytes that
-// are the same do not end it: another run takes two.
+// runLength returns the length of the run that a and b, which have the same length, begin with. A few equal
+// bytes do not end it, because another run costs two bytes.
 func runLength(a, b []byte) int {
 	end := 1
 	for i := 1; i < len(a) && i-end <= 2; i++ {
@@ -67,7 +67,7 @@ func appendShifted(dst, old, now []byte) []byte {
 	return append(dst, middle...)
 }
 
-// patch makes old what the delta at b[at:] says, in its memory, and returns where that ends.
+// patch applies the delta at b[at:] to old, in old's memory, and returns where the delta ends.
 func patch(old, b []byte, at int) (now []byte, end int) {
 	runs := int(b[at])
 	at++
@@ -109,7 +109,7 @@ func patchShifted(old, b []byte, at int) (now []byte, end int) {
 	return old, end
 }
 
-// length reads a varint of our own, which is one byte mostly.
+// length reads a varint that appendDelta wrote, which mostly is one byte.
 func length(b []byte, at int) (n, end int) {
 	if c := b[at]; c < 0x80 {
 		return int(c), at + 1

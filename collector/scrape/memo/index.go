@@ -1,18 +1,18 @@
 package memo
 
-// index finds a line by a hash. Of several lines with one hash it knows the first. It lives
-// for one page, and its memory is used again.
+// index finds a line by a hash. If several lines have the same hash, it finds the first. An index serves
+// one page, and its memory is reused.
 type index struct {
-	slots []slot // their number is a power of two, or 0
+	slots []slot // the length is a power of two, or 0
 	used  int
 }
 
 type slot struct {
 	hash uint64
-	line uint32 // and one more; 0 is a free slot
+	line uint32 // the line's number plus one; 0 means a free slot
 }
 
-// reset empties the index and makes room for lines.
+// reset empties the index and makes room for the given number of lines.
 func (x *index) reset(lines int) {
 	size := 64
 	for size < 2*lines {
@@ -27,7 +27,7 @@ func (x *index) reset(lines int) {
 	x.used = 0
 }
 
-// add enters a line unless there is one with its hash.
+// add adds a line unless one with its hash is present.
 func (x *index) add(hash uint64, line int) {
 	if 2*x.used >= len(x.slots) {
 		x.grow()
@@ -38,7 +38,7 @@ func (x *index) add(hash uint64, line int) {
 	}
 }
 
-// find returns the line of a hash, and reports whether there is one.
+// find returns the line with the hash. ok reports whether there is one.
 func (x *index) find(hash uint64) (line int, ok bool) {
 	s := x.slot(hash)
 	return int(s.line) - 1, s.line != 0

@@ -9,24 +9,24 @@ import (
 // Line is a series as a page shows it.
 type Line struct {
 	Flags
-	Gap     Gap      // what stands before it; if there is something
+	Gap     Gap      // what precedes it, if HasGap
 	Text    []byte   // the name and the labels, as the page writes them
-	Encoded [][]byte // for each sink, the labels after metric relabelling, empty where the sink drops the series; if Kept
-	Hash    uint64   // of those labels; needed where Encoded is empty for a sink
+	Encoded [][]byte // if Kept: the labels after metric relabelling, for each sink; empty where the sink drops the series
+	Hash    uint64   // hash of those labels, needed if Encoded is empty for a sink
 }
 
-// Flags say what a Line is.
+// Flags describe a Line.
 type Flags uint8
 
 // The values of Flags.
 const (
 	Kept     Flags = 1 << iota // metric relabelling keeps the series
-	HasGap                     // something stands before the series: comments, HELP and TYPE lines, blanks
-	SetsType                   // a TYPE line is in the gap
-	hashed                     // Encoded is empty for a sink, so that only Hash tells the series
+	HasGap                     // something precedes the series: comments, HELP and TYPE lines, blanks
+	SetsType                   // the gap contains a TYPE line
+	hashed                     // Encoded is empty for a sink, so that only Hash identifies the series
 )
 
-// The types of metrics that change how a line is read.
+// The metric types that change how a line is read.
 const (
 	Other Flags = iota << 4
 	Counter
@@ -38,11 +38,11 @@ const (
 // Type returns the type of the line's metric.
 func (f Flags) Type() Flags { return f & TypeMask }
 
-// Fits reports whether a line of the same text means the same series where the type that holds on the
-// page is kind. A line that has a TYPE line before it brings its own.
+// Fits reports whether a line with the same text means the same series where kind is the current type on
+// the page. A line with a TYPE line before it brings its own type.
 func (f Flags) Fits(kind Flags) bool { return f&SetsType != 0 || f.Type() == kind }
 
-// Gap identifies a piece of a page.
+// Gap identifies the text between two series of a page.
 type Gap struct {
 	Size int
 	Hash uint64
@@ -55,7 +55,7 @@ func (l *Line) grow(sinks int) {
 	l.Encoded = l.Encoded[:sinks]
 }
 
-// set makes l a copy of other, in l's memory.
+// set copies other into l's memory.
 func (l *Line) set(other *Line) {
 	l.Flags, l.Gap, l.Hash = other.Flags, other.Gap, other.Hash
 	l.Text = append(l.Text[:0], other.Text...)
@@ -64,7 +64,7 @@ func (l *Line) set(other *Line) {
 	}
 }
 
-// clear makes l what a restart builds on.
+// clear resets l to the line that a restart is packed against.
 func (l *Line) clear() {
 	l.Text = l.Text[:0]
 	for i := range l.Encoded {
@@ -72,7 +72,7 @@ func (l *Line) clear() {
 	}
 }
 
-// textKey returns a hash by which a line is found by its text and what stands before it.
+// textKey returns a hash of a line's text and of what precedes it, to look the line up.
 func (l *Line) textKey() uint64 {
 	key := HashOf(l.Text)
 	if l.Flags&HasGap != 0 {
@@ -81,7 +81,7 @@ func (l *Line) textKey() uint64 {
 	return key
 }
 
-// key returns a hash by which a line's series is found.
+// key returns a hash of a line's series, to look the line up.
 func (l *Line) key(seed maphash.Seed) uint64 {
 	if l.Flags&hashed != 0 {
 		return l.Hash
@@ -93,7 +93,7 @@ func (l *Line) key(seed maphash.Seed) uint64 {
 	return key
 }
 
-// same reports whether two lines are of one series.
+// same reports whether two lines show the same series.
 func (l *Line) same(other *Line) bool {
 	const which = Kept | hashed
 	if l.Flags&Kept == 0 || l.Flags&which != other.Flags&which || l.Flags&hashed != 0 && l.Hash != other.Hash {
@@ -107,7 +107,7 @@ func (l *Line) same(other *Line) bool {
 	return true
 }
 
-// isHashed reports whether what the sinks get does not tell one series from all others.
+// isHashed reports whether the encoded labels do not identify the series by themselves.
 func isHashed(encoded [][]byte) bool {
 	for _, e := range encoded {
 		if len(e) == 0 {
@@ -117,20 +117,19 @@ func isHashed(encoded [][]byte) bool {
 	return len(encoded) == 0
 }
 
-// lines are the lines of a page in their order, packed: of the text and the encoded labels of a
-// line only the difference from the line before is kept. Every restartEvery-th line is whole, so
-// that any can be found.
+// lines are the lines of a page, in order and packed: text and encoded labels are kept as their difference
+// from the line before. Every restartEvery-th line is complete, so that any line can be found.
 type lines struct {
 	packed   []byte
-	restarts []uint32 // where in packed those lines begin
+	restarts []uint32 // where in packed those complete lines begin
 	n        int
 }
 
-// restartEvery is how often a line is kept whole. A larger number takes less memory, and more time to
-// find a line: half as many have to be unpacked.
+// restartEvery is the distance of complete lines. A larger number takes less memory and more time to find a
+// line: half that many lines must be unpacked on average.
 const restartEvery = 32
 
-// add packs a line behind the last, which before is, and makes that the new one.
+// add packs l behind the last line. before is a copy of the last line, and becomes one of l.
 func (ls *lines) add(before, l *Line) {
 	if ls.n%restartEvery == 0 {
 		ls.restarts = append(ls.restarts, uint32(len(ls.packed)))
@@ -156,7 +155,7 @@ func (ls *lines) add(before, l *Line) {
 	ls.packed = b
 }
 
-// addPacked adds a line that is packed already as its difference from the last.
+// addPacked adds a line that is already packed as its difference from the last line.
 func (ls *lines) addPacked(b []byte) {
 	ls.n++
 	ls.packed = append(ls.packed, b...)
@@ -166,11 +165,11 @@ func (ls *lines) reset() { ls.packed, ls.restarts, ls.n = ls.packed[:0], ls.rest
 
 // walker unpacks lines one after another.
 type walker struct {
-	Line         // the one that next unpacked
+	Line         // the line that next unpacked
 	lines *lines // not owned
-	from  int    // where that one begins in packed
-	at    int    // where the next does
-	n     int    // how many lines next has passed
+	from  int    // where that line begins in packed
+	at    int    // where the next line begins
+	n     int    // number of lines unpacked by next
 }
 
 func (w *walker) reset(ls *lines, sinks int) {
@@ -211,10 +210,10 @@ func (w *walker) next() bool {
 	return true
 }
 
-// packed returns the line that next unpacked as it is packed.
+// packed returns the packed form of the line that next unpacked.
 func (w *walker) packed() []byte { return w.lines.packed[w.from:w.at] }
 
-// seek unpacks line i, which must be there.
+// seek unpacks line i, which must exist.
 func (w *walker) seek(i int) {
 	if i < w.n || i/restartEvery > w.n/restartEvery {
 		w.n = i / restartEvery * restartEvery

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// lineOf makes a line of bytes that a fuzzer gives, for two sinks.
+// lineOf makes a line for two sinks of bytes from a fuzzer.
 func lineOf(text, first, second []byte, flags uint8, gap uint16) *Line {
 	l := &Line{Flags: Flags(flags) &^ (hashed | HasGap), Text: text, Encoded: [][]byte{{}, {}}}
 	if gap > 0 {
@@ -24,7 +24,7 @@ func lineOf(text, first, second []byte, flags uint8, gap uint16) *Line {
 	return l
 }
 
-// FuzzLines: lines that are packed are the same when they are unpacked, in their order and in any.
+// FuzzLines: packed lines are the same after unpacking, in sequence and in any order.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a{x=\"1\"}"), []byte("a{x=\"2\",y=\"long\"}"), uint8(1), uint16(300), 100)
 	f.Add([]byte(""), []byte("b"), uint8(0xf1), uint16(0), 33)

@@ -1,9 +1,9 @@
 // Package offheap provides memory that grows in place and lies outside of Go's heap.
 //
-// In the heap, a large page has to be copied when it grows, and is there twice until the garbage
-// collector has run. Here a page takes its own bytes and no more, and they are gone as soon as
-// they are freed. docs/performance.md has the figures of both. The price is that nothing may
-// point into the memory once it is freed: reading it ends the process.
+// In the heap, growing a large page copies it, and both copies exist until the garbage collector has run.
+// Off the heap, a page takes only its own bytes, and freeing it returns them at once. docs/performance.md
+// compares both. The price is that nothing may point into the memory once it is freed: reading it then
+// crashes the process.
 package offheap
 
 import (
@@ -11,11 +11,10 @@ import (
 	"syscall"
 )
 
-// Memory is a range of addresses. The bytes at its beginning that are opened can be used.
+// Memory is a range of addresses. The bytes that Open returned can be used.
 type Memory struct{ all []byte }
 
-// Reserve returns addresses for size bytes. They take no memory before they are opened and
-// written to.
+// Reserve reserves addresses for size bytes. They take no memory until they are opened and written to.
 func Reserve(size int) (*Memory, error) {
 	all, err := syscall.Mmap(-1, 0, size, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
@@ -24,8 +23,8 @@ func Reserve(size int) (*Memory, error) {
 	return &Memory{all}, nil
 }
 
-// Open returns the first n bytes, which can be used until Free. They never move: bytes that were
-// opened before keep their addresses and what they hold. New bytes are zero.
+// Open returns the first n bytes, which can be used until Free. The bytes never move, so that bytes opened
+// earlier keep their address and content. New bytes are zero.
 func (m *Memory) Open(n int) ([]byte, error) {
 	b := m.all[:n:n]
 	if err := syscall.Mprotect(b, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
@@ -34,10 +33,10 @@ func (m *Memory) Open(n int) ([]byte, error) {
 	return b, nil
 }
 
-// Free gives the memory and its addresses back to the kernel. Nothing may point to them any more.
+// Free returns the memory and its addresses to the kernel. Nothing may point into it any more.
 func (m *Memory) Free() {
 	if err := syscall.Munmap(m.all); err != nil {
-		panic(fmt.Sprintf("free memory outside of the heap: %v", err)) // it was freed before
+		panic(fmt.Sprintf("free memory outside of the heap: %v", err)) // it was already freed
 	}
 	m.all = nil
 }

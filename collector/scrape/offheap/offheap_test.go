@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// plain is Memory in Go's heap, which is the simple way to do the same.
+// plain is the simple implementation of Memory, in Go's heap.
 type plain struct{ all []byte }
 
 func (p *plain) open(n int) []byte {
@@ -17,8 +17,8 @@ func (p *plain) open(n int) []byte {
 	return p.all[:n]
 }
 
-// TestMemoryIsLikePlainMemory: whatever is opened and written, it holds what memory of the heap
-// would, and it does not move.
+// TestMemoryIsLikePlainMemory: whatever is opened and written, Memory has the same content as memory of the
+// heap, and it does not move.
 func TestMemoryIsLikePlainMemory(t *testing.T) {
 	const size = 3 << 20
 	for seed := range uint64(20) {
@@ -56,7 +56,7 @@ func TestMemoryIsLikePlainMemory(t *testing.T) {
 	}
 }
 
-// TestReserveOpensNothing: what is not opened cannot be used by mistake.
+// TestReserveOpensNothing: memory that is not opened cannot be used by mistake.
 func TestReserveOpensNothing(t *testing.T) {
 	m, err := Reserve(1 << 20)
 	if err != nil {

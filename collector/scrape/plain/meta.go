@@ -12,11 +12,11 @@ import (
 type Meta struct {
 	Entry textparse.Entry
 	Name  []byte           // of the family; not owned
-	Type  model.MetricType // if a TYPE line
-	Text  []byte           // if another; not owned
+	Type  model.MetricType // of a TYPE line
+	Text  []byte           // of a HELP or UNIT line; not owned
 }
 
-// MetaOf returns the line that a parser has read.
+// MetaOf returns the metadata line that a parser has just read.
 func MetaOf(p textparse.Parser, entry textparse.Entry) Meta {
 	m := Meta{Entry: entry}
 	switch entry {
@@ -30,8 +30,8 @@ func MetaOf(p textparse.Parser, entry textparse.Entry) Meta {
 	return m
 }
 
-// ReadMeta reads the TYPE, HELP or UNIT line that b begins with, and returns how long it is:
-// 0 for everything that has not the shape which all pages have, and is the parser's.
+// ReadMeta reads the TYPE, HELP or UNIT line that b begins with and returns its length. It returns 0 for a
+// line without the shape that all pages have, which the parser must read.
 func ReadMeta(b []byte, openMetrics bool) (m Meta, size int) {
 	const head = len("# TYPE ")
 	if len(b) < head || b[0] != '#' || b[1] != ' ' || b[head-1] != ' ' {
@@ -63,7 +63,7 @@ func ReadMeta(b []byte, openMetrics bool) (m Meta, size int) {
 	return m, end + 1
 }
 
-// typeOf returns the type of a word in a TYPE line; empty: it is none.
+// typeOf returns the metric type that a TYPE line names, or an empty string for an unknown word.
 func typeOf(word []byte, openMetrics bool) model.MetricType {
 	types := [...]model.MetricType{model.MetricTypeCounter, model.MetricTypeGauge, model.MetricTypeHistogram, model.MetricTypeSummary,
 		model.MetricTypeUnknown, model.MetricTypeGaugeHistogram, model.MetricTypeInfo, model.MetricTypeStateset}

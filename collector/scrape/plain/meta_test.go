@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// FuzzMeta holds our reading of TYPE, HELP and UNIT lines to the parsers'. What we leave to
-// them they may take or not; what we take they must take, and alike.
+// FuzzMeta compares our reading of TYPE, HELP and UNIT lines with the parsers'. A line that we accept they
+// must accept, with the same result; they may accept lines that we leave to them.
 func FuzzMeta(f *testing.F) {
 	for _, s := range []string{
 		"# TYPE a counter", "# TYPE a gaugehistogram", "# TYPE a untyped", "# TYPE a unknown", "# TYPE a", "# TYPE a  gauge", "# TYPE 9a gauge", "# TYPE a gauge ",

@@ -11,15 +11,15 @@ import (
 
 var errNoNumber = errors.New("no number")
 
-// exactTens are the powers of ten that a float64 holds exactly; not changed.
+// exactTens are the powers of ten that a float64 represents exactly. They are read-only.
 var exactTens = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
-// Float reads the number that b begins with, up to a space or the end of the line, and
-// returns how long it is. ok is false for what is none, or is not followed by either.
+// Float reads the number that b begins with and returns its length. The number must end with a space or the
+// end of the line; otherwise ok is false.
 //
-// Digits that make an integer below 2^53, times or by a power of ten that is exact too, are
-// one correctly rounded operation away from the right float (Clinger, 1990); all else, which
-// is rare on pages, is left to the library.
+// If the digits form an integer below 2^53 and are multiplied or divided by an exact power of ten, one
+// correctly rounded operation gives the right float (Clinger, 1990). The library parses all other numbers,
+// which are rare on pages.
 func Float(b []byte) (v float64, size int, ok bool) {
 	i, negative := 0, false
 	if len(b) > 0 && b[0] == '-' {
@@ -30,7 +30,7 @@ func Float(b []byte) (v float64, size int, ok bool) {
 	for ; i < len(b) && b[i]-'0' < 10; i++ {
 		digits = digits*10 + uint64(b[i]-'0')
 	}
-	n := i - first // digits so far: more than 19 do not fit
+	n := i - first // digits so far; more than 19 overflow
 	exponent := 0
 	if i < len(b) && b[i] == '.' && n > 0 {
 		point := i + 1
@@ -63,8 +63,8 @@ func Float(b []byte) (v float64, size int, ok bool) {
 	return v, i, true
 }
 
-// readExponent reads what follows an e: a sign if there is one, and one or two digits.
-// Of anything else the size is 0.
+// readExponent reads what follows an e: an optional sign, and one or two digits. The size of anything else
+// is 0.
 func readExponent(b []byte) (e, size int) {
 	i, negative := 0, false
 	if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
@@ -98,7 +98,7 @@ func readOddFloat(b []byte) (v float64, size int, ok bool) {
 	return v, size, err == nil
 }
 
-// parseFloat is what textparse takes for a number, and what it makes of it.
+// parseFloat parses a number exactly as textparse does.
 func parseFloat(b []byte) (float64, error) {
 	if len(b) == 3 && string(b) == "NaN" {
 		return math.Float64frombits(value.NormalNaN), nil
@@ -113,8 +113,8 @@ func parseFloat(b []byte) (float64, error) {
 	return v, err
 }
 
-// Millis reads a time as the Prometheus text format has it, up to the end of the line.
-// ok is false for what the parser of that format is to look at.
+// Millis reads a timestamp of the Prometheus text format, up to the end of the line. If ok is false, the
+// parser of that format must read it.
 func Millis(b []byte) (t int64, size int, ok bool) {
 	for size < len(b) && b[size]-'0' < 10 && size < 19 {
 		t = t*10 + int64(b[size]-'0')
@@ -123,7 +123,7 @@ func Millis(b []byte) (t int64, size int, ok bool) {
 	return t, size, size > 0 && size < 19 && size < len(b) && b[size] == '\n'
 }
 
-// Seconds reads a time as OpenMetrics has it, up to a space or the end of the line.
+// Seconds reads an OpenMetrics timestamp, up to a space or the end of the line.
 func Seconds(b []byte) (t int64, size int, ok bool) {
 	seconds, size, ok := Float(b)
 	if !ok || math.IsNaN(seconds) || math.IsInf(seconds, 0) {

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// FuzzNumbers holds our reading of a value, a time and an exemplar to the parsers', bit for bit. What we
-// leave to them they may take or not; what we take they must take, and alike.
+// FuzzNumbers compares our reading of a value, a time and an exemplar with the parsers', bit for bit. What
+// we accept they must accept, with the same result; they may accept what we leave to them.
 func FuzzNumbers(f *testing.F) {
 	for _, s := range []string{
 		"0", "-0", "1", "-1", "12345678901234567890", "9007199254740992", "9007199254740993", "1.5", "0.1", "-0.3", "1e3", "1.234567e+06", "1e-7",
@@ -62,7 +62,7 @@ func FuzzNumbers(f *testing.F) {
 	})
 }
 
-// TestFloat: the common shapes are read by hand. Of what is not, the library is asked.
+// TestFloat: numbers of the common shapes are parsed by hand, and all others by the library.
 func TestFloat(t *testing.T) {
 	for _, s := range []string{"0", "-0", "7", "-12.5", "0.005", "9007199254740992", "1.234567e+06", "1e22", "5e-05"} {
 		want, _ := strconv.ParseFloat(s, 64)

@@ -1,10 +1,10 @@
-// Package plain reads lines of a page that have the shape which nearly all lines have,
+// Package plain reads the lines of a page that have the shape of nearly all lines,
 //
 //	name{label="value",…} number
 //
-// without a space too many. It takes less than package textparse does, and what it takes is what
-// textparse would read, which fuzz tests hold it to. It makes no garbage: the first pages of many
-// large targets would otherwise raise the peak of the process's memory by half of what is in use.
+// without superfluous spaces. It is faster than package textparse and reads fewer lines, but what it reads
+// is what textparse would read; fuzz tests compare the two. It produces no garbage: otherwise the first
+// pages of many large targets would raise the peak of the process's memory by half.
 package plain
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// Labels are those of a series, or of an exemplar, in the order of their names. They are views of what
-// they were read from, and of memory that is used again.
+// Labels are the labels of a series or an exemplar, sorted by name. They are views of the text they were
+// read from, and of reused memory.
 type Labels struct {
 	pairs   []labels.Label
-	escaped []byte // values in which something was escaped
+	escaped []byte // values that contained escapes
 
-	copied, joined labels.ScratchBuilder // keep what was last made of them
+	copied, joined labels.ScratchBuilder // keep what they last made
 }
 
-// Release lets go of what the labels are views of. What was last copied or joined keeps views too, which
-// nobody reads any more; Forget lets go of them and of the memory.
+// Release drops the references to the text that the labels are views of. What was last copied or joined
+// also holds such views, which are no longer read; Forget drops those and the memory.
 func (l *Labels) Release() { clear(l.pairs[:cap(l.pairs)]) }
 
-// Forget is for labels of a page whose memory will be gone.
+// Forget drops all views and memory. It must be called before the memory of the page is freed.
 func (l *Labels) Forget() { *l = Labels{} }
 
-// CopyTo sets dst to the labels. They are valid until the next CopyTo.
+// CopyTo sets dst to the labels. dst is valid until the next CopyTo.
 func (l *Labels) CopyTo(dst *labels.Labels) {
 	l.copied.Reset()
 	for _, p := range l.pairs {
@@ -43,8 +43,8 @@ func (l *Labels) CopyTo(dst *labels.Labels) {
 	l.copied.Overwrite(dst)
 }
 
-// Join sets dst to the labels and others, which are in the order of their names. They are valid until
-// the next Join. It returns false if a name is in both.
+// Join sets dst to the labels and others, which are sorted by name. dst is valid until the next Join. Join
+// returns false if a name is in both.
 func (l *Labels) Join(dst *labels.Labels, others []labels.Label) bool {
 	l.joined.Reset()
 	for _, p := range l.pairs {
@@ -66,8 +66,8 @@ func (l *Labels) Join(dst *labels.Labels, others []labels.Label) bool {
 	return true
 }
 
-// Series reads the name and the labels that b begins with, and returns how long they are. bound is the
-// name of the label that is a number in the series of a histogram or a summary, and is empty for others.
+// Series reads the name and the labels that b begins with, and returns their length. bound is the name of
+// the label whose value is a number in a histogram or a summary, and is empty for other types.
 func (l *Labels) Series(b []byte, bound string) (size int, ok bool) {
 	size = nameSize(b)
 	if size == 0 {
@@ -86,16 +86,16 @@ func (l *Labels) Series(b []byte, bound string) (size int, ok bool) {
 	return size, true
 }
 
-// Rest is what may stand behind the value of a sample.
+// Rest is what may follow the value of a sample.
 type Rest struct {
 	Time        int64 // Unix milliseconds
 	HasTime     bool
-	Exemplar    exemplar.Exemplar // its labels are valid as CopyTo says
+	Exemplar    exemplar.Exemplar // its labels are valid until the next CopyTo
 	HasExemplar bool
 }
 
-// Rest reads what b begins with up to the end of the line: a space and a time, or an exemplar, or both.
-// The labels become those of the exemplar.
+// Rest reads b up to the end of the line: a space and a timestamp, or an exemplar, or both. The labels are
+// replaced by those of the exemplar.
 func (l *Labels) Rest(b []byte, openMetrics bool) (r Rest, size int, ok bool) {
 	if len(b) > 1 && b[1] != '#' {
 		read := Millis
@@ -118,7 +118,7 @@ func (l *Labels) Rest(b []byte, openMetrics bool) (r Rest, size int, ok bool) {
 	return r, size + n, ok
 }
 
-// exemplar reads the exemplar that b begins with, the space before it included.
+// exemplar reads the exemplar that b begins with, including the space before it.
 func (l *Labels) exemplar(b []byte, e *exemplar.Exemplar) (size int, ok bool) {
 	const head = " # {"
 	if !bytes.HasPrefix(b, []byte(head)) {
@@ -146,8 +146,8 @@ func (l *Labels) exemplar(b []byte, e *exemplar.Exemplar) (size int, ok bool) {
 	return at, true
 }
 
-// read reads labels behind their brace. It returns where they end, behind the other brace. Labels that
-// have a name twice are not read.
+// read reads labels from behind their opening brace and returns the offset behind the closing one. It fails
+// if a label name occurs twice.
 func (l *Labels) read(b []byte, at int, escapes bool) (end int, ok bool) {
 	for at < len(b) && b[at] != '}' {
 		name := at
@@ -189,7 +189,8 @@ func (l *Labels) read(b []byte, at int, escapes bool) (end int, ok bool) {
 	return at + 1, at < len(b)
 }
 
-// insert puts a label where its name belongs. It returns false if there is one of that name.
+// insert inserts a label at its place in the order of names. It returns false if the name is already
+// present.
 func (l *Labels) insert(one labels.Label) bool {
 	i := len(l.pairs)
 	for i > 0 && one.Name < l.pairs[i-1].Name {
@@ -206,7 +207,7 @@ func (l *Labels) insert(one labels.Label) bool {
 	return true
 }
 
-// unescape reads a label value that has escapes, and returns where its quote is.
+// unescape reads a label value with escapes, and returns the offset of its closing quote.
 func (l *Labels) unescape(b []byte, at int) (value string, end int, ok bool) {
 	from := len(l.escaped)
 	for ; at < len(b) && b[at] != '\n'; at++ {
@@ -226,12 +227,12 @@ func (l *Labels) unescape(b []byte, at int) (value string, end int, ok bool) {
 				return "", 0, false
 			}
 		}
-		l.escaped = append(l.escaped, c) // what moves to larger memory leaves the old to the values that are there
+		l.escaped = append(l.escaped, c) // if append moves to larger memory, existing values keep the old
 	}
 	return "", 0, false
 }
 
-// normalize writes the bound of a histogram or a summary as OpenMetrics does.
+// normalize rewrites the bound of a histogram or a summary as OpenMetrics does.
 func (l *Labels) normalize(bound string) {
 	for i := range l.pairs {
 		if p := &l.pairs[i]; p.Name == bound {
@@ -242,7 +243,7 @@ func (l *Labels) normalize(bound string) {
 	}
 }
 
-// nameSize returns how long the metric name is that b begins with.
+// nameSize returns the length of the metric name that b begins with.
 func nameSize(b []byte) int {
 	n := 0
 	for n < len(b) && isNameByte(b[n]) {
@@ -257,5 +258,5 @@ func nameSize(b []byte) int {
 func isNameByte(c byte) bool { return c|0x20-'a' < 26 || c == '_' || isDigit(c) || c == ':' }
 func isDigit(c byte) bool    { return c-'0' < 10 }
 
-// view returns b as a string that is valid until b's memory changes.
+// view returns b as a string that is valid until b's content changes.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

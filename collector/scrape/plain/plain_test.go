@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 )
 
-// FuzzSeries holds our reading of name and labels to the parsers'.
+// FuzzSeries compares our reading of name and labels with the parsers'.
 func FuzzSeries(f *testing.F) {
 	for _, s := range []string{
 		"a", "a{}", `a{x="1"}`, `a{y="1",x="2",Z="3",_="4"}`, `a{x="1",}`, `a{,}`, `a{x="1",,}`, `a{x="1" }`, `a{x="1"y="2"}`, `a {x="1"}`, `:a:{x="1"}`, `a{x:y="1"}`, `a{9="1"}`, `9a`,
@@ -41,7 +41,7 @@ func FuzzSeries(f *testing.F) {
 					t.Fatalf("%q is taken, and the parser says %v", series, err)
 				}
 				if end != len(series) {
-					continue // what follows is a value's
+					continue // what follows belongs to a value
 				}
 				var got, want labels.Labels
 				l.CopyTo(&got)

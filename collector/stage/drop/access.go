@@ -2,10 +2,10 @@ package drop
 
 import "bytes"
 
-// matchAccess reports whether a line is that of an answered health check in a format that writes the
-// request as one text: the common log format and its kin of nginx, Apache, Traefik, Envoy, gunicorn and
-// uvicorn ("GET /health HTTP/1.1" 200), those of HAProxy and AWS, and the short ones of morgan and others
-// (GET /health 200 1.2 ms).
+// matchAccess reports whether a line logs an answered health check in a format that writes the request as
+// one text. That is the common log format and the similar ones of nginx, Apache, Traefik, Envoy, gunicorn
+// and uvicorn ("GET /health HTTP/1.1" 200), those of HAProxy and AWS, and the short ones of morgan and
+// others (GET /health 200 1.2 ms).
 func matchAccess(line []byte) bool {
 	start := requestStart(line)
 	if start < 0 {
@@ -32,8 +32,8 @@ func matchAccess(line []byte) bool {
 	return matchQuoted(head, rest[1:])
 }
 
-// requestStart returns where the first GET or HEAD of the line stands that a request can begin with, -1
-// if there is none.
+// requestStart returns the index of the first GET or HEAD in the line that may begin a request, or -1 if
+// there is none.
 func requestStart(line []byte) int {
 	first := -1
 	for _, method := range [...]string{"GET ", "HEAD "} {
@@ -55,7 +55,7 @@ func requestStart(line []byte) int {
 	return first
 }
 
-// afterVersion returns what follows the protocol's version, if text begins with one.
+// afterVersion returns what follows the protocol version if text begins with one.
 func afterVersion(text []byte) []byte {
 	rest := bytes.TrimLeft(text, " ")
 	if !bytes.HasPrefix(rest, []byte("HTTP/")) {
@@ -68,7 +68,7 @@ func afterVersion(text []byte) []byte {
 	return rest
 }
 
-// matchQuoted judges a line by what stands before and after a health check's request in quotation marks.
+// matchQuoted decides about a line from what precedes and follows the quoted request of a health check.
 func matchQuoted(head, tail []byte) bool {
 	word, after := cutWord(tail)
 	switch {
@@ -85,12 +85,12 @@ func matchQuoted(head, tail []byte) bool {
 	return len(word) == 0 && matchHAProxy(head) || matchAWS(head) && prose(tail) <= 3
 }
 
-// isAccessHead reports whether head is what stands in front of a request in an access log.
+// isAccessHead reports whether head is what precedes a request in an access log.
 func isAccessHead(head []byte) bool {
 	head = bytes.TrimRight(head, " ")
 	allowed := 0
 	if n := len(head); n > 0 && head[n-1] == ']' {
-		// A time stands in brackets: 10.0.0.1 - alice [26/Nov/2026:16:00:00 +0000]. There is a user before it.
+		// A time is in brackets, with a user before it: 10.0.0.1 - alice [26/Nov/2026:16:00:00 +0000].
 		if i := bytes.LastIndexByte(head, '['); i >= 0 && bytes.Count(head[i:], []byte(":")) >= 2 {
 			allowed = 2
 		}
@@ -98,14 +98,14 @@ func isAccessHead(head []byte) bool {
 	return prose(head) <= allowed
 }
 
-// isAccessTail reports whether tail is what follows a request and its status in an access log: the text of
-// the status, sizes, times and quoted headers.
+// isAccessTail reports whether tail is what follows a request and its status in an access log: the status
+// text, sizes, times and quoted headers.
 func isAccessTail(tail []byte) bool {
 	tail = bytes.TrimPrefix(tail, []byte("No Content"))
 	return prose(tail) <= 2
 }
 
-// matchUnquoted judges a line by what stands before and after a health check's request.
+// matchUnquoted decides about a line from what precedes and follows the request of a health check.
 func matchUnquoted(head, tail []byte) bool {
 	if bytes.HasPrefix(head, []byte("[pid: ")) { // uWSGI: => generated 2 bytes in 1 msecs (HTTP/1.1 200) 2 headers in 78 bytes
 		_, tail, ok := bytes.Cut(tail, []byte(" msecs (HTTP/"))
@@ -130,9 +130,8 @@ func matchUnquoted(head, tail []byte) bool {
 	}
 }
 
-// isStatusHead reports whether head ends with a status of success that stands in front of the request, as
-// Laravel Octane (200 GET /up) and PHP's server ([Thu Nov 26 16:00:00 2026] 10.0.0.1:4711 [200]: GET /up)
-// write it.
+// isStatusHead reports whether head ends with a 2xx status before the request, as Laravel Octane (200 GET
+// /up) and PHP's server ([Thu Nov 26 16:00:00 2026] 10.0.0.1:4711 [200]: GET /up) write it.
 func isStatusHead(head []byte) bool {
 	if is2xx(head) {
 		return true
@@ -141,9 +140,9 @@ func isStatusHead(head []byte) bool {
 	return n > 6 && head[n-6] == '[' && is2xx(head[n-5:n-2]) && string(head[n-2:]) == "]:" && prose(head) == 0
 }
 
-// matchHAProxy reports whether head, which stands in front of a request, has a status of success as
-// HAProxy's httplog writes it: the five times, the status, the bytes, two cookies, and how the session
-// ended: 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0.
+// matchHAProxy reports whether head, which precedes a request, has a 2xx status in HAProxy's httplog
+// format: five times, the status, the bytes, two cookies, and how the session ended: 10/0/30/69/109 200
+// 2750 - - ---- 1/1/1/1/0 0/0.
 func matchHAProxy(head []byte) bool {
 	if prose(head) > 3 {
 		return false
@@ -166,9 +165,9 @@ func matchHAProxy(head []byte) bool {
 	return false
 }
 
-// matchAWS reports whether head has the statuses of a load balancer of AWS, its own and that of the target:
-// those of an application load balancer are the ninth and tenth field, those of a classic one, which begins
-// with the time, the eighth and ninth.
+// matchAWS reports whether head has the 2xx statuses of an AWS load balancer and its target. They are the
+// ninth and tenth field for an application load balancer, and the eighth and ninth for a classic one, whose
+// line begins with the time.
 func matchAWS(head []byte) bool {
 	at := 7
 	for i := 0; len(head) > 0; i++ {
@@ -193,8 +192,8 @@ func matchAWS(head []byte) bool {
 	return false
 }
 
-// matchColumns reports whether a line is that of an answered health check in columns, as Gin and Fiber
-// write them: [GIN] 2026/11/26 - 16:00:00 | 200 | 31µs | 10.0.0.1 | GET "/health".
+// matchColumns reports whether a line logs an answered health check in columns, as Gin and Fiber write
+// them: [GIN] 2026/11/26 - 16:00:00 | 200 | 31µs | 10.0.0.1 | GET "/health".
 func matchColumns(line []byte) bool {
 	answered, method, path := false, false, false
 	for n := 0; len(line) > 0; n++ {

@@ -14,7 +14,7 @@ import (
 	"lighter/collector/stage"
 )
 
-// Metrics is what the stages of a process leave out.
+// Metrics counts what the stages of a process drop.
 type Metrics struct {
 	lines, bytes *prometheus.CounterVec
 
@@ -43,21 +43,21 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-// Share is how much of a service's log is left out, since the agent started.
+// Share is how much of a service's log has been dropped since the agent started.
 type Share struct {
 	Service  string
-	Lines    int64 // of the log, those left out among them
-	Bytes    int64 // of those lines
-	LinesOut int64 // lines left out
-	BytesOut int64 // of the lines left out
+	Lines    int64 // of the log, including dropped ones
+	Bytes    int64 // in all of those lines
+	LinesOut int64 // dropped lines
+	BytesOut int64 // in the dropped lines
 }
 
-// Shares returns the shares of all services that have rules, the one with the most bytes left out first.
+// Shares returns the shares of all services that have rules, the one with the most dropped bytes first.
 func (m *Metrics) Shares() []Share {
 	m.mu.Lock()
 	all := make([]Share, 0, len(m.services))
 	for service, t := range m.services {
-		// What is left out is read first, so that it is never more than all.
+		// Read the dropped counts first, so that they never exceed the totals.
 		out, outBytes := t.linesOut.Load(), t.bytesOut.Load()
 		all = append(all, Share{service, t.lines.Load(), t.bytes.Load(), out, outBytes})
 	}
@@ -68,7 +68,7 @@ func (m *Metrics) Shares() []Share {
 	return all
 }
 
-// Forget forgets what was left out of a service's log, because the service is gone.
+// Forget removes the counts of a service that is gone.
 func (m *Metrics) Forget(service string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,8 +88,8 @@ func (m *Metrics) of(service string) *totals {
 	return t
 }
 
-// Maker makes stages that leave out the entries that match one of the rules. Without rules the stage is
-// none: batches go straight to the next one.
+// Maker makes stages that drop the entries that match one of the rules. Without rules there is no stage:
+// batches go straight to the next one.
 func Maker(rules *Rules, m *Metrics) stage.Maker {
 	return stage.Maker{Name: "drop", New: func(log stage.Log, next lighter.Logs) lighter.Logs {
 		if rules.Empty() {
@@ -110,11 +110,11 @@ type dropper struct {
 	rules  []rule
 	next   lighter.Logs
 	totals *totals
-	counts []count // of the rules
+	counts []count // by rule
 	health healthRule
 }
 
-// count is what one rule has left out of the current batch, and where that is added.
+// count is what one rule has dropped of the current batch, and the counters to add it to.
 type count struct {
 	n, size      int
 	lines, bytes prometheus.Counter
@@ -137,12 +137,12 @@ func (d *dropper) Append(ctx context.Context, b *lighter.Batch) error {
 		kept++
 	}
 	d.count(len(b.Entries), size)
-	clear(b.Entries[kept:]) // so that they keep no memory once the batch is used again
+	clear(b.Entries[kept:]) // so that they retain no memory when the batch is reused
 	b.Entries = b.Entries[:kept]
 	return d.next.Append(ctx, b)
 }
 
-// matching returns the first rule that a line matches, -1 if there is none.
+// matching returns the index of the first rule that a line matches, or -1 if there is none.
 func (d *dropper) matching(line []byte) int {
 	for i := range d.rules {
 		if d.rules[i].match(line, &d.health) {
@@ -152,7 +152,7 @@ func (d *dropper) matching(line []byte) int {
 	return -1
 }
 
-// count adds up a batch of that many lines.
+// count adds a batch of the given size to the totals.
 func (d *dropper) count(lines, size int) {
 	d.totals.lines.Add(int64(lines))
 	d.totals.bytes.Add(int64(size))

@@ -18,7 +18,7 @@ import (
 	"lighter/collector/stage/drop"
 )
 
-// end notes the lines that it gets.
+// end records the lines that it gets.
 type end struct{ lines []string }
 
 func (s *end) Append(_ context.Context, b *lighter.Batch) error {
@@ -45,7 +45,7 @@ func parse(tb testing.TB, text string) *drop.Rules {
 	return r
 }
 
-// kept returns the lines that rules leave of some.
+// kept returns the lines that rules do not drop.
 func kept(t *testing.T, rules string, lines ...string) []string {
 	t.Helper()
 	sink := &end{}
@@ -106,7 +106,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A line counts once, for the first rule that it matches, under its service.
+// A line counts once, under its service, for the first rule that it matches.
 func TestCounts(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	m := drop.NewMetrics(reg)
@@ -149,7 +149,7 @@ lighter_log_lines_filtered_total{rule="tick",service="worker"} 4
 	}
 }
 
-// What is left keeps its place and its fields, and the memory behind it nothing.
+// Entries that are kept retain their positions and fields, and the memory behind them is cleared.
 func TestEntriesKeepTheirFields(t *testing.T) {
 	b := batch("drop", "one", "drop", "two", "drop")
 	for i := range b.Entries {
@@ -181,7 +181,7 @@ func (f lighterLogs) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// The literals that are looked for first change nothing about what matches.
+// Searching for literals first does not change which lines match.
 func FuzzLiterals(f *testing.F) {
 	for _, seed := range []string{"tick", "cache (hit|miss)", "(?i)a", "a+b*", "(foo|bar)+", "x{2,3}y", "^$", "t\uFFFDck", "(?s)a.b", "[ab]c", "(a|)", `\bfoo\b`} {
 		f.Add(seed, "tick cache hit foo xxy")

@@ -8,5 +8,5 @@ func (r *Rules) Match(line []byte) bool {
 	return d.matching(line) >= 0
 }
 
-// Regexp returns an expression without what looks for its literals first.
+// Regexp returns an expression without its search for literals.
 func Regexp(expression string) *regexp.Regexp { return regexp.MustCompile(expression) }

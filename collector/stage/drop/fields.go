@@ -2,22 +2,22 @@ package drop
 
 import "bytes"
 
-// facts are what the fields of a JSON or logfmt line say about a request.
+// facts are what the fields of a JSON or logfmt line reveal about a request.
 type facts struct {
-	method, path, status bool // there is one
-	inRequest, inAnswer  bool // the path stands in an object req or request, the status in res or response
+	method, path, status bool // the line has one
+	inRequest, inAnswer  bool // the path is in an object req or request, the status in res or response
 	text                 []byte
-	doubt                bool // some field says that it is no answered health check
+	doubt                bool // some field contradicts an answered health check
 }
 
-// answered reports whether the fields are those of an answered health check. Without a method they are
-// only if they stand where pino and its kin write the request and the response.
+// answered reports whether the fields are those of an answered health check. Without a method they are so
+// only if they are where pino and similar loggers put the request and the response.
 func (f *facts) answered() bool {
 	return !f.doubt && f.path && f.status && (f.method || f.inRequest && f.inAnswer)
 }
 
-// add notes a field. parent is the name of the object that it stands in; quoted says that the value is a
-// string, without its quotation marks.
+// add records a field. parent is the name of the object that contains it. quoted reports that the value is
+// a string; value has no quotation marks.
 func (f *facts) add(parent, name, value []byte, quoted bool) {
 	if len(value) == 0 || !quoted && string(value) == "null" {
 		return
@@ -28,7 +28,7 @@ func (f *facts) add(parent, name, value []byte, quoted bool) {
 		f.doubt = f.doubt || !isMethod(value)
 	case aPath:
 		if bytes.IndexByte(value, '/') < 0 {
-			return // a request's number
+			return // a request's number, not an object
 		}
 		if word, rest := cutWord(value); len(rest) > 0 { // GET /health HTTP/1.1
 			f.method = true
@@ -53,7 +53,7 @@ func (f *facts) add(parent, name, value []byte, quoted bool) {
 	}
 }
 
-// isTroubleLevel reports whether a level is a warning or above: warn, ERROR, E, or 40 of pino.
+// isTroubleLevel reports whether a level is warning or above: warn, ERROR, E, or pino's 40.
 func isTroubleLevel(value []byte) bool {
 	switch string(value) {
 	case "E", "W", "F", "C":
@@ -62,7 +62,7 @@ func isTroubleLevel(value []byte) bool {
 	return isTrouble(value) || len(value) == 2 && digits(value) == 2 && value[0] >= '4'
 }
 
-// meaning is what a field is about.
+// meaning is the kind of information in a field.
 type meaning int
 
 const (
@@ -73,11 +73,11 @@ const (
 	aLevel
 	aText
 	anError
-	headers // an object that says nothing
+	headers // an object to ignore
 )
 
-// what returns the meaning of a field by its name, in which case, dots, dashes and underscores do not
-// count: request_method, requestMethod and http.request.method are the same but for their first word.
+// what returns the meaning of a field by its name. It ignores case, dots, dashes and underscores:
+// request_method, requestMethod and http.request.method differ only in their first word.
 func what(name []byte) meaning {
 	var flat [32]byte
 	n := 0
@@ -115,15 +115,15 @@ func what(name []byte) meaning {
 	return aDetail
 }
 
-// matchTail reports whether a line is text and then a JSON object with the fields of an answered health
-// check, as zap's and Caddy's consoles show it.
+// matchTail reports whether a line is text followed by a JSON object with the fields of an answered health
+// check, as the console formats of zap and Caddy write it.
 func (h *healthRule) matchTail(line []byte) bool {
 	i := bytes.Index(line, []byte(`{"`))
 	return i > 0 && line[len(line)-1] == '}' && h.matchJSON(line[i:], line[:i])
 }
 
-// matchJSON reports whether a JSON object behind some text has the fields of an answered health check, or
-// a message that is the line of one.
+// matchJSON reports whether a JSON object after some text has the fields of an answered health check, or a
+// message that is the access-log line of one.
 func (h *healthRule) matchJSON(object, text []byte) bool {
 	var f facts
 	rest, ok := f.object(object, nil, 0)
@@ -142,7 +142,7 @@ func matchText(line []byte) bool {
 }
 
 // matchLogfmt reports whether a line has the fields of an answered health check as key=value, or a message
-// that is the line of one.
+// that is the access-log line of one.
 func (h *healthRule) matchLogfmt(line []byte) bool {
 	var f facts
 	for {

@@ -2,20 +2,20 @@ package drop
 
 import "bytes"
 
-// healthRule is the built-in rule health, for the lines of one log. It matches the line that a server
-// writes when it has answered a health check or a scrape with a 2xx: a GET or HEAD request of a path such
+// healthRule is the built-in rule health, for the lines of one log. It matches the line that a server logs
+// after it has answered a health check or a scrape with a 2xx status: a GET or HEAD request for a path such
 // as /health, in one of the common access-log formats, in logfmt or in JSON.
 //
-// Where a line leaves any doubt it does not match: a line too many costs little, and the one line that
-// says why a check failed must arrive.
+// It does not match a line that leaves any doubt: an extra line costs little, but the one line that
+// explains why a check failed must arrive.
 type healthRule struct {
-	plain []byte // memory for a line without colours, and for the text of a JSON string
+	plain []byte // memory for a line without colours, and for an unescaped JSON string
 	text  []byte
 }
 
-const maxHealthLine = 8 << 10 // bytes; a longer line is not that of a health check
+const maxHealthLine = 8 << 10 // bytes; a longer line does not log a health check
 
-// match reports whether the line is that of an answered health check.
+// match reports whether the line logs an answered health check.
 func (h *healthRule) match(line []byte) bool {
 	if !mentionsHealth(line) || len(line) > maxHealthLine || bytes.IndexByte(line, '\n') >= 0 {
 		return false
@@ -34,8 +34,8 @@ func (h *healthRule) match(line []byte) bool {
 	return matchAccess(line) || matchColumns(line) || h.matchTail(line) || h.matchLogfmt(line)
 }
 
-// mentionsHealth reports whether a segment of a path in the line is a health check's. It is what every
-// line costs.
+// mentionsHealth reports whether the line contains a path segment of a health check. Every line pays for
+// this check.
 func mentionsHealth(line []byte) bool {
 	for {
 		i := bytes.IndexByte(line, '/')
@@ -51,7 +51,7 @@ func mentionsHealth(line []byte) bool {
 	}
 }
 
-// beginsHealth reports whether some segment of a health check begins with the two bytes.
+// beginsHealth reports whether the segment of some health check begins with the two bytes.
 func beginsHealth(a, b byte) bool {
 	switch a {
 	case 'h', 'r', 'm':
@@ -72,7 +72,7 @@ func beginsHealth(a, b byte) bool {
 	return false
 }
 
-// segmentLength returns how long the segment of a path is that b begins with.
+// segmentLength returns the length of the path segment that b begins with.
 func segmentLength(b []byte) int {
 	for i, c := range b {
 		switch {
@@ -84,18 +84,18 @@ func segmentLength(b []byte) int {
 	return len(b)
 }
 
-// kind is what a segment of a path says about it.
+// kind is what a segment reveals about its path.
 type kind int
 
 const (
 	other   kind = iota
-	id           // of a thing, such as 42: /users/42/health is not about the server
-	neutral      // what paths of servers often begin with, such as api or v1
-	strong       // a health check wherever it stands, such as healthz
-	weak         // one behind neutral segments, such as ping
-	top          // one at the top or behind segments of administration, such as metrics
-	suffix       // nothing but behind a strong one, such as status
-	admin        // as neutral, of administration
+	id           // of a thing, such as 42; /users/42/health is not about the server
+	neutral      // a common beginning of servers' paths, such as api or v1
+	strong       // a health check in any position, such as healthz
+	weak         // a health check after neutral segments, such as ping
+	top          // a health check at the top or after admin segments, such as metrics
+	suffix       // allowed only after a strong segment, such as status
+	admin        // a neutral segment of administration
 )
 
 // kindOf returns the kind of a segment.
@@ -130,7 +130,7 @@ func kindOf(seg []byte) kind {
 	return other
 }
 
-// isHealthPath reports whether the target of a request is a health check's or a scrape's: /health,
+// isHealthPath reports whether a request target is that of a health check or a scrape: /health,
 // /api/v1/healthz, /orders/health/ready, /-/ready, /metrics?name[]=up, http://10.0.0.1:80/ping.
 func isHealthPath(target []byte) bool {
 	if i := bytes.Index(target, []byte("://")); i >= 0 {
@@ -158,7 +158,7 @@ func isHealthPath(target []byte) bool {
 		target = target[n:]
 		if n == 0 {
 			if len(target) == 0 {
-				break // a slash at the end
+				break // a trailing slash
 			}
 			return false
 		}
@@ -191,7 +191,7 @@ func isHealthPath(target []byte) bool {
 	return false
 }
 
-// is2xx reports whether text is a status of success, such as 200.
+// is2xx reports whether text is a 2xx status, such as 200.
 func is2xx(text []byte) bool { return len(text) == 3 && text[0] == '2' && digits(text) == 3 }
 
 // isMethod reports whether text is GET or HEAD.
@@ -201,7 +201,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// digits returns how many digits b begins with.
+// digits returns the number of digits that b begins with.
 func digits(b []byte) int {
 	for i, c := range b {
 		if !isDigit(c) {
@@ -211,7 +211,7 @@ func digits(b []byte) int {
 	return len(b)
 }
 
-// appendWithoutColours appends line without a terminal's escape sequences, such as ESC [32m.
+// appendWithoutColours appends line to b without terminal escape sequences such as ESC [32m.
 func appendWithoutColours(b, line []byte) []byte {
 	for i := 0; i < len(line); i++ {
 		if line[i] != 0x1b {

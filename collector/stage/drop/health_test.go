@@ -41,7 +41,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A check that was answered is known by its status alone: the same line with another one stays.
+// An answered check is recognised by its status alone: the same line with another status is kept.
 func TestHealthWithAnotherStatus(t *testing.T) {
 	var h healthRule
 	for _, line := range lines(t, "health.txt") {
@@ -60,7 +60,7 @@ func TestHealthWithAnotherStatus(t *testing.T) {
 	}
 }
 
-// An entry of several lines is no access log's, and a cut line is not answered yet.
+// An entry of several lines is not an access log's, and a cut line is not a complete record of an answer.
 func TestHealthStaysInPieces(t *testing.T) {
 	var h healthRule
 	for _, line := range lines(t, "health.txt") {
@@ -90,7 +90,7 @@ func FuzzHealth(f *testing.F) {
 		if matched && !mentionsHealth(line) {
 			t.Error("matched without a path")
 		}
-		// All parsers, whatever the first look says.
+		// All parsers, regardless of the quick check.
 		matchAccess(line)
 		matchColumns(line)
 		h.matchLogfmt(line)
@@ -100,7 +100,7 @@ func FuzzHealth(f *testing.F) {
 	})
 }
 
-// The first look finds every word of a health check.
+// The quick check finds every word of a health check.
 func TestMentionsHealth(t *testing.T) {
 	for _, seg := range []string{
 		"health", "healthz", "healthy", "healthcheck", "health-check", "health_check", "healthchecks", "readyz", "livez", "startupz",

@@ -2,10 +2,11 @@ package drop
 
 import "bytes"
 
-const maxDepth = 8 // of objects in a JSON line; a deeper line is not that of a health check
+const maxDepth = 8 // of objects in a JSON line; a deeper line does not log a health check
 
-// object notes the fields of the JSON object that b begins with, named name, and returns what follows it.
-// ok is false if that is no object. It checks only as much of the syntax as it needs to find its way.
+// object records the fields of the JSON object that b begins with, which is called name, and returns what
+// follows it. ok is false if b does not begin with an object. It checks the syntax only as far as it needs
+// to.
 func (f *facts) object(b, name []byte, depth int) (rest []byte, ok bool) {
 	if depth > maxDepth {
 		return nil, false
@@ -39,7 +40,7 @@ func (f *facts) object(b, name []byte, depth int) (rest []byte, ok bool) {
 	return nil, false
 }
 
-// value notes the JSON value that b begins with, of a key in the object named parent, and returns what
+// value records the JSON value that b begins with, for a key of the object called parent, and returns what
 // follows it.
 func (f *facts) value(b, parent, key []byte, depth int) (rest []byte, ok bool) {
 	if len(b) == 0 {
@@ -72,7 +73,7 @@ func (f *facts) value(b, parent, key []byte, depth int) (rest []byte, ok bool) {
 	return b[n:], true
 }
 
-// array returns what follows the JSON array that b begins with. Nothing in it is about the request.
+// array returns what follows the JSON array that b begins with. Arrays reveal nothing about the request.
 func array(b []byte, depth int) (rest []byte, ok bool) {
 	if depth > maxDepth {
 		return nil, false
@@ -102,8 +103,8 @@ func array(b []byte, depth int) (rest []byte, ok bool) {
 
 func trimSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
 
-// appendUnescaped appends the text of a JSON string without its escapes. One that stands for a control
-// character becomes that character; a \u becomes a question mark, because no format that is looked for has one.
+// appendUnescaped appends a JSON string to b without its escapes. A control character is unescaped; a \u
+// escape becomes a question mark, because no known format has one.
 func appendUnescaped(b, escaped []byte) []byte {
 	for i := 0; i < len(escaped); i++ {
 		c := escaped[i]

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	maxLiterals = 8 // more of them are no cheaper to look for than the expression
-	minLiteral  = 2 // bytes; a shorter one is in too many lines
+	maxLiterals = 8 // searching for more costs as much as the expression
+	minLiteral  = 2 // bytes; a shorter one occurs in too many lines
 )
 
-// requiredLiterals returns literals of which every line that the expression matches has at least one. It
-// returns none if there are no such literals, or if looking for them is not worth it. For example it
+// requiredLiterals returns literals such that every line that the expression matches contains at least one.
+// It returns none if there are no such literals, or if searching for them is not worth it. For example, it
 // returns "timeout" for `\d+ timeout$`, and "cache hit" and "cache miss" for `cache hit|cache miss`.
 func requiredLiterals(expression string) [][]byte {
 	re, err := syntax.Parse(expression, syntax.Perl)
@@ -30,7 +30,7 @@ func requiredLiterals(expression string) [][]byte {
 	return literals
 }
 
-// required returns the best literals of a syntax tree: those whose shortest is the longest.
+// required returns the best literals of a syntax tree: the set whose shortest literal is the longest.
 func required(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -68,7 +68,7 @@ func required(re *syntax.Regexp) []string {
 	return nil
 }
 
-// shortest returns the length of the shortest literal, 0 if there is none.
+// shortest returns the length of the shortest literal, or 0 if there is none.
 func shortest(literals []string) int {
 	if len(literals) == 0 {
 		return 0

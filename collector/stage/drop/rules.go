@@ -1,7 +1,7 @@
-// Package drop leaves out log entries that nobody wants to keep: those that match a regular expression,
-// and answered health checks.
+// Package drop drops log entries that nobody wants to keep: those that match a regular expression, and
+// answered health checks.
 //
-// It counts what it leaves out, by service and rule. An entry that it does not recognise stays.
+// It counts what it drops by service and rule. It keeps an entry that it does not recognise.
 package drop
 
 import (
@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Rules say which entries are left out. They are safe for concurrent use.
+// Rules decide which entries are dropped. They are safe for concurrent use.
 type Rules struct {
 	rules []rule
 }
@@ -21,18 +21,18 @@ type Rules struct {
 type rule struct {
 	name     string
 	health   bool
-	literals [][]byte       // at least one of them is in every line that re matches; none if nothing is known
-	re       *regexp.Regexp // nil if a line that has one of the literals matches
+	literals [][]byte       // every line that re matches contains at least one; empty if unknown
+	re       *regexp.Regexp // nil if every line with one of the literals matches
 }
 
 const (
 	health   = "health"
-	maxName  = 40 // bytes of an expression that name it in a metric
+	maxName  = 40 // bytes of an expression that are its name in a metric
 	ellipsis = "…"
 )
 
-// Parse reads rules, one a line: a regular expression in Go's syntax, or the word health. Spaces around a
-// rule are no part of it, and empty lines do not count. The error names the line.
+// Parse reads rules, one per line: a regular expression in Go's syntax, or the word health. It ignores
+// spaces around a rule and empty lines. An error names the line.
 func Parse(text string) (*Rules, error) {
 	r := &Rules{}
 	n := 0
@@ -62,8 +62,8 @@ func Parse(text string) (*Rules, error) {
 // Empty reports whether there are no rules. A nil *Rules has none.
 func (r *Rules) Empty() bool { return r == nil || len(r.rules) == 0 }
 
-// Names returns what the rules are called in metrics, in their order: health, or the beginning of the
-// expression, at most 40 bytes. Expressions that begin alike share a name.
+// Names returns the names of the rules in metrics, in order: health, or the beginning of the expression, at
+// most 40 bytes. Expressions that begin alike share a name.
 func (r *Rules) Names() []string {
 	names := make([]string, len(r.rules))
 	for i := range r.rules {
@@ -72,7 +72,7 @@ func (r *Rules) Names() []string {
 	return names
 }
 
-// name returns an expression as metrics call it.
+// name returns the name of an expression in metrics.
 func name(expression string) string {
 	if len(expression) <= maxName {
 		return expression
@@ -84,7 +84,7 @@ func name(expression string) string {
 	return expression[:n] + ellipsis
 }
 
-// match reports whether a line matches the rule. health is asked about the line if this is its rule.
+// match reports whether a line matches the rule. If the rule is health, it uses h.
 func (r *rule) match(line []byte, h *healthRule) bool {
 	if r.health {
 		return h.match(line)

@@ -2,8 +2,8 @@ package drop
 
 import "bytes"
 
-// isTrouble reports whether some word of prose tells that something is wrong, or that it no longer is:
-// "WARN", "slow request", "upstream failed", "timed out", "is healthy again".
+// isTrouble reports whether some word of text indicates a problem, or the end of one: "WARN", "slow
+// request", "upstream failed", "timed out", "is healthy again".
 func isTrouble(text []byte) bool {
 	for len(text) > 0 {
 		if !isLetter(text[0]) {
@@ -22,7 +22,7 @@ func isTrouble(text []byte) bool {
 	return false
 }
 
-// isTroubleWord reports whether a word, in letters of any case, begins as one that tells of trouble.
+// isTroubleWord reports whether a word, in any case, begins like one that indicates a problem.
 func isTroubleWord(word []byte) bool {
 	var lower [12]byte
 	n := copy(lower[:], word)
@@ -47,9 +47,9 @@ func isTroubleWord(word []byte) bool {
 	return false
 }
 
-// prose returns how many words of prose text has outside quotation marks. What stands around the request in
-// an access log has few, because numbers, times, addresses, names of loggers and levels are none. A word of
-// trouble counts as very many.
+// prose returns the number of words of prose in text outside quotation marks. There are few around the
+// request in an access log, because numbers, times, addresses, logger names and levels do not count. A word
+// that indicates a problem counts as very many.
 func prose(text []byte) int {
 	n := 0
 	for {
@@ -78,8 +78,8 @@ func prose(text []byte) int {
 
 const veryMany = 1 << 20
 
-// cutQuoted returns what stands between the quotation marks that text begins with, still escaped, and what
-// follows them. Without a second mark it is the rest of text.
+// cutQuoted returns the text between the quotation marks that text begins with, still escaped, and what
+// follows them. Without a closing mark it returns the rest of text.
 func cutQuoted(text []byte) (quoted, rest []byte) {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -92,7 +92,7 @@ func cutQuoted(text []byte) (quoted, rest []byte) {
 	return text[1:], nil
 }
 
-// isPlainWord reports whether a word is none of prose.
+// isPlainWord reports whether a word is not prose.
 func isPlainWord(word []byte) bool {
 	word = bytes.Trim(word, "[](){}<>|,;:\"'-=")
 	letters := 0
@@ -101,7 +101,7 @@ func isPlainWord(word []byte) bool {
 		case isLetter(c):
 			letters++
 		case isDigit(c):
-			// An error of klog begins with its level and the day: E1126.
+			// klog's error lines begin with the level and the day: E1126.
 			return !(len(word) == 5 && digits(word[1:]) == 4 && (word[0] == 'E' || word[0] == 'W' || word[0] == 'F'))
 		case c == '.', c == ':', c == '/', c == '_', c == '@', c == '%':
 			return true // a logger or a host

@@ -25,7 +25,7 @@ func finder(t testing.TB, paths ...string) *fields.Finder {
 	return fields.NewFinder(all...)
 }
 
-// find returns the text of one field, and "(none)" without it.
+// find returns the text of one field, or "(none)".
 func find(t testing.TB, line, path string) (string, fields.Kind, bool) {
 	t.Helper()
 	var values [1]fields.Value
@@ -53,7 +53,7 @@ func TestFind(t *testing.T) {
 	f(`{"a":[{"b":1},"]"],"c":2}`, "c", "2", fields.Number)
 	f(`{"ctx":{"user":{"id":"u1"}}}`, "ctx.user.id", "u1", fields.String)
 	f(`{"id":1,"ctx":{"id":2,"user":{"x":{"id":3},"id":4}}}`, "ctx.user.id", "4", fields.Number)
-	// Keys with dots, and which of several is taken.
+	// Keys with dots, and which of several fields wins.
 	f(`{"ctx.user.id":5}`, "ctx.user.id", "5", fields.Number)
 	f(`{"ctx.user":{"id":6}}`, "ctx.user.id", "6", fields.Number)
 	f(`{"ctx":{"user.id":7}}`, "ctx.user.id", "7", fields.Number)
@@ -71,7 +71,7 @@ func TestFind(t *testing.T) {
 	f(`{"\u0061\u0062":"x"}`, "ab", "x", fields.String)
 	f(`{"a\u002eb":"x"}`, "a.b", "x", fields.String)
 	f(`{"a\\":1,"a":2}`, "a", "2", fields.Number)
-	// Lines that are cut or damaged give what was before.
+	// Lines that are cut or damaged yield the fields before the damage.
 	f(`{"a":1,"b":"cut he`, "a", "1", fields.Number)
 	f(`{"a":1,"b":"cut he`, "b", "(none)", fields.None)
 	f(`{"b":12`, "b", "(none)", fields.None)
@@ -133,7 +133,7 @@ func TestFindSeveral(t *testing.T) {
 	}
 }
 
-// A finder takes more paths than one pass looks for.
+// A Finder accepts more paths than one pass searches for.
 func TestFindMany(t *testing.T) {
 	var paths []string
 	var json, logfmt strings.Builder

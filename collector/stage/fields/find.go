@@ -13,14 +13,14 @@ type Finder struct {
 	paths  int
 }
 
-// group is as many paths as a uint64 has bits: a set of them is a number.
+// group is a set of up to 64 paths, so that a uint64 can represent any subset.
 type group struct {
 	texts []string
 	all   uint64
-	heads [256]uint64 // the paths that begin with a byte
+	heads [256]uint64 // by byte: the paths that begin with it
 }
 
-// NewFinder returns a finder of paths, in their order.
+// NewFinder returns a Finder of paths, in that order.
 func NewFinder(paths ...Path) *Finder {
 	f := &Finder{paths: len(paths)}
 	for len(paths) > 0 {
@@ -37,10 +37,11 @@ func NewFinder(paths ...Path) *Finder {
 	return f
 }
 
-// Find sets values[i] to the value of path i. Its kind is None if the line does not have the field. There
-// must be as many values as paths. Of fields with equal keys the first is taken, as Loki's parser does, and
-// not the last, as encoding/json does. Objects in arrays are not searched. Find reports whether the line is
-// a JSON object, or has at least one pair of logfmt, whatever text is before it; else there are no values.
+// Find sets values[i] to the value of path i; its kind is None if the line does not have the field. There
+// must be as many values as paths. If several fields have the same key, it takes the first, as Loki's
+// parser does, and not the last, as encoding/json does. It does not search objects in arrays. It reports
+// whether the line is a JSON object or contains at least one logfmt pair, whatever text precedes it;
+// otherwise there are no values.
 func (f *Finder) Find(line []byte, values []Value) bool {
 	clear(values)
 	if i := skipSpace(line, 0); i < len(line) && line[i] == '{' {
@@ -77,11 +78,12 @@ type search struct {
 	*group
 	line   []byte
 	values []Value
-	found  uint64 // paths whose value is final
-	second uint64 // paths that have a value, which a better one may replace
+	found  uint64 // paths with a final value
+	second uint64 // paths with a value that a better one may replace
 }
 
-// set makes v the value of the paths in set, which are not found yet. A value that is not final is replaced by the first one that is.
+// set sets the value of the paths in set that have no final value yet. A value that is not final does not
+// replace another one.
 func (s *search) set(set uint64, v Value, final bool) {
 	if v.Kind == String {
 		v.Escaped = bytes.IndexByte(v.Raw, '\\') >= 0
@@ -97,10 +99,10 @@ func (s *search) set(set uint64, v Value, final bool) {
 	}
 }
 
-// object searches an object for the paths in live, of which the first offset bytes are the keys that lead
-// to the object. i is behind the opening brace. It returns the index behind the closing brace, or -1 if the
-// search is over: everything is found, or the line ends or is no JSON from here on. straight says that no
-// key so far has dots of its own.
+// object searches an object for the paths in live, whose first offset bytes are the keys that lead to the
+// object. i is the index after the opening brace. It returns the index after the closing brace, or -1 if
+// the search is over: everything is found, or the line ends or is not valid JSON from here on. straight
+// reports that no key so far contains a dot.
 func (s *search) object(i, offset int, live uint64, straight bool) int {
 	line := s.line
 	for {
@@ -182,8 +184,8 @@ func (s *search) object(i, offset int, live uint64, straight bool) int {
 	}
 }
 
-// match returns which of the paths in live have key at offset and end with it, which go on behind it, and
-// the offset of its end.
+// match compares key with the paths in live at offset. It returns the paths that end with key, those that
+// continue after it, and the offset of its end.
 func (s *search) match(key []byte, offset int, live uint64) (leaf, deep uint64, end int) {
 	if len(key) == 0 {
 		return 0, 0, 0
@@ -213,12 +215,12 @@ func (s *search) match(key []byte, offset int, live uint64) (leaf, deep uint64, 
 	return leaf, deep, offset + len(key)
 }
 
-// dotted reports whether a key that the paths in set have between two offsets has dots.
+// dotted reports whether a key that the paths in set have between the two offsets contains a dot.
 func (s *search) dotted(set uint64, offset, end int) bool {
 	return strings.IndexByte(s.texts[bits.TrailingZeros64(set)][offset:end], '.') >= 0
 }
 
-// skipSpace returns the index of the first byte from i on that is not white space of JSON.
+// skipSpace returns the index of the first byte from i on that is not JSON white space.
 func skipSpace(line []byte, i int) int {
 	for i < len(line) && (line[i] == ' ' || line[i] == '\t' || line[i] == '\n' || line[i] == '\r') {
 		i++
@@ -226,7 +228,7 @@ func skipSpace(line []byte, i int) int {
 	return i
 }
 
-// stringEnd returns the index of the quote that ends a string which begins at i, or -1.
+// stringEnd returns the index of the quote that ends the string beginning at i, or -1.
 func stringEnd(line []byte, i int) int {
 	for from := i; ; {
 		n := bytes.IndexByte(line[from:], '"')
@@ -245,7 +247,7 @@ func stringEnd(line []byte, i int) int {
 	}
 }
 
-// skipBlock returns the index behind the object or array that begins at i, or -1 if it does not end.
+// skipBlock returns the index after the object or array that begins at i, or -1 if it does not end.
 func skipBlock(line []byte, i int) int {
 	depth := 0
 	for ; i < len(line); i++ {
@@ -265,8 +267,8 @@ func skipBlock(line []byte, i int) int {
 	return -1
 }
 
-// scalarEnd returns the index behind a number, true, false or null that begins at i, or -1 if the line may
-// have been cut in it.
+// scalarEnd returns the index after a number, true, false or null that begins at i, or -1 if the line may
+// have been cut inside it.
 func scalarEnd(line []byte, i int) int {
 	for ; i < len(line); i++ {
 		switch line[i] {
@@ -277,7 +279,7 @@ func scalarEnd(line []byte, i int) int {
 	return -1
 }
 
-// scalarKind returns what a word without quotes is; None if it is no value of JSON.
+// scalarKind returns the kind of a word without quotes, or None if it is not a JSON value.
 func scalarKind(word []byte) Kind {
 	switch string(word) {
 	case "":

@@ -11,7 +11,7 @@ import (
 	"lighter/collector/stage/fields"
 )
 
-// FuzzFind holds what is found in valid JSON to what encoding/json reads, and has anything else read too.
+// FuzzFind compares the results for valid JSON with encoding/json, and reads everything else, too.
 func FuzzFind(f *testing.F) {
 	for _, line := range []string{
 		jsonLine, fmtLine, `{"ctx":{"user.id":7},"ctx.user":{"id":[{"a":1}]}}`, `{"a":"\u00e4\"","a\u002eb":-1.5e3 , "a":{"b":null}}`,
@@ -79,7 +79,7 @@ func compare(t *testing.T, got fields.Value, want json.RawMessage) {
 	}
 }
 
-// reference finds a path by way of encoding/json.
+// reference finds a path with encoding/json.
 type reference struct{ first, second json.RawMessage }
 
 func (r *reference) walk(t *testing.T, object []byte, rest string, straight bool) {

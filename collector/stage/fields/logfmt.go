@@ -2,8 +2,8 @@ package fields
 
 import "bytes"
 
-// logfmt searches a line of words and pairs for all paths. It reports whether there is a pair. A word
-// without a value counts as a field only if no pair has it for its key, since it may as well be text.
+// logfmt searches a line of words and pairs for all paths, and reports whether there is a pair. A word
+// without a value counts as a field only if there is no pair with that key, because it may just be text.
 func (s *search) logfmt() bool {
 	line, pairs := s.line, false
 	for i := 0; i < len(line); {
@@ -52,7 +52,7 @@ func (s *search) logfmt() bool {
 	return pairs
 }
 
-// key returns the paths that are the key.
+// key returns the paths that equal the key.
 func (s *search) key(key []byte) (set uint64) {
 	if len(key) == 0 {
 		return 0
@@ -69,7 +69,7 @@ func (s *search) key(key []byte) (set uint64) {
 	return set
 }
 
-// wordKind returns what a value of logfmt without quotes is.
+// wordKind returns the kind of an unquoted logfmt value.
 func wordKind(word []byte) Kind {
 	if string(word) == "true" || string(word) == "false" {
 		return Bool
@@ -80,7 +80,7 @@ func wordKind(word []byte) Kind {
 	return String
 }
 
-// hasPair reports whether a line has a key with a value.
+// hasPair reports whether a line contains a key with a value.
 func hasPair(line []byte) bool {
 	for i := 0; ; {
 		n := bytes.IndexByte(line[i:], '=')

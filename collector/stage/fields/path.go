@@ -1,7 +1,7 @@
-// Package fields finds fields of log lines that are JSON objects or logfmt, and makes structured metadata
-// of them.
+// Package fields finds fields in log lines that are JSON objects or logfmt, and turns them into structured
+// metadata.
 //
-// A Finder looks several fields up in one pass over a line, without an allocation. It reads what it can: a
+// A Finder looks up several fields in one pass over a line, without allocating. It reads what it can: a
 // line that was cut in the middle has the fields before the cut, and no line makes it panic. It does not
 // check that a line is valid JSON.
 package fields
@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// Path is the place of a field: "status", or "ctx.user.id" for a field of nested objects. Each dot may also
-// be part of a key: ctx.user.id is found as {"ctx":{"user.id":1}} and as {"ctx.user.id":1} too, but only in
-// lines without {"ctx":{"user":{"id":1}}}. Keys of logfmt are compared with the whole path.
+// Path names a field: "status", or "ctx.user.id" for a field of nested objects. Each dot may also be part
+// of a key: ctx.user.id matches {"ctx":{"user.id":1}} and {"ctx.user.id":1} too, but only in lines without
+// {"ctx":{"user":{"id":1}}}. A logfmt key must equal the whole path.
 type Path struct{ text string }
 
-// ParsePath reads a path. An error says what is wrong with it.
+// ParsePath reads a path. Its error describes what is wrong with it.
 func ParsePath(s string) (Path, error) {
 	if s == "" {
 		return Path{}, errors.New("a field's path is empty")
@@ -28,17 +28,18 @@ func ParsePath(s string) (Path, error) {
 	return Path{s}, nil
 }
 
-// String returns the path as ParsePath reads it.
+// String returns the path in the form that ParsePath reads.
 func (p Path) String() string { return p.text }
 
-// Named is a field and the name that it gets as structured metadata.
+// Named is a field and its name in structured metadata.
 type Named struct {
-	Name string // a label name, as Loki has them
+	Name string // a valid Loki label name
 	Path Path
 }
 
-// ParseNamed reads fields separated by commas, each of them a path, or a name and a path:
-// "trace_id,user=ctx.user.id". A path that is no label name needs a name. An error says what is wrong.
+// ParseNamed reads fields separated by commas. Each is a path, or a name and a path:
+// "trace_id,user=ctx.user.id". A path that is not a valid label name needs a name. The error describes what
+// is wrong.
 func ParseNamed(s string) ([]Named, error) {
 	var all []Named
 	seen := map[string]bool{}
@@ -85,7 +86,7 @@ func isLabelByte(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// suggest returns a label name that reminds of a path.
+// suggest returns a label name that resembles a path.
 func suggest(path string) string {
 	b := []byte(path)
 	for i, c := range b {

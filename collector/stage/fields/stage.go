@@ -11,8 +11,8 @@ import (
 const MaxValue = 2 << 10
 
 // Maker makes stages that set fields of JSON and logfmt lines as the structured metadata of their entries.
-// They set nothing for what a line does not have, for empty and null values, objects and arrays, and for
-// values longer than MaxValue. They never touch stream labels.
+// They set nothing for missing fields, for empty and null values, for objects and arrays, and for values
+// longer than MaxValue. They never change stream labels.
 func Maker(names []Named) stage.Maker {
 	paths := make([]Path, len(names))
 	for i, n := range names {
@@ -27,8 +27,8 @@ func Maker(names []Named) stage.Maker {
 type setter struct {
 	names  []Named
 	finder *Finder
-	values []Value // of the line that is looked at
-	memory []byte  // for a value with its escapes undone
+	values []Value // of the current line
+	memory []byte  // for an unescaped value
 	next   lighter.Logs
 }
 

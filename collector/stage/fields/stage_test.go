@@ -15,7 +15,7 @@ import (
 	"lighter/collector/stage/fields"
 )
 
-// through passes lines through a stage, and returns the fields that each has then.
+// through passes lines through a stage, and returns the resulting fields of each.
 func through(t *testing.T, declared string, lines ...string) (got []string) {
 	t.Helper()
 	names, err := fields.ParseNamed(declared)
@@ -126,7 +126,7 @@ func BenchmarkStage(b *testing.B) {
 	}
 }
 
-// Neither finding fields nor setting them allocates for a line, once a batch has been used before.
+// Neither finding nor setting fields allocates for a line, once a batch has been used before.
 func TestAllocsFields(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector allocates")

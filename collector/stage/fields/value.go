@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// Kind says what a value is.
+// Kind is the type of a value.
 type Kind int
 
-// What a value is. None is a field that the line does not have.
+// The kinds of values. None means that the line does not have the field.
 const (
 	None Kind = iota
 	String
@@ -23,17 +23,17 @@ const (
 	Array
 )
 
-// Value is a field's value. A value of logfmt is a Number or a Bool if it is written as one without quotes,
-// and else a String; the value of a key alone is the empty String.
+// Value is a field's value. An unquoted logfmt value is a Number or a Bool if it is written as one; any
+// other is a String. A key without a value has the empty String.
 type Value struct {
-	Raw     []byte // a slice of the line; of a string what is between the quotes, with its escapes
+	Raw     []byte // a slice of the line; for a string, what is between the quotes, still escaped
 	Kind    Kind
-	Escaped bool // Raw has escapes
+	Escaped bool // Raw contains escapes
 }
 
-// Text returns the value with its escapes undone. Without escapes that is Raw itself; else it is written to
-// the memory of dst, from its beginning, or to new memory if dst is too small. A caller that uses dst again
-// must therefore keep it apart from what Text returned.
+// Text returns the unescaped value. Without escapes it returns Raw itself. Otherwise it writes the value to
+// dst, from its beginning, or to new memory if dst is too small; the result is then valid until the caller
+// reuses dst.
 func (v Value) Text(dst []byte) []byte {
 	if !v.Escaped {
 		return v.Raw
@@ -41,8 +41,8 @@ func (v Value) Text(dst []byte) []byte {
 	return unescape(dst[:0], v.Raw)
 }
 
-// unescape appends s to dst with the escapes of JSON undone. It leaves what is no escape as it is; half of
-// a surrogate pair becomes U+FFFD, as it does in encoding/json.
+// unescape appends s to dst with its JSON escapes undone. It copies invalid escapes as they are. Half of a
+// surrogate pair becomes U+FFFD, as in encoding/json.
 func unescape(dst, s []byte) []byte {
 	for {
 		i := bytes.IndexByte(s, '\\')
@@ -87,7 +87,7 @@ func unescape(dst, s []byte) []byte {
 	}
 }
 
-// hex4 reads an escape like \u00e4 at the beginning of s.
+// hex4 reads an escape such as \u00e4 at the beginning of s.
 func hex4(s []byte) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -109,7 +109,7 @@ func hex4(s []byte) (rune, bool) {
 	return r, true
 }
 
-// Float returns the value of a number, or of a string that is one: decimal, finite, without spaces.
+// Float returns the value of a number, or of a string that holds one: decimal, finite, without spaces.
 func (v Value) Float() (float64, bool) {
 	if v.Kind != Number && v.Kind != String {
 		return 0, false
@@ -121,20 +121,20 @@ func (v Value) Float() (float64, bool) {
 	if f, ok := n.exact(); ok {
 		return f, true
 	}
-	// ParseFloat keeps its argument only in the error of a number that is too large.
+	// ParseFloat retains its argument only in the error for a number that is too large.
 	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(v.Raw), len(v.Raw)), 64)
 	return f, err == nil
 }
 
-// decimal is a number's digits and its power of ten.
+// decimal is the digits of a number and its power of ten.
 type decimal struct {
 	digits   uint64
 	exp      int
 	negative bool
-	long     bool // digits does not hold all of the number's digits
+	long     bool // the number has more digits than digits holds
 }
 
-// parseDecimal reads a number like -12.5e-3. It is false for anything else.
+// parseDecimal reads a number such as -12.5e-3. ok is false for anything else.
 func parseDecimal(s []byte) (n decimal, ok bool) {
 	i := 0
 	if i < len(s) && (s[i] == '-' || s[i] == '+') {
@@ -183,8 +183,8 @@ func parseDecimal(s []byte) (n decimal, ok bool) {
 	return n, i == len(s)
 }
 
-// exact returns the number if one multiplication or division of exact numbers gives it, which holds for
-// nearly all that is logged.
+// exact returns the number if one multiplication or division of exact numbers yields it, which is the case
+// for nearly all logged numbers.
 func (n decimal) exact() (float64, bool) {
 	if n.long || n.exp < -22 || n.exp > 22 {
 		return 0, false
@@ -201,7 +201,7 @@ func (n decimal) exact() (float64, bool) {
 	return f, true
 }
 
-// powersOfTen are those that a float64 holds exactly.
+// powersOfTen are the powers of ten that a float64 represents exactly.
 var powersOfTen = [...]float64{
 	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
 	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,

@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// escape begins a terminal's colour: "\x1b[31m".
+// escape begins a terminal colour: "\x1b[31m".
 const escape = '\x1b'
 
-// A header is no longer than this, in bytes and in words.
+// maxHeader and maxWords limit a header, in bytes and in words.
 const (
 	maxHeader = 256
 	maxWords  = 12
 )
 
-// header reads the words before the message of a line, such as its time, thread and logger.
+// header reads the words before a line's message, such as the time, the thread and the logger.
 type header struct {
 	line     []byte
 	i        int
-	dated    bool // a date or a time was read
-	timed    bool // just now
-	coloured bool // a colour begins just before the word
-	dashed   bool // a dash stands before the word
+	dated    bool // a date or a time has been read
+	timed    bool // the last word was one
+	coloured bool // the word is preceded by a colour
+	dashed   bool // the word is preceded by a dash
 }
 
-// ofHeader returns the level that stands in the header of a line:
+// ofHeader returns the level in the header of a line:
 //
 //	2026-11-25T12:34:56.789Z  WARN 1 --- [main] c.e.Application : message
 //	2026/11/25 12:34:56 [crit] 12#12: *3 message
@@ -33,7 +33,7 @@ type header struct {
 //	[Wed Nov 25 12:34:56.789 2026] [core:error] [pid 1] message
 //	[12:34:56 INF] message
 //
-// It ends at the first word that no header has.
+// The header ends at the first word that no header contains.
 func ofHeader(line []byte) Level {
 	h := header{line: line[:min(len(line), maxHeader)]}
 	for range maxWords {
@@ -55,7 +55,7 @@ func ofHeader(line []byte) Level {
 	return Unknown
 }
 
-// separators skips what stands between words.
+// separators skips what separates words.
 func (h *header) separators() {
 	h.coloured, h.dashed = false, false
 	for h.i < len(h.line) {
@@ -82,7 +82,8 @@ func (h *header) separators() {
 	}
 }
 
-// word reads a word. It returns the level, if the word is one, and else reports whether the header may go on.
+// word reads a word and returns its level, if it names one. Otherwise it reports whether the header may
+// continue.
 func (h *header) word() (Level, bool) {
 	timed := h.timed
 	h.timed = false
@@ -97,7 +98,7 @@ func (h *header) word() (Level, bool) {
 	return Unknown, false
 }
 
-// number reads a date, a time, or a plain number like that of a process.
+// number reads a date, a time, or a plain number such as a process ID.
 func (h *header) number() bool {
 	start, plain := h.i, true
 	for ; h.i < len(h.line); h.i++ {
@@ -128,7 +129,7 @@ func isDate(word []byte) bool {
 	return false
 }
 
-// isTime reports whether there is a time like 12:34 or 9:05PM in a word, that is no address.
+// isTime reports whether a word contains a time such as 12:34 or 9:05PM, and is not an address.
 func isTime(word []byte) bool {
 	colon := bytes.IndexByte(word, ':')
 	if colon < 1 || !fits(word[colon:], ":00") {
@@ -148,7 +149,7 @@ func isTime(word []byte) bool {
 	return false
 }
 
-// letters reads a word of letters. timed says that a date or a time stands before it.
+// letters reads a word of letters. timed reports that a date or a time precedes it.
 func (h *header) letters(timed bool) (Level, bool) {
 	start := h.i
 	upper := true
@@ -164,7 +165,7 @@ func (h *header) letters(timed bool) (Level, bool) {
 		return l, true
 	}
 	if !h.dated {
-		return Unknown, h.coloured // such as the name of a program
+		return Unknown, h.coloured // such as a program's name
 	}
 	if string(word) == "PHP" {
 		return phpLevel(h.line[start:]), false
@@ -179,7 +180,7 @@ func (h *header) letters(timed bool) (Level, bool) {
 		h.timed = true
 		return Unknown, true // a time zone, or PM
 	}
-	// A logger's name between dashes, or a place in Go code before a level in brackets.
+	// A logger's name between dashes, or a location in Go code before a level in brackets.
 	for h.i < len(h.line) && h.line[h.i] > ' ' {
 		h.i++
 	}
@@ -188,7 +189,7 @@ func (h *header) letters(timed bool) (Level, bool) {
 		len(after) > 3 && after[1] == '[' && after[3] == ']' && bytes.Contains(h.line[start:h.i], []byte(".go:"))
 }
 
-// name returns the level that a word is the name of, unless it may as well be the first of the message.
+// name returns the level that a word names, unless the word may also be the first one of the message.
 func (h *header) name(word, rest []byte, upper bool) Level {
 	in := inText
 	switch {
@@ -196,7 +197,7 @@ func (h *header) name(word, rest []byte, upper bool) Level {
 		return Unknown
 	case h.coloured, h.dated && upper:
 	case h.dated && len(rest) > 0 && rest[0] == ':':
-		in |= byLoki // of another name it is not certain: "alert: message"
+		in |= byLoki // uncertain for any other name: "alert: message"
 	default:
 		return Unknown
 	}
@@ -219,7 +220,7 @@ func ends(rest []byte) bool {
 	return false
 }
 
-// bracket reads a word in brackets: a level, the time with or without one, or something else.
+// bracket reads a word in brackets: a level, the time with or without a level, or something else.
 func (h *header) bracket(open byte) (Level, bool) {
 	end := bytes.IndexByte(h.line[h.i:], "])>}"[strings.IndexByte("[(<{", open)])
 	if end < 0 {
@@ -242,7 +243,7 @@ func (h *header) bracket(open byte) (Level, bool) {
 		return l, ok
 	}
 	if !h.dated {
-		// NestJS writes its name and a process before the time; NATS only the process.
+		// NestJS writes its name and a process ID before the time; NATS writes only the process ID.
 		return Unknown, string(inner) == "Nest" || isDigits(inner)
 	}
 	if len(inner) == 1 {
@@ -262,7 +263,7 @@ func (h *header) bracket(open byte) (Level, bool) {
 	return Unknown, true
 }
 
-// clock reads a bracket that has the time in it, and maybe a level. It is false for one that has no time.
+// clock reads a bracket that contains the time, and maybe a level. ok is false if it contains no time.
 func (h *header) clock(inner []byte) (Level, bool) {
 	first := inner[0]
 	rest := inner
@@ -300,7 +301,7 @@ func (h *header) clock(inner []byte) (Level, bool) {
 	return Unknown, true
 }
 
-// uncoloured returns a bracket's word without the colour before and behind it.
+// uncoloured returns a word in a bracket without the colours around it.
 func uncoloured(word []byte) []byte {
 	if len(word) == 0 || word[0] != escape {
 		return word
@@ -314,7 +315,8 @@ func uncoloured(word []byte) []byte {
 	return word
 }
 
-// postgres looks for a level of Postgres' behind a header of any form, which its settings may give it.
+// postgres searches for a Postgres level after a header of any form, because Postgres lets users configure
+// it.
 func (h *header) postgres() Level {
 	colon := bytes.Index(h.line, []byte(":  "))
 	if colon < 0 {

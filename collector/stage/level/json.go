@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// begins reports whether a line begins like a JSON object, though it may be cut.
+// begins reports whether a line begins like a JSON object. The object may be cut.
 func begins(line []byte) bool {
 	i := skipSpace(line, 0)
 	if i == len(line) || line[i] != '{' {
@@ -15,37 +15,37 @@ func begins(line []byte) bool {
 	return i < len(line) && line[i] == '"'
 }
 
-// object is what a JSON object says of its level. It is read as Loki reads it: up to the first string field
-// with one of the names that it knows, in the object or in one directly below, and no further than it is
-// well-formed.
+// object collects what a JSON object says about its level. It is read as Loki reads it: up to the first
+// string field with a name that Loki knows, in the object or in one nested directly in it, and only as far
+// as the object is well-formed.
 type object struct {
-	full bool // read beyond that, for what Loki does not know
+	full bool // read on, to find what Loki does not know
 
-	loki  Level // what that field says
+	loki  Level // the level in that field
 	is    class
 	found bool // there is such a field
 
-	whole   bool  // read to its end
-	fields  int   // read so far, at the top
-	text    Level // of a string field at the top that Loki knows the name of
-	other   Level // of a string field with another name that is known
-	number  int   // of a number field "level"; 0 also if there is none
-	numbers bool  // there is one
+	whole   bool  // the object was read to its end
+	fields  int   // top-level fields read so far
+	text    Level // of a top-level string field whose name Loki knows
+	other   Level // of a string field with another known name
+	number  int   // of a number field "level"; 0 if there is none
+	numbers bool  // there is such a number field
 	format  format
 }
 
-// format is what the names of some fields tell.
+// format is the set of formats that the names of some fields indicate.
 type format uint8
 
 const (
 	mongo     format = 1 << iota // begins with {"t":{
 	compact                      // begins with {"@t":
-	serilog                      // and has a message template or a message
+	serilog                      // and it has a message template or a message
 	nextcloud                    // begins with {"reqId":
-	gelf                         // has a short_message
+	gelf                         // it has a short_message
 )
 
-// detected returns what Loki finds for the line, which it takes for JSON.
+// detected returns the level that Loki finds for the line, which it takes for JSON.
 func (o *object) detected(line []byte) Level {
 	if o.is&byLoki != 0 {
 		return o.loki
@@ -53,7 +53,7 @@ func (o *object) detected(line []byte) Level {
 	return words(line)
 }
 
-// level returns what the object really says.
+// level returns the actual level of the object.
 func (o *object) level() Level {
 	switch {
 	case o.text != Unknown:
@@ -63,12 +63,13 @@ func (o *object) level() Level {
 	case o.other != Unknown:
 		return o.other
 	case o.format&serilog != 0 && o.whole:
-		return Info // which Serilog leaves out
+		return Info // Serilog omits it
 	}
 	return o.loki
 }
 
-// ofNumber returns the level of a number: of Nextcloud, of GELF (as syslog has them), or of pino and bunyan.
+// ofNumber returns the level of a number: Nextcloud's, GELF's (which is syslog's), or that of pino and
+// bunyan.
 func (o *object) ofNumber() Level {
 	switch n := o.number; {
 	case o.format&nextcloud != 0 && 0 <= n && n <= 3:
@@ -88,8 +89,8 @@ func (o *object) ofNumber() Level {
 // read reads an object.
 func (o *object) read(line []byte) { o.whole = o.walk(line, true) }
 
-// walk reads an object at the top, or one directly below, until it knows enough or the object is not
-// well-formed. Then it returns false.
+// walk reads the top-level object, or one nested directly in it. It returns false once it knows enough, or
+// if the object is not well-formed.
 func (o *object) walk(data []byte, top bool) bool {
 	i := skipSpace(data, 0)
 	if i == len(data) || data[i] != '{' {
@@ -168,7 +169,7 @@ func (o *object) walk(data []byte, top bool) bool {
 	return false
 }
 
-// string notes what a string field says, and reports whether to read on.
+// string records a string field, and reports whether to read on.
 func (o *object) string(key, value []byte, top bool) bool {
 	if isLevelField(key) {
 		if !o.found {
@@ -210,7 +211,7 @@ func (o *object) string(key, value []byte, top bool) bool {
 	return true
 }
 
-// isLevelField reports whether Loki takes a field of that name for the level.
+// isLevelField reports whether Loki takes a field with this name for the level.
 func isLevelField(key []byte) bool {
 	switch string(key) {
 	case "level", "LEVEL", "Level", "log.level", "severity", "SEVERITY", "Severity", "SeverityText",
@@ -238,7 +239,8 @@ func skipSpace(data []byte, i int) int {
 	return i
 }
 
-// keyEnd returns the index of the quote behind a key that begins at i, or -1, and whether it has escapes.
+// keyEnd returns the index of the quote that ends a key beginning at i, or -1, and whether the key contains
+// escapes.
 func keyEnd(data []byte, i int) (end int, escaped bool) {
 	for ; i < len(data) && data[i] != '"'; i++ {
 		if data[i] == '\\' {
@@ -252,7 +254,7 @@ func keyEnd(data []byte, i int) (end int, escaped bool) {
 	return i, escaped
 }
 
-// stringEnd returns the index of the quote that ends a string which begins at i, or -1.
+// stringEnd returns the index of the quote that ends the string beginning at i, or -1.
 func stringEnd(data []byte, i int) int {
 	for from := i; ; {
 		n := bytes.IndexByte(data[from:], '"')
@@ -271,7 +273,7 @@ func stringEnd(data []byte, i int) int {
 	}
 }
 
-// blockEnd returns the index behind an object or array that begins at i, or -1. It counts brackets of one
+// blockEnd returns the index after the object or array that begins at i, or -1. It counts brackets of one
 // kind only, as Loki's parser does.
 func blockEnd(data []byte, i int, begin, end byte) int {
 	depth := 0
@@ -292,7 +294,7 @@ func blockEnd(data []byte, i int, begin, end byte) int {
 	return -1
 }
 
-// scalarEnd returns the index behind a number, true, false or null.
+// scalarEnd returns the index after a number, true, false or null.
 func scalarEnd(data []byte, i int) int {
 	for ; i < len(data); i++ {
 		switch data[i] {
@@ -314,10 +316,10 @@ func isScalar(word []byte) bool {
 	return word[0] == '-' || '0' <= word[0] && word[0] <= '9'
 }
 
-// keyMemory is more than any key takes that is looked for.
+// keyMemory is more than the length of any key of interest.
 const keyMemory = 64
 
-// unescapeKey returns a key with its escapes undone, in memory; a long one may be cut. It is false for an
+// unescapeKey returns a key with its escapes undone, in memory; it may cut a long key. ok is false for an
 // escape that Loki's parser does not know, such as half of a surrogate pair.
 func unescapeKey(memory, key []byte) ([]byte, bool) {
 	for i := 0; i < len(key); {
@@ -331,7 +333,7 @@ func unescapeKey(memory, key []byte) ([]byte, bool) {
 			case '"', '\\', '/':
 				r = rune(c)
 			case 'b', 'f', 'n', 'r', 't':
-				r = ' ' // no key that is looked for has one of them
+				r = ' ' // no key of interest has one
 			case 'u':
 				var ok bool
 				if r, ok = hex4(key[i:]); !ok {

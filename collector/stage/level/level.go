@@ -1,15 +1,15 @@
-// Package level tells the level of log lines: what Loki itself would detect, and what it really is where
-// Loki's answer is wrong or unknown.
+// Package level determines the level of log lines: the level that Loki would detect, and the actual level
+// where Loki's is wrong or unknown.
 //
 // Loki 3 gives each entry the structured metadata detected_level, which it computes from the line unless
-// the entry brings its own. Nothing need be sent where its answer is right. Of says when it is not. Nothing
-// in this package allocates for a line or keeps it, and all of it is safe for concurrent use.
+// the entry brings its own. Where Loki's result is right, nothing need be sent; Of reports when it is not.
+// Nothing in this package allocates for a line or keeps it, and everything is safe for concurrent use.
 package level
 
-// FieldName is the structured metadata that Loki keeps the level in.
+// FieldName is the structured metadata in which Loki keeps the level.
 const FieldName = "detected_level"
 
-// Level is how grave a line is. A graver level is larger.
+// Level is the severity of a line. A more severe level is larger.
 type Level uint8
 
 // The levels that Loki knows.
@@ -24,10 +24,10 @@ const (
 	Fatal
 )
 
-// Levels is the number of levels: each of them is smaller.
+// Levels is the number of levels. Every level is smaller.
 const Levels = int(Fatal) + 1
 
-// String returns the level's name as Loki has it.
+// String returns Loki's name of the level.
 func (l Level) String() string {
 	switch l {
 	case Trace:
@@ -48,8 +48,8 @@ func (l Level) String() string {
 	return "unknown"
 }
 
-// Of returns the level of a line: what Better says, and else what Loki detects. It reports whether the level
-// must be sent, because Loki would find another one.
+// Of returns the level of a line: that of Better, or otherwise the one that Loki detects. send reports
+// whether the level must be sent because Loki would find another one.
 func Of(line []byte) (l Level, send bool) {
 	if begins(line) {
 		o := object{full: true}
@@ -77,8 +77,8 @@ func Of(line []byte) (l Level, send bool) {
 	return own, own != loki
 }
 
-// Better returns the level of a line in a format that is known to tell it, whether or not Loki finds the
-// same. It is false for all other lines: what Loki detects is as good as any guess then.
+// Better returns the level of a line in a known format that contains the level, whether or not Loki finds
+// the same. It returns false for all other lines; for those, Loki's result is as good as any guess.
 func Better(line []byte) (Level, bool) {
 	var own Level
 	if begins(line) {

@@ -12,7 +12,8 @@ import (
 	"lighter/collector/stage/level"
 )
 
-// example is a line of testdata/levels.tsv, which deploy/e2e reads too: there a real Loki is asked.
+// example is a line of testdata/levels.tsv. deploy/e2e reads that file, too, and compares it with a real
+// Loki.
 type example struct{ loki, own, line string }
 
 func examples(t testing.TB) (all []example) {
@@ -62,8 +63,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// What Loki's own parsers do with lines that are damaged, escaped or in other letters. The answers are those
-// of Loki 3.7.8.
+// What Loki's own parsers do with lines that are damaged, escaped or in other letters. The expected levels
+// are those of Loki 3.7.8.
 func TestDetect(t *testing.T) {
 	f := func(line string, want level.Level) {
 		t.Helper()
@@ -75,7 +76,7 @@ func TestDetect(t *testing.T) {
 	f(`{"x":"fatal","leVel":"info"}`, level.Fatal)
 	f(`leVel=info x=fatal`, level.Info)
 	f(`{"\u006cevel":"info","x":"fatal"}`, level.Info)
-	f(`{"\ud83d":1,"level":"info","x":"fatal"}`, level.Info) // by its word: the name is damaged
+	f(`{"\ud83d":1,"level":"info","x":"fatal"}`, level.Info) // from its word: the name is damaged
 	f(`{"\ud83d":"fatal","level":"info"}`, level.Fatal)
 	f(`{"x":"fatal","level":"in\u0066o"}`, level.Fatal) // values keep their escapes
 	f(`x=fatal level="in\u0066o"`, level.Info)
@@ -85,7 +86,7 @@ func TestDetect(t *testing.T) {
 	f(`x=fatal severity=warn level=info`, level.Info)
 	f(`x=fatal severity=warn lvl=info`, level.Warn)
 	f(`x=fatal severity=warn severity=info`, level.Warn)
-	// The first field counts, in depth before breadth, two objects deep.
+	// The first field wins, depth first, two objects deep.
 	f(`{"x":"fatal","a":{"severity":"info"},"level":"warn"}`, level.Info)
 	f(`{"x":"fatal","a":{"b":{"level":"info"}}}`, level.Fatal)
 	f(`{"x":"fatal","a":[{"level":"info"}]}`, level.Fatal)
@@ -171,7 +172,7 @@ func TestAllocsOf(t *testing.T) {
 	}
 }
 
-// FuzzOf has any line read: nothing panics, and the three answers fit together.
+// FuzzOf reads any line: nothing panics, and the three results are consistent.
 func FuzzOf(f *testing.F) {
 	for _, e := range examples(f) {
 		f.Add([]byte(e.line))

@@ -6,8 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// logfmtLevel returns what the field says that Loki takes for the level of a logfmt line: of several the one
-// whose name is first in Loki's list, and the first of equal ones. A damaged pair ends the search.
+// logfmtLevel returns the value of the field that Loki takes for the level of a logfmt line. If there are
+// several, Loki takes the one whose name is first in its list, and the first of equal ones. A damaged pair
+// ends the search.
 func logfmtLevel(line []byte) (l Level, is class) {
 	best := notLevel
 	for i := 0; ; {
@@ -56,7 +57,7 @@ func logfmtLevel(line []byte) (l Level, is class) {
 	}
 }
 
-// logfmtValue returns the value that begins at i, without quotes, and the index behind it.
+// logfmtValue returns the value that begins at i, without quotes, and the index after it.
 func logfmtValue(line []byte, i int) (value []byte, end int, escaped, ok bool) {
 	if i < len(line) && line[i] == '"' {
 		i++
@@ -79,10 +80,10 @@ func logfmtValue(line []byte, i int) (value []byte, end int, escaped, ok bool) {
 	return line[i:end], end, false, true
 }
 
-// notLevel is behind the ranks of all fields that tell a level.
+// notLevel is greater than the ranks of all level fields.
 const notLevel = 255
 
-// rank returns the place of a key in Loki's list of the fields that tell a level. Case does not matter.
+// rank returns the position of a key in Loki's list of level fields. Case does not matter.
 func rank(key []byte, ascii bool) int {
 	switch len(key) {
 	case 3, 5, 8, 9, 12, 13:
@@ -106,8 +107,8 @@ func rank(key []byte, ascii bool) int {
 	return notLevel
 }
 
-// escapedLevel is classify for a value of logfmt with escapes. It is false if one of them is none that
-// Loki's parser knows.
+// escapedLevel is classify for a logfmt value with escapes. ok is false if Loki's parser does not know one
+// of the escapes.
 func escapedLevel(s []byte) (l Level, is class, ok bool) {
 	var memory [maxName + utf8.UTFMax]byte
 	name := memory[:0]
@@ -130,7 +131,7 @@ func escapedLevel(s []byte) (l Level, is class, ok bool) {
 		case '"', '\\', '/', '\'':
 			add(rune(c))
 		case 'b', 'f', 'n', 'r', 't':
-			add(' ') // no name of a level has one of them
+			add(' ') // no level's name has one
 		case 'u':
 			r, ok := hex4(s[i:])
 			if !ok {
@@ -153,7 +154,7 @@ func escapedLevel(s []byte) (l Level, is class, ok bool) {
 	return l, is, true
 }
 
-// hex4 reads an escape like \u00e4 at the beginning of s.
+// hex4 reads an escape such as \u00e4 at the beginning of s.
 func hex4(s []byte) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false

@@ -6,15 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// Detect returns what Loki 3.7 finds as detected_level for a line that has no structured metadata, in a
-// stream without a label that names a level. A later Loki also finds words in single quotes and behind
-// bars: that alone is no reason to send a level.
+// Detect returns the detected_level that Loki 3.7 computes for a line without structured metadata, in a
+// stream without a label that names a level. Later versions also find words in single quotes and after
+// bars; that alone is no reason to send a level.
 func Detect(line []byte) Level {
 	l, _ := detect(line)
 	return l
 }
 
-// detect returns what Loki finds, and what the level field of a logfmt line really says.
+// detect returns the level that Loki finds, and the actual value of the level field of a logfmt line.
 func detect(line []byte) (loki, field Level) {
 	if isJSON(line) {
 		var o object
@@ -24,7 +24,8 @@ func detect(line []byte) (loki, field Level) {
 	return detectText(line)
 }
 
-// detectText is detect for a line that Loki does not take for JSON. Any line with an equals sign is logfmt.
+// detectText is detect for a line that Loki does not take for JSON. Loki takes any line with an equals sign
+// for logfmt.
 func detectText(line []byte) (loki, field Level) {
 	if bytes.IndexByte(line, '=') >= 0 {
 		l, is := logfmtLevel(line)
@@ -36,8 +37,8 @@ func detectText(line []byte) (loki, field Level) {
 	return words(line), field
 }
 
-// isJSON reports whether Loki takes a line for JSON: its first and last characters are braces. It looks at
-// the last one byte by byte, and so takes a part of a letter for a space.
+// isJSON reports whether Loki takes a line for JSON, because its first and last characters are braces. Loki
+// examines the end byte by byte, and so takes a part of a letter for a space.
 func isJSON(line []byte) bool {
 	for i := 0; ; {
 		if i == len(line) {
@@ -62,8 +63,8 @@ func isJSON(line []byte) bool {
 	return line[i] == '}'
 }
 
-// wordMarks says of each byte what it may be to a word. The search looks at three bytes at once: the one that
-// stands before a word, and the first two of the word. Each word has a bit.
+// wordMarks says for each byte which words it may belong to. The search examines three bytes at once: the
+// one before a word, and the first two of the word. Each word has a bit.
 type wordMarks struct {
 	before, first, second [256]uint8
 	behind                [256]bool
@@ -84,20 +85,20 @@ var marks = func() (m wordMarks) {
 			m.second[start[1]&^0x20|bit] |= 1 << i
 		}
 	}
-	// An I with a dot is an i to Loki.
+	// Loki takes an I with a dot for an i.
 	m.first["İ"[0]] |= 1 << 6
 	m.second["İ"[1]] |= 1 << 6
 	return m
 }()
 
-// words returns the level of the first word that is the name of one and stands alone.
+// words returns the level of the first separate word that names one.
 func words(line []byte) Level {
 	if len(line) < 2 {
 		return Unknown
 	}
 	before, before1, first1 := uint8(anyWord), marks.before[line[0]], marks.first[line[0]]
 	i := 1
-	for ; i+4 <= len(line); i += 4 { // nearly all of these begin no word, which one branch sees
+	for ; i+4 <= len(line); i += 4 { // nearly always no word begins in these four, which one branch determines
 		four := line[i : i+4 : i+4]
 		a, b, c, d := four[0], four[1], four[2], four[3]
 		if before&first1&marks.second[a]|before1&marks.first[a]&marks.second[b]|marks.before[a]&marks.first[b]&marks.second[c]|marks.before[b]&marks.first[c]&marks.second[d] != 0 {
@@ -110,7 +111,7 @@ func words(line []byte) Level {
 	return wordIn(line, i-1, len(line)-1)
 }
 
-// wordIn returns the level of the first word of a line that begins between two indexes.
+// wordIn returns the level of the first level word that begins between two indexes of a line.
 func wordIn(line []byte, i, end int) Level {
 	for ; i < end; i++ {
 		if marks.first[line[i]]&marks.second[line[i+1]] == 0 || i > 0 && marks.before[line[i-1]] == 0 {
@@ -123,7 +124,7 @@ func wordIn(line []byte, i, end int) Level {
 	return Unknown
 }
 
-// wordAt returns the level that a line begins with as a word.
+// wordAt returns the level that the first word of line names.
 func wordAt(line []byte) Level {
 	switch line[0] | 0x20 {
 	case 't':
@@ -158,8 +159,8 @@ func wordAt(line []byte) Level {
 	return Unknown
 }
 
-// isWord reports whether a line begins with a word that stands alone. Case does not matter, and an I with a
-// dot, whose lower case is i to Loki, is one too.
+// isWord reports whether a line begins with a separate word. Case does not matter. An I with a dot counts
+// as an i, because Loki lower-cases it to one.
 func isWord(line []byte, word string) bool {
 	i := 0
 	for w := range len(word) {

@@ -2,19 +2,19 @@ package level
 
 import "bytes"
 
-// class says where a word is taken for a level.
+// class says in which positions a word names a level.
 type class uint8
 
 const (
-	byLoki  class = 1 << iota // Loki knows it as the value of a level field
-	inText                    // a word at the beginning of a line of text, before the message
-	inField                   // the value of a level field
+	byLoki  class = 1 << iota // as the value of a field that Loki knows
+	inText                    // at the beginning of a line of text, before the message
+	inField                   // as the value of a level field
 )
 
 // maxName is the length of the longest name of a level.
 const maxName = 13
 
-// named returns the level of a name, if it is one in all of the given classes.
+// named returns the level of a name, if the name is valid in all of the given classes.
 func named(name []byte, in class) Level {
 	if l, is := classify(name); is&in == in {
 		return l
@@ -22,7 +22,7 @@ func named(name []byte, in class) Level {
 	return Unknown
 }
 
-// classify returns the level of a name, in upper or lower case, and the classes that it is one in.
+// classify returns the level of a name, in upper or lower case, and the classes in which the name is valid.
 func classify(name []byte) (Level, class) {
 	if len(name) == 0 || len(name) > maxName {
 		return Unknown, 0
@@ -47,7 +47,7 @@ func classify(name []byte) (Level, class) {
 	return Unknown, 0
 }
 
-// lookup returns the level of a name in lower case, and the classes that it is one in.
+// lookup returns the level of a lower-case name, and the classes in which the name is valid.
 func lookup(name []byte) (Level, class) {
 	switch string(name) {
 	case "trace", "trc":
@@ -92,7 +92,7 @@ func lookup(name []byte) (Level, class) {
 	return Unknown, 0
 }
 
-// letter returns the level that a capital letter stands for in the formats that write one.
+// letter returns the level that a capital letter stands for in formats that write single letters.
 func letter(c byte) Level {
 	switch c {
 	case 'T', 'V':
@@ -113,7 +113,7 @@ func letter(c byte) Level {
 	return Unknown
 }
 
-// severity returns the level of a number of syslog's, from 0 to 7.
+// severity returns the level of a syslog severity, from 0 to 7.
 func severity(n int) Level {
 	switch n {
 	case 0:

@@ -2,8 +2,8 @@ package level
 
 import "bytes"
 
-// ofText returns the level of a line of text in a format that is known to tell it. What the message says
-// does not matter: a line of nginx's is an error if its header says so.
+// ofText returns the level of a text line in a known format that contains the level. The words of the
+// message do not matter: a line of nginx is an error if its header says so.
 func ofText(line []byte) Level {
 	if len(line) < 5 {
 		return Unknown
@@ -34,7 +34,7 @@ func ofText(line []byte) Level {
 	return l
 }
 
-// ofUncaught reads how a runtime begins to tell of an error that its program did not catch.
+// ofUncaught recognises the first line that a runtime prints for an uncaught error.
 func ofUncaught(line []byte) Level {
 	begin := ""
 	switch line[0] {
@@ -60,7 +60,7 @@ func ofUncaught(line []byte) Level {
 	return Error
 }
 
-// ofPriority reads the number that syslog and systemd put first: <3>.
+// ofPriority reads the number that syslog and systemd write first: <3>.
 func ofPriority(line []byte) Level {
 	end := bytes.IndexByte(line[:min(len(line), 5)], '>')
 	if end < 2 {
@@ -107,14 +107,15 @@ func ofRedis(line []byte) Level {
 		case '*':
 			return Info
 		case '#':
-			return max(Warn, words(rest[len(form):])) // Redis has no graver mark: its errors have it too
+			return max(Warn, words(rest[len(form):])) // Redis marks errors as warnings, too
 		}
 	}
 	return Unknown
 }
 
 // ofFirstWord reads a line that begins with a level in capitals: "SEVERE: message", "ERROR:root:message",
-// "CRIT [11-25|12:34:56.789] message", "ERRO[0012] message"; and of Ruby "E, [2026-11-25T12:34:56.789012 #1] ERROR -- : message".
+// "CRIT [11-25|12:34:56.789] message", "ERRO[0012] message", or Ruby's "E, [2026-11-25T12:34:56.789012 #1]
+// ERROR -- : message".
 func ofFirstWord(line []byte) Level {
 	if line[1] == ',' && line[2] == ' ' && line[3] == '[' {
 		switch line[0] {
@@ -140,7 +141,7 @@ func ofFirstWord(line []byte) Level {
 	rest := line[end:]
 	switch {
 	case rest[0] == ':' && string(line[:end]) != "ALERT" && !bytes.HasPrefix(rest, []byte(": PHP message: ")):
-		return l // that of a line which passes a message of PHP on is not the message's
+		return l // a line that relays a PHP message has a level of its own
 	case rest[0] == ' ' || rest[0] == '[':
 		if rest = bytes.TrimLeft(rest, " "); fits(rest, "[00-00|00:00") || fits(rest, "[0000]") {
 			return l
@@ -149,8 +150,8 @@ func ofFirstWord(line []byte) Level {
 	return Unknown
 }
 
-// phpLevel reads what PHP writes where it has no log of its own: "PHP Warning:  message". That a fatal error
-// of a script is fatal Loki sees itself.
+// phpLevel reads what PHP writes if it has no log of its own: "PHP Warning:  message". Loki itself detects
+// that a fatal error is fatal.
 func phpLevel(line []byte) Level {
 	rest, ok := bytes.CutPrefix(line, []byte("PHP "))
 	if !ok {
@@ -167,8 +168,8 @@ func phpLevel(line []byte) Level {
 	return Unknown
 }
 
-// ofPostgres returns the level of a word that Postgres puts before a colon and two spaces. What belongs to
-// the message before it is no event of its own.
+// ofPostgres returns the level of a word that Postgres writes before a colon and two spaces. Lines that
+// belong to the message before them are not events of their own.
 func ofPostgres(word []byte) Level {
 	switch string(word) {
 	case "LOG", "INFO", "NOTICE", "DETAIL", "HINT", "STATEMENT", "CONTEXT", "QUERY", "LOCATION":
@@ -185,7 +186,7 @@ func ofPostgres(word []byte) Level {
 	return Unknown
 }
 
-// ofDotnet reads the first line that .NET's console logger writes for an event: "fail: Category[0]".
+// ofDotnet reads the first line of an event from .NET's console logger: "fail: Category[0]".
 func ofDotnet(line []byte) Level {
 	rest := bytes.TrimRight(line, " \r")
 	if len(rest) < 10 || rest[5] != ' ' || rest[len(rest)-1] != ']' {
@@ -216,12 +217,12 @@ func dotnetLevel(word []byte) Level {
 	return Unknown
 }
 
-// ofAccess reads a line of an access log in the common or the combined format, or HAProxy's:
+// ofAccess reads a line of an access log in the common or combined format, or in HAProxy's:
 //
 //	192.0.2.7 - - [25/Nov/2026:12:34:56 +0000] "GET / HTTP/1.1" 502 157
 //	192.0.2.7:51034 [25/Nov/2026:12:34:56.789] web api/api1 0/0/1/12/13 502 157 …
 //
-// An answer of 500 and above is an error, one of 400 and above a warning.
+// A status of 500 and above is an error, one of 400 and above a warning.
 func ofAccess(line []byte) Level {
 	open := bytes.IndexByte(line, '[')
 	if open < 2 || line[open-1] != ' ' || !fits(line[open+1:], "00/Aaa/0000:00:00:00") {
@@ -239,7 +240,7 @@ func ofAccess(line []byte) Level {
 		}
 		return ofStatus(rest[end+2:])
 	}
-	for range 2 { // the frontend, the backend and its server
+	for range 2 { // skip the frontend, and the backend and its server
 		_, after, ok := bytes.Cut(rest, []byte(" "))
 		if !ok {
 			return Unknown
@@ -253,7 +254,7 @@ func ofAccess(line []byte) Level {
 	return ofStatus(after)
 }
 
-// ofStatus returns the level of an HTTP answer, of which a line goes on with the status.
+// ofStatus returns the level of the HTTP status at the beginning of line.
 func ofStatus(line []byte) Level {
 	if !fits(line, "000") || len(line) > 3 && line[3] != ' ' {
 		return Unknown
@@ -269,8 +270,8 @@ func ofStatus(line []byte) Level {
 	return Unknown
 }
 
-// fits reports whether a line begins in a form: 0 stands for a digit, A for a capital, a for a small letter,
-// and anything else for itself.
+// fits reports whether a line begins with a form. In a form, 0 stands for any digit, A for a capital
+// letter, a for a small letter, and any other character for itself.
 func fits(line []byte, form string) bool {
 	if len(line) < len(form) {
 		return false

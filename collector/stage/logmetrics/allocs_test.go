@@ -8,7 +8,7 @@ import (
 	"lighter/collector/stage"
 )
 
-// A line whose series are known costs no allocation, and neither does the state of a batch but for its bytes.
+// A line with known series allocates nothing, and the state of a batch allocates only its bytes.
 func TestAllocs(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector allocates")

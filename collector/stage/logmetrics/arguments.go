@@ -8,7 +8,7 @@ import (
 	"lighter/collector/stage/fields"
 )
 
-// space passes over spaces, and over a comment.
+// space skips spaces and a comment.
 func (p *parser) space() {
 	for !p.end() && (p.text[p.pos] == ' ' || p.text[p.pos] == '\t') {
 		p.pos++
@@ -20,7 +20,7 @@ func (p *parser) space() {
 
 func (p *parser) end() bool { return p.pos == len(p.text) }
 
-// take passes over spaces and then over s, and reports whether s is there.
+// take skips spaces and then s, and reports whether s was there.
 func (p *parser) take(s string) bool {
 	p.space()
 	if !strings.HasPrefix(p.text[p.pos:], s) {
@@ -30,7 +30,7 @@ func (p *parser) take(s string) bool {
 	return true
 }
 
-// takeOne is take for the first of several that is there.
+// takeOne takes the first of several texts that is next.
 func (p *parser) takeOne(all ...string) string {
 	for _, s := range all {
 		if p.take(s) {
@@ -40,7 +40,7 @@ func (p *parser) takeOne(all ...string) string {
 	return ""
 }
 
-// word reads the bytes that are of a kind.
+// word reads the bytes for which is returns true.
 func (p *parser) word(is func(byte) bool) string {
 	start := p.pos
 	for !p.end() && is(p.text[p.pos]) {
@@ -49,7 +49,7 @@ func (p *parser) word(is func(byte) bool) string {
 	return p.text[start:p.pos]
 }
 
-// path reads a field's path. A hyphen is part of it if a letter follows: user-id, but depth-1.
+// path reads a field's path. A hyphen is part of it if a letter follows: user-id, but not depth-1.
 func (p *parser) path(expected string) (fields.Path, error) {
 	p.space()
 	start := p.pos
@@ -150,7 +150,7 @@ func (p *parser) arguments(d *Declaration) error {
 	return nil
 }
 
-// value reads a field, and a constant that it is combined with.
+// value reads a field and the constant that it is combined with, if any.
 func (p *parser) value(k kind) (value, error) {
 	var v value
 	var err error
@@ -173,15 +173,15 @@ func (p *parser) value(k kind) (value, error) {
 	return v, nil
 }
 
-// maxBounds is the largest number of buckets that a histogram may declare; each is a series.
+// maxBounds is the largest number of buckets that a histogram may declare. Each bucket is a series.
 const maxBounds = 50
 
-// buckets reads buckets=[…], if that is next.
+// buckets reads buckets=[…] if that is next.
 func (p *parser) buckets(d *Declaration) (bool, error) {
 	p.space()
 	at := p.pos
 	if !p.take("buckets") || !p.take("=") || !p.take("[") {
-		p.pos = at // a field may be called that
+		p.pos = at // a field may have that name
 		return false, nil
 	}
 	if d.kind != histogram || d.bounds != nil {
@@ -263,13 +263,13 @@ func (p *parser) condition() (condition, error) {
 	return c, err
 }
 
-// atText reports whether a text in quotes is next.
+// atText reports whether a quoted text is next.
 func (p *parser) atText() bool {
 	p.space()
 	return !p.end() && (p.text[p.pos] == '"' || p.text[p.pos] == '`')
 }
 
-// pattern reads the text of a condition, which is expected after symbol.
+// pattern reads the text of a condition, which must follow symbol.
 func (p *parser) pattern(o op, path fields.Path, symbol string) (condition, error) {
 	c := condition{op: o, path: path}
 	p.space()
@@ -284,7 +284,7 @@ func (p *parser) pattern(o op, path fields.Path, symbol string) (condition, erro
 	default:
 		return c, nil
 	}
-	// By itself first, so that it cannot close the parenthesis that is put around it.
+	// Compile the text by itself first, so that it cannot close the parenthesis that is put around it.
 	if c.regexp, err = regexp.Compile(c.text); err == nil && o <= matchesNot {
 		c.regexp, err = regexp.Compile("^(?s:" + c.text + ")$")
 	}

@@ -16,7 +16,7 @@ const examples = `http_requests_total{path,status} = count(msg="http_request")
 http_request_duration_seconds{path} = histogram(latencyMs/1000, msg="http_request")
 queue_depth = gauge(depth, msg="queue")`
 
-// The cost of a line, by what is declared and by whether a declaration wants it.
+// The cost of a line, by the declarations and by whether one of them counts it.
 func BenchmarkAppend(b *testing.B) {
 	wanted, unwanted := []string(nil), []string(nil)
 	for i := range 100 {
@@ -43,7 +43,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// The cost of what is kept with a batch, by the number of series, of which ten change with each batch.
+// The cost of the state kept with a batch, by the number of series, ten of which change with each batch.
 func BenchmarkKeep(b *testing.B) {
 	for _, n := range []int{50, 500} {
 		for _, kind := range []string{"count()", "histogram(ms)"} {
@@ -69,7 +69,7 @@ func BenchmarkKeep(b *testing.B) {
 	}
 }
 
-// The cost of a page of 100 containers with 50 series each.
+// The cost of gathering a page of 100 containers with 50 series each.
 func BenchmarkGather(b *testing.B) {
 	set := newSet(5000)
 	for i := range 100 {
@@ -99,8 +99,8 @@ func appendTo(tb testing.TB, s lighter.Logs, b *lighter.Batch) {
 	b.Done()
 }
 
-// The cost of an acknowledgement of 1 of 10 logs, all the way to the disk, by the number of series, of which
-// ten change with each batch.
+// The cost of acknowledging one of 10 logs, all the way to the disk, by the number of series, ten of which
+// change with each batch.
 func BenchmarkAcknowledge(b *testing.B) {
 	for _, n := range []int{0, 50, 500} {
 		for _, kind := range []string{"count()", "histogram(ms)"} {

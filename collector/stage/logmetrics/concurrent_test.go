@@ -10,8 +10,8 @@ import (
 	"lighter/collector/stage/logmetrics"
 )
 
-// Logs come, count and go side by side, while the page is read: at the end all of it is counted once, because
-// each log is followed by another one of the same container.
+// Logs start, count and end concurrently, while the page is read. In the end everything is counted once,
+// because each log is followed by another one of the same container.
 func TestConcurrent(t *testing.T) {
 	const logs, generations, batches = 4, 5, 20
 	set := newSet(500)
@@ -76,7 +76,7 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// newLogOfName begins a log that reads nothing.
+// newLogOfName makes a log without a reader.
 func newLogOfName(t *testing.T, set *logmetrics.Set, id, container string) {
 	set.Maker(logmetrics.Log{ID: id, Declarations: parse(t, "m{n} = count(n)"), Count: true, Acknowledged: func() []byte { return nil }}).
 		New(stage.Log{Service: "api", Container: container}, nowhere{})

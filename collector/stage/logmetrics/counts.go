@@ -9,30 +9,30 @@ import (
 // levels is the number of levels that level.Of knows.
 const levels = int(level.Fatal) + 1
 
-// counts is what is counted of one log. It is not safe for concurrent use.
+// counts holds what is counted from one log. It is not safe for concurrent use.
 type counts struct {
 	lines    [levels]uint64 // entries
 	bytes    uint64
-	tables   []*table // of the metrics of a program, in their order
-	included uint64   // number of the newest addition that is part of it; see addition
+	tables   []*table // by metric of a program, in order
+	included uint64   // number of the newest included addition; see addition
 }
 
-// table is the series of one metric.
+// table holds the series of one metric.
 type table struct {
 	*metric
 	byKey  map[string]*series
-	series []*series // in the order in which they came
+	series []*series // in order of first occurrence
 }
 
-// series is what is counted for one set of label values.
+// series holds the count of one set of label values.
 type series struct {
-	key     string   // the label values, as appendKey writes them
-	n       uint64   // of count
-	f       float64  // of sum and gauge, and the sum of a histogram
-	buckets []uint64 // of a histogram, each without those below it; the last one is above all bounds
+	key     string   // the label values in appendKey's form
+	n       uint64   // for count
+	f       float64  // for sum and gauge; the sum of a histogram
+	buckets []uint64 // of a histogram, not cumulative; the last one is above all bounds
 
-	encoded []byte // as in a state
-	stale   bool   // encoded is of earlier values
+	encoded []byte // the form in a state
+	stale   bool   // encoded is out of date
 }
 
 func newCounts(metrics []*metric) *counts {
@@ -45,7 +45,7 @@ func newCounts(metrics []*metric) *counts {
 
 func newTable(m *metric) *table { return &table{metric: m, byKey: map[string]*series{}} }
 
-// add adds a series. There must be none of its key.
+// add adds a series, whose key must be new.
 func (t *table) add(key string) *series {
 	s := &series{key: key, stale: true}
 	if t.kind == histogram {
@@ -76,8 +76,8 @@ func (t *table) count(s *series, f float64) {
 	}
 }
 
-// include adds the counts of another table of the same metric. A gauge's values are taken over if gauges is
-// true, and else left out.
+// include adds the counts of another table of the same metric. If gauges is true it takes over the values
+// of a gauge; otherwise it ignores them.
 func (t *table) include(o *table, gauges bool) {
 	if t.kind == gauge && !gauges {
 		return
@@ -100,7 +100,7 @@ func (t *table) include(o *table, gauges bool) {
 	}
 }
 
-// include adds what another log has counted, but gauges.
+// include adds what another log has counted, except gauges.
 func (c *counts) include(o *counts) {
 	for i := range c.lines {
 		c.lines[i] += o.lines[i]
@@ -127,7 +127,7 @@ func (c *counts) clone() *counts {
 	return o
 }
 
-// values returns the label values of a key.
+// values returns the n label values in a key.
 func values(key string, n int) ([]string, bool) {
 	all := make([]string, 0, n)
 	for len(key) > 0 {

@@ -8,19 +8,19 @@ import (
 	"lighter/collector/stage/fields"
 )
 
-// Declaration is a metric and which log lines it is counted from. It is immutable.
+// Declaration declares a metric and the log lines that it counts. It is immutable.
 type Declaration struct {
 	Name string // of the metric
 
-	line, column int // where it stands in the text that was parsed, from 1
+	line, column int // position in the parsed text, from 1
 	kind         kind
 	labels       []label   // sorted by name
 	bounds       []float64 // of a histogram's buckets, ascending, without +Inf
-	value        value     // what is added, set or observed; not used by count
+	value        value     // the value to add, set or observe; not used by count
 	conditions   []condition
 }
 
-// kind is what is done with the lines of a metric.
+// kind is what a metric does with its lines.
 type kind uint8
 
 const (
@@ -34,16 +34,16 @@ var kinds = [...]string{"count", "sum", "gauge", "histogram"}
 
 func (k kind) String() string { return kinds[k] }
 
-// label is a label of a metric and the field that it has its value from.
+// label is a label of a metric and the field that its value comes from.
 type label struct {
 	name string
 	path fields.Path
 }
 
-// value is a field, and a constant that it is multiplied by, divided by, or the like.
+// value is a field and a constant that it is combined with.
 type value struct {
 	path     fields.Path
-	op       byte // one of * / + -, or 0: the field as it is
+	op       byte // one of * / + -, or 0 to use the field as it is
 	constant float64
 }
 
@@ -61,17 +61,17 @@ func (v value) of(f float64) float64 {
 	return f
 }
 
-// condition is what a line must fulfil to be counted.
+// condition is a condition that a line must meet to be counted.
 type condition struct {
 	op     op
 	path   fields.Path // of a condition on a field
-	text   string      // what is compared with, or the pattern
+	text   string      // the text to compare with, or the pattern
 	bytes  []byte      // text
 	number float64
 	regexp *regexp.Regexp
 }
 
-// op is how a condition compares.
+// op is the comparison of a condition.
 type op uint8
 
 const (
@@ -86,20 +86,20 @@ const (
 	greaterEqual
 	less
 	lessEqual
-	lineHas // from here on of the whole line
+	lineHas // this and the following apply to the whole line
 	lineLacks
 	lineMatches
 	lineMatchesNot
 )
 
-// symbols are the ops as they are written; an op on the line is written before its text.
+// symbols are the written forms of the ops. An op on the line precedes its text.
 var symbols = [...]string{
 	exists: "", equal: "=", unequal: "!=", matches: "=~", matchesNot: "!~",
 	numberEqual: "==", numberUnequal: "!=", greater: ">", greaterEqual: ">=", less: "<", lessEqual: "<=",
 	lineHas: "", lineLacks: "!=", lineMatches: "|~", lineMatchesNot: "!~",
 }
 
-// String returns the declaration as Parse reads it.
+// String returns the declaration in the form that Parse reads.
 func (d *Declaration) String() string {
 	var b strings.Builder
 	b.WriteString(d.Name)
@@ -120,7 +120,7 @@ func (d *Declaration) String() string {
 	return b.String()
 }
 
-// items returns what stands between the parentheses.
+// items returns what is between the parentheses.
 func (d *Declaration) items() []string {
 	var items []string
 	if d.kind != count {
@@ -165,7 +165,7 @@ func sep(i int, first, others string) string {
 
 func formatNumber(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
-// sameMetric reports whether two declarations of one name may count the same series.
+// sameMetric reports whether two declarations with the same name may count the same series.
 func (d *Declaration) sameMetric(o *Declaration) bool {
 	if d.kind != o.kind || len(d.labels) != len(o.labels) || len(d.bounds) != len(o.bounds) {
 		return false

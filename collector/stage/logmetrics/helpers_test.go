@@ -16,7 +16,7 @@ import (
 	"lighter/collector/stage/logmetrics"
 )
 
-// declared is what the tests count.
+// declared are the declarations of the tests.
 const declared = `
 http_requests_total{path,status} = count(msg="http_request")
 http_request_duration_seconds{path} = histogram(latencyMs/1000, msg="http_request")
@@ -26,12 +26,12 @@ rate_limited_total = count(error="RATE_LIMITED")
 loud_total = count("RESEND_API_KEY not set")
 `
 
-// nowhere is the end of a chain that is finished with a batch at once.
+// nowhere is the end of a chain. It releases a batch at once.
 type nowhere struct{ err error }
 
 func (n nowhere) Append(context.Context, *lighter.Batch) error { return n.err }
 
-// note is the Origin of a batch, which remembers the state.
+// note is the Origin of a batch and records the state.
 type note struct{ state *[]byte }
 
 func (n note) SetState(state []byte) { *n.state = state }
@@ -42,17 +42,18 @@ func newSet(limit int) *logmetrics.Set {
 	return logmetrics.New(logmetrics.Options{Limit: limit, Lines: true, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// log is a log whose batches are acknowledged when acknowledge is called.
+// log is a log whose batches are acknowledged by calling acknowledge.
 type log struct {
 	t     testing.TB
 	set   *logmetrics.Set
 	chain *stage.Chain
 	stage lighter.Logs // the one stage of the chain
-	kept  []byte       // what the chain has kept
-	acked []byte       // what the stage has kept, as of the position
+	kept  []byte       // the state of the chain
+	acked []byte       // the state of the stage, as of the position
 }
 
-// newLog begins a chain of a log of the container web of the service api, with what its stage has kept.
+// newLog begins a chain of a log of the container web of the service api. kept is the earlier state of its
+// stage.
 func newLog(t testing.TB, set *logmetrics.Set, id, declarations string, state []byte) *log {
 	return newLogOf(t, set, id, declarations, state, nowhere{})
 }
@@ -85,7 +86,7 @@ func (l *log) read(lines ...string) {
 	}
 }
 
-// own returns what the stage keeps.
+// own returns the state of the stage.
 func (l *log) own() []byte { return l.stage.(stage.Keeper).Keep(nil) }
 
 func (l *log) acknowledge() { l.acked = l.own() }
@@ -98,7 +99,7 @@ func batchOf(lines ...string) *lighter.Batch {
 	return b
 }
 
-// page returns the series of a page by name and labels.
+// page returns the series of a page, keyed by name and labels.
 func page(t testing.TB, g prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := g.Gather()
@@ -130,7 +131,7 @@ func page(t testing.TB, g prometheus.Gatherer) map[string]float64 {
 	return all
 }
 
-// want checks some series of a set's page; NaN means that a series is not there.
+// want checks some series of a set's page. NaN means that a series must be absent.
 func want(t testing.TB, set *logmetrics.Set, series map[string]float64) {
 	t.Helper()
 	got := page(t, set.Gatherer())

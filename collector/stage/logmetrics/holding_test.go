@@ -28,7 +28,7 @@ func (s *holding) Append(ctx context.Context, b *lighter.Batch) error {
 	if n := len(b.Entries); s.rand.IntN(3) == 0 {
 		s.entry = &lighter.Entry{Line: slices.Clone(b.Entries[n-1].Line)}
 		b.Entries = b.Entries[:n-1]
-		if n == 1 { // nothing is left to be handed on
+		if n == 1 { // nothing remains to be handed on
 			s.hold(b)
 			return nil
 		}
@@ -54,7 +54,7 @@ func (s *holding) hold(b *lighter.Batch) {
 	s.held = append(s.held, b)
 }
 
-// give returns the batches that are held, the newest first, and holds them no longer.
+// give returns the held batches, newest first, and no longer holds them.
 func (s *holding) give() []*lighter.Batch {
 	held := s.held
 	s.held = nil

@@ -21,8 +21,8 @@ import (
 	"lighter/collector/stage/logmetrics"
 )
 
-// Whatever dies, and in whatever order batches are acknowledged, the page is a recount of the lines up to the
-// positions on disk, and none of its counters ever goes back.
+// Whatever is killed, and in whatever order batches are acknowledged, the page equals a recount of the
+// lines up to the positions on disk, and none of its counters ever decreases.
 func TestKills(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -84,7 +84,7 @@ func randomLine(r *rand.Rand, n int) string {
 	return fmt.Sprintf(`{"msg":"http_request","path":"/v1/%d","status":%d,"latencyMs":%v,"bytes":%v}`, r.IntN(3), 200+r.IntN(2)*300, r.Float64()*1000, r.Float64())
 }
 
-// host is an agent and what it reads. It is the end of all chains, too.
+// host is an agent and its logs. It is also the end of all chains.
 type host struct {
 	t     *testing.T
 	dir   string
@@ -93,10 +93,10 @@ type host struct {
 	store *position.Store
 	set   *logmetrics.Set
 	held  []*lighter.Batch
-	seen  map[string]float64 // of the counters: the highest value
+	seen  map[string]float64 // the highest value of each counter
 }
 
-// hostLog is a log; its line n has the time n+1.
+// hostLog is a log. Its line n has the time n+1.
 type hostLog struct {
 	id, container string
 	lines         []string
@@ -106,7 +106,7 @@ type hostLog struct {
 	read          int
 }
 
-// start begins a process, and forgets the one before it as a kill does.
+// start starts a process, and discards the state of the one before it as a kill does.
 func (h *host) start() {
 	h.held = nil
 	store, err := position.Open(h.dir, slog.New(slog.DiscardHandler))
@@ -119,7 +119,7 @@ func (h *host) start() {
 	}
 }
 
-// restart ends the reader of a log and begins another one.
+// restart ends the reader of a log and starts another one.
 func (h *host) restart(l *hostLog) {
 	l.chain.Drop()
 	l.cursor.Done()
@@ -140,8 +140,8 @@ func (h *host) begin(l *hostLog) {
 	l.chain = stage.NewChain(h, stage.Log{Service: "api", Container: l.container}, h.store.State(l.id), hold, maker)
 }
 
-// read hands on the next lines of a log, as a tail.Feed does. Sometimes there is no room for them, then the
-// reader begins anew.
+// read hands on the next lines of a log, as a tail.Feed does. Sometimes there is no room for them; then the
+// reader starts anew.
 func (h *host) read(l *hostLog) {
 	n := min(1+h.rand.IntN(8), len(l.lines)-l.read)
 	if n == 0 {
@@ -186,8 +186,8 @@ func (h *host) acknowledge(n int) {
 	}
 }
 
-// onDisk returns what a process that is started now would go on with: the state of the stage, and the number of
-// lines that it does not read again.
+// onDisk returns what a process that starts now would continue with: the state of the stage, and the number
+// of lines that it does not read again.
 func (h *host) onDisk(l *hostLog) (state []byte, lines int) {
 	file, err := os.ReadFile(filepath.Join(h.dir, "positions.jsonl"))
 	if err != nil {
@@ -206,7 +206,7 @@ func (h *host) onDisk(l *hostLog) (state []byte, lines int) {
 			state, lines = r.State, r.Time
 		}
 	}
-	// Of the states in a chain's that of this stage is the only one.
+	// The chain's state contains only that of this stage.
 	if head := append([]byte{byte(len(logmetrics.StageName))}, logmetrics.StageName...); bytes.HasPrefix(state, head) {
 		state = state[len(head):]
 		for state[0]&0x80 != 0 { // its length
@@ -217,7 +217,7 @@ func (h *host) onDisk(l *hostLog) (state []byte, lines int) {
 	return state, lines
 }
 
-// check compares the page with a recount, and with what it showed before.
+// check compares the page with a recount, and with earlier pages.
 func (h *host) check() {
 	h.t.Helper()
 	got, want := page(h.t, h.set.Gatherer()), map[string]float64{}
@@ -246,7 +246,7 @@ func (h *host) check() {
 	}
 }
 
-// recount counts lines in the plainest way.
+// recount counts lines in the simplest way.
 func recount(container string, lines []string, into map[string]float64) {
 	const ends = `service="api"`
 	first := fmt.Sprintf(`container=%q,`, container)

@@ -11,7 +11,7 @@ import (
 	"lighter/collector/stage/level"
 )
 
-// Gatherer returns the page of all metrics. It is safe for concurrent use.
+// Gatherer gathers the page of all metrics. It is safe for concurrent use.
 func (s *Set) Gatherer() prometheus.Gatherer {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(s)
@@ -21,7 +21,7 @@ func (s *Set) Gatherer() prometheus.Gatherer {
 // Describe implements prometheus.Collector. It sends nothing, because metrics come and go.
 func (s *Set) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements prometheus.Collector. It sends what the logs have counted as of their acknowledged
+// Collect implements prometheus.Collector. It sends the counts of all logs as of their acknowledged
 // positions.
 func (s *Set) Collect(ch chan<- prometheus.Metric) {
 	p, refused := s.page()
@@ -66,13 +66,13 @@ func bytesDesc() *prometheus.Desc {
 	return prometheus.NewDesc("lighter_container_log_bytes_total", "Bytes of the log entries of a container.", []string{"service", "container"}, nil)
 }
 
-// page is what is shown.
+// page holds the counts to show.
 type page struct {
 	containers map[string]*container // by service and container
 	metrics    map[string]*metric    // by name
 }
 
-// container is what the logs of one service and container have counted together.
+// container holds the sum of the counts of all logs of one service and container.
 type container struct {
 	service, container string
 	lines              [levels]uint64
@@ -80,8 +80,8 @@ type container struct {
 	tables             map[string]*table // by name
 }
 
-// page returns what the logs have counted as of their acknowledged positions, and the lines that families have
-// refused.
+// page returns the counts of all logs as of their acknowledged positions, and the number of lines that each
+// family has refused.
 func (s *Set) page() (*page, map[string]uint64) {
 	p := &page{map[string]*container{}, map[string]*metric{}}
 	s.mu.Lock()
@@ -96,7 +96,8 @@ func (s *Set) page() (*page, map[string]uint64) {
 	return p, refused
 }
 
-// durable returns what the log has counted as of its acknowledged position, with all additions. Set.mu is held.
+// durable returns the log's counts as of its acknowledged position, with all additions. The caller holds
+// Set.mu.
 func (l *log) durable() *counts {
 	c, ok := decode(l.state(), l.program.metrics)
 	if !ok {
@@ -104,13 +105,13 @@ func (l *log) durable() *counts {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// What is written is never taken back, so additions that are part of it are not needed any more.
+	// What is written is never taken back, so additions that it includes are no longer needed.
 	l.additions = slices.DeleteFunc(l.additions, func(a addition) bool { return a.number <= c.included })
 	l.include(c)
 	return c
 }
 
-// add adds what a log has counted. Logs are added in the order in which they were made.
+// add adds the counts of a log. Logs must be added in the order in which they were made.
 func (p *page) add(l *log, c *counts) {
 	key := pair(l.service, l.container)
 	of := p.containers[key]
@@ -129,7 +130,7 @@ func (p *page) add(l *log, c *counts) {
 			p.metrics[t.name] = m
 		}
 		if m.signature != t.signature {
-			continue // of two that differ the page has one
+			continue // the page has the first of two metrics that differ
 		}
 		if of.tables[t.name] == nil {
 			of.tables[t.name] = newTable(m)
@@ -138,8 +139,8 @@ func (p *page) add(l *log, c *counts) {
 	}
 }
 
-// show returns a series as it is shown. A counter whose name does not end in _total is shown without a type,
-// because OpenMetrics would show it under another name.
+// show returns a series as a metric. A counter whose name does not end in _total has no type, because
+// OpenMetrics would rename it.
 func (t *table) show(s *series, desc *prometheus.Desc, service, container string) (prometheus.Metric, error) {
 	own, _ := values(s.key, len(t.labels))
 	labels := append([]string{service, container}, own...)

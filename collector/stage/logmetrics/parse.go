@@ -8,42 +8,43 @@ import (
 	"unicode/utf8"
 )
 
-// Error is what is wrong with a declaration.
+// Error describes what is wrong with a declaration.
 type Error struct {
 	Line, Column int    // from 1
-	Message      string // what is wrong there, and what is accepted
+	Message      string // what is wrong, and what is accepted
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
-// Parse reads declarations, one a line:
+// Parse reads declarations, one per line:
 //
 //	NAME{LABEL,LABEL=FIELD} = count(CONDITION, CONDITION)
 //	NAME = sum(FIELD*8, CONDITION)
 //	NAME = gauge(FIELD, CONDITION)
 //	NAME{LABEL} = histogram(FIELD/1000, buckets=[.1, 1, 10], CONDITION)
 //
-// A field is a path such as status or ctx.user.id, looked up in JSON and logfmt lines. A number may be added to
-// it or subtracted from it, or it may be multiplied or divided by one. Lines whose field is no number are not
-// counted, and neither are negative values by sum, because a counter does not go down.
+// A field is a path such as status or ctx.user.id, which is looked up in JSON and logfmt lines. A number
+// may be added to or subtracted from its value, or the value may be multiplied or divided by a number.
+// Lines whose field is not a number are not counted. sum does not count negative values either, because a
+// counter never decreases.
 //
-// All conditions must hold, and without one every line counts:
+// All conditions must hold. Without a condition, every line counts:
 //
-//	status="200"  status!="200"         the field is that text, or is not; a line without the field has ""
+//	status="200"  status!="200"         the field equals the text, or does not; a missing field has the value ""
 //	path=~"/v1/.*"  path!~"/v1/.*"      the whole field matches the regular expression, or does not
-//	status>=500                         the field is a number and compares so: > >= < <= == !=
+//	status>=500                         the field is a number that compares so: > >= < <= == !=
 //	error                               the line has the field, and it is not null
-//	"not set"  |="not set"  !="is set"  the line has that text in it, or has not
-//	|~"took [0-9]+s"  !~"took 0s"       the line has a match of the regular expression in it, or has not
+//	"not set"  |="not set"  !="is set"  the line contains the text, or does not
+//	|~"took [0-9]+s"  !~"took 0s"       the line contains a match of the regular expression, or does not
 //
-// Texts are quoted as in Go: in "…" a backslash is written twice, in `…` once. What follows a # is a comment.
+// Texts are quoted as in Go: a backslash is written twice in "…" and once in `…`. A # begins a comment.
 //
-// Several declarations may have one name, if they have the same type, label names and buckets. Each of them
-// counts a line that it wants.
+// Several declarations may share a name if they have the same type, label names and buckets. Each of them
+// counts the lines that match it.
 //
-// The error joins an *Error for each line that is wrong.
+// The error joins one *Error for each invalid line.
 func Parse(text string) ([]*Declaration, error) {
 	var all []*Declaration
 	var errs []error
@@ -68,8 +69,9 @@ func Parse(text string) ([]*Declaration, error) {
 	return all, nil
 }
 
-// Merge returns the declarations of all, and those of own that are not among them. The error joins an *Error for
-// each of own that does not go with all, such as one that has the name of another with another type.
+// Merge returns the declarations of all, followed by those of own that all does not contain. The error
+// joins one *Error for each declaration of own that conflicts with all, for example because it has the same
+// name and another type.
 func Merge(all, own []*Declaration) ([]*Declaration, error) {
 	merged := slices.Clone(all)
 	var errs []error
@@ -89,7 +91,7 @@ func Merge(all, own []*Declaration) ([]*Declaration, error) {
 	return merged, nil
 }
 
-// fits returns why d cannot stand beside others.
+// fits returns an error if d conflicts with others.
 func fits(d *Declaration, others []*Declaration) error {
 	bad := func(format string, args ...any) error {
 		return &Error{d.line, d.column, fmt.Sprintf(format, args...)}
@@ -111,8 +113,8 @@ func fits(d *Declaration, others []*Declaration) error {
 	return nil
 }
 
-// sharedName returns a name that two metrics would share, because one is a histogram, or a counter, which
-// OpenMetrics calls by its name without _total.
+// sharedName returns a name that both metrics would expose, or "". A histogram exposes several names, and
+// OpenMetrics removes _total from the name of a counter's family.
 func sharedName(a, b *Declaration) string {
 	names := func(d *Declaration) []string {
 		switch d.kind {
@@ -131,10 +133,11 @@ func sharedName(a, b *Declaration) string {
 	return ""
 }
 
-// defaultBounds are the buckets of a histogram that declares none: those of Prometheus' own libraries.
+// defaultBounds are the buckets of a histogram that declares none. They are the defaults of Prometheus's
+// client libraries.
 var defaultBounds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// checkName returns why a metric may not have a name.
+// checkName returns what is wrong with the name of a metric, or "".
 func checkName(name string) string {
 	switch {
 	case strings.HasPrefix(name, "lighter_"), strings.HasPrefix(name, "go_"), strings.HasPrefix(name, "process_"),
@@ -145,7 +148,7 @@ func checkName(name string) string {
 	return ""
 }
 
-// checkLabel returns why a label may not have a name.
+// checkLabel returns what is wrong with the name of a label, or "".
 func checkLabel(name string) string {
 	switch name {
 	case "service", "container", "le", "job", "instance":
@@ -157,19 +160,19 @@ func checkLabel(name string) string {
 	return ""
 }
 
-// parser reads a line.
+// parser parses one line.
 type parser struct {
 	text string
 	pos  int
 	line int
 }
 
-// fail returns an error at a byte of the line.
+// fail returns an error at an offset of the line.
 func (p *parser) fail(pos int, format string, args ...any) error {
 	return &Error{p.line, 1 + utf8.RuneCountInString(p.text[:pos]), fmt.Sprintf(format, args...)}
 }
 
-// declaration reads the line. It returns nil if there is none on it.
+// declaration reads the line. It returns nil if the line has no declaration.
 func (p *parser) declaration() (*Declaration, error) {
 	p.space()
 	if p.end() {
@@ -211,7 +214,7 @@ func (p *parser) declaration() (*Declaration, error) {
 	return d, nil
 }
 
-// labels reads labels and the brace after them.
+// labels reads labels and the closing brace.
 func (p *parser) labels() ([]label, error) {
 	labels := []label{}
 	for !p.take("}") {

@@ -7,7 +7,7 @@ import (
 	"lighter/collector/stage/logmetrics"
 )
 
-// What is declared is read, and written again in full.
+// Declarations are parsed, and written again in full.
 func TestParse(t *testing.T) {
 	for in, want := range map[string]string{
 		`http_requests_total{path,status} = count(msg="http_request")`: `http_requests_total{path,status} = count(msg="http_request")`,
@@ -55,7 +55,7 @@ func parse(t testing.TB, text string) []*logmetrics.Declaration {
 	return all
 }
 
-// Each error says where it is, and what is accepted.
+// Each error names its position, and what is accepted.
 func TestParseErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		`= count()`:                       "line 1, column 1: a metric's name is expected",

@@ -12,39 +12,39 @@ import (
 	"lighter/collector/stage/fields"
 )
 
-// maxLabelValue is the length in bytes that a longer label value is cut to.
+// maxLabelValue is the length in bytes at which label values are cut.
 const maxLabelValue = 128
 
-// program is declarations, made ready for counting. It is immutable.
+// program is a set of declarations, prepared for counting. It is immutable.
 type program struct {
 	metrics  []*metric
 	rules    []rule
 	finder   *fields.Finder
-	paths    int      // of the finder
-	literals [][]byte // what lines must have in them; see rule.literal
+	paths    int      // number of paths of the finder
+	literals [][]byte // texts that lines must contain; see rule.literal
 }
 
-// metric is a name and what all declarations of it have in common.
+// metric is what all declarations with one name share.
 type metric struct {
 	name      string
 	help      string
 	kind      kind
 	labels    []string // sorted
 	bounds    []float64
-	signature uint64 // of all of that but the help
+	signature uint64 // hash of the fields above, except the help
 }
 
-// rule is a declaration. Fields are indices into what the finder finds.
+// rule is a declaration. Its fields are indices into what the finder finds.
 type rule struct {
 	*Declaration
 	metric   int   // index into metrics
-	literal  int   // index into literals; -1: there is none
-	onLine   []int // conditions of the whole line
-	onFields []int // the others
-	fields   []int // of onFields, in their order
+	literal  int   // index into literals, or -1
+	onLine   []int // conditions on the whole line
+	onFields []int // conditions on fields
+	fields   []int // by onFields
 	labels   []int
 	value    int
-	reads    bool // whether it needs fields at all
+	reads    bool // whether the rule needs any field
 }
 
 func compile(declarations []*Declaration) *program {
@@ -79,7 +79,7 @@ func compile(declarations []*Declaration) *program {
 	return p
 }
 
-// metricOf returns the index of a declaration's metric.
+// metricOf returns the index of the declaration's metric.
 func (p *program) metricOf(d *Declaration) int {
 	if i := slices.IndexFunc(p.metrics, func(m *metric) bool { return m.name == d.Name }); i >= 0 {
 		return i
@@ -99,8 +99,8 @@ func (p *program) metricOf(d *Declaration) int {
 	return len(p.metrics) - 1
 }
 
-// literalOf returns the index of a text that every line has which the declaration wants, unless the line
-// has escapes: a text that a field must be equal to, or else the last key of a field that it must have.
+// literalOf returns the index of a text that every line contains that the declaration counts, unless the
+// line has escapes. It is a text that a field must equal, or else the last key of a required field.
 func (p *program) literalOf(d *Declaration) int {
 	text, key := "", ""
 	longer := func(s *string, other string) {
@@ -137,14 +137,14 @@ func (p *program) literalOf(d *Declaration) int {
 	return len(p.literals) - 1
 }
 
-// matcher looks at one line after the other. It is of one log.
+// matcher matches one line after another of one log.
 type matcher struct {
 	*program
 	line   []byte
-	found  bool  // values are those of the line
-	has    []int // by literal: 1 if the line may have it, -1 if not, 0 if that is not known yet
+	found  bool  // values holds those of the current line
+	has    []int // by literal: 1 if the line may contain it, -1 if not, 0 if unknown
 	values []fields.Value
-	text   []byte // a value with its escapes undone
+	text   []byte // an unescaped value
 	key    []byte // see appendKey
 }
 
@@ -152,13 +152,13 @@ func newMatcher(p *program) *matcher {
 	return &matcher{program: p, has: make([]int, len(p.literals)), values: make([]fields.Value, p.paths)}
 }
 
-// begin has the matcher look at another line.
+// begin starts with the next line.
 func (m *matcher) begin(line []byte) {
 	m.line, m.found = line, false
 	clear(m.has)
 }
 
-// wants reports whether a rule counts the line, and the number that it counts.
+// wants reports whether a rule counts the line, and returns the number to count.
 func (m *matcher) wants(r *rule) (number float64, ok bool) {
 	if r.literal >= 0 && !m.mayHave(r.literal) {
 		return 0, false
@@ -188,7 +188,7 @@ func (m *matcher) wants(r *rule) (number float64, ok bool) {
 	return f, !math.IsInf(f, 0) && !(r.kind == sum && f < 0)
 }
 
-// mayHave reports whether the line has a literal, or escapes that may be one.
+// mayHave reports whether the line contains a literal, or escapes that may stand for one.
 func (m *matcher) mayHave(literal int) bool {
 	if m.has[literal] == 0 {
 		yes := bytes.Contains(m.line, m.literals[literal]) || bytes.IndexByte(m.line, '\\') >= 0
@@ -197,7 +197,7 @@ func (m *matcher) mayHave(literal int) bool {
 	return m.has[literal] > 0
 }
 
-// holdsFor reports whether a condition of the whole line holds.
+// holdsFor reports whether a condition on the whole line holds.
 func (c *condition) holdsFor(line []byte) bool {
 	switch c.op {
 	case lineHas:
@@ -211,7 +211,7 @@ func (c *condition) holdsFor(line []byte) bool {
 	}
 }
 
-// holds reports whether a condition of a field holds.
+// holds reports whether a condition on a field holds.
 func (m *matcher) holds(c *condition, v fields.Value) bool {
 	switch c.op {
 	case exists:
@@ -245,8 +245,8 @@ func (m *matcher) holds(c *condition, v fields.Value) bool {
 	}
 }
 
-// textOf returns a value as text, "" if the line does not have the field or it is null. It is valid until the
-// next call.
+// textOf returns a value as text, or "" if the line does not have the field or it is null. The text is
+// valid until the next call.
 func (m *matcher) textOf(v fields.Value) []byte {
 	switch {
 	case v.Kind == fields.Null:
@@ -258,7 +258,7 @@ func (m *matcher) textOf(v fields.Value) []byte {
 	return v.Raw
 }
 
-// keyOf returns the label values of the series that a rule counts, as appendKey writes them. It is valid
+// keyOf returns the label values of the series that a rule counts, in appendKey's form. They are valid
 // until the next call.
 func (m *matcher) keyOf(r *rule) []byte {
 	m.key = m.key[:0]
@@ -268,8 +268,8 @@ func (m *matcher) keyOf(r *rule) []byte {
 	return m.key
 }
 
-// appendKey appends a label value with its length before it. It cuts a long one, not inside of a
-// character, and replaces what is no UTF-8.
+// appendKey appends a label value, preceded by its length. It cuts a long value, but not inside a
+// character, and replaces invalid UTF-8.
 func appendKey(b, text []byte) []byte {
 	if len(text) > maxLabelValue {
 		n := maxLabelValue

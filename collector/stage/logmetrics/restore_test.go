@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A state goes on where it was, with what is declared as before; what is declared otherwise begins anew.
+// A state continues for unchanged declarations; changed declarations start from zero.
 func TestRestore(t *testing.T) {
 	l := newLog(t, newSet(500), "1", "m{a} = count(a)\nn = count()\nh = histogram(a)\ns = sum(a)\ng = gauge(a)", nil)
 	l.read("a=.25", "a=2", "a=.25")
@@ -35,7 +35,7 @@ func TestRestore(t *testing.T) {
 	})
 }
 
-// A state that is damaged, or of another version, is as none.
+// A state that is damaged or of another version counts as none.
 func TestDamagedState(t *testing.T) {
 	l := newLog(t, newSet(500), "1", declared, nil)
 	l.read(`{"msg":"http_request","path":"/a","status":200,"latencyMs":12,"bytes":100}`)
@@ -54,7 +54,7 @@ func TestDamagedState(t *testing.T) {
 	want(t, set, map[string]float64{`http_requests_total{container="web",path="/a",service="api",status="200"}`: 1})
 }
 
-// A container that is created anew goes on counting where its predecessor has ended, and keeps that over a kill.
+// A recreated container continues the counts of its predecessor, even after a kill.
 func TestRecreated(t *testing.T) {
 	const decl = "m{a} = count(a)\ng = gauge(a)"
 	set := newSet(500)
@@ -68,7 +68,7 @@ func TestRecreated(t *testing.T) {
 	before := map[string]float64{`m{a="1",container="web",service="api"}`: 2, `m{a="2",container="web",service="api"}`: 1, `g{container="web",service="api"}`: none}
 	want(t, set, before)
 	newer.read("a=1")
-	want(t, set, before) // not acknowledged
+	want(t, set, before) // not acknowledged yet
 	newer.acknowledge()
 	after := map[string]float64{`m{a="1",container="web",service="api"}`: 3, `m{a="2",container="web",service="api"}`: 1, `g{container="web",service="api"}`: 1}
 	want(t, set, after)
@@ -84,8 +84,8 @@ func TestRecreated(t *testing.T) {
 	_ = again
 }
 
-// While both the old and the new container of a name are there they are summed, and the sum stays when the old
-// one goes, whatever is acknowledged, read again or killed.
+// While both the old and the new container of a name exist, their counts are summed. The sum remains when
+// the old container goes, whatever is acknowledged, read again or killed.
 func TestReplacedWhileRunning(t *testing.T) {
 	const decl, m = "m = count()", `m{container="web",service="api"}`
 	set := newSet(500)
@@ -99,11 +99,11 @@ func TestReplacedWhileRunning(t *testing.T) {
 	set.Forget("1")
 	old.acked = nil
 	want(t, set, map[string]float64{m: 5})
-	newer.acknowledge() // without what it has taken over
+	newer.acknowledge() // excludes what it has taken over
 	want(t, set, map[string]float64{m: 6})
-	newer.read("7") // with it
+	newer.read("7") // includes it
 	want(t, set, map[string]float64{m: 6})
-	newer = newLog(t, set, "2", decl, newer.acked) // whose batch was not acknowledged
+	newer = newLog(t, set, "2", decl, newer.acked) // that batch was not acknowledged
 	want(t, set, map[string]float64{m: 6})
 	newer.read("7")
 	newer.acknowledge()
@@ -125,7 +125,7 @@ func TestReplacedWhileRunning(t *testing.T) {
 	want(t, killed, map[string]float64{m: 11})
 }
 
-// A log that comes back after it was forgotten does not count twice.
+// A log that returns after Forget does not count twice.
 func TestForgottenTooEarly(t *testing.T) {
 	const decl, m = "m = count()", `m{container="web",service="api"}`
 	set := newSet(500)
@@ -141,7 +141,7 @@ func TestForgottenTooEarly(t *testing.T) {
 	want(t, set, map[string]float64{m: 3})
 }
 
-// What was counted of a batch that was not handed on does not count.
+// The counts of a batch that was not handed on are discarded.
 func TestFailedBatch(t *testing.T) {
 	const decl, m = "m = count()", `m{container="web",service="api"}`
 	set := newSet(500)
@@ -163,7 +163,7 @@ func TestFailedBatch(t *testing.T) {
 
 type failing struct{ nowhere }
 
-// FuzzState reads states that have the right checksum and nothing else that is certain.
+// FuzzState reads states with a valid checksum and otherwise arbitrary content.
 func FuzzState(f *testing.F) {
 	l := newLog(f, newSet(500), "1", declared, nil)
 	f.Add([]byte{1})
@@ -187,7 +187,7 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// What is taken over counts once, also if nobody has looked at the page meanwhile.
+// Counts that are taken over count once, even if nobody has read the page in between.
 func TestManyReplaced(t *testing.T) {
 	const decl, m = "m = count()", `m{container="web",service="api"}`
 	set := newSet(500)

@@ -11,44 +11,44 @@ import (
 	"lighter/collector/stage"
 )
 
-// StageName is the name by which a chain keeps what a stage has counted.
+// StageName is the name under which a chain keeps the counts of a stage.
 const StageName = "logmetrics"
 
-// Options are what all logs have in common.
+// Options are what all logs share.
 type Options struct {
-	Limit  int  // of New; SetLimit changes it
-	Lines  bool // of New; SetLines changes it
+	Limit  int  // see SetLimit
+	Lines  bool // see SetLines
 	Logger *slog.Logger
 }
 
-// Set is the metrics of all logs. It is a prometheus.Collector, and safe for concurrent use.
+// Set holds the metrics of all logs. It is a prometheus.Collector, and safe for concurrent use.
 type Set struct {
 	logger *slog.Logger
 	limit  atomic.Int64
 	lines  atomic.Bool
 
-	mu       sync.Mutex // taken before that of a log
+	mu       sync.Mutex // must be locked before a log's mutex
 	logs     map[string]*log
-	families map[string]*family  // by the names of the metrics that logs have
-	ended    map[string][]ending // by service and container, of those that have no other log
-	order    []string            // keys of ended, the oldest first
-	made     uint64              // number of logs made
+	families map[string]*family  // by metric name; only of metrics that logs have
+	ended    map[string][]ending // by service and container, of containers that have no other log
+	order    []string            // keys of ended, oldest first
+	made     uint64              // number of logs made so far
 }
 
-// family is a metric over all logs.
+// family is one metric of all logs.
 type family struct {
-	logs    int // that have it; guarded by Set.mu
+	logs    int // number of logs that have it; guarded by Set.mu
 	series  atomic.Int64
 	refused atomic.Uint64 // lines that were not counted because of Set.limit
 }
 
-// ending is what a log has counted that has ended.
+// ending holds the counts of a log that has ended.
 type ending struct {
 	id     string
 	counts *counts // not changed
 }
 
-// maxEnded bounds for how many containers it is remembered what their logs have counted.
+// maxEnded is the number of containers for which the counts of ended logs are kept.
 const maxEnded = 256
 
 // New returns a Set without logs.
@@ -59,29 +59,29 @@ func New(o Options) *Set {
 	return s
 }
 
-// SetLimit says how many series a metric may have over all logs. Lines that would need one more are not
-// counted. Of a metric that has more already, those go on.
+// SetLimit sets how many series a metric may have in all logs together. Lines that would need another
+// series are not counted. If a metric already has more, its series continue.
 func (s *Set) SetLimit(series int) { s.limit.Store(int64(series)) }
 
-// SetLines says whether entries are counted by level, and their bytes, and whether the level of an entry is
-// said where Loki would be wrong about it. It holds for the stages that are made from then on.
+// SetLines sets whether the stages count entries and their bytes by level, and whether they send the level
+// of an entry where Loki would detect a wrong one. It applies to stages that are made afterwards.
 func (s *Set) SetLines(on bool) { s.lines.Store(on) }
 
-// Log is what a stage is made for.
+// Log describes the log that a stage is made for.
 type Log struct {
 	ID           string // of the log on its path, such as the key of its position
 	Declarations []*Declaration
-	// Count is false if another stage counts the log, because it is read more than once. Then the stage only
-	// says levels.
+	// Count is false if another stage counts the log, because the log is read more than once. The stage
+	// then only sends levels.
 	Count bool
-	// Acknowledged returns what the stage of the log has kept as of the log's acknowledged position, once
-	// that is written, so that a process after a kill begins with it: nil if there is nothing. It may block
-	// for that long. It must not call the Set. It is needed if Count is true.
+	// Acknowledged returns the state that the log's stage had kept as of the log's acknowledged position,
+	// or nil if there is none. It blocks until that state is written, so that a process would start with it
+	// after a kill. It must not call the Set. It is required if Count is true.
 	Acknowledged func() []byte
 }
 
-// Maker returns the maker of a log's stage. It may be used again for another chain of the log, when the
-// last one is not appended to any more.
+// Maker returns the maker of a log's stage. It may be used again for another chain of the log once nothing
+// is appended to the last one any more.
 func (s *Set) Maker(l Log) stage.Maker {
 	p := compile(l.Declarations)
 	return stage.Maker{Name: StageName, New: func(of stage.Log, next lighter.Logs) lighter.Logs {
@@ -93,30 +93,30 @@ func (s *Set) Maker(l Log) stage.Maker {
 	}}
 }
 
-// log is a log that is counted, over all its chains.
+// log is a log that is counted, across all its chains.
 type log struct {
 	id, service, container string
 
-	// guarded by Set.mu
-	number       uint64 // the log that was made last has the highest one
+	// Guarded by Set.mu.
+	number       uint64 // the log that was made last has the highest number
 	program      *program
 	acknowledged func() []byte
-	shown        []byte // what acknowledged returned last
+	shown        []byte // what acknowledged last returned
 
 	mu        sync.Mutex
 	counts    *counts    // of the newest chain
-	failed    bool       // the newest chain could not hand on what it has counted
+	failed    bool       // the newest chain could not hand on a counted batch
 	newest    uint64     // number of the newest addition
-	additions []addition // that the state on disk may not include; changed only with Set.mu held, too
+	additions []addition // may be missing in the state on disk; changed only while Set.mu is held, too
 }
 
-// addition is what another log had counted that has ended, to be added to this one's counts.
+// addition holds the counts of another log that has ended, to be added to this log's.
 type addition struct {
-	number uint64 // from 1, rising over all processes
+	number uint64 // from 1, increasing across processes
 	counts *counts
 }
 
-// include adds to c the additions that it does not include.
+// include adds those additions to c that c does not include yet.
 func (l *log) include(c *counts) {
 	for _, a := range l.additions {
 		if a.number > c.included {
@@ -169,7 +169,7 @@ func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter 
 	}
 	key := pair(own.service, own.container)
 	for _, e := range s.ended[key] {
-		if e.id != l.ID || of.State == nil { // else the state has it
+		if e.id != l.ID || of.State == nil { // otherwise the state includes it
 			own.take(e.counts)
 		}
 	}
@@ -178,13 +178,13 @@ func (s *Set) begin(l Log, p *program, of stage.Log, levels *leveller) *counter 
 	return c
 }
 
-// take gives the log an addition. Both mutexes are held.
+// take gives an addition to the log. The caller holds both mutexes.
 func (l *log) take(c *counts) {
 	l.newest++
 	l.additions = append(l.additions, addition{l.newest, c})
 }
 
-// warn logs that another log has a metric of the name that is declared otherwise.
+// warn logs that another log declares a metric of the same name differently.
 func (s *Set) warn(l *log, m *metric) {
 	for _, o := range s.logs {
 		for _, other := range o.program.metrics {
@@ -197,7 +197,7 @@ func (s *Set) warn(l *log, m *metric) {
 	}
 }
 
-// release takes back what the families know of a log's counts. Set.mu and that of the log are held.
+// release removes the counts of a log from the families. The caller holds Set.mu and the log's mutex.
 func (s *Set) release(c *counts) {
 	for _, t := range c.tables {
 		f := s.families[t.name]
@@ -208,9 +208,9 @@ func (s *Set) release(c *counts) {
 	}
 }
 
-// Forget ends a log: its container is gone. The log's series vanish, unless another log of the same service
-// and container goes on with them. The chains of the log must not be appended to afterwards. It does nothing
-// if the log is not counted.
+// Forget ends a log whose container is gone. Its series vanish, unless another log of the same service and
+// container continues them. Nothing may be appended to the log's chains afterwards. Forget does nothing if
+// the log is not counted.
 func (s *Set) Forget(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,7 +243,8 @@ func (s *Set) Forget(id string) {
 	}
 }
 
-// end returns all that a log has counted. If its last batch was not handed on, that is what is acknowledged.
+// end returns all counts of a log. If the log's last batch was not handed on, these are the acknowledged
+// ones.
 func (s *Set) end(l *log) *counts {
 	state := l.state()
 	l.mu.Lock()
@@ -261,8 +262,8 @@ func (s *Set) end(l *log) *counts {
 	return c
 }
 
-// state returns the log's state as of its acknowledged position. The position of a log that has ended is
-// forgotten, then it is what it was last. Set.mu is held.
+// state returns the log's state as of its acknowledged position. When a log has ended its position is
+// forgotten; state then returns the last known one. The caller holds Set.mu.
 func (l *log) state() []byte {
 	if b := l.acknowledged(); b != nil {
 		l.shown = b

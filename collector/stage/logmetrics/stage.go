@@ -14,7 +14,7 @@ type counter struct {
 	limit    *atomic.Int64 // the Set's
 	log      *log
 	counts   *counts   // of this chain; guarded by log.mu
-	families []*family // of the metrics of the program, in their order
+	families []*family // by metric of the program, in order
 	matcher  *matcher
 }
 
@@ -48,7 +48,7 @@ func (c *counter) count(b *lighter.Batch) {
 	}
 }
 
-// include adds what was counted by another log that has ended.
+// include adds the counts of other logs that have ended.
 func (c *counter) include() {
 	if n := len(c.log.additions); n == 0 || c.log.additions[n-1].number <= c.counts.included {
 		return
@@ -62,7 +62,7 @@ func (c *counter) include() {
 	}
 }
 
-// countLine counts a line by all rules.
+// countLine applies all rules to a line.
 func (c *counter) countLine(line []byte) {
 	m := c.matcher
 	m.begin(line)
@@ -94,7 +94,7 @@ func (c *counter) Keep(b []byte) []byte {
 	return c.counts.append(b)
 }
 
-// leveller is a stage that says the levels of entries.
+// leveller is a stage that sets the levels of entries.
 type leveller struct {
 	on    bool
 	names [levels][]byte
@@ -109,7 +109,7 @@ func newLeveller(on bool, next lighter.Logs) *leveller {
 	return l
 }
 
-// Append says levels and hands the batch on.
+// Append sets levels and hands the batch on.
 func (l *leveller) Append(ctx context.Context, b *lighter.Batch) error {
 	if l.on {
 		for i := range b.Entries {
@@ -119,7 +119,8 @@ func (l *leveller) Append(ctx context.Context, b *lighter.Batch) error {
 	return l.next.Append(ctx, b)
 }
 
-// say returns the level of an entry. If Loki would be wrong about it, it becomes structured metadata.
+// say returns the level of an entry. If Loki would detect a wrong level, it also sets it as structured
+// metadata.
 func (l *leveller) say(b *lighter.Batch, e *lighter.Entry) level.Level {
 	of, send := level.Of(e.Line)
 	if send {

@@ -13,7 +13,7 @@ import (
 	"lighter/collector/stage/logmetrics"
 )
 
-// The lines of a service as it logs them, what is to be counted of them, and the page.
+// The log lines of a service, the declarations, and the resulting page.
 func TestPage(t *testing.T) {
 	set := newSet(500)
 	l := newLog(t, set, "1", `
@@ -57,7 +57,7 @@ webhook_post_failed_total = count("activity log webhook POST failed", !="retryin
 	}
 	var got bytes.Buffer
 	for _, f := range families {
-		if !strings.HasPrefix(f.GetName(), "lighter_") { // levels are level's business
+		if !strings.HasPrefix(f.GetName(), "lighter_") { // package level tests the levels
 			f.Help = nil
 			if _, err := expfmt.MetricFamilyToOpenMetrics(&got, f); err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ webhook_post_failed_total{container="web",service="api"} 1.0
 	}
 }
 
-// Every condition, on a line for which it holds and one for which it does not.
+// Every condition, on a line that meets it and one that does not.
 func TestConditions(t *testing.T) {
 	for condition, lines := range map[string][2]string{
 		`a="1"`:        {`{"a":1}`, `{"a":11}`},
@@ -146,7 +146,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// What is no number, or would make a counter go down, is not counted.
+// Lines are not counted if their value is not a number, or would decrease a counter.
 func TestNumbers(t *testing.T) {
 	set := newSet(500)
 	l := newLog(t, set, "1", "s = sum(a*2)\ng = gauge(a-1)\nh = histogram(a/2)\nbig = sum(a*1e308)", nil)
@@ -159,7 +159,7 @@ func TestNumbers(t *testing.T) {
 	})
 }
 
-// A metric has as many series as it may have, over all logs, and says what it has not counted.
+// The limit of a metric's series applies to all logs together, and the lines beyond it are reported.
 func TestLimit(t *testing.T) {
 	set := newSet(3)
 	one, two := newLog(t, set, "1", "m{a} = count(a)\nn = count()", nil), newLog(t, set, "2", "m{a} = count(a)", nil)
@@ -175,13 +175,13 @@ func TestLimit(t *testing.T) {
 		`lighter_log_metrics_refused_total{metric="m"}`: 4,
 		`lighter_log_metrics_refused_total{metric="n"}`: 0,
 	})
-	set.Forget("2") // its series are free; the other log goes on with them
+	set.Forget("2") // frees its series; the other log continues with them
 	one.read("a=4")
 	one.acknowledge()
 	want(t, set, map[string]float64{`m{a="3",container="web",service="api"}`: 2, `m{a="4",container="web",service="api"}`: none})
 }
 
-// Label values are cut, and what is no UTF-8 is replaced.
+// Label values are cut, and invalid UTF-8 is replaced.
 func TestLabelValues(t *testing.T) {
 	set := newSet(500)
 	l := newLog(t, set, "1", "m{a} = count(a)", nil)
@@ -195,7 +195,7 @@ func TestLabelValues(t *testing.T) {
 	})
 }
 
-// A stage that does not count says levels all the same, and keeps nothing.
+// A stage that does not count still sets levels, and has no state.
 func TestNotCounted(t *testing.T) {
 	set := newSet(500)
 	maker := set.Maker(logmetrics.Log{ID: "1", Declarations: parse(t, declared)})
@@ -219,7 +219,8 @@ func TestNotCounted(t *testing.T) {
 	b.Done()
 }
 
-// Entries and bytes are counted without any declaration; what a Set is not asked to count is not.
+// Entries and bytes are counted without any declaration. A Set counts nothing that it is not asked to
+// count.
 func TestLines(t *testing.T) {
 	set := newSet(500)
 	l := newLog(t, set, "1", "", nil)
@@ -250,7 +251,7 @@ func TestLines(t *testing.T) {
 	b.Done()
 }
 
-// Two containers declare a metric differently: the page stays readable, and one of them is on it.
+// Two containers declare a metric differently: the page stays readable, and contains one of them.
 func TestConflict(t *testing.T) {
 	set := newSet(500)
 	one, two := newLog(t, set, "1", "m{a} = count()", nil), newLog(t, set, "2", "m = gauge(a)", nil)
@@ -263,7 +264,7 @@ func TestConflict(t *testing.T) {
 	want(t, set, map[string]float64{`m{a="1",container="web",service="api"}`: none, `m{container="web",service="api"}`: 7})
 }
 
-// An error of what follows is the stage's.
+// The stage returns the error of the next one.
 func TestError(t *testing.T) {
 	full := errors.New("full")
 	l := newLogOf(t, newSet(500), "1", declared, nil, nowhere{full})

@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// A state is
+// The format of a state is
 //
 //	version byte
 //	included, bytes, number of levels, entries of each level
-//	for each metric that has series: signature (8 bytes), number of series, bytes of them, and of each series
-//		bytes of the key, the key
+//	for each metric that has series: signature (8 bytes), number of series, their size in bytes, and for each series
+//		size of the key, the key
 //		count: n; sum and gauge: the float64; histogram: each bucket, the sum as float64
-//	checksum of all that (4 bytes)
+//	checksum of everything before it (4 bytes)
 //
-// Numbers are varints unless they have a size here, and those that have one are little-endian.
+// Numbers are varints unless a size is given; those with a size are little-endian.
 
-// version is the first byte of a state. One of another version is not read.
+// version is the first byte of a state. States of other versions are not read.
 const version = 1
 
 const checksumBytes = 4
@@ -57,7 +57,7 @@ func (c *counts) append(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }
 
-// encode brings the encoded form of a series up to date.
+// encode updates the encoded form of a series.
 func (t *table) encode(s *series) {
 	b := append(binary.AppendUvarint(s.encoded[:0], uint64(len(s.key))), s.key...)
 	for _, n := range s.buckets {
@@ -71,8 +71,8 @@ func (t *table) encode(s *series) {
 	s.encoded, s.stale = b, false
 }
 
-// decode reads a state. Series of a metric that is not among metrics are left out. It is false if the state
-// is damaged, or of another version.
+// decode reads a state. It skips the series of metrics that are not in metrics. It returns false if the
+// state is damaged or has another version.
 func decode(b []byte, metrics []*metric) (*counts, bool) {
 	if len(b) <= checksumBytes || b[0] != version {
 		return nil, false
@@ -112,8 +112,7 @@ func decode(b []byte, metrics []*metric) (*counts, bool) {
 	return c, !d.bad
 }
 
-// decoder reads from rest. bad is set by the first thing that cannot be read, and all that is read after it
-// is zero.
+// decoder reads from rest. bad is set by the first read that fails; all later reads return zero.
 type decoder struct {
 	rest []byte
 	bad  bool

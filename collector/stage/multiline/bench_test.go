@@ -14,7 +14,7 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// common are lines of a log that are in no trace.
+// common are log lines outside traces.
 var common = []struct{ name, text string }{
 	{"JSON", `{"level":"info","ts":"2026-01-02T03:04:05.678Z","caller":"api/server.go:118","msg":"http_request","method":"GET","path":"/orders/7","status":200,"latencyMs":12.4,"user":"u-19283","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}`},
 	{"logfmt", `ts=2026-01-02T03:04:05.678Z caller=api/server.go:118 level=info msg="http request" method=GET path=/orders/7 status=200 duration=12.4ms user=u-19283 trace_id=4bf92f3577b34da6a3ce929d0e0e4736`},
@@ -27,7 +27,8 @@ type nowhere struct{}
 
 func (nowhere) Append(context.Context, *lighter.Batch) error { return nil }
 
-// many makes a batch of n equal lines, a function that hands it to a stage, and back what it was.
+// many makes a batch of n equal lines. It returns a function that hands the batch to a stage and restores
+// it.
 func many(tb testing.TB, c multiline.Config, text string, n int) func() {
 	s, _ := newStage(c, nowhere{})
 	var of []line
@@ -58,7 +59,7 @@ func BenchmarkLine(b *testing.B) {
 	}
 }
 
-// A line that is in no trace costs no memory.
+// A line outside traces allocates nothing.
 func TestAllocsLine(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector allocates")
@@ -71,7 +72,8 @@ func TestAllocsLine(t *testing.T) {
 	}
 }
 
-// Whatever the lines are, what comes out are the lines, in their order on each stream, and within the bounds.
+// Whatever the input lines are, the output has the same lines, in the order of each stream, and within the
+// bounds.
 func FuzzJoin(f *testing.F) {
 	for _, text := range traces(f) {
 		f.Add([]byte(strings.Join(text, "\n")), uint64(1), false)

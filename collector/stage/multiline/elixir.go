@@ -1,6 +1,6 @@
 package multiline
 
-// elixir is next for Elixir:
+// elixir implements next for Elixir:
 //
 //	12:00:00.000 [error] GenServer #PID<0.120.0> terminating
 //	** (RuntimeError) boom

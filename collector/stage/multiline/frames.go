@@ -2,16 +2,16 @@ package multiline
 
 import "bytes"
 
-// frames is next for Java, Node.js and .NET:
+// frames implements next for Java, Node.js and .NET:
 //
 //	java.lang.IllegalStateException: boom
 //		at com.example.App.main(App.java:7)
 //	Caused by: java.io.IOException: no
 //		... 1 more
 //
-// An error that is only named somewhere in a line, as at the end of what a logger writes, begins a trace
-// if a frame follows at once. After one whose name a line begins with, more lines of its message may
-// come first.
+// A line that names an error somewhere else than at its beginning, such as at the end of what a logger
+// writes, begins a trace if a frame follows immediately. If a line begins with the error's name, more lines
+// of the error's message may precede the first frame.
 func (p phase) frames(line []byte) (phase, verdict) {
 	body, blanks := unindent(line)
 	switch p {
@@ -29,12 +29,12 @@ func (p phase) frames(line []byte) (phase, verdict) {
 		if isTraceback(line) {
 			return pyFrames, joins
 		}
-		if hasAny(line, "future: ", "handle: ") { // of Python's asyncio
+		if hasAny(line, "future: ", "handle: ") { // from Python's asyncio
 			return thread, joins
 		}
 		p = titled
 	case named, titled, framed, framedGap:
-	default: // declared is not asked, and nothing follows done
+	default: // declared is never asked, and nothing follows done
 		return none, ends
 	}
 	if q, v := frameLine(body, blanks); v == joins {
@@ -65,7 +65,7 @@ func (p phase) frames(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// frameLine tells whether a line is a frame, or another one that only a trace has.
+// frameLine decides whether a line is a frame, or another line that only a trace has.
 func frameLine(body []byte, blanks int) (phase, verdict) {
 	switch {
 	case blanks > 0 && isFrame(body):
@@ -86,7 +86,7 @@ func frameLine(body []byte, blanks int) (phase, verdict) {
 	return none, ends
 }
 
-// otherFrame tells whether a line is the beginning of frames of a runtime that names the error as others do.
+// otherFrame decides whether a line begins the frames of a runtime that names errors as others do.
 func otherFrame(line []byte) (phase, verdict) {
 	switch {
 	case hasPrefix(line, "Stack trace:"), hasPrefix(line, "[stacktrace]"):
@@ -99,7 +99,7 @@ func otherFrame(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// nodeHead is what Node.js prints before an error that ends it:
+// nodeHead recognises what Node.js prints before a fatal error:
 //
 //	/app/main.js:10
 //	  throw new Error("boom");
@@ -122,12 +122,12 @@ func (p phase) nodeHead(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// isCode reports whether a line may be one of code, which an error is shown in.
+// isCode reports whether a line may be a line of code that an error shows.
 func isCode(line []byte) bool {
 	return !isTitle(line) && !isTraceback(line) && !isRubyHead(line)
 }
 
-// orTail returns tail if the line ends with the brace before an error's properties, else p.
+// orTail returns tail if the line ends with the brace that opens an error's properties, and p otherwise.
 func orTail(line []byte, p phase) phase {
 	if line[len(line)-1] == '{' {
 		return tail
@@ -135,13 +135,14 @@ func orTail(line []byte, p phase) phase {
 	return p
 }
 
-// isFrame reports whether what follows the blanks of a line is a frame: "at " and what is no prose.
+// isFrame reports whether what follows the blanks of a line is a frame: "at " and something other than
+// prose.
 func isFrame(body []byte) bool {
 	return hasPrefix(body, "at ") && bytes.ContainsAny(body[3:], "(:<")
 }
 
-// isNodeFile reports whether a line is the name of a file of JavaScript and a line number. The last byte
-// is known to be a digit.
+// isNodeFile reports whether a line is the name of a JavaScript file and a line number. The caller has
+// checked that the last byte is a digit.
 func isNodeFile(line []byte) bool {
 	i := len(line)
 	for i > 0 && isDigit(line[i-1]) {
@@ -161,8 +162,7 @@ func isNodeFile(line []byte) bool {
 	return false
 }
 
-// isTitle reports whether a line begins with the name of an error, and with nothing after that but a
-// message.
+// isTitle reports whether a line begins with the name of an error and has at most a message after it.
 func isTitle(line []byte) bool {
 	switch {
 	case len(line) == 0:
@@ -190,7 +190,7 @@ func isTitle(line []byte) bool {
 	name, rest := line[:n], line[n:]
 	switch {
 	case len(rest) == 0, len(rest) == 1 && rest[0] == ':':
-		// The name alone: only one that cannot be anything else.
+		// A name without a message must be unmistakable.
 		return dots > 0 && endsAsError(name)
 	case hasPrefix(rest, ": "), hasPrefix(rest, " ["):
 		if endsAsError(name) || string(name) == "Trace" {
@@ -201,15 +201,15 @@ func isTitle(line []byte) bool {
 	return false
 }
 
-// endsAsError reports whether a name is one of an error.
+// endsAsError reports whether a name ends like that of an error.
 func endsAsError(name []byte) bool {
 	return hasSuffix(name, "Error") || hasSuffix(name, "Exception") || hasSuffix(name, "Throwable")
 }
 
-// searched is how much of a line is searched for the name of an error.
+// searched is the length of the beginning of a line that is searched for the name of an error.
 const searched = 2 << 10
 
-// namesError reports whether an error is named somewhere in a line.
+// namesError reports whether a line names an error somewhere.
 func namesError(line []byte) bool {
 	line = line[:min(len(line), searched)]
 	for {

@@ -2,7 +2,7 @@ package multiline
 
 import "bytes"
 
-// golang is next for Go:
+// golang implements next for Go:
 //
 //	panic: boom
 //
@@ -65,7 +65,7 @@ func (p phase) golang(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// beginGo is begin for the first lines of a crash of Go.
+// beginGo is begin for the first lines of a Go crash.
 func beginGo(line []byte) phase {
 	switch {
 	case hasAny(line, "panic: ", "fatal error: ", "runtime: goroutine stack exceeds ", "unexpected fault address ", "SIGQUIT: quit", "SIGABRT: abort"):
@@ -78,13 +78,13 @@ func beginGo(line []byte) phase {
 	return none
 }
 
-// isGoroutine reports whether a line is the head of a goroutine's frames.
+// isGoroutine reports whether a line is the header of a goroutine's frames.
 func isGoroutine(line []byte) bool {
 	const head = "goroutine "
 	return hasPrefix(line, head) && digits(line[len(head):]) > 0 && hasSuffix(line, "]:")
 }
 
-// isGoFunc reports whether a line is the first one of a frame: "main.(*T).Run(0xc000010000)".
+// isGoFunc reports whether a line is the first line of a frame: "main.(*T).Run(0xc000010000)".
 func isGoFunc(line []byte) bool {
 	if rest, ok := bytes.CutPrefix(line, []byte("created by ")); ok {
 		name, _, _ := bytes.Cut(rest, []byte(" in goroutine "))
@@ -108,13 +108,13 @@ func isGoFunc(line []byte) bool {
 	return false
 }
 
-// isGoFile reports whether what follows the tab of a line is the place of a frame.
+// isGoFile reports whether what follows the tab of a line is the location of a frame.
 func isGoFile(body []byte) bool {
 	i := bytes.Index(body, []byte(".go:"))
 	return i > 0 && digits(body[i+len(".go:"):]) > 0
 }
 
-// isRegister reports whether a line is the name of a register and what is in it.
+// isRegister reports whether a line is the name of a register and its content.
 func isRegister(line []byte) bool {
 	i := bytes.IndexByte(line, ' ')
 	if i < 1 || i > 8 {

@@ -10,28 +10,28 @@ import (
 // group is the open entry of one stream: the lines that belong to it, and after them those that do if a
 // later line does.
 type group struct {
-	phase phase // of the trace, as of its last line
-	lines int   // that belong to it; 0 is a group that is not open
-	last  int64 // time of the last line, an unsure one too
+	phase phase // of the trace, after its last line
+	lines int   // number of its lines; 0 if the group is not open
+	last  int64 // time of the last line, even an unsure one
 
 	first  held
-	text   []byte // the lines that belong to it, if joined; memory of the group's own
+	text   []byte // its lines, if they are joined; memory of the group's own
 	joined bool
 
 	unsure      []held
-	unsureBytes int // with a newline for each
+	unsureBytes int // including a newline for each
 
-	due time.Time // if no line has come by then the group is closed; zero until the last line's batch is handed on
+	due time.Time // when the group is closed unless another line comes; zero until the last line's batch is handed on
 }
 
-// held is a line that is held back. Its memory is that of the batch it came in until keep is called.
+// held is a line that is held back. It uses the memory of the batch it came in until keep is called.
 type held struct {
 	lighter.Entry
 	kept   bool
-	fields []lighter.Field // if kept
+	fields []lighter.Field // valid if kept
 }
 
-// keptText is how much memory for text a group keeps while it is not open, bytes. There may be thousands.
+// keptText is how many bytes of memory for text a closed group retains. There may be thousands of groups.
 const keptText = 4 << 10
 
 func (g *group) open() bool { return g.lines > 0 }
@@ -41,7 +41,7 @@ func (g *group) begin(e lighter.Entry, p phase) {
 	g.phase, g.lines, g.last, g.first = p, 1, e.Time, held{Entry: e}
 }
 
-// size returns the bytes of the lines that belong to it.
+// size returns the number of bytes of the group's lines.
 func (g *group) size() int {
 	if g.joined {
 		return len(g.text)
@@ -49,7 +49,7 @@ func (g *group) size() int {
 	return len(g.first.Line)
 }
 
-// doubt adds a line that belongs to the group if a later line does.
+// doubt adds a line that belongs to the group only if a later line does.
 func (g *group) doubt(e lighter.Entry) {
 	g.unsure = append(g.unsure, held{Entry: e})
 	g.unsureBytes += len(e.Line) + 1
@@ -65,7 +65,7 @@ func (g *group) add(line []byte) {
 	g.lines++
 }
 
-// keep makes the group independent of b, the batch that its last lines came in.
+// keep makes the group independent of the memory of b, the batch that its last lines came in.
 func (g *group) keep(b *lighter.Batch) {
 	g.first.keep(b)
 	for i := range g.unsure {
@@ -73,7 +73,7 @@ func (g *group) keep(b *lighter.Batch) {
 	}
 }
 
-// entry returns the entry of the lines that belong to the group, for b. Lines that are not kept came in b.
+// entry returns the entry of the group's lines, for b. Lines that are not kept came in b.
 func (g *group) entry(b *lighter.Batch) lighter.Entry {
 	e := g.first.entry(b)
 	if g.joined {
@@ -82,7 +82,7 @@ func (g *group) entry(b *lighter.Batch) lighter.Entry {
 	return e
 }
 
-// close makes the group one that is not open.
+// close closes the group.
 func (g *group) close() {
 	clear(g.unsure)
 	text := g.text[:0]
@@ -92,7 +92,7 @@ func (g *group) close() {
 	*g = group{text: text, unsure: g.unsure[:0]}
 }
 
-// keep copies the line and its fields from b, the batch that it came in.
+// keep copies the line and its fields out of b, the batch that it came in.
 func (h *held) keep(b *lighter.Batch) {
 	if h.kept {
 		return
@@ -104,7 +104,7 @@ func (h *held) keep(b *lighter.Batch) {
 	h.Fields, h.kept = 0, true
 }
 
-// entry returns the line as an entry for b, which it came in unless it is kept.
+// entry returns the line as an entry for b. If the line is not kept, it came in b.
 func (h *held) entry(b *lighter.Batch) lighter.Entry {
 	e := h.Entry
 	if h.kept {

@@ -18,7 +18,7 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// streams are those of a container: its stdout and its stderr.
+// streams are a container's stdout and stderr.
 var streams = []*lighter.Stream{
 	lighter.NewStream(labels.FromStrings("stream", "stdout")),
 	lighter.NewStream(labels.FromStrings("stream", "stderr")),
@@ -33,7 +33,7 @@ type line struct {
 
 func (l line) String() string { return fmt.Sprintf("%v %d %q", l.at, l.stream, l.text) }
 
-// lines are those of a text, a millisecond apart from start on.
+// lines returns the lines of a text, a millisecond apart from start on.
 func lines(stream int32, start time.Duration, text ...string) []line {
 	var all []line
 	for i, t := range text {
@@ -42,7 +42,7 @@ func lines(stream int32, start time.Duration, text ...string) []line {
 	return all
 }
 
-// batch makes a batch of lines, in memory of its own that is overwritten when the batch is acknowledged.
+// batch makes a batch of lines in memory of its own, which is overwritten when the batch is acknowledged.
 func batch(of []line, done func()) *lighter.Batch {
 	b := &lighter.Batch{Streams: streams}
 	for _, l := range of {
@@ -68,7 +68,7 @@ func batch(of []line, done func()) *lighter.Batch {
 	return b
 }
 
-// sink notes the entries that it gets. It lets go of a batch at once.
+// sink records the entries that it gets, and releases each batch at once.
 type sink struct {
 	mu      sync.Mutex
 	entries []line
@@ -85,14 +85,14 @@ func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// all returns the entries that have come.
+// all returns the entries received so far.
 func (s *sink) all() []line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]line(nil), s.entries...)
 }
 
-// metrics are those of tests that do not read them.
+// metrics are for tests that do not read them.
 var metrics = multiline.NewMetrics(prometheus.NewRegistry())
 
 func newStage(c multiline.Config, next lighter.Logs) (lighter.Logs, stage.Holder) {
@@ -100,8 +100,8 @@ func newStage(c multiline.Config, next lighter.Logs) (lighter.Logs, stage.Holder
 	return s, s.(stage.Holder)
 }
 
-// through returns what comes out of the stage for the lines of batches, and after them the end of the log.
-// Batches that it still holds then are reported.
+// through returns the output of the stage for batches of lines and the end of the log. It fails the test if
+// the stage still holds a batch then.
 func through(t testing.TB, c multiline.Config, batches ...[]line) []line {
 	t.Helper()
 	end := &sink{}
@@ -123,7 +123,7 @@ func through(t testing.TB, c multiline.Config, batches ...[]line) []line {
 	return end.all()
 }
 
-// each makes a batch of each line.
+// each makes one batch per line.
 func each(of []line) [][]line {
 	var all [][]line
 	for _, l := range of {
@@ -143,7 +143,7 @@ func of(stream int32, all []line) []line {
 	return own
 }
 
-// check compares entries with those that are wanted.
+// check compares entries with the expected ones.
 func check(t testing.TB, what string, got, want []line) bool {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
@@ -162,7 +162,7 @@ func check(t testing.TB, what string, got, want []line) bool {
 	return true
 }
 
-// traces returns the lines of each trace in testdata, by its name.
+// traces returns the lines of each trace in testdata, by name.
 func traces(t testing.TB) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txt")

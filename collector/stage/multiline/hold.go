@@ -7,9 +7,10 @@ import (
 	"lighter"
 )
 
-// release has all that is held let go of once b, which has the last of the lines held back, is acknowledged:
-// the newest first, and each other one when the next is acknowledged. So the position moves over all of them
-// at once, and never stops between two that lines of one entry came in.
+// release arranges that all held batches are released once b is acknowledged, which has the last of the
+// lines held back. The newest is released first, and each other one when the next newer is acknowledged. So
+// the position moves past all of them at once, and never stops between two batches that contain lines of
+// one entry.
 func (j *joiner) release(b *lighter.Batch) {
 	for i, older := range j.held {
 		next := b
@@ -27,8 +28,8 @@ func (j *joiner) forget() {
 	j.held, j.heldBytes = j.held[:0], 0
 }
 
-// handOn hands on the open groups for which want is true, in a batch of the stage's own. Their lines came
-// in batches that are held. With an error, which is ctx's, nothing has changed.
+// handOn hands on the open groups for which want returns true, in a batch of the stage's own. Their lines
+// came in held batches. If it returns an error, which is that of ctx, nothing has changed.
 func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
 	own := &lighter.Batch{Streams: j.streams}
 	own.Begin(nil)
@@ -57,7 +58,7 @@ func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
 	}
 	j.opened -= len(gone)
 	if j.opened > 0 {
-		j.held[0].Hold() // the position must wait for own too
+		j.held[0].Hold() // the position must wait for own, too
 		own.After(j.held[:1])
 		return nil
 	}
@@ -68,7 +69,7 @@ func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
 	return nil
 }
 
-// wind has the groups closed that get no more lines from now on.
+// wind schedules the closing of groups that get no more lines.
 func (j *joiner) wind() {
 	now := time.Now()
 	var first time.Time
@@ -91,7 +92,7 @@ func (j *joiner) wind() {
 	j.timer.Reset(first.Sub(now))
 }
 
-// expire hands on the groups that have got no more lines.
+// expire hands on the groups that have received no more lines in time.
 func (j *joiner) expire() {
 	if j.take(j.dropped) != nil {
 		return
@@ -115,8 +116,8 @@ func (j *joiner) expire() {
 	}
 }
 
-// earliest returns when a group may be closed by the clock at the earliest: only when the reader has read for
-// as long as a line may take.
+// earliest returns the earliest time at which the clock may close a group: only after the reader has been
+// reading for as long as a line may take.
 func (j *joiner) earliest(now time.Time) time.Time {
 	if began := j.reading.Load(); began != nil {
 		now = *began
@@ -124,7 +125,7 @@ func (j *joiner) earliest(now time.Time) time.Time {
 	return now.Add(2 * j.Wait)
 }
 
-// Pause implements stage.Clocked. It does not block, though there may be no room.
+// Pause implements stage.Clocked. It does not block, even if there is no room.
 func (j *joiner) Pause() { j.reading.Store(nil) }
 
 // Resume implements stage.Clocked. It does not block either.
@@ -156,7 +157,7 @@ func (j *joiner) Drop() {
 	j.closeAll()
 	for _, b := range j.held {
 		if b.Origin != nil {
-			b.Origin.Rewind() // of the oldest; then the others are rewound
+			b.Origin.Rewind() // the oldest is rewound, which rewinds the others
 		}
 	}
 	for _, b := range j.held {

@@ -19,8 +19,8 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// appendLines hands a batch to the stage as a reader does, and returns a function that reports whether it
-// is acknowledged.
+// appendLines hands a batch to the stage as a reader does. It returns a function that reports whether the
+// batch is acknowledged.
 func appendLines(t *testing.T, s lighter.Logs, of []line) (acknowledged func() bool) {
 	t.Helper()
 	var done atomic.Bool
@@ -32,7 +32,7 @@ func appendLines(t *testing.T, s lighter.Logs, of []line) (acknowledged func() b
 	return done.Load
 }
 
-// An entry whose rest does not come is handed on after twice the time, and until then the position waits.
+// An entry whose rest does not come is handed on after twice Wait, and the position waits until then.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &sink{}
@@ -60,7 +60,7 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// A stream that is quiet does not keep another one's entry open, and the batches wait for both.
+// A quiet stream does not keep another stream's entry open, and the batches wait for both.
 func TestClockOfTwoStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &sink{}
@@ -84,7 +84,7 @@ func TestClockOfTwoStreams(t *testing.T) {
 	})
 }
 
-// While the reader does not read, the clock stands, and it begins anew when the reader reads again.
+// While the reader does not read, the clock stands still. It starts anew when the reader reads again.
 func TestClockStandsWhileNothingIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &sink{}
@@ -129,7 +129,7 @@ type blocked struct {
 }
 
 func (s *blocked) Append(ctx context.Context, b *lighter.Batch) error {
-	if len(b.Entries) == 0 { // as the end of a chain does
+	if len(b.Entries) == 0 { // like the end of a chain
 		return nil
 	}
 	select {
@@ -169,7 +169,7 @@ func TestNoRoom(t *testing.T) {
 	})
 }
 
-// The time for which an endpoint has no room is not counted: no line can come in it.
+// The time for which an endpoint has no room does not count, because no line can come in it.
 func TestClockStandsWhileThereIsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &blocked{open: make(chan struct{})}
@@ -212,7 +212,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// What is held is bounded though entries of the two streams overlap for ever.
+// The held batches are bounded even if entries of the two streams overlap forever.
 func TestHeldIsBounded(t *testing.T) {
 	for name, size := range map[string]int{"batches": 10, "bytes": 100_000} {
 		end := &sink{}
@@ -243,7 +243,7 @@ func TestHeldIsBounded(t *testing.T) {
 	}
 }
 
-// Entries begin with the lines that match; lines before the first of them are alone.
+// Entries begin with the lines that match. Lines before the first of them pass alone.
 func TestFirstLine(t *testing.T) {
 	c := multiline.Config{FirstLine: regexp.MustCompile(`^\d{4}-`)}
 	all := lines(0, 0, "before", "2026-01-01 one", "more", `{"json":"too"}`, "", "2026-01-02 two", "2026-01-03 three", "more")
@@ -254,7 +254,7 @@ func TestFirstLine(t *testing.T) {
 	check(t, "after a pause", through(t, c, slices.Concat(all, late)), slices.Concat(want, late))
 }
 
-// A log in which an entry is always open is acknowledged all the same, wherever an entry begins with a batch.
+// A log that always has an open entry is acknowledged all the same, wherever in a batch entries begin.
 func TestFirstLineIsAcknowledged(t *testing.T) {
 	end := &sink{}
 	s, h := newStage(multiline.Config{FirstLine: regexp.MustCompile(`^\d`)}, end)
@@ -281,7 +281,7 @@ lighter_log_lines_joined_total 2
 	}
 }
 
-// The metadata of an entry is that of its first line, and what is not joined keeps its own.
+// An entry has the metadata of its first line. Lines that are not joined keep their own.
 func TestFields(t *testing.T) {
 	end := &fieldSink{}
 	s, h := newStage(multiline.Config{}, end)
@@ -314,8 +314,8 @@ func (s *fieldSink) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// The position waits for an entry that the clock has handed on alone, even if what was held with it is
-// acknowledged before.
+// The position waits for an entry that the clock has handed on by itself, even if entries held with it are
+// acknowledged earlier.
 func TestClockOfOneStreamIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := &endpoint{delivered: map[line]int{}, check: func(line) {}}

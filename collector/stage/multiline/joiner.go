@@ -10,34 +10,35 @@ import (
 	"lighter/collector/stage"
 )
 
-// joiner is the stage of one log. Its groups are open from one batch to the next; held are the batches that
-// the position must not pass while one is.
+// joiner is the stage of one log. Its groups stay open from one batch to the next. held are the batches
+// that the position must not pass while a group is open.
 type joiner struct {
 	Config
 	metrics *Metrics
 	log     stage.Log
 	next    lighter.Logs
 
-	// turn has room for one: who puts something in works on what follows. The clock's goroutine does so
-	// for as long as next has no room, so that Append must be able to give up.
+	// turn guards the fields below. Its capacity is one, and whoever has put a value into it may use them.
+	// The clock's goroutine keeps the turn for as long as next has no room, so Append must be able to give
+	// up.
 	turn    chan struct{}
 	groups  []group // by stream
-	opened  int     // groups that are open
+	opened  int     // number of open groups
 	streams []*lighter.Stream
 
-	held      []*lighter.Batch // the oldest first
+	held      []*lighter.Batch // oldest first
 	heldBytes int
 
 	out output
 
-	timer   *time.Timer               // calls expire; nil until it is needed
-	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not
-	dropped context.Context           // ends with Drop
+	timer   *time.Timer               // calls expire; nil until needed
+	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not read
+	dropped context.Context           // is cancelled by Drop
 	drop    context.CancelFunc
 }
 
-// What is held is bounded even if each batch ends within an entry, for one log and for all. An entry may be torn
-// then.
+// The held batches are bounded even if each batch ends inside an entry, for one log and for all logs
+// together. At the bound, an entry may be torn.
 const (
 	maxHeldBytes   = 1 << 20
 	maxHeldBatches = 256
@@ -51,7 +52,7 @@ func newJoiner(c Config, m *Metrics, log stage.Log, next lighter.Logs) *joiner {
 	return j
 }
 
-// take waits until nobody else works on the joiner.
+// take waits until nobody else uses the joiner.
 func (j *joiner) take(ctx context.Context) error {
 	select {
 	case j.turn <- struct{}{}:
@@ -71,7 +72,7 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 	defer j.give()
 	j.streams = b.Streams
 	if j.opened > 0 && j.endWith(b) {
-		// The position may move to before this batch, wherever the next group begins.
+		// The position may then move up to this batch, wherever in it the next group begins.
 		if err := j.handOn(ctx, func(*group) bool { return true }); err != nil {
 			return err
 		}
@@ -105,8 +106,8 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// pass hands on what is left of b. With an error no more batches come, and the groups, which may have lines
-// of b, are forgotten.
+// pass hands on what is left of b. If that fails, no more batches come, and the groups, which may have
+// lines of b, are dropped.
 func (j *joiner) pass(ctx context.Context, b *lighter.Batch) error {
 	if j.opened == 0 {
 		return j.next.Append(ctx, b)
@@ -118,7 +119,7 @@ func (j *joiner) pass(ctx context.Context, b *lighter.Batch) error {
 	return err
 }
 
-// append hands on b. No line can come while next has no room, so that time is not counted.
+// append hands on b. No line can arrive while next has no room, so that time does not count as waiting.
 func (j *joiner) append(ctx context.Context, b *lighter.Batch) error {
 	begun := time.Now()
 	err := j.next.Append(ctx, b)
@@ -138,7 +139,7 @@ func (j *joiner) closeAll() {
 	j.opened = 0
 }
 
-// join puts the entries that b's lines make into it.
+// join replaces the lines of b by the entries that they form.
 func (j *joiner) join(b *lighter.Batch) {
 	j.out.begin(b)
 	for ; j.out.read < len(b.Entries); j.out.read++ {
@@ -165,7 +166,7 @@ func (j *joiner) join(b *lighter.Batch) {
 	}
 }
 
-// begins returns the phase of a group that begins with line; none if none does.
+// begins returns the phase of a group that begins with line, or none.
 func (j *joiner) begins(line []byte) phase {
 	if j.FirstLine == nil {
 		return begin(line)
@@ -176,7 +177,7 @@ func (j *joiner) begins(line []byte) phase {
 	return none
 }
 
-// follows tells whether e belongs to the group, as far as that can be told now.
+// follows decides whether e belongs to the group, as far as that is known yet.
 func (j *joiner) follows(g *group, e *lighter.Entry) (phase, verdict) {
 	if e.Time-g.last > int64(j.Wait) {
 		return none, ends
@@ -197,8 +198,8 @@ func (j *joiner) follows(g *group, e *lighter.Entry) (phase, verdict) {
 	return p, v
 }
 
-// extend adds e, which joins the group or may join it. If it joins it, the group's entry may be put into the
-// output because of its bounds, and the group goes on with another one.
+// extend adds e, which joins the group or may join it. If a joining line would exceed a bound, the group's
+// entry goes into the output, and the group continues with a new entry.
 func (j *joiner) extend(g *group, e lighter.Entry, p phase, v verdict) {
 	g.phase, g.last, g.due = p, e.Time, time.Time{}
 	g.doubt(e)
@@ -218,7 +219,7 @@ func (j *joiner) extend(g *group, e lighter.Entry, p phase, v verdict) {
 	g.unsure, g.unsureBytes = g.unsure[:0], 0
 }
 
-// finish puts the group's entry, and its unsure lines, into the output, and closes it.
+// finish writes the group's entry and its unsure lines to the output, and closes the group.
 func (j *joiner) finish(g *group) {
 	j.put(g)
 	for i := range g.unsure {
@@ -228,7 +229,7 @@ func (j *joiner) finish(g *group) {
 	j.opened--
 }
 
-// put puts the entry of the lines that belong to the group into the output.
+// put writes the entry of the group's lines to the output.
 func (j *joiner) put(g *group) {
 	j.out.put(g.entry(j.out.batch))
 	if g.lines > 1 {
@@ -236,7 +237,7 @@ func (j *joiner) put(g *group) {
 	}
 }
 
-// endWith reports whether each open group ends with a line of b.
+// endWith reports whether b ends every open group, with a line that does not belong to it.
 func (j *joiner) endWith(b *lighter.Batch) bool {
 	left := j.opened
 	for i := range j.groups {
@@ -256,7 +257,7 @@ func (j *joiner) endWith(b *lighter.Batch) bool {
 	return left == 0
 }
 
-// output writes entries over those of a batch that are read already.
+// output overwrites the entries of a batch that have already been read.
 type output struct {
 	batch         *lighter.Batch
 	read, written int
@@ -264,7 +265,7 @@ type output struct {
 
 func (o *output) begin(b *lighter.Batch) { *o = output{batch: b} }
 
-// pass writes the entry that is read.
+// pass writes the current entry.
 func (o *output) pass() {
 	if o.written < o.read {
 		o.batch.Entries[o.written] = o.batch.Entries[o.read]
@@ -272,7 +273,7 @@ func (o *output) pass() {
 	o.written++
 }
 
-// put writes an entry before the one that is read.
+// put writes an entry before the current one.
 func (o *output) put(e lighter.Entry) {
 	if o.written < o.read {
 		o.batch.Entries[o.written] = e
@@ -283,7 +284,7 @@ func (o *output) put(e lighter.Entry) {
 	o.written++
 }
 
-// end cuts off what is read and not written.
+// end removes the entries that were read and not written.
 func (o *output) end() {
 	clear(o.batch.Entries[o.written:])
 	o.batch.Entries = o.batch.Entries[:o.written]

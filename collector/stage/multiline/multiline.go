@@ -1,13 +1,13 @@
-// Package multiline is a stage that makes one entry of lines that belong together, such as those of a
-// stack trace.
+// Package multiline is a stage that joins lines that belong together, such as those of a stack trace, into
+// one entry.
 //
-// Which lines belong together is decided by their bytes and their timestamps alone, one stream of a log
-// at a time, so that a log that is read again is joined as it was before. The one exception is a trace
-// whose rest comes late: the stage waits for it for a short time only.
+// Only the bytes and the timestamps of lines decide which of them belong together, one stream of a log at a
+// time, so that a log that is read again is joined in the same way. The one exception is a trace whose rest
+// comes late: the stage waits for it only for a short time.
 //
 // While the rest of an entry may still come, the stage holds the batches that its lines were read in, and
-// the log's position waits in front of them. Nothing of an entry is lost, and none is torn, when the agent
-// is killed.
+// the log's position stays before them. If the agent is killed, no entry is torn and no part of one is
+// lost.
 package multiline
 
 import (
@@ -22,36 +22,36 @@ import (
 	"lighter/collector/stage"
 )
 
-// Config says which lines belong together, and how large an entry becomes.
+// Config decides which lines belong together, and how large an entry may become.
 type Config struct {
-	// FirstLine matches the first lines of entries: other lines belong to the entry before them, and
-	// pass alone if there is none. If it is nil, the stack traces of the common runtimes become entries,
+	// FirstLine matches the first lines of entries. Other lines belong to the entry before them, and pass
+	// alone if there is none. If FirstLine is nil, the stack traces of the common runtimes become entries,
 	// and all other lines pass alone.
 	FirstLine *regexp.Regexp
-	// MaxLines and MaxBytes bound an entry, its newlines counted; 0 is 1,000 lines and 256 KiB. The line
-	// that would exceed a bound begins another entry. No line is cut: one that is longer than MaxBytes is
-	// an entry.
+	// MaxLines and MaxBytes limit an entry, including its newlines; 0 means 1,000 lines and 256 KiB. A line
+	// that would exceed a limit begins another entry. No line is cut: a line longer than MaxBytes is an
+	// entry.
 	MaxLines int
 	MaxBytes int
-	// Wait is how much later than the line before it, by their timestamps, a line of an entry may be; 0
-	// is 500ms. An entry is also handed on when no line has come for twice as long, in which the log was read.
+	// Wait is the largest difference between the timestamps of two successive lines of an entry; 0 means
+	// 500ms. An entry is also handed on when the log has been read for twice that time without a new line.
 	Wait time.Duration
 }
 
-// Defaults of a Config.
+// Defaults of Config.
 const (
 	DefaultMaxLines = 1000
 	DefaultMaxBytes = 256 << 10
 	DefaultWait     = 500 * time.Millisecond
 )
 
-// Metrics is what the stages of all logs count.
+// Metrics counts what the stages of all logs do.
 type Metrics struct {
 	joined prometheus.Counter
-	held   atomic.Int64 // bytes of the batches that all of them hold
+	held   atomic.Int64 // bytes of the batches that all stages hold
 }
 
-// NewMetrics registers them on reg; a test passes a registry of its own.
+// NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{joined: promauto.With(reg).NewCounter(prometheus.CounterOpts{
 		Name: "lighter_log_lines_joined_total",
@@ -59,7 +59,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	})}
 }
 
-// Maker returns what makes the stage for a log. The stages are stage.Holders, and stage.Clocked.
+// Maker makes the stages, which are stage.Holders and stage.Clocked.
 func Maker(c Config, m *Metrics) stage.Maker {
 	if c.MaxLines <= 0 {
 		c.MaxLines = DefaultMaxLines

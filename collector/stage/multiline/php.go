@@ -2,7 +2,7 @@ package multiline
 
 import "bytes"
 
-// php is next for PHP:
+// php implements next for PHP:
 //
 //	PHP Fatal error:  Uncaught Exception: boom in /app/main.php:3
 //	Stack trace:
@@ -28,7 +28,7 @@ func (p phase) php(line []byte) (phase, verdict) {
 		case line[0] == '#' && digits(line[1:]) > 0:
 			return phpFrames, joins
 		case hasPrefix(line, "PHP "):
-			if n, blanks := unindent(line[len("PHP "):]); blanks > 0 && digits(n) > 0 { // as Xdebug prints frames
+			if n, blanks := unindent(line[len("PHP "):]); blanks > 0 && digits(n) > 0 { // Xdebug prints frames so
 				return phpFrames, joins
 			}
 		case hasPrefix(line, "  thrown in "), hasPrefix(line, `"}`):
@@ -42,7 +42,7 @@ func (p phase) php(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// beginPHP is begin for the first line of an uncaught exception, with what a log of PHP has before it.
+// beginPHP is begin for the first line of an uncaught exception, including what PHP's log writes before it.
 func beginPHP(line []byte) phase {
 	switch line[0] {
 	case '[':

@@ -1,6 +1,6 @@
 package multiline
 
-// python is next for Python:
+// python implements next for Python:
 //
 //	Traceback (most recent call last):
 //	  File "/app/main.py", line 3, in <module>
@@ -19,12 +19,12 @@ func (p phase) python(line []byte) (phase, verdict) {
 			return pyFrames, joins
 		case isPythonError(line):
 			return pyDone, joins
-		case isRubyHead(line): // Ruby before 3.0 begins as Python does
+		case isRubyHead(line): // a trace of Ruby before 3.0 begins like Python's
 			return rubyFrom, joins
 		}
 	case pyGroup:
 		switch {
-		case hasPrefix(body, "+ Exception Group Traceback"): // of another one
+		case hasPrefix(body, "+ Exception Group Traceback"): // of another exception
 		case blanks > 0 && len(body) > 0 && (body[0] == '|' || body[0] == '+'):
 			return pyGroup, joins
 		case len(body) == 0:
@@ -36,7 +36,7 @@ func (p phase) python(line []byte) (phase, verdict) {
 			return pyGap, mayJoin
 		case line[0] == '\t', hasAny(line, "[SQL: ", "[parameters: ", "(Background on this error at: "):
 			return pyDone, joins
-		case isMessage(line): // of an error that is the cause of another one
+		case isMessage(line): // of an error that caused another one
 			return pyDone, mayJoin
 		}
 	case pyGap:
@@ -61,7 +61,7 @@ func (p phase) python(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// isTraceback reports whether a line is the first one of a trace of Python.
+// isTraceback reports whether a line is the first line of a Python trace.
 func isTraceback(line []byte) bool { return hasSuffix(line, "Traceback (most recent call last):") }
 
 // beginThread is begin for what Python and Java print before the trace of an error in a thread.

@@ -17,12 +17,12 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// endpoint keeps what it gets until it is told to let go of it, in any order. A process that is killed
-// loses what it has not let go of.
+// endpoint keeps the batches that it gets until it is told to release them, in any order. A process that is
+// killed loses those that were not released.
 type endpoint struct {
 	waiting   []*delivery
-	delivered map[line]int // entries that were let go of
-	seen      []line       // all entries that came, in their order, since the reader began
+	delivered map[line]int // entries that were released
+	seen      []line       // all entries received since the reader began, in order
 	check     func(line)
 }
 
@@ -44,7 +44,7 @@ func (e *endpoint) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// release lets go of the batch i.
+// release releases batch i.
 func (e *endpoint) release(i int) {
 	d := e.waiting[i]
 	e.waiting = slices.Delete(e.waiting, i, i+1)
@@ -54,7 +54,7 @@ func (e *endpoint) release(i int) {
 	d.batch.Done()
 }
 
-// randomLog makes a log of traces and other lines on both streams, with pauses of both.
+// randomLog makes a log of traces and other lines on both streams, with pauses in both.
 func randomLog(r *rand.Rand, t *testing.T) []line {
 	all := traces(t)
 	var names []string
@@ -94,8 +94,8 @@ func randomLog(r *rand.Rand, t *testing.T) []line {
 	return log
 }
 
-// A log that is read by processes that are killed, and by readers that end and begin again, comes out as
-// if it had been read at once: whatever is before the position is delivered, and is not torn.
+// A log that is read by processes that are killed, and by readers that end and begin again, gives the same
+// entries as if it had been read in one go: what precedes the position is delivered and not torn.
 func TestRestarts(t *testing.T) {
 	for name, c := range map[string]multiline.Config{
 		"auto":    {},
@@ -158,7 +158,7 @@ func restarts(t *testing.T, c multiline.Config, seed uint64) {
 		if cursor.Acked() != before {
 			t.Fatal("Drop moved the position")
 		}
-		if r.IntN(2) == 0 { // killed: what is not acknowledged counts for nothing
+		if r.IntN(2) == 0 { // killed: unacknowledged batches do not count
 			acked, store, end.waiting = before, position.InMemory(), nil
 			continue
 		}
@@ -208,7 +208,7 @@ func read(t *testing.T, r *rand.Rand, log []line, s lighter.Logs, end *endpoint,
 	return false
 }
 
-// linesBefore returns how many lines of the log are before a position.
+// linesBefore returns the number of lines before a position.
 func linesBefore(log []line, p position.Position) int {
 	skipper := position.NewSkipper(p)
 	n := 0
@@ -218,7 +218,7 @@ func linesBefore(log []line, p position.Position) int {
 	return n
 }
 
-// checkOrder checks that entries of a stream come in their order, and none is left out.
+// checkOrder checks that the entries of a stream arrive in order and without gaps.
 func checkOrder(t *testing.T, reference, seen []line) {
 	t.Helper()
 	for stream := range int32(2) {
@@ -233,7 +233,8 @@ func checkOrder(t *testing.T, reference, seen []line) {
 	}
 }
 
-// checkPosition checks that what is before the position is delivered, and that no entry is torn by it.
+// checkPosition checks that everything before the position is delivered, and that the position tears no
+// entry.
 func checkPosition(t *testing.T, log, reference []line, delivered map[line]int, p position.Position) {
 	t.Helper()
 	n := linesBefore(log, p)

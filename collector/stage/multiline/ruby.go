@@ -2,7 +2,7 @@ package multiline
 
 import "bytes"
 
-// ruby is next for Ruby:
+// ruby implements next for Ruby:
 //
 //	main.rb:2:in 'Object#run': undefined local variable or method 'x' for main (NameError)
 //
@@ -43,19 +43,20 @@ func (p phase) ruby(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// isRubyHead reports whether a line is a place, an error's message and its class.
+// isRubyHead reports whether a line consists of a location, an error's message and its class.
 func isRubyHead(line []byte) bool {
 	rest := afterRubyPlace(line)
 	return len(rest) > 0 && line[len(line)-1] == ')' && bytes.Contains(rest, []byte("': ")) && bytes.Contains(rest, []byte(" ("))
 }
 
-// isRubyFrame reports whether a line is a place, and nothing else.
+// isRubyFrame reports whether a line is a location, and nothing else.
 func isRubyFrame(line []byte) bool {
 	rest := afterRubyPlace(line)
 	return len(rest) > 0 && bytes.IndexByte(rest, '\'') == len(rest)-1
 }
 
-// afterRubyPlace returns what of a line is after "file.rb:12:in '"; nil if it does not begin so.
+// afterRubyPlace returns what follows "file.rb:12:in '" in a line, or nil if the line does not begin like
+// that.
 func afterRubyPlace(line []byte) []byte {
 	i := bytes.Index(line, []byte(":in "))
 	if i < 1 || !isDigit(line[i-1]) {

@@ -2,7 +2,7 @@ package multiline
 
 import "bytes"
 
-// rust is next for Rust:
+// rust implements next for Rust:
 //
 //	thread 'main' panicked at src/main.rs:2:5:
 //	boom
@@ -11,7 +11,7 @@ import "bytes"
 //	             at /rustc/9fc6b431/library/std/src/panicking.rs:697:5
 //	note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.
 //
-// The causes of an error that main returns are found too, as the crate anyhow prints them.
+// It also recognises the causes of an error that main returns, as the crate anyhow prints them.
 func (p phase) rust(line []byte) (phase, verdict) {
 	body, blanks := unindent(line)
 	switch p {
@@ -55,7 +55,7 @@ func (p phase) rust(line []byte) (phase, verdict) {
 	return none, ends
 }
 
-// beginRust is begin for the head of a panic.
+// beginRust is begin for the first line of a panic.
 func beginRust(line []byte) phase {
 	switch {
 	case !hasPrefix(line, "thread '"):
@@ -71,7 +71,7 @@ func beginRust(line []byte) phase {
 	return none
 }
 
-// isRustFrame reports whether what follows the blanks of a line is a frame's number.
+// isRustFrame reports whether what follows the blanks of a line is the number of a frame.
 func isRustFrame(body []byte) bool {
 	n := digits(body)
 	return n > 0 && n < len(body) && body[n] == ':'

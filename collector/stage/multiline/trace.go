@@ -4,51 +4,50 @@ import (
 	"bytes"
 )
 
-// verdict tells whether a line belongs to the lines before it.
+// verdict is the decision whether a line belongs to the lines before it.
 type verdict uint8
 
 const (
-	ends    verdict = iota // it does not, and no later line does
+	ends    verdict = iota // it does not, and neither does any later line
 	joins                  // it does, and so do the unsure lines before it
-	mayJoin                // it does if a later line does
+	mayJoin                // it does only if a later line does
 )
 
-// maxUnsure is how many lines one after the other may be unsure. It is the longest message of an error
-// that is found between its name and its first frame.
+// maxUnsure is how many successive lines may be unsure. It limits the length of an error message between
+// the error's name and its first frame.
 const maxUnsure = 20
 
-// phase is what the last line was, and with it what may follow. A line that never begins a trace, and that
-// does not go on with one either, is the end of it.
+// phase describes the last line, and with it what may follow. A line that cannot follow ends the trace.
 //
-// The first line of a trace need not be one of a trace: it passes alone if nothing follows that shows it
-// to be one. An unsure line is never one that a trace may begin with, so that nothing is missed when it
-// turns out not to belong to the trace before it.
+// The first line of a trace need not be certain: it passes alone if no line follows that confirms it. An
+// unsure line is never one that may begin a trace, so that no trace is missed when the line turns out not
+// to belong to the one before it.
 type phase uint8
 
 const (
 	none     phase = iota
-	declared       // in an entry of Config.FirstLine
-	done           // the last line that the trace may have
+	declared       // in an entry that Config.FirstLine began
+	done           // the last line that the trace can have
 
 	// Java, Node.js and .NET, whose frames look alike: frames.go.
-	named     // names an error somewhere
-	titled    // begins with the name of an error, so that it may have a message of more lines
-	thread    // "Exception in thread …", of Java or of Python
+	named     // contains the name of an error
+	titled    // begins with the name of an error, whose message may have more lines
+	thread    // "Exception in thread …", from Java or Python
 	framed    // a frame
 	framedGap // a blank line after a frame
-	tail      // in the braces in which Node.js prints an error's properties
+	tail      // inside the braces in which Node.js prints an error's properties
 	nodeFile  // "/app/x.js:10"
 	nodeCode  // the code of that line
-	nodeCaret // what points at the place in it
+	nodeCaret // the caret below it
 
 	pyFrames // python.go
 	pyGroup  // in an exception group
 	pyDone   // the error
-	pyGap    // a blank line after it
-	pyLink   // what says that another error follows
+	pyGap    // a blank line after the error
+	pyLink   // announces another error
 
 	goHead  // the panic's message: golang.go
-	goFrame // a goroutine's head, or the second line of a frame
+	goFrame // a goroutine's header, or the second line of a frame
 	goFunc  // the first line of a frame
 	goGap   // a blank line between goroutines
 	goRegs  // a line of a register dump
@@ -62,7 +61,7 @@ const (
 	phpFrames
 	phpGap // a blank line after the frames
 
-	rustHead   // the head of a panic whose message is the next line: rust.go
+	rustHead   // the first line of a panic whose message is the next line: rust.go
 	rustText   // the message
 	rustFrames // in a backtrace
 	rustCauses // in the causes of an error
@@ -73,7 +72,7 @@ const (
 	exFrames // what follows it
 )
 
-// next tells whether line goes on with the trace.
+// next decides whether line continues the trace.
 func (p phase) next(line []byte) (phase, verdict) {
 	switch {
 	case p < pyFrames:
@@ -92,9 +91,8 @@ func (p phase) next(line []byte) (phase, verdict) {
 	return p.elixir(line)
 }
 
-// begin returns the phase of a trace that may begin with line; none if none may. It is called for every
-// line that is in no trace, and therefore looks at the first and the last bytes of a line before it
-// searches it for anything.
+// begin returns the phase of a trace that may begin with line, or none. It is called for every line outside
+// a trace, and therefore examines the first and the last bytes of a line before it searches the rest.
 func begin(line []byte) phase {
 	if len(line) < 4 {
 		return none
@@ -121,14 +119,14 @@ func begin(line []byte) phase {
 	if !namesError(line) || isLogfmt(line) {
 		return none
 	}
-	if line[0] == '[' { // as Node.js prints an error without a stack
+	if line[0] == '[' { // Node.js prints an error without a stack so
 		return orTail(line, named)
 	}
 	return named
 }
 
-// beginIndented is begin for a line that begins with a blank: the rest of a trace whose beginning was not
-// known, or came long before, is one entry too.
+// beginIndented is begin for a line that begins with a blank. The rest of a trace is joined, too, if its
+// beginning was not recognised or came long before.
 func beginIndented(line []byte) phase {
 	body := bytes.TrimLeft(line, " \t")
 	if len(body) < 4 {
@@ -166,7 +164,7 @@ func beginIndented(line []byte) phase {
 	return none
 }
 
-// beginByStart is begin for what the first bytes of a line tell.
+// beginByStart is begin for traces that the first bytes of a line indicate.
 func beginByStart(line []byte) phase {
 	switch line[0] {
 	case 'p', 'f', 'g', 'r', 'u', 'S', 'c':
@@ -200,7 +198,7 @@ func beginByStart(line []byte) phase {
 	return none
 }
 
-// beginByEnd is begin for what the last byte of a line tells.
+// beginByEnd is begin for traces that the last byte of a line indicates.
 func beginByEnd(line []byte) phase {
 	switch last := line[len(line)-1]; last {
 	case ':':
@@ -234,7 +232,8 @@ func beginByEnd(line []byte) phase {
 	return none
 }
 
-// structured reports whether a line is JSON or logfmt. Such a line is an entry, whatever is around it.
+// structured reports whether a line is JSON or logfmt. Such a line is an entry of its own, whatever is
+// around it.
 func structured(line []byte) bool {
 	if len(line) == 0 {
 		return false
@@ -249,7 +248,7 @@ func structured(line []byte) bool {
 		if len(body) == len(line) {
 			return last == '}'
 		}
-		// What is indented may be code, or the properties of an error.
+		// Indented text may be code, or the properties of an error.
 		return last == '}' && (body[1] == '"' || body[1] == '}')
 	case '[':
 		if last != ']' {
@@ -261,7 +260,7 @@ func structured(line []byte) bool {
 		}
 		return next == '{' || next == '"' || next == ']'
 	}
-	return isLogfmt(line) && !hasPrefix(line, "PC=0x") // which is of a crash of Go
+	return isLogfmt(line) && !hasPrefix(line, "PC=0x") // part of a Go crash
 }
 
 // isLogfmt reports whether a line begins with a key and a value.
@@ -293,7 +292,7 @@ func hasSuffix(line []byte, s string) bool {
 	return len(line) >= len(s) && string(line[len(line)-len(s):]) == s
 }
 
-// hasAny reports whether line begins with one of those.
+// hasAny reports whether line begins with any of starts.
 func hasAny(line []byte, starts ...string) bool {
 	for _, s := range starts {
 		if hasPrefix(line, s) {
@@ -303,20 +302,19 @@ func hasAny(line []byte, starts ...string) bool {
 	return false
 }
 
-// unindent returns a line without the blanks that it begins with, and how many they are.
+// unindent returns a line without its leading blanks, and their number.
 func unindent(line []byte) (body []byte, blanks int) {
 	body = bytes.TrimLeft(line, " \t")
 	return body, len(line) - len(body)
 }
 
-// isBlank reports whether there is nothing to see in a line.
+// isBlank reports whether a line consists of white space only.
 func isBlank(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 
-// isMessage reports whether a line may be one of an error's message. One that may begin a trace itself is
-// none.
+// isMessage reports whether a line may be part of an error's message. A line that may begin a trace is not.
 func isMessage(line []byte) bool { return begin(line) == none }
 
-// digits returns how many digits a line begins with.
+// digits returns the number of digits that a line begins with.
 func digits(line []byte) int {
 	n := 0
 	for n < len(line) && isDigit(line[n]) {
@@ -325,7 +323,7 @@ func digits(line []byte) int {
 	return n
 }
 
-// isCaret reports whether a line is what points at a place in the line of code before it.
+// isCaret reports whether a line marks a position in the line of code before it.
 func isCaret(line []byte) bool {
 	body := bytes.TrimSpace(line)
 	return len(body) > 0 && len(bytes.Trim(body, "^~")) == 0

@@ -10,7 +10,7 @@ import (
 	"lighter/collector/stage/multiline"
 )
 
-// ordinary are lines that are in no trace.
+// ordinary are lines outside traces.
 var ordinary = []string{
 	`{"level":"error","msg":"failed","stack":"Error: x\n    at y (z.js:1:1)"}`,
 	`level=error ts=2026-01-02T03:04:05Z msg="java.io.IOException: no" err=Error`,
@@ -25,7 +25,7 @@ var ordinary = []string{
 	`2026/01/02 03:04:05 listening on [::]:8080`,
 }
 
-// A trace is one entry, with the time of its first line, wherever it stands and however it is read.
+// A trace is one entry, with the time of its first line, wherever it occurs and however it is read.
 func TestTraces(t *testing.T) {
 	for name, text := range traces(t) {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestTraces(t *testing.T) {
 			check(t, "between others", through(t, multiline.Config{}, all), want)
 			check(t, "between others, a line a batch", through(t, multiline.Config{}, each(all)...), want)
 
-			// The same on stdout, a line of which follows each of stderr.
+			// Mix the streams: a line of stdout follows each line of stderr.
 			var mixed []line
 			for _, l := range all {
 				mixed = append(mixed, l, line{l.at, 0, l.text})
@@ -57,7 +57,7 @@ func TestTraces(t *testing.T) {
 			got := through(t, multiline.Config{}, mixed)
 			check(t, "on both streams, stderr", of(1, got), want)
 			check(t, "on both streams, stdout", of(0, got), wantOut)
-			if len(mixed) < 256 { // so many batches are not held
+			if len(mixed) < 256 { // more batches than this are not held
 				got = through(t, multiline.Config{}, each(mixed)...)
 				check(t, "on both streams, a line a batch, stderr", of(1, got), want)
 				check(t, "on both streams, a line a batch, stdout", of(0, got), wantOut)
@@ -66,7 +66,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// Two traces, one right after the other, are two entries.
+// Two successive traces are two entries.
 func TestTracesInARow(t *testing.T) {
 	all := traces(t)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -88,15 +88,15 @@ func TestTracesInARow(t *testing.T) {
 	}
 }
 
-// followsIn reports whether a trace looks as if it were part of the one before it.
+// followsIn reports whether a trace looks like a continuation of the one before it.
 func followsIn(a, b string) bool {
 	ruby := strings.HasPrefix(a, "ruby") && strings.HasPrefix(b, "ruby")
 	golang := strings.HasPrefix(a, "go") && strings.HasPrefix(b, "go")
 	return ruby || golang
 }
 
-// A pause within a trace ends its entry if it is longer than Wait. What follows is read as if nothing had
-// been before it.
+// A pause within a trace that is longer than Wait ends its entry. The rest is read as if nothing preceded
+// it.
 func TestPauses(t *testing.T) {
 	for name, text := range traces(t) {
 		if len(text) > 30 {
@@ -122,7 +122,7 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// Every other line is an entry.
+// Every other line is an entry of its own.
 func TestOrdinaryLines(t *testing.T) {
 	all := lines(0, 0, slices.Concat(ordinary, []string{
 		"    indented", "\ttab", "  at the end of the day", "at com.example.App", "... and 3 more",
@@ -139,7 +139,7 @@ func TestOrdinaryLines(t *testing.T) {
 	check(t, "a line a batch", through(t, multiline.Config{}, each(all)...), all)
 }
 
-// Lines of JSON and logfmt are entries, whatever is before them, and a trace does not go on after them.
+// Lines of JSON and logfmt are entries of their own, whatever precedes them, and they end a trace.
 func TestStructuredLinesAreAlone(t *testing.T) {
 	for name, text := range traces(t) {
 		if len(text) > 30 {

@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/units"
 )
 
-// Arguments are what a loki.process block says, but for where its entries go.
+// Arguments are the contents of a loki.process block, without forward_to.
 type Arguments struct {
 	Stages []Stage `alloy:"stage,enum,optional"`
 }
@@ -67,13 +67,13 @@ func (a *CRI) Validate() error {
 	return nil
 }
 
-// Decolorize is stage.decolorize: it takes the ANSI escape sequences out of lines.
+// Decolorize is stage.decolorize: it removes ANSI escape sequences from lines.
 type Decolorize struct{}
 
 // Docker is stage.docker: it parses the lines of a json-file log.
 type Docker struct{}
 
-// Drop is stage.drop: it drops the entries for which all that is given holds.
+// Drop is stage.drop: it drops the entries that meet all of its conditions.
 type Drop struct {
 	DropReason string           `alloy:"drop_counter_reason,attr,optional"`
 	Source     string           `alloy:"source,attr,optional"`
@@ -158,10 +158,10 @@ type LabelKeep struct {
 // Validate implements syntax.Validator.
 func (a *LabelKeep) Validate() error { return checkNotEmpty(a.Values) }
 
-// SourceType says where a value is.
+// SourceType names where a value comes from.
 type SourceType string
 
-// The places that a SourceType names.
+// The values of SourceType.
 const (
 	SourceLine               SourceType = "line"
 	SourceLabel              SourceType = "label"
@@ -182,7 +182,7 @@ func (t *SourceType) UnmarshalText(text []byte) error {
 	return fmt.Errorf("source_type is %q, want %q, %q, %q or %q", text, SourceLine, SourceLabel, SourceStructuredMetadata, SourceExtracted)
 }
 
-// Labels is stage.labels: it makes labels of extracted values.
+// Labels is stage.labels: it turns extracted values into labels.
 type Labels struct {
 	Values     map[string]*string `alloy:"values,attr"`
 	SourceType SourceType         `alloy:"source_type,attr,optional"`
@@ -199,7 +199,7 @@ func (a *Labels) Validate() error {
 	return checkLabelNames(a.Values)
 }
 
-// Limit is stage.limit: it lets so many entries a second through.
+// Limit is stage.limit: it limits the number of entries per second.
 type Limit struct {
 	Rate              float64 `alloy:"rate,attr"`
 	Burst             int     `alloy:"burst,attr"`
@@ -251,7 +251,7 @@ func (a *Luhn) Validate() error {
 	return checkRegexp("skip_regex", a.SkipRegex)
 }
 
-// Match is stage.match: what it does to entries that its selector matches.
+// Match is stage.match: it applies stages to, or drops, the entries that its selector matches.
 type Match struct {
 	Selector     string  `alloy:"selector,attr"`
 	Stages       []Stage `alloy:"stage,enum,optional"`
@@ -276,7 +276,7 @@ func (a *Match) Validate() error {
 	return err
 }
 
-// Multiline is stage.multiline: it makes one entry of a first line and those that follow it.
+// Multiline is stage.multiline: it joins a first line and the lines after it into one entry.
 type Multiline struct {
 	FirstLine    string        `alloy:"firstline,attr"`
 	MaxLines     uint64        `alloy:"max_lines,attr,optional"`
@@ -300,7 +300,7 @@ func (a *Multiline) Validate() error {
 	return checkRegexp("firstline", a.FirstLine)
 }
 
-// Output is stage.output: it makes an extracted value the line.
+// Output is stage.output: it replaces the line by an extracted value.
 type Output struct {
 	Source string `alloy:"source,attr"`
 }
@@ -313,7 +313,7 @@ func (a *Output) Validate() error {
 	return nil
 }
 
-// Pack is stage.pack: it makes the line a JSON object of itself and of labels.
+// Pack is stage.pack: it replaces the line by a JSON object of the line and some labels.
 type Pack struct {
 	Labels          []string `alloy:"labels,attr"`
 	IngestTimestamp bool     `alloy:"ingest_timestamp,attr,optional"`
@@ -322,7 +322,7 @@ type Pack struct {
 // SetToDefault implements syntax.Defaulter.
 func (a *Pack) SetToDefault() { *a = Pack{IngestTimestamp: true} }
 
-// Pattern is stage.pattern: it extracts values by a pattern of LogQL.
+// Pattern is stage.pattern: it extracts values with a LogQL pattern.
 type Pattern struct {
 	Pattern          string  `alloy:"pattern,attr"`
 	Source           *string `alloy:"source,attr,optional"`
@@ -374,7 +374,7 @@ func (a *Replace) Validate() error {
 	return checkRegexp("expression", a.Expression)
 }
 
-// Sampling is stage.sampling: it lets a share of the entries through.
+// Sampling is stage.sampling: it keeps a share of the entries.
 type Sampling struct {
 	DropReason string  `alloy:"drop_counter_reason,attr,optional"`
 	Rate       float64 `alloy:"rate,attr"`
@@ -391,7 +391,7 @@ func (a *Sampling) Validate() error {
 	return nil
 }
 
-// SplitJSON is stage.split_json: it makes an entry of each element of an array.
+// SplitJSON is stage.split_json: it turns each element of an array into an entry.
 type SplitJSON struct {
 	Source *string `alloy:"source,attr,optional"`
 }
@@ -417,7 +417,8 @@ func (a *StaticLabels) Validate() error {
 	return checkLabelNames(a.Values)
 }
 
-// StructuredMetadata is stage.structured_metadata: it makes structured metadata of extracted values and labels.
+// StructuredMetadata is stage.structured_metadata: it turns extracted values and labels into structured
+// metadata.
 type StructuredMetadata struct {
 	Values map[string]*string `alloy:"values,attr,optional"`
 	Regex  string             `alloy:"regex,attr,optional"`
@@ -439,7 +440,7 @@ type StructuredMetadataDrop struct {
 // Validate implements syntax.Validator.
 func (a *StructuredMetadataDrop) Validate() error { return checkNotEmpty(a.Values) }
 
-// Template is stage.template: it makes an extracted value by a Go template.
+// Template is stage.template: it sets an extracted value with a Go template.
 type Template struct {
 	Source   string `alloy:"source,attr"`
 	Template string `alloy:"template,attr"`
@@ -456,7 +457,7 @@ func (a *Template) Validate() error {
 	return nil
 }
 
-// Tenant is stage.tenant: it says to which tenant an entry goes.
+// Tenant is stage.tenant: it sets the tenant of an entry.
 type Tenant struct {
 	Label  string `alloy:"label,attr,optional"`
 	Source string `alloy:"source,attr,optional"`
@@ -477,7 +478,7 @@ func (a *Tenant) Validate() error {
 	return nil
 }
 
-// Timestamp is stage.timestamp: it makes an extracted value the entry's time.
+// Timestamp is stage.timestamp: it sets the entry's time from an extracted value.
 type Timestamp struct {
 	Source                     string   `alloy:"source,attr"`
 	Format                     string   `alloy:"format,attr"`
@@ -507,7 +508,7 @@ func (a *Timestamp) Validate() error {
 	return nil
 }
 
-// Truncate is stage.truncate: it cuts what is too long.
+// Truncate is stage.truncate: it cuts values that are too long.
 type Truncate struct {
 	Rules []*TruncateRule `alloy:"rule,block"`
 }

@@ -14,7 +14,7 @@ const (
 	defaultMetricsPrefix = "loki_process_custom_"
 )
 
-// Metrics is stage.metrics: what it counts is on the agent's own page of metrics.
+// Metrics is stage.metrics: its metrics appear on the agent's own metrics page.
 type Metrics struct {
 	Metrics []Metric `alloy:"metric,enum,optional"`
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/grafana/alloy/syntax"
 )
 
-// decode decodes stages as they are written in a loki.process block.
+// decode decodes stages written as in a loki.process block.
 func decode(text string) (Arguments, error) {
 	var a Arguments
 	err := syntax.Unmarshal([]byte(text), &a)

@@ -23,7 +23,7 @@ func (n *nowhere) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// again is a batch that is filled with the same lines again and again.
+// again is a batch that is refilled with the same lines.
 type again struct {
 	lighter.Batch
 	streams []*lighter.Stream
@@ -62,7 +62,7 @@ func chainOf(t testing.TB, text string) *stage.Chain {
 	return stage.NewChain(&nowhere{}, stage.Log{}, nil, p.Maker())
 }
 
-// Stages that change nothing of an entry allocate nothing.
+// Stages that do not change an entry allocate nothing.
 func TestAllocs(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector makes a pool forget a part of what it is given")
@@ -122,7 +122,7 @@ stage.timestamp {
 }
 stage.output { source = "msg" }`
 
-// The time is that of one line. Compare the stages with none of them.
+// The reported time is that of one line. Compare it with that of no stages.
 func BenchmarkLine(b *testing.B) {
 	var lines []string
 	for i := range 100 {

@@ -17,7 +17,7 @@ const (
 	facts = "FACTS 1k"
 )
 
-// caseOf is an entry, what stages make of it, and who says so.
+// caseOf is an entry, the expected result of stages, and the source of that expectation.
 type caseOf struct {
 	name   string
 	source string

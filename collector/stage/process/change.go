@@ -14,7 +14,7 @@ import (
 	"lighter"
 )
 
-// capture sets an extracted value, and a label if that is asked for.
+// capture sets an extracted value, and also a label if label is true.
 func (r *runner) capture(x *entry, name string, v []byte, label bool) {
 	r.set(x, name, value{text, v})
 	if label && utf8.Valid(v) {
@@ -22,17 +22,17 @@ func (r *runner) capture(x *entry, name string, v []byte, label bool) {
 	}
 }
 
-// named is the name of something that a stage makes, and where it takes it from.
+// named is the name of something that a stage makes, and the name of its source.
 type named struct {
 	name string
 	from string
-	slot int // of from, if it is extracted
+	slot int // of from, if that is an extracted value
 }
 
 // labelsStage is stage.labels.
 type labelsStage struct {
 	values   []named
-	metadata bool // are taken from structured metadata
+	metadata bool // the source is structured metadata
 }
 
 func (o *labelsStage) run(r *runner, x *entry, at int) int {
@@ -74,8 +74,8 @@ func (x *entry) setField(name string, value []byte) {
 	x.batch.AddField(&x.Entry, name, value)
 }
 
-// pureLabels is stage.static_labels, stage.label_drop or stage.label_keep: what it makes of a label set depends on
-// nothing else.
+// pureLabels is stage.static_labels, stage.label_drop or stage.label_keep. Its result depends on the label
+// set only.
 type pureLabels struct{ change func(*labels.Builder) bool }
 
 func (o pureLabels) run(r *runner, x *entry, at int) int {
@@ -105,7 +105,7 @@ func labelKeep(names []string) pureLabels {
 // metadataStage is stage.structured_metadata.
 type metadataStage struct {
 	values []named
-	names  *regexp.Regexp // of extracted values and labels; nil if there is none
+	names  *regexp.Regexp // of extracted values and labels; may be nil
 }
 
 func (o *metadataStage) run(r *runner, x *entry, at int) int {
@@ -166,10 +166,10 @@ func (o *output) run(_ *runner, x *entry, at int) int {
 // templateStage is stage.template.
 type templateStage struct {
 	source   int
-	name     string // of source
+	name     string // of the source
 	template *template.Template
-	reads    []named // the values that it may read
-	all      bool    // it may read any
+	reads    []named // values that the template may read
+	all      bool    // it may read any value
 }
 
 func (o *templateStage) run(r *runner, x *entry, at int) int {
@@ -237,7 +237,7 @@ func (o *replace) run(r *runner, x *entry, at int) int {
 		}
 	}
 	result := boundedBuffer{r.buffer[:0]}
-	done := 0 // bytes of input that are in result
+	done := 0 // bytes of input that have been copied to result
 	made := map[string]string{}
 	for _, match := range matches {
 		for i := 2; i < len(match); i += 2 {
@@ -252,7 +252,7 @@ func (o *replace) run(r *runner, x *entry, at int) int {
 			}
 			made[captured] = string(out.bytes)
 			if match[i] < done {
-				continue // a group within one that is replaced
+				continue // a group inside one that has been replaced
 			}
 			for _, part := range [][]byte{input[done:match[i]], out.bytes} {
 				if _, err := result.Write(part); err != nil {
@@ -265,7 +265,7 @@ func (o *replace) run(r *runner, x *entry, at int) int {
 	if _, err := result.Write(input[done:]); err != nil {
 		return at + 1
 	}
-	var named []value // before the input is replaced, which they are part of
+	var named []value // from before the input is replaced, because they are parts of it
 	for _, g := range o.groups {
 		var captured string
 		if start := matches[0][2*g.index]; start >= 0 {
@@ -293,7 +293,7 @@ func (o *replace) run(r *runner, x *entry, at int) int {
 
 // pack is stage.pack.
 type pack struct {
-	labels []named // by name
+	labels []named // sorted by name
 	ingest bool
 	now    func() int64
 }
@@ -329,7 +329,7 @@ func appendJSON(b, s []byte) []byte {
 
 // tenant is stage.tenant.
 type tenant struct {
-	source int // line if it is none
+	source int // line if it has none
 	label  string
 	value  []byte
 }
@@ -403,7 +403,7 @@ func (decolorize) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// escape returns the index of the first character that may begin an escape sequence; -1 if there is none.
+// escape returns the index of the first character that may begin an escape sequence, or -1.
 func escape(b []byte) int {
 	i := bytes.IndexByte(b, 0x1b)
 	if j := bytes.Index(b, []byte("\u009b")); j >= 0 && (i < 0 || j < i) {
@@ -412,7 +412,7 @@ func escape(b []byte) int {
 	return i
 }
 
-// escapeEnd returns the length of the escape sequence that b begins with; 0 if it begins with none.
+// escapeEnd returns the length of the escape sequence that b begins with, or 0.
 func escapeEnd(b []byte) int {
 	i := 1
 	if b[0] != 0x1b {
@@ -421,7 +421,7 @@ func escapeEnd(b []byte) int {
 	for i < len(b) && strings.IndexByte("[]()#;?", b[i]) >= 0 {
 		i++
 	}
-	// A text that a bell ends, such as a window's title.
+	// A text terminated by a bell, such as a window title.
 	for j := i; j < len(b); j++ {
 		if c := b[j]; c == 0x07 {
 			return j + 1
@@ -429,7 +429,7 @@ func escapeEnd(b []byte) int {
 			break
 		}
 	}
-	// Numbers of at most four digits with semicolons between them, and a final character, which may be a digit.
+	// Numbers of up to four digits separated by semicolons, and a final character, which may be a digit.
 	lastDigit, n := 0, 0
 	for ; i < len(b); i++ {
 		switch c := b[i]; {

@@ -19,7 +19,7 @@ func checkRegexp(name, text string) error {
 	return nil
 }
 
-// checkPaths checks JMESPath expressions by the names of what they give.
+// checkPaths checks JMESPath expressions, keyed by the names of the values that they extract.
 func checkPaths(name string, all map[string]string) error {
 	for key, text := range sorted(all) {
 		if text == "" {
@@ -32,7 +32,7 @@ func checkPaths(name string, all map[string]string) error {
 	return nil
 }
 
-// compilePath compiles a JMESPath expression. The library panics on some texts.
+// compilePath compiles a JMESPath expression. It recovers from the library's panics on some texts.
 func compilePath(text string) (_ jmespath.JMESPath, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -42,7 +42,7 @@ func compilePath(text string) (_ jmespath.JMESPath, err error) {
 	return jmespath.Compile(text)
 }
 
-// hintForPath helps with what people get wrong.
+// hintForPath returns a hint for common mistakes.
 func hintForPath(text string) string {
 	if strings.Contains(text, "-") && !strings.Contains(text, `"`) {
 		return fmt.Sprintf("; a key with a hyphen is written in double quotes of its own: %q", `"`+text+`"`)

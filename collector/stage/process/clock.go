@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // of the location of a stage.timestamp, which the image does not have
+	_ "time/tzdata" // for the location of a stage.timestamp, because the image has no time zones
 )
 
-// setTime sets an entry's time, if it can be written in nanoseconds.
+// setTime sets an entry's time if it can be represented in nanoseconds.
 func (x *entry) setTime(t time.Time) bool {
 	if y := t.Year(); y < 1678 || y > 2261 {
 		return false
@@ -25,18 +25,18 @@ func (x *entry) setTime(t time.Time) bool {
 type timestamp struct {
 	source    int
 	formats   []func(text string, now time.Time) (time.Time, error)
-	onFailure bool // fudge when there is no time
-	onRepeat  bool // fudge when the time is that of the entry before
+	onFailure bool // fudge if the time cannot be parsed
+	onRepeat  bool // fudge if the time equals that of the entry before
 }
 
-// clock is what stage.timestamp knows of a label set: the time that it has parsed last, and the one that it has
-// given last, Unix nanoseconds.
+// clock holds the times that stage.timestamp remembers of a label set: the one that it parsed last, and the
+// one that it assigned last, in Unix nanoseconds.
 type clock struct {
 	parsed, given int64
-	used          uint64 // order of the last uses
+	used          uint64 // orders the clocks by last use
 }
 
-// clockKey is a stage, by its index, and the hash of a label set.
+// clockKey identifies a clock by the index of its stage and the hash of a label set.
 type clockKey struct {
 	at     int
 	labels uint64
@@ -60,7 +60,7 @@ func (o *timestamp) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// parse sets the entry's time to what t says. It reports whether that is a time.
+// parse sets the entry's time from t. It reports whether t is a time.
 func (o *timestamp) parse(x *entry, t []byte) bool {
 	now := time.Unix(0, x.read).UTC()
 	for _, parse := range o.formats {
@@ -71,7 +71,7 @@ func (o *timestamp) parse(x *entry, t []byte) bool {
 	return false
 }
 
-// parsed gives the entry, whose time was parsed, the next nanosecond if the one before it had the same time.
+// parsed assigns the next nanosecond to an entry if its parsed time equals that of the entry before it.
 func (o *timestamp) parsed(r *runner, x *entry, at int) {
 	key := clockKey{at, r.resolve(x).hash}
 	c := r.clocks[key]
@@ -82,10 +82,10 @@ func (o *timestamp) parsed(r *runner, x *entry, at int) {
 	r.setClock(x, key, c, clock{parsed: parsed, given: x.Time})
 }
 
-// maxClocks is how many label sets of a log are remembered. Alloy remembers 10,000 of all logs together.
+// maxClocks is how many label sets of a log are remembered. Alloy remembers 10,000 for all logs together.
 const maxClocks = 256
 
-// setClock sets what is known of a label set; c is its clock, nil if it has none.
+// setClock sets the clock of a label set to a new value. c is its present clock, or nil.
 func (r *runner) setClock(x *entry, key clockKey, c *clock, to clock) {
 	r.work++
 	to.used = r.work
@@ -109,7 +109,7 @@ func (r *runner) setClock(x *entry, key clockKey, c *clock, to clock) {
 	}
 }
 
-// keepClocks notes what the clocks are at the end of a batch that is held.
+// keepClocks saves the clocks as of the end of a held batch.
 func (r *runner) keepClocks() {
 	if !r.clocked {
 		return
@@ -122,7 +122,7 @@ func (r *runner) keepClocks() {
 
 const clockBytes = 2 + 3*8
 
-// appendClocks appends what the clocks are, as of the end of what is handed on.
+// appendClocks appends the clocks as of the end of what has been handed on.
 func (r *runner) appendClocks(b []byte) []byte {
 	type keyed struct {
 		clockKey
@@ -148,7 +148,7 @@ func (r *runner) appendClocks(b []byte) []byte {
 	return b
 }
 
-// restoreClocks reads what appendClocks wrote.
+// restoreClocks reads what appendClocks has written.
 func (r *runner) restoreClocks(b []byte) {
 	for ; len(b) >= clockBytes && len(r.clocks) < maxClocks; b = b[clockBytes:] {
 		r.work++
@@ -157,15 +157,15 @@ func (r *runner) restoreClocks(b []byte) {
 	}
 }
 
-// namedLayouts are those that a format may name.
-var namedLayouts = map[string]string{ // not changed
+// namedLayouts are the layouts that a format may name.
+var namedLayouts = map[string]string{ // read-only
 	"ANSIC": time.ANSIC, "UnixDate": time.UnixDate, "RubyDate": time.RubyDate,
 	"RFC822": time.RFC822, "RFC822Z": time.RFC822Z, "RFC850": time.RFC850, "RFC1123": time.RFC1123,
 	"RFC1123Z": time.RFC1123Z, "RFC3339": time.RFC3339, "RFC3339Nano": time.RFC3339Nano,
 }
 
-// timeParser returns what parses times of a format. now, which it is called with, gives times that have no year
-// theirs: the nearest one.
+// timeParser returns a function that parses times of a format. For times without a year, it chooses the
+// year that brings them nearest to now.
 func timeParser(format string, location *time.Location) func(text string, now time.Time) (time.Time, error) {
 	if layout, ok := namedLayouts[format]; ok {
 		return func(text string, _ time.Time) (time.Time, error) { return time.Parse(layout, text) }
@@ -219,7 +219,7 @@ func unixParser(unit time.Duration) func(string, time.Time) (time.Time, error) {
 	}
 }
 
-// parseUnix parses seconds, which may have decimals.
+// parseUnix parses seconds, which may have a fraction.
 func parseUnix(text string) (time.Time, error) {
 	whole, part, decimals := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)

@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// compile makes the program of a list of stages.
+// compile compiles a list of stages into the program.
 func (p *Pipeline) compile(stages []Stage) error {
 	p.program = &program{slots: map[string]int{}}
 	if err := validate(stages); err != nil {
@@ -38,7 +38,7 @@ func (p *Pipeline) compile(stages []Stage) error {
 	return nil
 }
 
-// validate checks stages that may not have been decoded.
+// validate checks stages that may not come from the decoder.
 func validate(stages []Stage) error {
 	for i, s := range stages {
 		name, args := s.only()
@@ -59,7 +59,7 @@ func validate(stages []Stage) error {
 	return nil
 }
 
-// only returns the one stage that is set, and its name; nil if there is not exactly one.
+// only returns the one stage that is set, and its name. args is nil if there is not exactly one.
 func (s Stage) only() (name string, args any) {
 	v := reflect.ValueOf(s)
 	for i := range v.NumField() {
@@ -75,10 +75,10 @@ func (s Stage) only() (name string, args any) {
 	return name, args
 }
 
-// reader collects which extracted values stages read, so that others need not be extracted.
+// reader collects the extracted values that stages read; others need not be extracted.
 type reader struct {
 	names map[string]bool
-	all   bool // any
+	all   bool // they may read any value
 }
 
 func (r *reader) add(names ...string) {
@@ -164,7 +164,7 @@ func (r *reader) stages(stages []Stage) {
 	}
 }
 
-// orName returns from, or the name itself if from says nothing.
+// orName returns from, or name if from is empty.
 func orName(name string, from *string) string {
 	if from == nil {
 		return name
@@ -172,7 +172,7 @@ func orName(name string, from *string) string {
 	return cmp.Or(*from, name)
 }
 
-// compiler makes ops of stages that are valid.
+// compiler compiles valid stages into ops.
 type compiler struct {
 	*Pipeline
 	reads reader
@@ -189,7 +189,7 @@ func (c *compiler) slot(name string) int {
 	return slot
 }
 
-// source returns the slot of what a stage parses.
+// source returns the slot of a stage's input.
 func (c *compiler) source(name *string) int {
 	if name == nil || *name == "" {
 		return line
@@ -232,7 +232,7 @@ func (c *compiler) stages(stages []Stage) error {
 			return where(i, name, err)
 		}
 		if one == nil {
-			continue // it does nothing
+			continue // the stage does nothing
 		}
 		c.ops = append(c.ops, one)
 		if m, ok := one.(*match); ok {
@@ -353,7 +353,7 @@ func (c *compiler) stage(s Stage) (op, error) {
 	return nil, fmt.Errorf("unknown stage %q", name)
 }
 
-// sorted returns the pairs of a map in the order of their keys.
+// sorted yields the pairs of a map in the order of their keys.
 func sorted[V any](m map[string]V) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -364,7 +364,7 @@ func sorted[V any](m map[string]V) iter.Seq2[string, V] {
 	}
 }
 
-// optional compiles an expression; it is nil if there is none.
+// optional compiles an expression; it returns nil for an empty one.
 func optional(text string) (*regexp.Regexp, error) {
 	if text == "" {
 		return nil, nil
@@ -412,7 +412,7 @@ func (c *compiler) geoIP(a *GeoIP) (op, error) {
 func (c *compiler) json(a *JSON) (op, error) {
 	o := &jsonStage{source: c.source(a.Source)}
 	if a.DropMalformed {
-		o.malformed = c.reason("", "json_drop_malformed") // which Alloy does not count
+		o.malformed = c.reason("", "json_drop_malformed") // Alloy does not count these
 	}
 	for name, text := range sorted(a.Expressions) {
 		if !c.read(name) {
@@ -456,7 +456,7 @@ func (c *compiler) logfmt(a *Logfmt) (op, error) {
 	return o, nil
 }
 
-// groups returns the named groups of an expression that are read, or become labels.
+// groups returns the named groups of an expression that are read or become labels.
 func (c *compiler) groups(expr *regexp.Regexp, label bool) (all []namedGroup) {
 	for i, name := range expr.SubexpNames() {
 		if i > 0 && name != "" && (label || c.read(name)) {
@@ -484,7 +484,7 @@ func (c *compiler) timestamp(a *Timestamp) (op, error) {
 }
 
 func (c *compiler) customs(a *Metrics) op {
-	byName := map[string]*custom{} // of one stage, the last of a name counts, as in Alloy
+	byName := map[string]*custom{} // the last metric of a name in a stage counts, as in Alloy
 	for _, m := range a.Metrics {
 		one := &custom{component: c.Pipeline.name, series: map[uint64]*series{}}
 		var name, prefix, source string

@@ -14,11 +14,11 @@ import (
 
 // drop is stage.drop.
 type drop struct {
-	longer    int           // 0 is any
-	older     time.Duration // likewise
+	longer    int           // 0 means any length
+	older     time.Duration // 0 means any age
 	sources   []int
 	separator string
-	expr      *regexp.Regexp // nil if the sources must only be there
+	expr      *regexp.Regexp // nil if the sources only need to exist
 	dropped   *counter
 }
 
@@ -46,7 +46,7 @@ func (o *drop) run(r *runner, x *entry, at int) int {
 	return r.drop(o.dropped)
 }
 
-// matches reports whether the expression matches the sources, with the separator between them.
+// matches reports whether the expression matches the sources, joined with the separator.
 func (o *drop) matches(r *runner, x *entry) bool {
 	if len(o.sources) == 1 {
 		v := x.values[o.sources[0]]
@@ -72,11 +72,11 @@ func (o *drop) matches(r *runner, x *entry) bool {
 	return o.expr.Match(joined)
 }
 
-// match is stage.match. Its stages stand behind it, up to end.
+// match is stage.match. Its own stages follow it, up to end.
 type match struct {
 	*selector
 	end     int
-	dropped *counter // nil if it does not drop
+	dropped *counter // nil if it does not drop entries
 }
 
 func (o *match) run(r *runner, x *entry, at int) int {
@@ -111,7 +111,7 @@ type bucket struct {
 	at     time.Time
 }
 
-// fill brings the bucket up to date. mu is held.
+// fill adds the tokens for the time since the last call. The caller holds mu.
 func (b *bucket) fill(rate float64, burst int) {
 	now := time.Now()
 	if b.at.IsZero() {
@@ -127,7 +127,7 @@ type limit struct {
 	rate     float64
 	burst    int
 	drop     bool
-	label    string // empty for one bucket
+	label    string // empty if there is only one bucket
 	distinct int
 	dropped  *counter
 	byLabel  *prometheus.CounterVec
@@ -135,8 +135,8 @@ type limit struct {
 
 	bucket
 
-	values   sync.Mutex         // guards what follows
-	now, old map[string]*bucket // by the label's value: those that were used of late, and those before them
+	values   sync.Mutex         // guards the fields below
+	now, old map[string]*bucket // by label value: recently used ones, and older ones
 }
 
 func (o *limit) run(r *runner, x *entry, at int) int {
@@ -163,7 +163,7 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 		}
 		return r.drop(o.dropped)
 	}
-	b.tokens-- // is filled while this entry waits
+	b.tokens-- // the bucket fills while this entry waits
 	wait := -b.tokens / o.rate
 	b.mu.Unlock()
 	if r.err = sleep(r.ctx, wait); r.err != nil {
@@ -172,7 +172,7 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// of returns the bucket of a label's value.
+// of returns the bucket of a label value.
 func (o *limit) of(value []byte) *bucket {
 	o.values.Lock()
 	defer o.values.Unlock()
@@ -194,7 +194,7 @@ func (o *limit) of(value []byte) *bucket {
 	return b
 }
 
-// sleep waits for so many seconds, or until ctx ends, whose error it returns then.
+// sleep waits for the given number of seconds. If ctx ends first, it returns ctx's error.
 func sleep(ctx context.Context, seconds float64) error {
 	timer := time.NewTimer(time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2)))
 	defer timer.Stop()
@@ -206,8 +206,8 @@ func sleep(ctx context.Context, seconds float64) error {
 	}
 }
 
-// sampling is stage.sampling. Alloy decides by chance; here the entry itself decides, so that one that is read
-// again is decided as before.
+// sampling is stage.sampling. Alloy samples at random. Here the content of the entry decides, so that the
+// decision is the same when the entry is read again.
 type sampling struct {
 	rate    float64
 	dropped *counter
@@ -221,7 +221,7 @@ func (o *sampling) run(r *runner, x *entry, at int) int {
 	return r.drop(o.dropped)
 }
 
-// hash is FNV-1a with bits that are mixed in the end.
+// hash is FNV-1a with a final mixing of the bits.
 func hash(h uint64, b []byte) uint64 {
 	h ^= 14695981039346656037
 	for _, c := range b {
@@ -235,9 +235,9 @@ func hash(h uint64, b []byte) uint64 {
 // multiline is stage.multiline.
 type multiline struct {
 	expr  *regexp.Regexp
-	max   int // lines; 0 is any number
+	max   int // lines; 0 means no limit
 	wait  time.Duration
-	strip bool // newlines
+	strip bool // trim newlines
 }
 
 func (o *multiline) run(r *runner, x *entry, at int) int {
@@ -285,7 +285,7 @@ type truncate struct {
 	rules []truncateRule
 	cut   *prometheus.CounterVec
 	name  string // of the component
-	slot  int    // of the extracted value that says what was cut
+	slot  int    // of the extracted value that lists what was cut
 }
 
 type truncateRule struct {
@@ -315,7 +315,7 @@ func (o *truncate) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// apply returns how many values the rule has cut.
+// apply returns the number of values that the rule has cut.
 func (o *truncateRule) apply(r *runner, x *entry) (cut int) {
 	shorten := func(v []byte) []byte {
 		cut++

@@ -17,7 +17,7 @@ import (
 	"lighter/collector/stage"
 )
 
-// No stage text and no line panics, and what is handed on is consistent.
+// No stage text and no line causes a panic, and the output is consistent.
 func FuzzStages(f *testing.F) {
 	for _, c := range cases {
 		f.Add(c.stages, c.line, "app", "x")
@@ -61,7 +61,7 @@ func FuzzStages(f *testing.F) {
 	})
 }
 
-// waits reports whether stages may take their time: a limit waits for tokens, and templates do what they say.
+// waits reports whether stages may take long: a limit waits for tokens, and templates are programs.
 func waits(stages []Stage) bool {
 	for _, s := range stages {
 		if s.Limit != nil && !s.Limit.Drop || s.Match != nil && waits(s.Match.Stages) {
@@ -71,7 +71,7 @@ func waits(stages []Stage) bool {
 	return false
 }
 
-// The texts in stages are of languages of their own.
+// The texts in stages are in languages of their own.
 func FuzzTexts(f *testing.F) {
 	f.Add(`^(?P<t>\S+) (?P<app>.*)$`, "{{ .Value | ToUpper }} {{ .app }}", `{app=~"x|y", b!="c"} |= "a" !~ "^b"`, "<app> - <_> <t>", "items[?a > `1`].b | [0]", "2006-01-02T15:04:05Z07:00", "2024-01-01T00:00:00Z x")
 	f.Add(`(a)|(?P<b>b)`, "{{ range . }}{{ . }}{{ end }}{{ with .x }}{{ $.y }}{{ end }}", `{a="1"}`, "<a>", "a.\"b-c\".d", "Unix", `{"a":{"b-c":{"d":1}}}`)
@@ -122,7 +122,7 @@ func FuzzTexts(f *testing.F) {
 	})
 }
 
-// What is read of JSON is what encoding/json reads of it.
+// The JSON scanner reads the same as encoding/json.
 func FuzzJSON(f *testing.F) {
 	f.Add(`{"a":{"b":[1,"\u00e9",{}]},"c":-1.5e3,"d":null}`)
 	f.Add(`{"a":"x","a":{"b":"y"}}`)
@@ -137,7 +137,8 @@ func FuzzJSON(f *testing.F) {
 		ok := s.document(&want)
 		var doc map[string]any
 		if err := json.Unmarshal([]byte(input), &doc); ok != (err == nil) {
-			// Control characters behind an escape are let through, as in Alloy; numbers are not parsed unless they are taken.
+			// As in Alloy, control characters after an escape are accepted, and numbers are parsed only if
+			// they are wanted.
 			if !ok || !strings.ContainsFunc(input, unicode.IsControl) && !strings.Contains(err.Error(), "number") {
 				t.Fatalf("%q: %t, encoding/json says %v", input, ok, err)
 			}

@@ -14,7 +14,7 @@ type geoIP struct {
 	custom []search
 }
 
-// place is what a city or a country database says of an address.
+// place is the record of an address in a city or a country database.
 type place struct {
 	City struct {
 		Names map[string]string `maxminddb:"names"`
@@ -41,7 +41,7 @@ type place struct {
 	} `maxminddb:"subdivisions"`
 }
 
-// system is what an ASN database says of an address.
+// system is the record of an address in an ASN database.
 type system struct {
 	Number       uint   `maxminddb:"autonomous_system_number"`
 	Organization string `maxminddb:"autonomous_system_organization"`
@@ -90,7 +90,7 @@ func (o *geoIP) run(r *runner, x *entry, at int) int {
 			put("geoip_location_latitude", p.Location.Latitude)
 			put("geoip_location_longitude", p.Location.Longitude)
 		}
-		if n := len(p.Subdivisions); n > 0 { // the most specific one is the last
+		if n := len(p.Subdivisions); n > 0 { // the last one is the most specific
 			put("geoip_subdivision_name", p.Subdivisions[n-1].Names["en"])
 			put("geoip_subdivision_code", p.Subdivisions[n-1].ISOCode)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// record encodes a value as a MaxMind database has it.
+// record encodes a value as in a MaxMind database.
 func record(b []byte, v any) []byte {
 	control := func(kind, size int) {
 		first := kind << 5
@@ -63,7 +63,8 @@ func record(b []byte, v any) []byte {
 	return b
 }
 
-// database writes a database that says the same of all addresses from 128.0.0.0 on, and returns its path.
+// database writes a database with the same record for all addresses from 128.0.0.0 on, and returns its
+// path.
 func database(t *testing.T, of any) string {
 	b := []byte{0, 0, 1, 0, 0, 1 + 16} // one node: nothing to its left, the first record to its right
 	b = append(b, make([]byte, 16)...)
@@ -81,7 +82,7 @@ func database(t *testing.T, of any) string {
 	return path
 }
 
-// The fields are those that the page of loki.process lists.
+// The fields are those in the documentation of loki.process.
 func TestGeoIP(t *testing.T) {
 	name := func(s string) map[string]any { return map[string]any{"en": s, "de": "?"} }
 	city := database(t, map[string]any{

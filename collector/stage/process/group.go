@@ -7,31 +7,31 @@ import (
 	"lighter"
 )
 
-// group is what a stage holds back of one label set: the lines of an entry of which more may come.
+// group holds the lines of one label set's entry that a stage holds back because more lines may follow.
 type group struct {
 	key    groupKey
-	first  *entry // the entry that it becomes; its memory is that of its batch
-	lines  int    // 0 is a group that is not open
-	text   []byte // of the lines, if joined
+	first  *entry // the resulting entry; uses the memory of its batch
+	lines  int    // 0 if the group is not open
+	text   []byte // the lines, if joined
 	joined bool
-	last   int64 // time of the last line, as it was read
+	last   int64 // original time of the last line
 
-	began, latest int // numbers of the batches that the first and the last line came in
+	began, latest int // numbers of the batches of the first and the last line
 
-	wait time.Duration // after which it gets no more lines; 0 is never
-	due  time.Time     // when that is; zero until the last line's batch is handed on
+	wait time.Duration // how long to wait for more lines; 0 means forever
+	due  time.Time     // when the wait ends; zero until the last line's batch is handed on
 }
 
-// groupKey is a stage, by its index, and the hash of a label set.
+// groupKey identifies a group by the index of its stage and the hash of a label set.
 type groupKey struct {
 	at     int
 	labels uint64
 }
 
-// keptText is how much memory for text a group keeps while it is not open, bytes.
+// keptText is how many bytes of memory for text a closed group retains.
 const keptText = 4 << 10
 
-// hold begins the group's next entry with x, which is left to its caller.
+// hold begins the group's next entry with x. The caller keeps ownership of x.
 func (r *runner) hold(g *group, x *entry) {
 	if g.first == nil {
 		g.first = r.take()
@@ -39,7 +39,8 @@ func (r *runner) hold(g *group, x *entry) {
 	r.copyTo(g.first, x, x.batch)
 }
 
-// add adds a line of x to the group, which began with hold if begins. between is written between two lines.
+// add adds a line of x to the group. If begins is true, x began the group with hold. between separates two
+// lines.
 func (r *runner) add(g *group, x *entry, line []byte, between string, begins bool) {
 	if g.lines == 0 {
 		g.began, g.latest = x.first, x.last
@@ -63,8 +64,8 @@ func (r *runner) add(g *group, x *entry, line []byte, between string, begins boo
 	g.last, g.due = x.read, time.Time{}
 }
 
-// finish has the entry of the group's lines go on behind the stage that holds it back. With again, more lines
-// may begin another entry that is otherwise the same.
+// finish passes the entry of the group's lines on to the next stage. If again is true, the group remains
+// for another entry that is otherwise the same.
 func (r *runner) finish(g *group, again bool) {
 	b := r.batch
 	if b == nil || g.latest != r.no {
@@ -87,7 +88,7 @@ func (r *runner) finish(g *group, again bool) {
 	}
 	x.first, x.last, x.read = g.began, g.latest, g.last
 	switch {
-	case again: // in memory that stays
+	case again: // in memory that the group keeps
 		own := r.take()
 		r.copyTo(own, g.first, &lighter.Batch{})
 		own.Line = nil

@@ -17,11 +17,11 @@ import (
 	"lighter/collector/stage"
 )
 
-// sink keeps what it gets, and lets go of it at once unless it holds.
+// sink records the batches that it gets, and releases them at once unless it holds.
 type sink struct {
 	holds bool
 
-	mu      sync.Mutex // a clock appends too
+	mu      sync.Mutex // clocks append, too
 	held    []*lighter.Batch
 	batches int
 	got     []string
@@ -41,7 +41,7 @@ func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// show writes an entry: its labels, its time, its structured metadata if it has some, its line.
+// show formats an entry: its labels, its time, its structured metadata if any, and its line.
 func show(b *lighter.Batch, e *lighter.Entry) string {
 	var sb strings.Builder
 	sb.WriteString(b.Streams[e.Stream].Labels.String())
@@ -58,7 +58,7 @@ func show(b *lighter.Batch, e *lighter.Entry) string {
 	return sb.String() + " " + string(e.Line)
 }
 
-// pipe is the pipeline of stages, and one log that passes through it.
+// pipe is a pipeline of stages with one log.
 type pipe struct {
 	t        *testing.T
 	pipeline *Pipeline
@@ -68,7 +68,7 @@ type pipe struct {
 	streams  []*lighter.Stream
 }
 
-// newPipe makes a pipe of stages as they are written in Alloy's syntax.
+// newPipe makes a pipe of stages in Alloy's syntax.
 func newPipe(t *testing.T, text string, sets ...labels.Labels) *pipe {
 	t.Helper()
 	a, err := decode(text)

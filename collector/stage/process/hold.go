@@ -8,25 +8,26 @@ import (
 	"lighter"
 )
 
-// holding is the stage of a log whose program holds entries back. It is a stage.Holder, and stage.Clocked.
+// holding is the stage of a log whose program holds entries back. It is a stage.Holder and stage.Clocked.
 type holding struct {
 	*runner
 
-	// turn has room for one: who puts something in works on what follows. The clock's goroutine does so
-	// for as long as next has no room, so that Append must be able to give up.
+	// turn guards the fields below. Its capacity is one, and whoever has put a value into it may use them.
+	// The clock's goroutine keeps the turn for as long as next has no room, so Append must be able to give
+	// up.
 	turn chan struct{}
 
-	held      []*lighter.Batch // that the position must not pass, the oldest first
+	held      []*lighter.Batch // batches that the position must not pass, oldest first
 	heldBytes int
 
-	timer   *time.Timer               // calls expire; nil until it is needed
-	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not
-	dropped context.Context           // ends with Drop
+	timer   *time.Timer               // calls expire; nil until needed
+	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not read
+	dropped context.Context           // is cancelled by Drop
 	drop    context.CancelFunc
 }
 
-// What is held is bounded even if each batch ends within an entry, for one log and for all. An entry may be
-// torn then.
+// The held batches are bounded even if each batch ends inside an entry, for one log and for all logs
+// together. At the bound, an entry may be torn.
 const (
 	maxHeldBytes   = 1 << 20
 	maxHeldBatches = 256
@@ -40,7 +41,7 @@ func newHolding(r *runner) *holding {
 	return h
 }
 
-// lock waits until nobody else works on the stage.
+// lock waits until nobody else uses the stage.
 func (h *holding) lock(ctx context.Context) error {
 	select {
 	case h.turn <- struct{}{}:
@@ -96,7 +97,7 @@ func (h *holding) full(b *lighter.Batch) bool {
 	return h.heldBytes+b.Bytes > maxHeldBytes || len(h.held) == maxHeldBatches || h.shared.metrics.held.Load()+int64(b.Bytes) > maxHeldByAll
 }
 
-// append hands on b. No line can come while next has no room, so that time is not counted.
+// append hands on b. No line can arrive while next has no room, so that time does not count as waiting.
 func (h *holding) append(ctx context.Context, b *lighter.Batch) error {
 	begun := time.Now()
 	err := h.next.Append(ctx, b)
@@ -109,8 +110,9 @@ func (h *holding) append(ctx context.Context, b *lighter.Batch) error {
 	return err
 }
 
-// handOnEarlier hands on the entries whose lines all came in batches that are held, and lets go of those if
-// nothing of them is left here. With an error, which is ctx's, they stay. h.batch is nil if all batches are held.
+// handOnEarlier hands on the entries whose lines all came in held batches, and releases those batches if
+// none of their lines is held back any more. If it returns an error, which is that of ctx, they stay held.
+// h.batch is nil if all batches are held.
 func (h *holding) handOnEarlier(ctx context.Context) error {
 	if len(h.held) == 0 {
 		return nil
@@ -135,7 +137,7 @@ func (h *holding) handOnEarlier(ctx context.Context) error {
 	}
 	defer b.Done()
 	if left {
-		h.held[0].Hold() // the position must wait for b too
+		h.held[0].Hold() // the position must wait for b, too
 		b.After(h.held[:1])
 		return nil
 	}
@@ -146,9 +148,10 @@ func (h *holding) handOnEarlier(ctx context.Context) error {
 	return nil
 }
 
-// release has all that is held let go of once b, which has the last of it, is acknowledged: the newest first,
-// and each other one when the next is acknowledged. So the position moves over all of them at once, and never
-// stops between two that lines of one entry came in.
+// release arranges that all held batches are released once b is acknowledged, which has the last of the
+// lines held back. The newest is released first, and each other one when the next newer is acknowledged. So
+// the position moves past all of them at once, and never stops between two batches that contain lines of
+// one entry.
 func (h *holding) release(b *lighter.Batch) {
 	for i, older := range h.held {
 		next := b
@@ -167,7 +170,7 @@ func (h *holding) forget() {
 	h.kept = nil
 }
 
-// wind has the groups finished that get no more lines from now on.
+// wind schedules the finishing of groups that get no more lines.
 func (h *holding) wind() {
 	now := time.Now()
 	var first time.Time
@@ -191,7 +194,7 @@ func (h *holding) wind() {
 	}
 }
 
-// expire finishes the groups that have got no more lines.
+// expire finishes the groups that have received no more lines in time.
 func (h *holding) expire() {
 	if h.lock(h.dropped) != nil {
 		return
@@ -207,7 +210,8 @@ func (h *holding) expire() {
 	}
 }
 
-// postpone has no group finished before the reader has read for as long as its next line may take.
+// postpone makes sure that no group is finished before the reader has read for as long as its next line may
+// take.
 func (h *holding) postpone(now time.Time) {
 	began := h.reading.Load()
 	for _, g := range h.groups {
@@ -221,10 +225,10 @@ func (h *holding) postpone(now time.Time) {
 	}
 }
 
-// pausedWait is how often the clock looks at least whether the reader reads again.
+// pausedWait is the smallest interval at which the clock checks whether the reader reads again.
 const pausedWait = time.Second
 
-// Pause implements stage.Clocked. It does not block, though there may be no room.
+// Pause implements stage.Clocked. It does not block, even if there is no room.
 func (h *holding) Pause() { h.reading.Store(nil) }
 
 // Resume implements stage.Clocked. It does not block either.
@@ -233,12 +237,12 @@ func (h *holding) Resume() {
 	h.reading.Store(&now)
 }
 
-// end finishes the groups for which want is true, and forgets them.
+// end finishes and removes the groups for which want returns true.
 func (h *holding) end(ctx context.Context, want func(*group) bool) error {
 	h.ctx, h.err = ctx, nil
 	h.straddle = false
 	for {
-		var next *group // of the first stage that has one: what it finishes may come to a group of a later stage
+		var next *group // of the first stage that has one, because a group of a later stage may receive what it finishes
 		for _, g := range h.open {
 			if want(g) && (next == nil || g.key.at < next.key.at) {
 				next = g
@@ -280,7 +284,7 @@ func (h *holding) Drop() {
 	clear(h.groups)
 	for _, b := range h.held {
 		if b.Origin != nil {
-			b.Origin.Rewind() // of the oldest; then the others are rewound
+			b.Origin.Rewind() // the oldest is rewound, which rewinds the others
 		}
 	}
 	for _, b := range h.held {

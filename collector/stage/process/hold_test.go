@@ -18,7 +18,7 @@ import (
 	"lighter/collector/stage"
 )
 
-// position is the position in a log: the end of the batches that are acknowledged from the beginning on.
+// position is the position in a log: the end of the acknowledged batches without a gap.
 type position struct {
 	batches []*mark
 	state   []byte
@@ -55,7 +55,7 @@ func (p *position) begin(b *lighter.Batch, to int) {
 	b.Begin(m.ack)
 }
 
-// The position waits in front of a block of which a line may still come, and passes it when it is delivered.
+// The position waits before a block that may get more lines, and passes the block when it is delivered.
 func TestPositionWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, `stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"))
@@ -96,10 +96,10 @@ func TestPositionWaits(t *testing.T) {
 		read("S1")
 		deliver()
 		want(0)
-		read("a", "S2") // the block of S1 has a line of this batch, which S2 holds back
+		read("a", "S2") // the block of S1 has a line of this batch, and S2 is held back
 		deliver()
 		want(0, `{a="1"} S1`+"\na")
-		read("S3") // S2 came in batches that are held, and is whole
+		read("S3") // S2 came in held batches, and is complete
 		want(0, `{a="1"} S2`)
 		deliver()
 		want(3)
@@ -128,8 +128,8 @@ func TestPositionWaits(t *testing.T) {
 	})
 }
 
-// While the reader does not read, the clock stands, and it begins anew when the reader reads again. The chain tells
-// the stages so, wherever they stand.
+// While the reader does not read, the clock stands still. It starts anew when the reader reads again. The
+// chain pauses all stages, whatever their order.
 func TestClockStandsWhileNothingIsRead(t *testing.T) {
 	for name, text := range map[string]string{
 		"alone":                `stage.multiline { firstline = "^S" }`,
@@ -156,7 +156,7 @@ func TestClockStandsWhileNothingIsRead(t *testing.T) {
 				clock.Pause()
 				time.Sleep(time.Hour + wait/2)
 				want("while nothing is read")
-				p.read(in{line: "a"}) // the reader reads what was written meanwhile
+				p.read(in{line: "a"}) // the reader reads what was written in the meantime
 				time.Sleep(time.Hour)
 				want("while that is read")
 				clock.Resume()
@@ -182,13 +182,13 @@ func TestClockStandsWhileNothingIsRead(t *testing.T) {
 	}
 }
 
-// A log whose clock stands costs no more than a look a second, however short max_wait_time is.
+// The paused clock of a log costs no more than one check per second, however short max_wait_time is.
 func TestClockThatStandsIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, "stage.multiline {\n\tfirstline = \"^S\"\n\tmax_wait_time = \"1ns\"\n}", labels.FromStrings("a", "1"))
 		p.chain.Pause()
 		p.read(in{line: "S1"})
-		time.Sleep(time.Hour) // does not come to an end if the clock looks each nanosecond
+		time.Sleep(time.Hour) // does not end if the clock checks each nanosecond
 		p.chain.Resume()
 		time.Sleep(pausedWait)
 		synctest.Wait()
@@ -199,8 +199,8 @@ func TestClockThatStandsIsSlow(t *testing.T) {
 	})
 }
 
-// A log is read in batches of any size, delivered in part, killed, and read again from its position, many times.
-// All that comes out is what comes out of it in one go, with the same times, and nothing is missing.
+// A log is read in batches of any size, delivered in part, killed, and read again from its position, many
+// times. The output is the same as in one go, with the same times, and nothing is missing.
 func TestKilled(t *testing.T) {
 	for name, text := range map[string]string{
 		"fudge": `
@@ -356,7 +356,7 @@ func killed(t *testing.T, random *rand.Rand, makers ...stage.Maker) {
 	}
 }
 
-// What is held is bounded.
+// The held batches are bounded.
 func TestHeldIsBounded(t *testing.T) {
 	p := newPipe(t, `stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"), labels.FromStrings("a", "2"))
 	pos := &position{}
@@ -387,7 +387,7 @@ func TestHeldIsBounded(t *testing.T) {
 	}
 }
 
-// A limit without drop waits, and gives up when it must.
+// A limit without drop waits, and gives up when its context ends.
 func TestLimitWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, "stage.limit {\n\trate = 2\n\tburst = 2\n}", labels.EmptyLabels())
@@ -406,7 +406,8 @@ func TestLimitWaits(t *testing.T) {
 	})
 }
 
-// What one stage finishes comes to the entry that a later stage holds back, at the end of the log and by the clock.
+// What one stage finishes joins the entry that a later stage holds back, at the end of the log and by the
+// clock.
 func TestStagesThatHoldOneAfterTheOther(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stages string
@@ -426,7 +427,7 @@ func TestStagesThatHoldOneAfterTheOther(t *testing.T) {
 	} {
 		for _, how := range []string{"release", "clock"} {
 			if how == "clock" && strings.HasPrefix(tc.stages, "stage.cri") {
-				continue // it waits for the rest of its line for ever
+				continue // it waits forever for the rest of its line
 			}
 			t.Run(name+" by "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

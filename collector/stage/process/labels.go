@@ -9,20 +9,20 @@ import (
 	"lighter"
 )
 
-// node is a label set that entries of a log have had, between two stages or at the end, and what is known of it.
+// node is a label set that entries of a log have had between two stages or at the end, with cached results.
 type node struct {
-	labels []label // by name
+	labels []label // sorted by name
 	set    labels.Labels
 	hash   uint64
-	stream *lighter.Stream // nil until an entry is handed on with it
-	values []value         // that the extracted values begin with, by slot
+	stream *lighter.Stream // nil until an entry with it is handed on
+	values []value         // initial extracted values, by slot
 
-	derived map[string]*node // what sets of changes make of it, by key
-	after   []*node          // what the stages make of it that look at labels alone, by their index; nil if that is not known yet
-	matches []verdict        // of the selectors, by the index of their stages
+	derived map[string]*node // results of sets of changes, by key
+	after   []*node          // results of stages that depend on labels only, by stage; nil if unknown
+	matches []verdict        // results of the selectors, by stage
 
-	list  int   // the runner's list of streams that index is valid for
-	index int32 // in that list
+	list  int   // number of the runner's list of streams that index refers to
+	index int32 // of stream in that list
 }
 
 type label struct {
@@ -40,19 +40,19 @@ const (
 )
 
 // gone is the node of entries that are dropped because of their labels.
-var gone = &node{} // not changed
+var gone = &node{} // read-only
 
-// change is a label that an entry has otherwise than its node.
+// change is a label in which an entry differs from its node.
 type change struct {
 	name    string
 	value   []byte
 	removed bool
 }
 
-// maxNodes is how many label sets a log remembers, about.
+// maxNodes is about how many label sets a log remembers.
 const maxNodes = 2000
 
-// newNode returns a node of a label set.
+// newNode returns a new node for a label set.
 func (r *runner) newNode(set labels.Labels) *node {
 	n := &node{set: set, hash: set.Hash(), list: -1}
 	set.Range(func(l labels.Label) { n.labels = append(n.labels, label{l.Name, l.Value, []byte(l.Value)}) })
@@ -78,7 +78,7 @@ func (n *node) get(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// getText returns the value of a label; it is empty if there is none.
+// getText returns the value of a label, or "".
 func (n *node) getText(name string) string {
 	for i := range n.labels {
 		if l := &n.labels[i]; l.name == name {
@@ -125,7 +125,7 @@ func (x *entry) removeLabel(name string) {
 	}
 }
 
-// resolve returns the node of an entry's labels, and makes it the entry's.
+// resolve applies the changes of an entry's labels to its node and returns the resulting node.
 func (r *runner) resolve(x *entry) *node {
 	if len(x.changes) == 0 {
 		return x.node
@@ -164,7 +164,7 @@ func (r *runner) resolve(x *entry) *node {
 	return n
 }
 
-// nodeOf returns the one node of a label set, which from has become.
+// nodeOf returns the node of a label set that was derived from the node from.
 func (r *runner) nodeOf(set labels.Labels, from *node) *node {
 	if labels.Equal(set, from.set) {
 		return from
@@ -179,7 +179,7 @@ func (r *runner) nodeOf(set labels.Labels, from *node) *node {
 	return n
 }
 
-// through returns what a stage makes of an entry's labels that looks at nothing else, and makes it the entry's.
+// through applies a stage that depends on labels only to an entry, and returns the entry's new node.
 func (r *runner) through(x *entry, at int, change func(*labels.Builder) bool) *node {
 	n := r.resolve(x)
 	to := n.after[at]
@@ -196,7 +196,7 @@ func (r *runner) through(x *entry, at int, change func(*labels.Builder) bool) *n
 	return to
 }
 
-// begin makes the runner ready for the entries of a batch.
+// begin prepares the runner for the entries of a batch.
 func (r *runner) begin(b *lighter.Batch) {
 	r.batch = b
 	if r.remembered > maxNodes {
@@ -219,11 +219,11 @@ func (r *runner) begin(b *lighter.Batch) {
 	}
 }
 
-// maxListed is how many streams beside those that a batch comes with the list of streams has that later batches
-// begin with.
+// maxListed is how many streams the list of streams may have, besides those that came with batches, before
+// it is started anew.
 const maxListed = 64
 
-// baseOf returns the node of a stream that a batch came with.
+// baseOf returns the node of a stream that came with a batch.
 func (r *runner) baseOf(s *lighter.Stream) *node {
 	if s == nil {
 		s = &lighter.Stream{}
@@ -249,5 +249,6 @@ func (r *runner) indexOf(n *node) int32 {
 	return n.index
 }
 
-// listed returns the streams for a batch of the entries that have been handed out. A batch keeps what it gets.
+// listed returns the streams for a batch of the entries that have been handed on. The batch keeps the
+// slice.
 func (r *runner) listed() []*lighter.Stream { return r.streams[:len(r.streams):len(r.streams)] }

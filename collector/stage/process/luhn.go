@@ -10,9 +10,9 @@ import (
 type luhn struct {
 	source      int
 	replacement string
-	min         int // digits
+	min         int // minimum number of digits
 	delimiters  string
-	skip        *regexp.Regexp // nil skips nothing
+	skip        *regexp.Regexp // may be nil
 }
 
 func (o *luhn) run(r *runner, x *entry, at int) int {
@@ -27,28 +27,28 @@ func (o *luhn) run(r *runner, x *entry, at int) int {
 	made, changed := o.replace(r.buffer[:0], input)
 	switch {
 	case changed:
-		x.Line = r.keep(x, made) // also of another source, as in Alloy
+		x.Line = r.keep(x, made) // as in Alloy, even for another source
 	case o.source != line:
 		x.Line = input
 	}
 	return at + 1
 }
 
-// maxLuhnDigits is how long a number is at most that Alloy reads.
+// maxLuhnDigits is the length of the longest number that Alloy reads.
 const maxLuhnDigits = 19
 
-// replace appends input to b with its numbers replaced that pass the check. If there are none, changed is false,
-// and nothing is appended.
+// replace appends input to b and replaces the numbers that pass the check. If there are none, changed is
+// false and nothing is appended.
 func (o *luhn) replace(b, input []byte) (_ []byte, changed bool) {
 	var skipped [][]int
-	done := 0 // bytes of input that are in b
+	done := 0 // bytes of input that have been copied to b
 	for i := 0; i < len(input); {
 		if !isDigit(input[i]) {
 			i++
 			continue
 		}
-		start, end, behind, n := i, i, i, 0 // behind is the end with the delimiters behind the number
-		last := 0                           // bytes of the last of these delimiters
+		start, end, behind, n := i, i, i, 0 // behind is the end including the delimiters after the number
+		last := 0                           // number of those delimiters at the end
 		var digits [maxLuhnDigits]byte
 		for i < len(input) {
 			if isDigit(input[i]) {

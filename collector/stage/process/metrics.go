@@ -11,40 +11,40 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// custom is a metric that a stage.metrics declares. All logs share it; it has a series for each label set,
-// as far as there is room.
+// custom is a metric that a stage.metrics declares. All logs share it. It has a series for each label set,
+// up to a limit.
 type custom struct {
 	name, help string
 	component  string
-	kind       prometheus.ValueType // of a counter or a gauge
+	kind       prometheus.ValueType // counter or gauge
 	buckets    []float64            // of a histogram
 	histogram  bool
 	idle       time.Duration
 
-	source    int    // line if there is none, because all entries count
-	only      string // the value that counts; empty is any
+	source    int    // line if it has none, because all entries count
+	only      string // the value that counts; empty means any
 	action    string
 	lineBytes bool
 
-	refused *counter // entries that would have needed one series too many
+	refused *counter // entries not counted because the metric has too many series
 
 	mu     sync.Mutex
-	series map[uint64]*series // by the hash of the label set
-	pruned time.Time          // when record looked for series that are idle
+	series map[uint64]*series // by hash of the label set
+	pruned time.Time          // when record last deleted idle series
 }
 
-// What a metric has is bounded, because labels may have any values. Series that are idle go when the page is asked
-// for; if nobody asks they go when there are many, and a new one is needed.
+// A metric's series are limited, because labels may have any values. Idle series are deleted when the page
+// is requested. If nobody requests it, they are deleted when there are many and another one is needed.
 const (
 	maxSeries  = 10_000
 	pruneFrom  = 1000
-	pruneEvery = 10 * time.Second // no more often, because it looks at all of them
+	pruneEvery = 10 * time.Second // no more often, because it examines all series
 )
 
 // series is one series of a custom metric.
 type series struct {
 	names, values []string
-	value         float64 // of a histogram: the sum
+	value         float64 // the sum of a histogram
 	count         uint64
 	buckets       []uint64 // cumulative
 	used          time.Time
@@ -62,7 +62,7 @@ func (o *metricsStage) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// takes returns what an entry adds to the metric.
+// takes returns the value that an entry adds to the metric.
 func (m *custom) takes(x *entry) (v float64, ok bool) {
 	var from value
 	if m.source == line {
@@ -86,7 +86,7 @@ func (m *custom) takes(x *entry) (v float64, ok bool) {
 
 func (m *custom) record(n *node, v float64) {
 	if m.kind == prometheus.CounterValue && !m.histogram && !(v >= 0) {
-		return // a counter never goes down
+		return // a counter never decreases
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +122,7 @@ func (m *custom) record(n *node, v float64) {
 	}
 }
 
-// prune deletes the series that are idle.
+// prune deletes idle series.
 func (m *custom) prune(now time.Time) {
 	m.pruned = now
 	maps.DeleteFunc(m.series, func(_ uint64, s *series) bool { return now.Sub(s.used) >= m.idle })
@@ -139,7 +139,8 @@ func (m *custom) newSeries(n *node) *series {
 	return s
 }
 
-// customs are the metrics of all stages. It is a prometheus.Collector that says nothing of them beforehand.
+// customs holds the metrics of all stages. It is an unchecked prometheus.Collector, which describes nothing
+// in advance.
 type customs struct {
 	mu  sync.Mutex
 	all []*custom
@@ -160,8 +161,8 @@ func (s *Shared) remove(all []*custom) {
 // Describe implements prometheus.Collector.
 func (c *customs) Describe(chan<- *prometheus.Desc) {}
 
-// Collect implements prometheus.Collector. Of metrics that share a name, those that are of another kind than the
-// first one are left out, and so are series that are there already: they would make the page unreadable.
+// Collect implements prometheus.Collector. If metrics share a name, it leaves out those of another kind
+// than the first one, and duplicate series: they would make the page invalid.
 func (c *customs) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

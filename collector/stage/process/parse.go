@@ -15,10 +15,10 @@ import (
 type jsonStage struct {
 	source    int
 	wanted    tree
-	targets   []int    // slots of what wanted is for
-	searched  []search // JMESPath expressions that are no plain paths
+	targets   []int    // by index in wanted: the slot
+	searched  []search // JMESPath expressions that are not plain paths
 	keys      *regexp.Regexp
-	malformed *counter // of what is dropped because it is no JSON; nil if it is not dropped
+	malformed *counter // counts entries dropped because they are not JSON; nil if they are kept
 }
 
 type search struct {
@@ -26,8 +26,8 @@ type search struct {
 	path jmespath.JMESPath
 }
 
-// plainPath returns the keys of a JMESPath expression that is only keys with dots between them, such as
-// user.id or "log-level"; nil if it is another one.
+// plainPath returns the keys of a JMESPath expression that consists of keys separated by dots, such as
+// user.id or "log-level". It returns nil for any other expression.
 func plainPath(text string) (keys []string) {
 	for {
 		if strings.HasPrefix(text, `"`) {
@@ -101,7 +101,7 @@ func (o *jsonStage) search(r *runner, x *entry, input []byte) {
 	}
 }
 
-// searched returns what a JMESPath expression gives; objects and arrays as JSON.
+// searched returns the result of a JMESPath expression. Objects and arrays are returned as JSON.
 func (r *runner) searched(x *entry, path jmespath.JMESPath, doc any) (_ value, ok bool) {
 	found, err := searchPath(path, doc)
 	if err != nil {
@@ -121,7 +121,7 @@ func (r *runner) searched(x *entry, path jmespath.JMESPath, doc any) (_ value, o
 	return v, true
 }
 
-// searchPath evaluates a JMESPath expression. The library panics on some.
+// searchPath evaluates a JMESPath expression. It recovers from the library's panics on some expressions.
 func searchPath(path jmespath.JMESPath, doc any) (_ any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -134,7 +134,7 @@ func searchPath(path jmespath.JMESPath, doc any) (_ any, err error) {
 // logfmtStage is stage.logfmt.
 type logfmtStage struct {
 	source int
-	names  map[string]string // of the extracted values, by key
+	names  map[string]string // of extracted values, by key
 	keys   *regexp.Regexp
 }
 
@@ -154,7 +154,8 @@ func (o *logfmtStage) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// record extracts from one line. It is false if that is no logfmt; what is in front of the error is extracted.
+// record extracts values from one line. It returns false if the line is not logfmt; it then has extracted
+// what precedes the error.
 func (o *logfmtStage) record(r *runner, x *entry, b []byte) bool {
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
@@ -272,7 +273,7 @@ func (o *patternStage) run(r *runner, x *entry, at int) int {
 
 // cri is stage.cri.
 type cri struct {
-	max     int // partial lines
+	max     int // of partial lines
 	size    int
 	cut     bool
 	flushed *counter
@@ -326,7 +327,7 @@ func (o *cri) run(r *runner, x *entry, at int) int {
 	if g.lines > 0 && !g.joined {
 		g.text, g.joined = append(g.text[:0], g.first.Line...), true
 	}
-	r.hold(g, x) // the last one's time and metadata stay
+	r.hold(g, x) // keep the time and metadata of the last one
 	r.add(g, x, x.Line, "", g.lines == 0)
 	if o.cut && g.joined && len(g.text) > o.size {
 		g.text = g.text[:o.size]
@@ -342,9 +343,9 @@ func (o *cri) run(r *runner, x *entry, at int) int {
 	return none
 }
 
-var flagFull, flagPartial = []byte("F"), []byte("P") // not changed
+var flagFull, flagPartial = []byte("F"), []byte("P") // read-only
 
-// openAt returns how many groups a stage holds back.
+// openAt returns the number of groups that a stage holds back.
 func (r *runner) openAt(at int) (n int) {
 	for _, g := range r.open {
 		if g.key.at == at {
@@ -354,8 +355,8 @@ func (r *runner) openAt(at int) (n int) {
 	return n
 }
 
-// parseCRI takes a line apart as Alloy does: a text without spaces, stdout or stderr, a flag, which may be
-// missing, and the content. header ends with the stream's name.
+// parseCRI parses a line as Alloy does: a text without spaces, stdout or stderr, an optional flag, and the
+// content. header ends with the stream's name.
 func parseCRI(b []byte) (header, content []byte, partial, ok bool) {
 	i := bytes.IndexByte(b, ' ')
 	if i < 0 || bytes.ContainsAny(b[:i], "\t\n\v\f\r\u0085\u00A0") {

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// pattern is a LogQL pattern such as <ip> - <_> "<method> <path>". Literals and captures take turns.
+// pattern is a LogQL pattern such as <ip> - <_> "<method> <path>". Literals and captures alternate.
 type pattern struct {
 	begin []byte // literal before the first capture
 	parts []capture
-	names []string // of the captures that have one, in their order
+	names []string // of the named captures, in order
 }
 
-// capture is a capture and the literal that ends it.
+// capture is a capture and the literal after it.
 type capture struct {
 	named bool
 	end   []byte // empty for the last capture, which takes the rest
@@ -54,7 +54,8 @@ func parsePattern(text string) (*pattern, error) {
 	return p, nil
 }
 
-// captureName returns the name of the capture that text begins with, and its length; 0 if it begins with none.
+// captureName returns the name of the capture at the beginning of text, and its length, or 0 if there is
+// none.
 func captureName(text string) (string, int) {
 	if text[0] != '<' {
 		return "", 0
@@ -69,8 +70,8 @@ func captureName(text string) (string, int) {
 	return text[1:i], i + 1
 }
 
-// match appends what the named captures match to found, in their order. A capture whose end is not in the line
-// takes the rest of it, and those behind it match nothing.
+// match appends the matches of the named captures to found, in order. If the literal after a capture is not
+// in the line, the capture takes the rest of the line, and those after it match nothing.
 func (p *pattern) match(line []byte, found [][]byte) [][]byte {
 	if len(line) == 0 || !bytes.HasPrefix(line, p.begin) {
 		return found

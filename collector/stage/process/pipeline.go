@@ -11,17 +11,17 @@ import (
 	"lighter/collector/stage"
 )
 
-// Options are what a Pipeline is made with beside its arguments.
+// Options are the parameters of a Pipeline besides its arguments.
 type Options struct {
-	// Name is the component's, such as "loki.process.default". It is the name of the stages in their chains, and
-	// the label component_id of the metrics.
+	// Name is the component's name, such as "loki.process.default". It is also the name of the stages in
+	// their chains, and the label component_id of the metrics.
 	Name    string
-	Metrics *Shared // of the process
+	Metrics *Shared // one per process
 }
 
-// Pipeline is the stages of one loki.process or loki.relabel component, compiled. There is one for a component;
-// the logs that pass through the component share it, and with it what Alloy has once for a component: the buckets
-// of stage.limit and the metrics of stage.metrics.
+// Pipeline holds the compiled stages of one loki.process or loki.relabel component. The logs that pass
+// through the component share its Pipeline, and with it what Alloy has once per component: the buckets of
+// stage.limit and the metrics of stage.metrics.
 type Pipeline struct {
 	*program
 	name    string
@@ -30,7 +30,8 @@ type Pipeline struct {
 	custom  []*custom
 }
 
-// New compiles the stages of a loki.process component. Whoever has a Pipeline closes it when no log uses it any more.
+// New compiles the stages of a loki.process component. The caller closes the Pipeline when no log uses it
+// any more.
 func New(a Arguments, o Options) (*Pipeline, error) {
 	p := &Pipeline{name: o.Name, metrics: o.Metrics}
 	if err := p.compile(a.Stages); err != nil {
@@ -41,8 +42,8 @@ func New(a Arguments, o Options) (*Pipeline, error) {
 	return p, nil
 }
 
-// Relabel returns what a loki.relabel component does: it changes the labels of entries by rules, and drops the
-// entries that a rule drops, and those that have no label left.
+// Relabel returns a Pipeline that does what a loki.relabel component does: it changes the labels of entries
+// by rules. It drops entries that a rule drops, and entries without labels.
 func Relabel(rules []*relabel.Config, o Options) *Pipeline {
 	p := &Pipeline{name: o.Name, metrics: o.Metrics, program: &program{}}
 	p.ops = []op{&relabeling{
@@ -53,8 +54,8 @@ func Relabel(rules []*relabel.Config, o Options) *Pipeline {
 	return p
 }
 
-// Maker returns the maker of the stage of a log. The stage is stage.Clocked if a stage.multiline or a stage.cri is
-// among the stages, and a stage.Keeper if a stage.timestamp may fudge.
+// Maker makes the stage of a log. The stage is stage.Clocked if the stages include a stage.multiline or a
+// stage.cri, and a stage.Keeper if a stage.timestamp may fudge times.
 func (p *Pipeline) Maker() stage.Maker {
 	return stage.Maker{Name: p.name, New: func(log stage.Log, next lighter.Logs) lighter.Logs {
 		if len(p.ops) == 0 {
@@ -74,11 +75,12 @@ func (p *Pipeline) Maker() stage.Maker {
 	}}
 }
 
-// Close takes the component's metrics off the page, and closes its databases. No log uses the pipeline any more.
+// Close removes the component's metrics from the page and closes its databases. No log may use the pipeline
+// any more.
 func (p *Pipeline) Close() {
 	p.metrics.remove(p.custom)
 	for _, c := range p.closers {
-		_ = c.Close() // it was only read
+		_ = c.Close() // the file was opened for reading only
 	}
 }
 
@@ -94,7 +96,7 @@ func (k *keeper) Keep(b []byte) []byte { return k.appendClocks(b) }
 // Keep implements stage.Keeper.
 func (k *holdingKeeper) Keep(b []byte) []byte { return k.appendClocks(b) }
 
-// relabeling is what loki.relabel does.
+// relabeling is the op of loki.relabel.
 type relabeling struct {
 	rules              []*relabel.Config
 	processed, written *counter
@@ -111,20 +113,20 @@ func (o *relabeling) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// program is what a list of stages is compiled to.
+// program is a compiled list of stages.
 type program struct {
 	ops []op
 
-	names       []string // of the extracted values that a stage names, by slot
+	names       []string // of extracted values that stages name, by slot
 	slots       map[string]int
-	sortedSlots []int // by name
-	all         bool  // a stage looks at values whose names are not known before
+	sortedSlots []int // slots sorted by name
+	all         bool  // a stage reads values whose names are unknown in advance
 
 	holds   bool // a stage holds entries back
 	clocked bool // a stage remembers times
 }
 
-// where says where a stage stands, for errors.
+// where adds the position and the name of a stage to an error.
 func where(i int, name string, err error) error {
 	return fmt.Errorf("stage %d (stage.%s): %w", i+1, name, err)
 }

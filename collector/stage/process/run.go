@@ -9,29 +9,29 @@ import (
 	"lighter/collector/stage"
 )
 
-// op is what the stages of all logs share of one stage.
+// op is a compiled stage, which all logs share.
 type op interface {
-	// run does to an entry what the stage does. It returns the index of the op that the entry comes to next, or
-	// none if it comes to none: it is dropped, or held back, or the op has called runner.run for what it has
-	// made of it.
+	// run applies the stage to an entry and returns the index of the next op. It returns none if the entry
+	// goes no further: the entry was dropped or held back, or the op has called runner.run with the
+	// results.
 	run(r *runner, x *entry, at int) (next int)
 }
 
 const none = -1
 
-// entry is an entry on its way through the stages.
+// entry is an entry that passes through the stages.
 type entry struct {
-	lighter.Entry // its Stream is that of node
+	lighter.Entry // its Stream is node's
 	batch         *lighter.Batch
-	read          int64 // Time as the batch came with it, which no stage has changed
+	read          int64 // the original Time, as the batch came with it
 
 	node    *node
-	changes []change // of its labels since then
+	changes []change // of its labels since node
 
-	values []value          // extracted ones whose names the program has, by slot
-	others map[string]value // the other ones, if the program looks at all
+	values []value          // extracted values with names that the program knows, by slot
+	others map[string]value // other extracted values, if the program reads any
 
-	first, last int // numbers of the batches that its lines came in
+	first, last int // numbers of the batches of its lines
 }
 
 // set sets an extracted value.
@@ -46,7 +46,7 @@ func (r *runner) set(x *entry, name string, v value) {
 	}
 }
 
-// each calls f with the extracted values, in the order of their names.
+// each calls f with the extracted values, sorted by name.
 func (r *runner) each(x *entry, f func(name string, v value)) {
 	for _, slot := range r.sortedSlots {
 		if v := x.values[slot]; v.kind != absent {
@@ -60,7 +60,7 @@ func (r *runner) each(x *entry, f func(name string, v value)) {
 	}
 }
 
-// labelsToValues sets the extracted values that labels begin with.
+// labelsToValues sets the extracted values from a label set.
 func (r *runner) labelsToValues(x *entry, n *node) {
 	for slot, v := range n.values {
 		if v.kind != absent {
@@ -86,28 +86,28 @@ type runner struct {
 	log    stage.Log
 	next   lighter.Logs
 
-	ctx   context.Context // of the call that runs
-	err   error           // why it must end
-	batch *lighter.Batch  // whose entries are run; nil while held ones are
-	no    int             // the number of batch, or of the last one
+	ctx   context.Context // of the current call
+	err   error           // why the current call must end
+	batch *lighter.Batch  // the current batch; nil while held entries run
+	no    int             // number of batch, or of the last one
 
-	out      []lighter.Entry // of batch
-	earlier  *lighter.Batch  // takes entries whose lines all came in batches that are held; nil if there are none
-	straddle bool            // batch has taken an entry with lines of a batch that is held too
+	out      []lighter.Entry // output of batch
+	earlier  *lighter.Batch  // takes entries whose lines all came in held batches; nil if there are none
+	straddle bool            // batch contains an entry with lines of a held batch
 
-	streams []*lighter.Stream // those that the batch came with, and those that its entries have got
-	bases   []*node           // of the former
+	streams []*lighter.Stream // those that the batch came with, and then those of its entries
+	bases   []*node           // of the streams that the batch came with
 	list    int               // number of the list of streams
 
 	nodes      map[string]*node
 	origins    map[*lighter.Stream]*node
 	remembered int
 
-	open   []*group // the oldest first
+	open   []*group // oldest first
 	groups map[groupKey]*group
 
 	clocks map[clockKey]*clock // of stage.timestamp
-	kept   map[clockKey]clock  // what they were as of the end of the newest batch that is held; nil if that is as they are
+	kept   map[clockKey]clock  // as of the end of the newest held batch; nil if unchanged
 
 	spare  []*entry
 	key    []byte
@@ -122,7 +122,7 @@ func newRunner(p *Pipeline, log stage.Log, next lighter.Logs) *runner {
 		nodes: map[string]*node{}, origins: map[*lighter.Stream]*node{}, groups: map[groupKey]*group{}, clocks: map[clockKey]*clock{}}
 }
 
-// take returns an entry to use; give takes it back.
+// take returns an entry to use; give returns it.
 func (r *runner) take() *entry {
 	if n := len(r.spare); n > 0 {
 		x := r.spare[n-1]
@@ -140,7 +140,7 @@ func (r *runner) give(x *entry) {
 	r.spare = append(r.spare, x)
 }
 
-// process runs the entries of a batch, and leaves in it those that are to be handed on.
+// process runs the entries of a batch, and leaves those in it that are to be handed on.
 func (r *runner) process(ctx context.Context, b *lighter.Batch) error {
 	r.ctx, r.err = ctx, nil
 	r.no++
@@ -166,7 +166,7 @@ func (r *runner) process(ctx context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// deliver puts what has been run into the batch.
+// deliver moves the output into the batch.
 func (r *runner) deliver() {
 	b := r.batch
 	clear(b.Entries)
@@ -178,7 +178,7 @@ func (r *runner) deliver() {
 	r.batch = nil
 }
 
-// run runs an entry from an op on, and hands it out behind the last one.
+// run runs an entry from an op on, and adds it to the output if it passes the last one.
 func (r *runner) run(x *entry, at int) {
 	for at < len(r.ops) {
 		if at = r.ops[at].run(r, x, at); at == none || r.err != nil {
@@ -195,7 +195,8 @@ func (r *runner) run(x *entry, at int) {
 	r.earlier.Entries = append(r.earlier.Entries, x.Entry)
 }
 
-// input returns what a stage parses: the line, or a value that source names. ok is false if there is no such text.
+// input returns a stage's input: the line, or a value that source names. ok is false if there is no such
+// text.
 func (x *entry) input(source int) (_ []byte, ok bool) {
 	if source == line {
 		return x.Line, true
@@ -203,13 +204,13 @@ func (x *entry) input(source int) (_ []byte, ok bool) {
 	return x.values[source].text()
 }
 
-// line stands for the line in place of a slot.
+// line is a pseudo-slot that means the line.
 const line = -1
 
-// keep returns a copy of what a stage has made in the runner's buffer, in memory of the entry's batch.
+// keep copies what a stage has made in the runner's buffer to the memory of the entry's batch.
 func (r *runner) keep(x *entry, made []byte) []byte {
 	if r.buffer = made[:0]; cap(made) > maxBuffer {
-		r.buffer = nil // of one long line, which must not be paid for ever after
+		r.buffer = nil // do not retain the memory of one long line
 	}
 	if len(made) == 0 {
 		return nil
@@ -225,7 +226,7 @@ func (r *runner) drop(reason *counter) int {
 	return none
 }
 
-// copyTo makes x what from is, in a batch that may be another one.
+// copyTo copies from to x, into the memory of b.
 func (r *runner) copyTo(x, from *entry, b *lighter.Batch) {
 	values, changes, others := x.values, x.changes, x.others
 	*x = *from

@@ -13,18 +13,18 @@ import (
 // span is a value in a JSON text: its bytes from start to end. It is null if end is 0.
 type span struct{ start, end int }
 
-// tree says which values of a JSON object are wanted, by their keys.
+// tree holds the wanted values of a JSON object, by key.
 type tree struct {
 	children []branch
 }
 
 type branch struct {
 	key     string
-	targets []int // spans that the value itself is for
-	below   tree  // of the value, if it is an object
+	targets []int // indexes of the spans that receive the value
+	below   tree  // wanted values inside it, if it is an object
 }
 
-// want adds the value at a path to what is wanted.
+// want adds the value at a path to the wanted ones.
 func (t *tree) want(path []string, target int) {
 	for i := range t.children {
 		if c := &t.children[i]; c.key == path[0] {
@@ -44,7 +44,7 @@ func (b *branch) want(path []string, target int) {
 	b.below.want(path, target)
 }
 
-// forget makes what is wanted below null, because a later value of the same key is taken instead.
+// forget sets the wanted spans below to null, because a later value with the same key replaces them.
 func (t *tree) forget(spans []span) {
 	for i := range t.children {
 		c := &t.children[i]
@@ -55,7 +55,7 @@ func (t *tree) forget(spans []span) {
 	}
 }
 
-// maxDepth is how deep a JSON text may be.
+// maxDepth limits the nesting of a JSON text.
 const maxDepth = 10000
 
 // jsonScanner reads a JSON text.
@@ -64,9 +64,9 @@ type jsonScanner struct {
 	spans []span
 	depth int
 
-	fold  bool           // keys may be written in another case, as for encoding/json
-	keys  *regexp.Regexp // of the outermost object that are wanted too; may be nil
-	keyed []pair         // what they have
+	fold  bool           // ignore the case of keys, as encoding/json does
+	keys  *regexp.Regexp // keys of the outermost object that are also wanted; may be nil
+	keyed []pair         // values found for keys
 }
 
 type pair struct {
@@ -74,7 +74,7 @@ type pair struct {
 	value span
 }
 
-// document reads a whole text that must be an object, or null. It reports whether it is.
+// document reads a complete text and reports whether it is an object or null.
 func (s *jsonScanner) document(t *tree) bool {
 	i := skipSpace(s.line, 0)
 	if i == len(s.line) {
@@ -88,7 +88,7 @@ func (s *jsonScanner) document(t *tree) bool {
 	return i >= 0 && skipSpace(s.line, i) == len(s.line)
 }
 
-// value reads a value that begins at i. It returns the index behind it, or -1 if it is not valid.
+// value reads the value that begins at i. It returns the index after the value, or -1 if it is not valid.
 func (s *jsonScanner) value(i int) int {
 	if i >= len(s.line) {
 		return -1
@@ -118,7 +118,7 @@ func (s *jsonScanner) literal(i int, word string) int {
 	return i + len(word)
 }
 
-// text reads a string. Control characters are not allowed in front of the first escape, as in the library that
+// text reads a string. Control characters are not allowed before the first escape, as in the library that
 // Alloy uses.
 func (s *jsonScanner) text(i int) int {
 	escaped := false
@@ -191,7 +191,7 @@ func (s *jsonScanner) digits(i int) int {
 	return i
 }
 
-// array reads an array, and appends its elements to elements if that is not nil.
+// array reads an array, and appends its elements to elements unless that is nil.
 func (s *jsonScanner) array(i int, elements *[]span) int {
 	if s.depth++; s.depth > maxDepth {
 		return -1
@@ -225,7 +225,7 @@ func (s *jsonScanner) array(i int, elements *[]span) int {
 	}
 }
 
-// object reads an object, and notes what t wants of it.
+// object reads an object and records the values that t wants.
 func (s *jsonScanner) object(i int, t *tree) int {
 	if s.depth++; s.depth > maxDepth {
 		return -1
@@ -291,7 +291,7 @@ func (s *jsonScanner) object(i int, t *tree) int {
 	}
 }
 
-// child returns what is wanted of a key, which is as it stands between its quotes; nil if nothing is.
+// child returns what is wanted of a key, or nil. key is the text between the quotes, still escaped.
 func (t *tree) child(key []byte, fold bool) *branch {
 	if t == nil || len(t.children) == 0 {
 		return nil
@@ -314,7 +314,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// unescape appends what a valid JSON string stands for to b; s is without the quotes.
+// unescape appends the content of a valid JSON string to b; s has no quotes.
 func unescape(b, s []byte) []byte {
 	for len(s) > 0 {
 		i := bytes.IndexByte(s, '\\')
@@ -363,8 +363,8 @@ func hex4(s []byte) rune {
 	return rune(n)
 }
 
-// jsonValue returns the value that stands at v in a valid JSON text. Its bytes are in the text, or in memory of
-// the entry's batch.
+// jsonValue returns the value at v in a valid JSON text. Its bytes are in the text, or in the memory of the
+// entry's batch.
 func (r *runner) jsonValue(x *entry, line []byte, v span) value {
 	if v.end == 0 {
 		return value{kind: null}
@@ -384,7 +384,7 @@ func (r *runner) jsonValue(x *entry, line []byte, v span) value {
 	case '{', '[':
 		var doc any
 		if err := json.Unmarshal(raw, &doc); err != nil {
-			return value{text, raw} // it is valid for our own reader, which is a little more lenient
+			return value{text, raw} // valid for our own scanner, which is slightly more lenient
 		}
 		again, err := json.Marshal(doc)
 		if err != nil {
@@ -403,7 +403,7 @@ func (r *runner) jsonValue(x *entry, line []byte, v span) value {
 	}
 }
 
-// isPlainInteger reports whether a number is written as Alloy writes it after it was a float64.
+// isPlainInteger reports whether Alloy writes a number unchanged after it has read it as a float64.
 func isPlainInteger(raw []byte) bool {
 	if len(raw) > 15 {
 		return false

@@ -17,11 +17,11 @@ type selector struct {
 	filters  []lineFilter
 }
 
-// lineFilter holds for a line that has text in it, or that expr matches; or that has not, with not.
+// lineFilter accepts a line that contains text, or that expr matches. With not, it accepts all other lines.
 type lineFilter struct {
 	not  bool
 	text []byte
-	expr *regexp.Regexp // nil for a text
+	expr *regexp.Regexp // nil for a text filter
 }
 
 func (f *lineFilter) holds(line []byte) bool {
@@ -80,7 +80,7 @@ func (p *selectorParser) skipSpace() {
 	}
 }
 
-// take skips a token if it is the next one.
+// take skips a token if it comes next.
 func (p *selectorParser) take(token string) bool {
 	p.skipSpace()
 	if !strings.HasPrefix(p.text[p.at:], token) {

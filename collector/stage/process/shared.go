@@ -7,7 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Shared is what all pipelines of a process share: their metrics, under Alloy's names if Alloy has them.
+// Shared holds what all pipelines of a process share: their metrics, under Alloy's names where Alloy has
+// them.
 type Shared struct {
 	dropped          *prometheus.CounterVec
 	droppedByLabel   *prometheus.CounterVec
@@ -22,7 +23,7 @@ type Shared struct {
 	held atomic.Int64 // bytes of the batches that all logs hold
 }
 
-// NewShared registers the metrics on reg, also those that stages declare with stage.metrics.
+// NewShared registers the metrics on reg, including those that stages declare with stage.metrics.
 func NewShared(reg prometheus.Registerer) *Shared {
 	vec := func(name, help string, more ...string) *prometheus.CounterVec {
 		return promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"component_id"}, more...))
@@ -41,7 +42,7 @@ func NewShared(reg prometheus.Registerer) *Shared {
 	return s
 }
 
-// counter is a counter that appears with its first count.
+// counter is a counter that appears on the page with its first count.
 type counter struct {
 	vec    *prometheus.CounterVec
 	values []string

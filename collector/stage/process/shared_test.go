@@ -46,7 +46,7 @@ loki_process_dropped_lines_total{reason="ratelimit_drop_stage"} 2`},
 	}
 }
 
-// The metrics of stage.metrics have the labels of entries, and are forgotten when nothing counts any more.
+// The metrics of stage.metrics have the labels of entries, and are deleted when they are idle.
 func TestCustomMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, `
@@ -129,7 +129,8 @@ loki_process_custom_seconds_count{app="x"} 2`
 	})
 }
 
-// What stage.metrics keeps is bounded, though nobody asks for the page and labels have ever new values.
+// The series of stage.metrics are bounded, even if nobody requests the page and labels always have new
+// values.
 func TestCustomMetricsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, `
@@ -169,7 +170,7 @@ stage.metrics {
 
 		time.Sleep(time.Hour)
 		read(maxSeries + 3)
-		p.read(in{line: fmt.Sprint(n - maxSeries)}) // one that is kept counts on
+		p.read(in{line: fmt.Sprint(n - maxSeries)}) // an existing series continues
 		if got := len(m.series); got != maxSeries {
 			t.Errorf("%d series, want %d", got, maxSeries)
 		}
@@ -187,7 +188,7 @@ stage.metrics {
 	})
 }
 
-// Two components that declare one metric differently, or the same one twice, leave the page readable.
+// Two components that declare a metric differently, or the same metric twice, leave the page readable.
 func TestMetricsThatConflict(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	shared := NewShared(reg)
@@ -252,7 +253,7 @@ func TestRelabel(t *testing.T) {
 	}
 }
 
-// There is one Stream value a label set, over all batches, and a batch's own streams stay where they are.
+// There is one Stream value per label set, for all batches, and a batch's own streams keep their places.
 func TestStreamsAreReused(t *testing.T) {
 	p := newPipe(t, "stage.json { expressions = {level = \"\"} }\nstage.labels { values = {level = \"\"} }", labels.FromStrings("app", "x"), labels.FromStrings("app", "x", "level", "info"))
 	p.end.holds = true
@@ -280,7 +281,7 @@ func TestStreamsAreReused(t *testing.T) {
 	}
 }
 
-// A log with ever new labels is served with bounded memory.
+// A log whose labels always change is processed with bounded memory.
 func TestManyLabels(t *testing.T) {
 	p := newPipe(t, "stage.regex {\n\texpression = \"(?P<id>.+)\"\n\tlabels_from_groups = true\n}\nstage.static_labels { values = {a = \"b\"} }", labels.FromStrings("app", "x"))
 	var r *runner
@@ -300,7 +301,7 @@ func TestManyLabels(t *testing.T) {
 	}
 }
 
-// Sampling takes its share, and the same one when a log is read again.
+// Sampling keeps its share, and the same entries when a log is read again.
 func TestSampling(t *testing.T) {
 	var before []string
 	for range 2 {
@@ -318,7 +319,7 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// Packed entries have the time at which they are packed.
+// Packed entries have the time at which they were packed.
 func TestPackTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe(t, `stage.pack { labels = [] }`, labels.FromStrings("app", "x"))
@@ -330,7 +331,7 @@ func TestPackTime(t *testing.T) {
 	})
 }
 
-// Stages that a program made, and not the decoder, are checked too.
+// Stages that a program made instead of the decoder are validated, too.
 func TestNewChecks(t *testing.T) {
 	for _, a := range []Arguments{
 		{Stages: []Stage{{}}},

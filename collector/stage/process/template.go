@@ -14,12 +14,12 @@ import (
 	"github.com/Masterminds/sprig/v3"
 )
 
-// maxTemplateBytes bounds what a template makes, and what its functions make on the way.
+// maxTemplateBytes limits the output of a template, and that of its functions.
 const maxTemplateBytes = 4 << 20
 
 var errTemplateTooLong = fmt.Errorf("a template makes more than %d bytes", maxTemplateBytes)
 
-// templateFunctions are those of sprig, and Alloy's own.
+// templateFunctions are the functions of sprig, and Alloy's own.
 var templateFunctions = sync.OnceValue(func() template.FuncMap {
 	all := sprig.TxtFuncMap()
 	for name, f := range map[string]any{
@@ -61,7 +61,7 @@ var templateFunctions = sync.OnceValue(func() template.FuncMap {
 	return all
 })
 
-// boundFunctions puts a bound in front of those functions that make much memory of a small number.
+// boundFunctions adds a limit to the functions that make large results from small numbers.
 func boundFunctions(all template.FuncMap) {
 	if repeat, ok := all["repeat"].(func(int, string) string); ok {
 		all["repeat"] = func(n int, s string) (string, error) {
@@ -121,7 +121,7 @@ func boundFunctions(all template.FuncMap) {
 
 const maxTemplateSteps = 100_000
 
-// regexps are those that templates have compiled: they are written in the template as a rule.
+// regexps caches the expressions of templates, which normally are constants in the template.
 var regexps struct {
 	sync.Mutex
 	byText map[string]*regexp.Regexp
@@ -149,7 +149,8 @@ func parseTemplate(text string) (*template.Template, error) {
 	return template.New("template").Funcs(templateFunctions()).Parse(text)
 }
 
-// templateReads returns the names of the values that a template may read; all is true if it may read any.
+// templateReads returns the names of the values that a template may read. all is true if it may read any
+// value.
 func templateReads(t *template.Template) (names []string, all bool) {
 	found := map[string]bool{}
 	for _, one := range t.Templates() {
@@ -166,7 +167,7 @@ func templateReads(t *template.Template) (names []string, all bool) {
 	return names, false
 }
 
-// readsOf adds the names that a node may read to found, and "." if it may read all.
+// readsOf adds the names that a node may read to found, and "." if it may read any value.
 func readsOf(n parse.Node, found map[string]bool) {
 	switch n := n.(type) {
 	case *parse.ListNode:
@@ -193,7 +194,7 @@ func readsOf(n parse.Node, found map[string]bool) {
 		found[n.Ident[0]] = true
 	case *parse.VariableNode:
 		switch {
-		case n.Ident[0] != "$": // what it was set to is read where it was set
+		case n.Ident[0] != "$": // the assignment to it has already been examined
 		case len(n.Ident) > 1:
 			found[n.Ident[1]] = true
 		default:
@@ -212,7 +213,7 @@ func readsOf(n parse.Node, found map[string]bool) {
 			readsOf(n.Pipe, found)
 		}
 	case *parse.TextNode, *parse.CommentNode, *parse.NumberNode, *parse.StringNode, *parse.BoolNode, *parse.NilNode, *parse.IdentifierNode, *parse.BreakNode, *parse.ContinueNode:
-	default: // a dot, and what a later version of Go may have
+	default: // a dot, or a node of a later version of Go
 		found["."] = true
 	}
 }
@@ -223,7 +224,7 @@ func readsOfBranch(n *parse.BranchNode, found map[string]bool) {
 	readsOf(n.ElseList, found)
 }
 
-// boundedBuffer takes what a template makes.
+// boundedBuffer receives the output of a template.
 type boundedBuffer struct{ bytes []byte }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {

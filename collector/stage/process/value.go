@@ -11,7 +11,7 @@ type kind uint8
 
 const (
 	absent kind = iota
-	null        // is there, but has no text
+	null        // present, but without a text
 	text
 	number
 	boolean
@@ -20,13 +20,13 @@ const (
 // value is an extracted value.
 type value struct {
 	kind  kind
-	bytes []byte // as text; memory of the entry's batch, or that nobody changes
+	bytes []byte // the text, in memory of the entry's batch or in memory that nobody changes
 }
 
 // text returns the value as text. ok is false for one that is absent or null.
 func (v value) text() (_ []byte, ok bool) { return v.bytes, v.kind >= text }
 
-// float returns the value as a number: of a text that is a duration, its seconds.
+// float returns the value as a number. A duration is converted to seconds.
 func (v value) float() (float64, bool) {
 	switch v.kind {
 	case number:
@@ -47,11 +47,12 @@ func (v value) float() (float64, bool) {
 	return 0, false
 }
 
-// borrow returns the bytes as a string, without a copy. The string must not be kept for longer than the bytes.
+// borrow returns the bytes as a string without copying them. The string must not be used longer than the
+// bytes.
 func borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// valueOf returns the value of what a library gives, with its text appended to scratch. Objects and arrays have
-// none of their own; ok is false then.
+// valueOf converts a value from a library, and appends its text to scratch. ok is false for objects and
+// arrays.
 func valueOf(v any, scratch []byte) (_ value, ok bool) {
 	switch v := v.(type) {
 	case nil:
@@ -82,5 +83,5 @@ func valueOf(v any, scratch []byte) (_ value, ok bool) {
 	return value{}, false
 }
 
-// appendFloat appends a number as Alloy writes one that it has read as a float64.
+// appendFloat appends a number as Alloy formats one that it has read as a float64.
 func appendFloat(b []byte, f float64) []byte { return strconv.AppendFloat(b, f, 'f', -1, 64) }

@@ -2,8 +2,8 @@ package redact
 
 import "fmt"
 
-// findAuthorization finds the credentials of a header named Authorization, with a scheme before them or
-// without. Those of the schemes Basic and Bearer have anchors of their own.
+// findAuthorization finds the credentials of an Authorization header, with or without a scheme before them.
+// The schemes Basic and Bearer have anchors of their own.
 func findAuthorization(line []byte, at int, a *anchor) (span, bool) {
 	i, form := separator(line, name{end: at + len(a.text)})
 	if form == noForm {
@@ -23,7 +23,7 @@ func findAuthorization(line []byte, at int, a *anchor) (span, bool) {
 	return credentials(line, next, 12)
 }
 
-// Field is Redact for the value of a field with a name, as in structured metadata.
+// Field is Redact for the value of a named field, as in structured metadata.
 func (r *Redactor) Field(dst []byte, name string, value []byte, limit int, hit func(rule int)) (out []byte, changed bool) {
 	if out, changed = r.Redact(dst, value, limit, hit); changed || len(value) == 0 {
 		return out, changed
@@ -39,9 +39,9 @@ func (r *Redactor) Field(dst []byte, name string, value []byte, limit int, hit f
 	return cut(dst, begin, limit), true
 }
 
-// secretField reports whether the value of a field is a secret because of the field's name.
+// secretField reports whether the field's name makes the value a secret.
 func (r *Redactor) secretField(name string, value []byte) (rule, bool) {
-	var buffer [64]byte // stays on the stack, because this is done for each field
+	var buffer [64]byte // stays on the stack, because this runs for each field
 	text := append(append(buffer[:0], name...), '=')
 	if at, _ := r.scanner.next(text, 0, 0); at >= len(text) {
 		return 0, false
@@ -49,7 +49,7 @@ func (r *Redactor) secretField(name string, value []byte) (rule, bool) {
 	return r.secretPair(name, value)
 }
 
-// secretPair reports whether name="value" has a secret that is the whole value.
+// secretPair reports whether the whole value in name="value" is a secret.
 func (r *Redactor) secretPair(name string, value []byte) (rule, bool) {
 	text := fmt.Appendf(nil, `%s="%s"`, name, value)
 	at, mask := r.scanner.next(text, 0, 0)

@@ -9,7 +9,7 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// cleanLines are lines of about 200 bytes without secrets, as services write them.
+// cleanLines are typical log lines of about 200 bytes without secrets.
 var cleanLines = map[string]string{
 	"json":      `{"level":"info","ts":"2026-01-02T03:04:05.123Z","caller":"http/server.go:214","msg":"request handled","method":"GET","path":"/api/v1/orders/17/items","status":200,"bytes":5120,"took_ms":12.5,"host":"web"}`,
 	"pino":      `{"level":30,"time":1767323045123,"pid":17,"hostname":"web-7d9f8b6c5-x2x4q","reqId":"req-1f","req":{"method":"GET","url":"/users/17","remoteAddress":"10.0.0.7","remotePort":51234},"msg":"incoming request"}`,
@@ -47,7 +47,7 @@ func BenchmarkSecret(b *testing.B) {
 	}
 }
 
-// A line without secrets costs no memory, whatever anchors it has.
+// A line without secrets allocates nothing, whatever anchors it contains.
 func TestAllocsClean(t *testing.T) {
 	skipUnderRace(t)
 	r := redact.New()

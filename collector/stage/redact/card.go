@@ -1,12 +1,12 @@
 package redact
 
-// minCard is the number of digits that a card number has at least.
+// minCard is the smallest number of digits in a card number.
 const minCard = 13
 
 var separates = setOf(" -")
 
-// findCard finds a card number in the run of digits, spaces and dashes that line[at:] is in. It returns
-// the end of the run also if there is none.
+// findCard finds a card number in the run of digits, spaces and dashes that contains line[at:]. It returns
+// the end of the run even if there is no card number.
 func findCard(line []byte, at int) (sp span, end int, ok bool) {
 	begin := at
 	for begin > 0 && (decimal[line[begin-1]] || begin > 1 && separates[line[begin-1]] && decimal[line[begin-2]]) {
@@ -25,7 +25,7 @@ func findCard(line []byte, at int) (sp span, end int, ok bool) {
 	if begin >= 2 && line[begin-1] == 'u' && line[begin-2] == '\\' && end-begin > 4 {
 		begin += 4 // of an escaped character
 	}
-	// A number may stand in one group or in several, and other numbers may stand next to it.
+	// A number may be in one group or in several, and other numbers may be next to it.
 	for from := begin; from < end; {
 		if to := cardEnd(line, from, begin, end); to > 0 {
 			return span{from: from, to: to, rule: cardNumber}, end, true
@@ -39,7 +39,7 @@ func findCard(line []byte, at int) (sp span, end int, ok bool) {
 }
 
 // cardEnd returns the end of the card number that begins at line[from:] in a run of digits and separators,
-// or 0.
+// or 0 if there is none.
 func cardEnd(line []byte, from, begin, end int) int {
 	if from+minCard > end || line[from] < '2' || line[from] > '6' {
 		return 0
@@ -74,7 +74,7 @@ func cardEnd(line []byte, from, begin, end int) int {
 	if groups > 1 && !cardGroups(sizes[:groups]) || !cardLength(number[:n]) || !luhn(number[:n]) {
 		return 0
 	}
-	// It must not be a part of something longer.
+	// The number must not be part of something longer.
 	if from > begin && (groups == 1 && line[from-1] == '-' || groups > 1 && line[from-1] == separator) {
 		return 0
 	}
@@ -98,7 +98,7 @@ func cardEnd(line []byte, from, begin, end int) int {
 	return to
 }
 
-// digitsAt returns how many digits stand at line[i:], four at most.
+// digitsAt returns the number of digits at line[i:], up to four.
 func digitsAt(line []byte, i int) (n int) {
 	for n < 4 && i+n < len(line) && decimal[line[i+n]] {
 		n++
@@ -119,7 +119,7 @@ func cardGroups(sizes []int) bool {
 	return false
 }
 
-// cardLength reports whether an issuer has numbers that begin so and have this length.
+// cardLength reports whether an issuer uses numbers with this prefix and length.
 func cardLength(number []byte) bool {
 	n, four := len(number), 0
 	if n < minCard || n > 19 {
@@ -150,7 +150,7 @@ func cardLength(number []byte) bool {
 	return false
 }
 
-// luhn reports whether the check digit is right. A number of one digit only is none.
+// luhn reports whether the check digit is right. A number that repeats a single digit is not accepted.
 func luhn(number []byte) bool {
 	sum, same := 0, true
 	for i, c := range number {
@@ -165,7 +165,7 @@ func luhn(number []byte) bool {
 	return sum%10 == 0 && !same
 }
 
-// startsNumber reports whether the digits at line[i:] are not the end of a word or of a number.
+// startsNumber reports whether the digits at line[i:] do not continue a word or a number.
 func startsNumber(line []byte, i int) bool {
 	switch c := line[i-1]; {
 	case alnum[c]:
@@ -176,7 +176,7 @@ func startsNumber(line []byte, i int) bool {
 	return true
 }
 
-// nameBefore returns the name that a value at line[i:] has, as in name=value and "name": value.
+// nameBefore returns the name of the value at line[i:], as in name=value and "name": value.
 func nameBefore(line []byte, i int) []byte {
 	for i > 0 && assignment[line[i-1]] {
 		i--
@@ -190,7 +190,7 @@ func nameBefore(line []byte, i int) []byte {
 
 var assignment = setOf("\"'\\=: []")
 
-// endsInID reports whether a name is one of values that are numbers, but never of a card.
+// endsInID reports whether a name is that of values that are numbers, but never card numbers.
 func endsInID(name []byte) bool {
 	for _, end := range [...]string{"id", "ids", "time", "timestamp", "ts", "seq", "offset", "order", "span", "trace", "nonce", "phone", "tel", "iban", "tracking", "count", "bytes", "size", "number_of", "duration", "ns", "ms"} {
 		if n := len(name) - len(end); n >= 0 && hasPrefixFold(name[n:], end) && (n == 0 || !isLetter(name[n-1]) || name[n]&0x20 == 0 || end == "timestamp") {

@@ -11,8 +11,8 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// The secrets of the corpus are made up. They are put together here, so that nobody who looks for secrets
-// in the repository finds one.
+// The secrets of the corpus are made up. They are assembled here, so that a search of the repository for
+// secrets finds none.
 
 const (
 	lowers   = "abcdefghijklmnopqrstuvwxyz"
@@ -26,12 +26,12 @@ const (
 	hexes    = "0123456789abcdef"
 )
 
-// maker makes secrets. The same seed makes the same ones.
+// maker makes secrets. The same seed makes the same secrets.
 type maker struct{ *rand.Rand }
 
 func newMaker(seed uint64) maker { return maker{rand.New(rand.NewPCG(seed, seed))} }
 
-// of returns n bytes of a set. At least one of them is a digit if the set has digits and letters.
+// of returns n bytes of a set, with at least one digit if the set has digits and letters.
 func (m maker) of(set string, n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -48,14 +48,14 @@ func (m maker) pick(from ...string) string { return from[m.IntN(len(from))] }
 // kind is a kind of secret.
 type kind struct {
 	rule string
-	make func(m maker) (text, secret string) // what is logged, and what of it must not leave; "" is all
+	make func(m maker) (text, secret string) // the logged text, and the part of it that must not leave; "" means all of it
 }
 
 func token(prefix, set string, n int) func(maker) (string, string) {
 	return func(m maker) (string, string) { return prefix + m.of(set, n), "" }
 }
 
-// pair returns name=value, of which the value is secret.
+// pair returns name=value, with value as the secret.
 func pair(set string, n int, names ...string) func(maker) (string, string) {
 	return func(m maker) (string, string) {
 		v := m.of(set, n)
@@ -219,7 +219,7 @@ func quoted(s string) string {
 	return string(b)
 }
 
-// surroundings are what a secret is logged in. Of a pair the name and the value are written in the manner
+// surroundings are the texts in which a secret is logged. A pair's name and value are written in the style
 // of the surroundings.
 var surroundings = map[string]func(m maker, text string) string{
 	"plain": func(_ maker, s string) string {
@@ -271,7 +271,7 @@ func isPair(s string) bool { _, _, ok := cutPair(s); return ok }
 // perKind is how many secrets of each kind are tried in each of the surroundings.
 const perKind = 10
 
-// Every secret of the corpus is found by its rule, whatever it is logged in, and nothing of it is left.
+// Every secret of the corpus is found by its rule in all surroundings, and nothing of it remains.
 func TestCorpus(t *testing.T) {
 	r := redact.New()
 	total, names := 0, map[string]bool{}
@@ -304,7 +304,7 @@ func check(t *testing.T, r *redact.Redactor, rule, where, line, secret string) {
 		t.Errorf("%s, %s: found %v in %s", rule, where, found, line)
 		return
 	}
-	// No piece of eight bytes may be left.
+	// No piece of eight bytes may remain.
 	plain := strings.NewReplacer(`\n`, "", "\n", "", "%0A", "").Replace
 	left := plain(string(out))
 	whole := plain(secret)

@@ -29,7 +29,7 @@ func noun(m maker) string {
 	return m.pick("order", "request", "session", "worker", "cluster", "index", "task-queue", "disk", "token-service", "password-reset", "secret-store", "basic-auth", "risk-engine", "image", "passenger", "compass", "bearer-proxy", "skill", "map", "tokenizer", "secretary")
 }
 
-// innocent makes lines that look like much, but hold no secret.
+// innocent makes lines that resemble secrets, but contain none.
 var innocent = []func(m maker) string{
 	func(m maker) string {
 		return `{"id":"` + uuid(m) + `","trace_id":"` + m.of(hexes, 32) + `","span_id":"` + m.of(hexes, 16) + `"}`
@@ -175,7 +175,7 @@ var innocent = []func(m maker) string{
 	},
 }
 
-// Lines without secrets leave as they came.
+// Lines without secrets are unchanged.
 func TestInnocentLines(t *testing.T) {
 	r := redact.New()
 	total := 0

@@ -5,21 +5,22 @@ import (
 	"encoding/json"
 )
 
-// jsonLine tells of the spans of a line, in their order, whether they keep it valid JSON. Finders know
-// only the surroundings of an anchor, and may take the end of a string for the beginning of a value.
+// jsonLine checks, for the spans of a line in order, whether replacing them keeps the line valid JSON.
+// Finders see only the surroundings of an anchor, and may take the end of a string for the beginning of a
+// value.
 type jsonLine struct {
 	line  []byte
 	like  bool // the line begins as JSON does
-	at    int  // up to where it was read
-	in    bool // a string, there
-	known bool // valid is
+	at    int  // how far it has been read
+	in    bool // at is inside a string
+	known bool // valid has been determined
 	valid bool
 }
 
 func newJSONLine(line []byte) jsonLine {
 	text := bytes.TrimLeft(line, " \t\r\n")
 	j := jsonLine{line: line, like: len(text) > 0 && (text[0] == '{' || text[0] == '[' || text[0] == '"')}
-	if !j.like { // JSON may follow, behind the time and the level
+	if !j.like { // JSON may follow the time and the level
 		if j.at = bytes.IndexAny(line, "{["); j.at < 0 {
 			j.at = len(line)
 		}
@@ -27,7 +28,7 @@ func newJSONLine(line []byte) jsonLine {
 	return j
 }
 
-// read reads on to a place, and returns how many strings begin and end before it.
+// read reads on to offset to, and returns how many quotation marks of strings precede it.
 func (j *jsonLine) read(to int) (marks int) {
 	for ; j.at < to; j.at++ {
 		switch j.line[j.at] {
@@ -41,8 +42,8 @@ func (j *jsonLine) read(to int) (marks int) {
 	return marks
 }
 
-// within returns what of a span may be replaced, and whether it is a number of JSON. It is empty if the
-// span is neither that nor a part of a string, though the line is JSON.
+// within returns the part of a span that may be replaced, and whether it is a JSON number. The part is
+// empty if the line is JSON and the span is neither a number nor part of a string.
 func (j *jsonLine) within(sp span) (_ span, number bool) {
 	j.read(sp.from)
 	in := j.in
@@ -59,13 +60,13 @@ func (j *jsonLine) within(sp span) (_ span, number bool) {
 	case !j.valid:
 	case !in:
 		sp.to = sp.from
-	default: // it ends where its string does
+	default: // cut the span at the end of its string
 		sp.to = sp.from + stringEnd(j.line[sp.from:sp.to])
 	}
 	return sp, false
 }
 
-// isNumber reports whether a span that is in no string is a number of JSON.
+// isNumber reports whether a span outside strings is a JSON number.
 func (j *jsonLine) isNumber(sp span) bool {
 	for _, c := range j.line[sp.from:sp.to] {
 		if !decimal[c] && c != '-' && c != '.' {
@@ -74,7 +75,7 @@ func (j *jsonLine) isNumber(sp span) bool {
 	}
 	before, after := bytes.TrimRight(j.line[:sp.from], " \t\r\n"), bytes.TrimLeft(j.line[sp.to:], " \t\r\n")
 	if len(before) == 0 || len(after) == 0 {
-		return len(before) == len(after) // alone in the line
+		return len(before) == len(after) // a number alone on the line
 	}
 	b, a := before[len(before)-1], after[0]
 	return j.at <= sp.from && (b == ':' || b == '[' || b == ',') && (a == ',' || a == ']' || a == '}')

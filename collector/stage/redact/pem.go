@@ -7,19 +7,19 @@ const (
 	pemEnd   = "-----END"
 	pemDash  = "-----"
 
-	maxPEMLabel = 64  // bytes of what stands behind BEGIN
-	maxSpoken   = 256 // bytes between a BEGIN and an END with no key between them
-	maxKeyLines = 200 // of a key that has no end; one of 16,384 bits has 199
+	maxPEMLabel = 64  // bytes after BEGIN
+	maxSpoken   = 256 // bytes between a BEGIN and an END without a key between them
+	maxKeyLines = 200 // of a key without an end; a key of 16,384 bits has 199
 )
 
 var (
-	// pemBody has the bytes of a key and of its headers, with escaped newlines.
+	// pemBody holds the bytes of a key and of its headers, with escaped newlines.
 	pemBody = union(base64Set, union(setOf(" \t\r\n\\:,.()@_%|"), setOf("-")))
 	pemSkip = setOf(" \t\r\n\\|")
 )
 
-// findPrivateKey finds a private key from BEGIN to END, to the end of the line if it goes on in the next
-// one (open), or to where it is cut off. at is the beginning of BEGIN.
+// findPrivateKey finds a private key from BEGIN to END. If the key continues in the next line (open), the
+// span ends with the line; if the key is cut off, it ends there. at is the beginning of BEGIN.
 func findPrivateKey(line []byte, at int, a *anchor) (span, bool) {
 	label := at + len(a.text)
 	n := bytes.Index(line[label:min(len(line), label+maxPEMLabel)], []byte(pemDash))
@@ -37,7 +37,7 @@ func findPrivateKey(line []byte, at int, a *anchor) (span, bool) {
 			break
 		}
 	}
-	if first == len(line) { // the key is in the next lines
+	if first == len(line) { // the key follows in the next lines
 		return span{from: at, to: at, rule: privateKey, open: true}, true
 	}
 	_, chars := run(line, first, base64Set)
@@ -45,16 +45,16 @@ func findPrivateKey(line []byte, at int, a *anchor) (span, bool) {
 		end, ended := keyEnds(line, body)
 		return span{from: at, to: end, rule: privateKey, open: !ended && end == len(line)}, true
 	}
-	if line[first] == '"' { // of a list of strings
+	if line[first] == '"' { // a list of strings
 		end, ended := keyEnds(line, body)
 		return span{from: at, to: end, rule: privateKey}, ended
 	}
 	end, ended := keyEnds(line[:min(len(line), body+maxSpoken)], body)
-	return span{from: at, to: end, rule: privateKey}, ended // otherwise it is only spoken of
+	return span{from: at, to: end, rule: privateKey}, ended // without an end, the line only mentions a key
 }
 
-// keyEnds returns the end of a key whose lines begin at line[i:], and whether it has an END. The lines may
-// be strings of their own in one list.
+// keyEnds returns the end of a key whose lines begin at line[i:], and whether the key has an END. The lines
+// may be separate strings in one list.
 func keyEnds(line []byte, i int) (end int, ended bool) {
 	quotes := 0
 	for ; i < len(line); i++ {
@@ -90,14 +90,14 @@ func isKeyHeader(line []byte) bool {
 	return false
 }
 
-// key tells how far a private key has come of which each line is an entry. The zero key is none.
+// key is the state of a private key of which each line is a separate entry. The zero key means none.
 type key struct {
 	lines uint8 // since BEGIN
-	last  bool  // a line was shorter than those of a key are: only the end may follow, or a checksum
+	last  bool  // a line was shorter than the key's other lines: only the end or a checksum may follow
 }
 
-// take returns what to replace of the key's next line; nothing if the line is no secret. A line that does
-// not belong to the key ends it.
+// take returns the part of the key's next line to replace; ok is false if the line contains no secret. A
+// line that does not belong to the key ends it.
 func (k *key) take(line []byte) (sp span, ok bool) {
 	text := bytes.TrimSpace(line)
 	begin := 0

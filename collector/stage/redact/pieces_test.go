@@ -8,7 +8,7 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// pieces returns what lines are put together from to try what no example thinks of.
+// pieces returns the texts from which lines are assembled, to try combinations that no example covers.
 func pieces() []string {
 	all := []string{
 		`"`, `\"`, `\\`, `'`, `:`, `=`, ` `, `,`, `&`, `;`, `@`, `://`, `:\/\/`, `\u0022`, `\u003d`, `\n`, "\n", `<`, `>`, `{`, `}`, `[`, `]`, `(`, `)`, `%20`, `%3D`, `-`, `_`, `.`, `u`, `n`, "é", "x", "17", "4", " 4111", "…[cut]",
@@ -23,7 +23,7 @@ func pieces() []string {
 	return all
 }
 
-// Lines of arbitrary pieces keep what they are: JSON stays JSON, and a second time changes nothing.
+// Lines of arbitrary pieces: JSON remains JSON, and redacting again changes nothing.
 func TestArbitraryLines(t *testing.T) {
 	r, from := redact.New(), pieces()
 	for seed := range uint64(20_000) {

@@ -1,6 +1,6 @@
-// Package redact replaces secrets in log lines before they leave the host: keys, tokens, passwords and
-// card numbers become <redacted:RULE>, and all else of a line stays as it is. A line of valid JSON stays
-// valid JSON, and what was redacted once is not redacted again.
+// Package redact replaces secrets in log lines before they leave the host. Keys, tokens, passwords and card
+// numbers become <redacted:RULE>; everything else in a line is unchanged. A line of valid JSON remains
+// valid JSON, and what has been redacted is not redacted again.
 package redact
 
 import (
@@ -14,26 +14,27 @@ type Redactor struct {
 	scanner *scanner
 }
 
-// New returns a Redactor with all rules. It takes half a megabyte of memory, and a process needs one.
+// New returns a Redactor with all rules. It takes half a megabyte of memory; one per process is enough.
 func New() *Redactor { return &Redactor{newScanner(anchors())} }
 
-// Rules returns the rules. The indexes are those that Redact passes to hit.
+// Rules returns the rules. Redact passes their indexes to hit.
 func (r *Redactor) Rules() []Rule { return rules[:] }
 
-// Redact appends line to dst with its secrets replaced. If it finds none, it returns line itself and
-// false, and appends nothing. A line that has become longer than limit bytes is cut there. hit is called
+// Redact appends line to dst with its secrets replaced. If line has no secrets, Redact returns line itself
+// and false, and appends nothing. A changed line that is longer than limit bytes is cut. Redact calls hit,
+// which may be nil, with the index of the rule for each secret. It does not change line.
 // with the index of its rule for each secret; it may be nil. line is not changed.
 func (r *Redactor) Redact(dst, line []byte, limit int, hit func(rule int)) (out []byte, changed bool) {
 	out, changed, _ = r.redact(dst, line, limit, hit)
 	return out, changed
 }
 
-// maxRounds is how often a line is looked through.
+// maxRounds is how many times a line is searched at most.
 const maxRounds = 8
 
-// redact is Redact, and reports whether a private key is open at the end of the line. What was found is
-// looked through again, until there is nothing more: a secret may be seen only when the one next to it is
-// gone.
+// redact is Redact, and also reports whether a private key is open at the end of the line. It searches a
+// changed line again until it finds nothing more, because a secret may become visible only when the one
+// next to it is gone.
 func (r *Redactor) redact(dst, line []byte, limit int, hit func(rule int)) (out []byte, changed, open bool) {
 	out, changed, open = r.once(dst, line, hit)
 	if !changed {
@@ -51,7 +52,7 @@ func (r *Redactor) redact(dst, line []byte, limit int, hit func(rule int)) (out 
 	return cut(out, begin, limit), true, open
 }
 
-// once appends line to dst with the secrets replaced that it finds.
+// once appends line to dst with the secrets replaced that one search finds.
 func (r *Redactor) once(dst, line []byte, hit func(rule int)) (out []byte, changed, open bool) {
 	at, mask := r.scanner.next(line, 0, 0)
 	if at >= len(line) {
@@ -89,7 +90,7 @@ func (r *Redactor) once(dst, line []byte, hit func(rule int)) (out []byte, chang
 	return append(dst, line[done:]...), true, open
 }
 
-// whole returns a span without halves of escaped characters at its ends.
+// whole returns a span without parts of escaped characters at its ends.
 func whole(line []byte, sp span) span {
 	if backslashes(line, sp.from)%2 == 1 && sp.from < sp.to && bytes.IndexByte([]byte(`"\/bfnrtu`), line[sp.from]) >= 0 {
 		if line[sp.from] == 'u' && sp.to-sp.from >= 5 {
@@ -103,7 +104,7 @@ func whole(line []byte, sp span) span {
 	return sp
 }
 
-// appendMark appends what stands for a secret. In place of a number of JSON it is a string.
+// appendMark appends the replacement of a secret. For a JSON number the replacement is a string.
 func appendMark(dst []byte, r rule, number bool) []byte {
 	if number {
 		dst = append(dst, '"')
@@ -117,10 +118,10 @@ func appendMark(dst []byte, r rule, number bool) []byte {
 	return dst
 }
 
-// cutMark stands at the end of a line that was cut, as in package tail.
+// cutMark ends a line that was cut, as in package tail.
 const cutMark = "…[cut]"
 
-// cut returns dst with what it has behind begin cut to limit bytes, at the end of a character.
+// cut returns dst with the part after begin cut to limit bytes, at a character boundary.
 func cut(dst []byte, begin, limit int) []byte {
 	if len(dst)-begin <= limit {
 		return dst
@@ -136,21 +137,21 @@ func cut(dst []byte, begin, limit int) []byte {
 	return append(dst[:n], mark...)
 }
 
-// Lines redacts lines that follow each other, such as those of a file: a private key may stand on several
-// of them. It is not safe for concurrent use.
+// Lines redacts successive lines, such as those of a file: a private key may span several lines. It is not
+// safe for concurrent use.
 type Lines struct {
 	r      *Redactor
 	limit  int
 	key    key
-	within bool // a key
+	within bool // the line is inside a key
 	buffer []byte
 }
 
-// Lines returns a Lines that cuts lines longer than limit bytes if it has changed them.
+// Lines returns a Lines. It cuts changed lines that are longer than limit bytes.
 func (r *Redactor) Lines(limit int) *Lines { return &Lines{r: r, limit: limit} }
 
-// Next returns the next line with its secrets replaced, valid until the next call. It does not change
-// line.
+// Next returns the next line with its secrets replaced. The result is valid until the next call. Next does
+// not change line.
 func (l *Lines) Next(line []byte) []byte {
 	if l.within {
 		sp, ok := l.key.take(line)

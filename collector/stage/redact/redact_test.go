@@ -14,7 +14,7 @@ func redacted(r *redact.Redactor, line string) string {
 	return string(out)
 }
 
-// What stands around a secret stays, and JSON stays JSON.
+// The text around a secret is unchanged, and JSON remains JSON.
 func TestRedact(t *testing.T) {
 	r := redact.New()
 	gh := "gh" + "p_" + strings.Repeat("a1B2", 9)
@@ -55,7 +55,7 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// A line that has become longer than the limit is cut at the end of a character.
+// A changed line that exceeds the limit is cut at a character boundary.
 func TestCut(t *testing.T) {
 	r := redact.New()
 	line := "pass" + "word=a1; ééééééééééééééé"
@@ -68,7 +68,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// A line without secrets is returned itself, and nothing is appended.
+// Redact returns a line without secrets itself, and appends nothing.
 func TestUnchanged(t *testing.T) {
 	line := []byte("hello")
 	out, changed := redact.New().Redact([]byte("x"), line, 1, nil)
@@ -87,8 +87,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// Whatever a line holds, it is never longer than the limit, JSON stays JSON unless it is cut, UTF-8 stays
-// UTF-8, and a second time changes nothing.
+// Whatever a line contains, the result never exceeds the limit, JSON remains JSON unless it is cut, UTF-8
+// remains UTF-8, and redacting again changes nothing.
 func FuzzRedact(f *testing.F) {
 	r := redact.New()
 	for i, k := range kinds {

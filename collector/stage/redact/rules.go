@@ -1,6 +1,6 @@
 package redact
 
-// rule is the index of a rule. Where two rules find the same secret, the first one names it.
+// rule is the index of a rule. If two rules find the same secret, it is named after the first.
 type rule uint8
 
 const (
@@ -89,19 +89,19 @@ var (
 	assigns    = setOf("\"'=: \\%]>")
 )
 
-// anchors returns the texts that are searched for.
+// anchors returns the texts to search for.
 func anchors() []anchor {
 	return append(tokenAnchors(), otherAnchors()...)
 }
 
-// tokenAnchors returns those of tokens with a prefix.
+// tokenAnchors returns the anchors of tokens with a prefix.
 func tokenAnchors() []anchor {
 	var all []anchor
 	add := func(r rule, class *set, min int, texts ...string) {
 		for _, t := range texts {
 			a := anchor{text: t, word: true, from: -2, group: tokens, rule: r, find: findToken, class: class, min: min, right: class}
 			if len(t) > 4 {
-				a.from = -1 // three bytes of the text in each window
+				a.from = -1 // each window contains three bytes of the text
 			}
 			all = append(all, a)
 		}
@@ -139,7 +139,7 @@ func tokenAnchors() []anchor {
 	return all
 }
 
-// otherAnchors returns those of secrets that have no prefix of their own.
+// otherAnchors returns the anchors of secrets without a prefix of their own.
 func otherAnchors() []anchor {
 	digit, letter := decimal, func(s string) *set { return setOf(s) }
 	quad := []*set{letter("MNO"), letter("DTjz"), letter("AEIMQUYcgk"), letter("w-z0-5")}

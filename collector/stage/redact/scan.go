@@ -5,24 +5,25 @@ import (
 	"math/bits"
 )
 
-// A line is looked at in words of four bytes, each at a multiple of four. An anchor is a short text that
-// stands in or next to each secret of a kind, such as "ghp_". Wherever an anchor stands, exactly one word
-// covers it from one of four offsets; the four pieces of the anchor and its surroundings that such a word
-// may show are its windows. For each of the 65,536 pairs of bytes two tables tell in which groups of
-// windows a word may be that begins with the pair, and that ends in it: a word matters only if there is a
-// group in both. So all anchors are searched for at once, with half a table look-up for a byte, and a
-// window may stand for many words ("any byte, no letter, g, h").
+// A line is examined in words of four bytes, each at a multiple of four. An anchor is a short text in or
+// next to every secret of a kind, such as "ghp_". Wherever an anchor occurs, exactly one word covers it, at
+// one of four offsets. The windows of an anchor are the four pieces of the anchor and its surroundings that
+// such a word may contain. Windows are in groups. For each of the 65,536 pairs of bytes, one table has the
+// groups with a window that begins with the pair, and another the groups with a window that ends with it. A
+// word matters only if both have a group in common. This searches for all anchors at once with half a table
+// look-up per byte, and a window may match many words ("any byte, no letter, g, h").
 //
-// The tables only say where an anchor may be. Words with one are compared with the windows of the group.
+// The tables only say where an anchor may be. A word that matters is then compared with the windows of the
+// groups.
 
-// Groups of windows, by the bits of their masks.
+// Groups of windows, as bits in the masks.
 const (
-	tokens    = 0  // the first group of those anchors that begin a word
-	words     = 4  // the first group of one half of the others
-	moreWords = 8  // and of the other half
-	anyFirst  = 12 // the group of windows with anything in front
-	anyLast   = 13 // and of those with anything at their end
-	wideLast  = 14 // and of those with any letters and digits at their end
+	tokens    = 0  // the first group of anchors that begin a word
+	words     = 4  // the first group of one half of the other anchors
+	moreWords = 8  // the first group of the other half
+	anyFirst  = 12 // windows with any byte in front
+	anyLast   = 13 // windows with any byte at their end
+	wideLast  = 14 // windows with any letters and digits at their end
 	groups    = 15
 	digits    = 1 << 15 // the mask of words of digits, spaces and dashes, for card numbers
 	literals  = digits - 1
@@ -32,13 +33,13 @@ const (
 )
 
 type scanner struct {
-	first, second [1 << 16]uint16 // by a word's first two bytes and its last two; the first byte is the low one
+	first, second [1 << 16]uint16 // by a word's first two bytes, and by its last two; the first byte is the low one
 	windows       [groups][]window
-	tokens        map[uint32][]window // those of the groups of tokens, by keyOf
+	tokens        map[uint32][]window // windows of the tokens groups, by keyOf
 }
 
-// keyOf returns the number of a group of tokens, and two bytes of a word that are in the anchor for sure
-// if the word shows it through a window of the group.
+// keyOf returns a key made of a group of tokens and two bytes of a word. If the word matches a window of
+// the group, these bytes certainly belong to the anchor.
 func keyOf(group int, word uint32) uint32 {
 	switch group {
 	case tokens:
@@ -49,37 +50,37 @@ func keyOf(group int, word uint32) uint32 {
 	return uint32(group)<<16 | word&0xffff
 }
 
-// window is what a word shows of an anchor.
+// window is what one word contains of an anchor.
 type window struct {
-	mask, want uint32 // for a quick look: the word's bits under mask are want
-	offset     int    // of the word from the beginning of the anchor; may be negative
+	mask, want uint32 // for a quick check: the word's bits under mask must equal want
+	offset     int    // of the word relative to the anchor; may be negative
 	index      int    // of the anchor
 	anchor     *anchor
 }
 
-// anchor is a text that tells where a secret may be.
+// anchor is a text that indicates a possible secret.
 type anchor struct {
 	text    string
-	pattern []*set // in place of text
-	fold    bool   // text is found in any letter case
-	word    bool   // begins a word (startsWord)
-	right   *set   // what the next byte may be; nil is anything
+	pattern []*set // replaces text
+	fold    bool   // text matches in any letter case
+	word    bool   // the anchor begins a word (startsWord)
+	right   *set   // allowed next bytes; nil means any
 	from    int    // the smallest offset of a window
-	group   int    // of the first window; the others are in the next three groups
+	group   int    // of the first window; the others are in the three groups after it
 	rule    rule
 	find    finder
-	class   *set // of the bytes of a token that follows; nil if none does
-	min     int  // the token's length in bytes
+	class   *set // the bytes of the token that follows; nil if none does
+	min     int  // minimum length of the token in bytes
 }
 
-// finder finds the secret that belongs to an anchor which stands at line[at:]. Also if there is none, the
-// span ends where the anchor need not be looked at again before; it may be empty.
+// finder finds the secret that belongs to an anchor at line[at:]. Even if there is none, the span ends
+// where the search for the anchor may continue; it may be empty.
 type finder func(line []byte, at int, a *anchor) (span, bool)
 
 // set is a set of bytes.
 type set [256]bool
 
-// setOf returns the set of the bytes of s, in which a-z is a range of bytes.
+// setOf returns the set of the bytes of s. In s, a-z stands for a range of bytes.
 func setOf(s string) *set {
 	var c set
 	for i := 0; i < len(s); i++ {
@@ -107,8 +108,8 @@ var (
 	anything = (&set{}).not()
 	alnum    = setOf("0-9A-Za-z")
 	noAlnum  = alnum.not()
-	// escapeEnd has the last bytes of what may stand before a word instead of a character that is no
-	// letter: \n, \u003d, %3D.
+	// escapeEnd holds the last bytes of escapes that may precede a word in place of a character that is not
+	// a letter: \n, \u003d, %3D.
 	escapeEnd = setOf("nrtbfa0-9cdeABCDEF")
 )
 
@@ -120,7 +121,7 @@ func newScanner(anchors []anchor) *scanner {
 			s.add(window{offset: a.from + n, index: i, anchor: a}, a.group+n)
 		}
 	}
-	// Two words of digits in a row belong to a number of which no other word may be looked at.
+	// Two successive words of digits belong to a number, so no other word of it need be examined.
 	for a := range 256 {
 		for b := range 256 {
 			x, y := digitClass(byte(a)), digitClass(byte(b))
@@ -149,8 +150,8 @@ func digitClass(b byte) int {
 	return isOther
 }
 
-// add adds a window to a group, or to the one of windows of its kind: a
-// window for many pairs would take the others of a group with it.
+// add adds a window to a group, or to the group for windows of its kind. In an ordinary group, a window
+// that matches many pairs would make the others of the group useless.
 func (s *scanner) add(w window, group int) {
 	a := w.anchor
 	var classes [4]*set
@@ -174,7 +175,7 @@ func (s *scanner) add(w window, group int) {
 	case last > 15:
 		group = wideLast
 	}
-	if classes[1] == beforeWord { // no letter, or the end of an escape
+	if classes[1] == beforeWord { // not a letter, or the end of an escape
 		fill(&s.first, anything, noAlnum, group)
 		fill(&s.first, setOf("\\"), escapeLetter, group)
 		fill(&s.first, setOf("0-7"), hex, group)
@@ -221,7 +222,7 @@ func fill(table *[1 << 16]uint16, a, b *set, group int) {
 	}
 }
 
-// around returns which bytes may stand at an offset from the beginning of the anchor.
+// around returns the bytes that are allowed at an offset from the beginning of the anchor.
 func (a *anchor) around(at int) *set {
 	switch {
 	case at >= 0 && at < len(a.pattern):
@@ -258,9 +259,9 @@ func union(a, b *set) *set {
 
 func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 
-// next returns the first word at or after i, a multiple of four, that matters, and in which groups it is;
-// previous is the mask of the word before i. It returns len(line) if there is none. This is all that is
-// done with most lines.
+// next returns the index of the first word that matters, at or after i, and its groups. i must be a
+// multiple of four, and previous is the mask of the word before i. next returns len(line) if no word
+// matters. Most lines need nothing but this call.
 func (s *scanner) next(line []byte, i int, previous uint16) (at int, mask uint16) {
 	var a, b uint16
 	for ; i <= len(line)-8; i += 8 {
@@ -285,7 +286,7 @@ func (s *scanner) next(line []byte, i int, previous uint16) (at int, mask uint16
 	return len(line), 0
 }
 
-// which returns the first of two words that matters.
+// which returns the index and mask of the first of two words that matters.
 func which(i int, previous, a, b uint16) (int, uint16) {
 	if mask := a&literals | a&previous&digits; mask != 0 {
 		return i, mask
@@ -299,7 +300,7 @@ func (s *scanner) word(line []byte, i int) uint16 {
 	return s.first[uint16(x)] & s.second[uint16(x>>16)]
 }
 
-// rest returns the eight bytes at i, with zeros behind the end of the line.
+// rest returns the eight bytes at i, with zeros after the end of the line.
 func rest(line []byte, i int) (x uint64) {
 	if i <= len(line)-8 {
 		return binary.LittleEndian.Uint64(line[i:])
@@ -313,10 +314,10 @@ func rest(line []byte, i int) (x uint64) {
 	return x
 }
 
-// spans appends what is secret in a line to found. at and mask are what next found first.
+// spans appends the secrets of a line to found. at and mask are the results of the first call of next.
 func (s *scanner) spans(line []byte, at int, mask uint16, found []span) []span {
-	// What a finder has looked through for an anchor is not looked through for the same one again: a line
-	// of nothing but anchors would take a time that grows with the square of its length.
+	// What a finder has searched for an anchor is not searched again for the same anchor: otherwise the
+	// time for a line of nothing but anchors would grow with the square of its length.
 	var until []int // by anchor; nil for short lines
 	if len(line) > shortLine {
 		var all [maxAnchors]int
@@ -348,7 +349,7 @@ func (s *scanner) spans(line []byte, at int, mask uint16, found []span) []span {
 					until[w.index] = max(until[w.index], sp.to)
 				}
 				if ok && (sp.from < sp.to || sp.open) {
-					// What is left must not begin a word that was none before.
+					// The rest must not begin a word where no word began before.
 					for sp.to < len(line) && alnum[line[sp.to]] {
 						sp.to++
 					}
@@ -361,7 +362,7 @@ func (s *scanner) spans(line []byte, at int, mask uint16, found []span) []span {
 	return found
 }
 
-// at reports whether the anchor stands at line[i:].
+// at reports whether the anchor is at line[i:].
 func (a *anchor) at(line []byte, i int) bool {
 	if i < 0 || len(line)-i < len(a.text)+len(a.pattern) || a.word && !startsWord(line, i) {
 		return false
@@ -377,7 +378,7 @@ func (a *anchor) at(line []byte, i int) bool {
 	return hasPrefixFold(line[i:], a.text)
 }
 
-// hasPrefixFold reports whether b begins with s, which is in lower case, in any case of its letters.
+// hasPrefixFold reports whether b begins with s, ignoring case. s must be in lower case.
 func hasPrefixFold(b []byte, s string) bool {
 	if len(b) < len(s) {
 		return false
@@ -390,8 +391,8 @@ func hasPrefixFold(b []byte, s string) bool {
 	return true
 }
 
-// startsWord reports whether a word may begin at line[i:]: no letter or digit stands before it, but for
-// those of an escaped character, as in \n, \u003d or %3D.
+// startsWord reports whether a word may begin at line[i:]: the byte before it is not a letter or digit,
+// unless that is the end of an escape such as \n, \u003d or %3D.
 func startsWord(line []byte, i int) bool {
 	if i == 0 || !alnum[line[i-1]] {
 		return true
@@ -420,7 +421,7 @@ func unhex(b byte) byte {
 	return b&^0x20 - 'A' + 10
 }
 
-// backslashes returns how many backslashes stand before line[i:].
+// backslashes returns the number of backslashes before line[i:].
 func backslashes(line []byte, i int) (n int) {
 	for n < i && line[i-1-n] == '\\' {
 		n++

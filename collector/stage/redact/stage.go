@@ -11,25 +11,25 @@ import (
 	"lighter/collector/stage"
 )
 
-// Metrics is what all stages of a process count.
+// Metrics counts what all stages of a process redact.
 type Metrics struct {
 	redactions *prometheus.CounterVec
 }
 
-// NewMetrics registers them on reg; a test passes a registry of its own.
+// NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "lighter_log_redactions_total", Help: "Secrets in log lines that were replaced before the lines left, by the rule that found them."}, []string{"service", "rule"})}
 }
 
-// Forget forgets what was counted of a service, because the service is gone.
+// Forget removes the counters of a service that is gone.
 func (m *Metrics) Forget(service string) {
 	m.redactions.DeletePartialMatch(prometheus.Labels{"service": service})
 }
 
-// Maker returns the maker of the stage that redacts each entry and its structured metadata. A line that
-// has become longer than limit bytes is cut. The stage keeps in which streams it is within a private key
-// that is printed over several lines, so it comes after all stages that hold entries back.
+// Maker makes stages that redact each entry and its structured metadata. A changed line that is longer than
+// limit bytes is cut. The stage remembers which streams are inside a private key that spans several
+// entries, so it must follow all stages that hold entries back.
 func (r *Redactor) Maker(m *Metrics, limit int) stage.Maker {
 	return stage.Maker{Name: "redact", New: func(log stage.Log, next lighter.Logs) lighter.Logs {
 		s := &redacting{r: r, m: m, service: log.Service, limit: limit, next: next}
@@ -47,15 +47,15 @@ type redacting struct {
 	limit   int
 	next    lighter.Logs
 
-	counters [len(rules)]prometheus.Counter // made when the first secret of the rule is found
-	hit      func(rule int)                 // is count
-	buffer   []byte                         // for a line that is changed
+	counters [len(rules)]prometheus.Counter // created with the first secret of the rule
+	hit      func(rule int)                 // the method count
+	buffer   []byte                         // for a changed line
 	keys     []openKey
 }
 
-// openKey is a private key that is printed over several lines of a stream.
+// openKey is a private key that spans several entries of a stream.
 type openKey struct {
-	stream uint64 // the hash of its labels, which is the same after a restart
+	stream uint64 // a hash of the stream's labels, which is the same after a restart
 	key
 }
 
@@ -91,10 +91,10 @@ func (s *redacting) entry(b *lighter.Batch, e *lighter.Entry) {
 	}
 }
 
-// keep returns a copy of what was made in the stage's buffer.
+// keep returns a copy of a line that was made in the stage's buffer.
 func (s *redacting) keep(b *lighter.Batch, out []byte) []byte {
 	if s.buffer = out; cap(out) > maxBuffer {
-		s.buffer = nil // of one long line, which must not be paid for ever after
+		s.buffer = nil // do not retain the memory of one long line
 	}
 	return b.Copy(out)
 }
@@ -103,8 +103,8 @@ const maxBuffer = 16 << 10
 
 func streamOf(b *lighter.Batch, e *lighter.Entry) uint64 { return b.Streams[e.Stream].Labels.Hash() }
 
-// within redacts a line of a private key that began in an earlier entry of the stream, and reports
-// whether it was one.
+// within redacts a line of a private key that began in an earlier entry of the stream. It reports whether
+// the line was part of one.
 func (s *redacting) within(b *lighter.Batch, e *lighter.Entry) bool {
 	stream := streamOf(b, e)
 	for i := range s.keys {
@@ -136,7 +136,7 @@ func (s *redacting) fields(b *lighter.Batch, fields []lighter.Field) {
 	}
 }
 
-// Keep implements stage.Keeper. Of each key that is open it keeps the stream and how far the key is.
+// Keep implements stage.Keeper. It keeps the stream and the state of each open key.
 func (s *redacting) Keep(b []byte) []byte {
 	for _, k := range s.keys {
 		b = binary.LittleEndian.AppendUint64(b, k.stream)
@@ -149,7 +149,7 @@ func (s *redacting) Keep(b []byte) []byte {
 	return b
 }
 
-const keptBytes = 10 // of a key
+const keptBytes = 10 // per key
 
 // restore reads what Keep wrote.
 func (s *redacting) restore(state []byte) {

@@ -16,7 +16,7 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// sink notes the lines that it gets, by stream.
+// sink records the lines that it gets, by stream.
 type sink struct {
 	lines []string
 	batch *lighter.Batch
@@ -30,7 +30,7 @@ func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
 	return nil
 }
 
-// origin notes the state of a batch.
+// origin records the state of a batch.
 type origin struct{ state []byte }
 
 func (o *origin) SetState(state []byte) { o.state = state }
@@ -40,7 +40,7 @@ func streams() []*lighter.Stream {
 	return []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "out")), lighter.NewStream(labels.FromStrings("stream", "err"))}
 }
 
-// batch returns a batch of lines, which begin with the name of their stream.
+// batch returns a batch of lines, each of which begins with the name of its stream.
 func batch(lines ...string) (*lighter.Batch, *origin) {
 	o := &origin{}
 	b := &lighter.Batch{Streams: streams(), Origin: o}
@@ -95,8 +95,8 @@ lighter_log_redactions_total{rule="url-password",service="api"} 1
 	}
 }
 
-// A private key that is printed line by line is redacted in its stream, over a restart too, and ends with
-// its END or with the first line that is no part of it.
+// A private key that is printed line by line is redacted in its stream, even across a restart. It ends with
+// its END, or before the first line that is not part of it.
 func TestKeyOverLines(t *testing.T) {
 	m := newMaker(1)
 	key := strings.Split(pemOf(m, "RSA PRIVATE "+"KEY", 5), "\n")
@@ -120,7 +120,7 @@ func TestKeyOverLines(t *testing.T) {
 			maker := redact.New().Maker(redact.NewMetrics(prometheus.NewRegistry()), limit)
 			end := &sink{}
 			var state []byte
-			for _, l := range lines { // each line is read by a process of its own
+			for _, l := range lines { // a new process reads each line
 				b, o := batch(l)
 				if err := stage.NewChain(end, stage.Log{Service: "api"}, state, maker).Append(t.Context(), b); err != nil {
 					t.Fatal(err)
@@ -137,7 +137,7 @@ func TestKeyOverLines(t *testing.T) {
 	}
 }
 
-// What looks like a key without an end is not followed for ever.
+// What looks like a key without an end is not followed forever.
 func TestKeyWithoutEnd(t *testing.T) {
 	m := newMaker(2)
 	end := &sink{}
@@ -161,7 +161,7 @@ func TestKeyWithoutEnd(t *testing.T) {
 	}
 }
 
-// A batch without secrets passes without an allocation.
+// A batch without secrets passes without allocating.
 func TestAllocsStage(t *testing.T) {
 	skipUnderRace(t)
 	s := redact.New().Maker(redact.NewMetrics(prometheus.NewRegistry()), limit).New(stage.Log{}, nothing{})

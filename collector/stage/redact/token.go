@@ -9,11 +9,11 @@ import (
 type span struct {
 	from, to int
 	rule     rule
-	open     bool // a private key that goes on in the next line; the span may be empty then
+	open     bool // a private key that continues in the next line; the span may be empty then
 }
 
-// escaped returns the character at line[i:] and its length in bytes, where JSON's escapes \/ and \u00XX
-// stand for one character. At the end of the line it returns 0.
+// escaped returns the character at line[i:] and its length in bytes. It treats JSON's escapes \/ and \u00XX
+// as one character. At the end of the line it returns 0.
 func escaped(line []byte, i int) (c byte, n int) {
 	if i >= len(line) {
 		return 0, 0
@@ -33,7 +33,7 @@ func escaped(line []byte, i int) (c byte, n int) {
 	return c, 1
 }
 
-// run returns the end of the run of bytes of a set that begins at i, and how many characters they are.
+// run returns the end of the run of bytes of class that begins at i, and the number of its characters.
 func run(line []byte, i int, class *set) (end, chars int) {
 	for i < len(line) {
 		if c := line[i]; class[c] && c != '\\' {
@@ -51,8 +51,8 @@ func run(line []byte, i int, class *set) (end, chars int) {
 	return i, chars
 }
 
-// random reports whether a token looks as if a machine had made it: it has letters and digits, or, if it
-// is long, letters of both cases.
+// random reports whether a token looks machine-made: it contains letters and digits, or, if it is long,
+// letters of both cases.
 func random(b []byte) bool {
 	var lower, upper, digit int
 	for _, c := range b {
@@ -68,7 +68,7 @@ func random(b []byte) bool {
 	return digit > 0 && lower+upper > 0 || lower > 2 && upper > 2 && len(b) >= 16
 }
 
-// findToken finds tokens with a prefix: the anchor, and at least min characters of its class.
+// findToken finds tokens with a prefix: the anchor, followed by at least min characters of its class.
 func findToken(line []byte, at int, a *anchor) (span, bool) {
 	begin := at + len(a.text)
 	end, n := run(line, begin, a.class)
@@ -84,7 +84,7 @@ func findToken(line []byte, at int, a *anchor) (span, bool) {
 	return span{from: at, to: end, rule: a.rule}, true
 }
 
-// findSendgrid finds SG. and two parts of 22 and 43 characters.
+// findSendgrid finds SG. followed by two parts of 22 and 43 characters.
 func findSendgrid(line []byte, at int, _ *anchor) (span, bool) {
 	end, n := run(line, at+3, wordDash)
 	if n < 16 || end >= len(line) || line[end] != '.' {
@@ -94,7 +94,7 @@ func findSendgrid(line []byte, at int, _ *anchor) (span, bool) {
 	return span{from: at, to: end, rule: sendgridKey}, n >= 32
 }
 
-// findJWT finds a token of three parts, of which the second is JSON in base64 too, or of five.
+// findJWT finds a token of three parts, the second of which is also base64-encoded JSON, or of five parts.
 func findJWT(line []byte, at int, _ *anchor) (span, bool) {
 	end, n := run(line, at, wordDash)
 	first := end
@@ -105,7 +105,7 @@ func findJWT(line []byte, at int, _ *anchor) (span, bool) {
 	for parts < 5 && end+1 < len(line) && line[end] == '.' {
 		begin := end + 1
 		next, n := run(line, begin, wordDash)
-		if n == 0 && parts != 1 { // the encrypted key may be empty, but only that
+		if n == 0 && parts != 1 { // only the encrypted key may be empty
 			break
 		}
 		if parts == 1 {
@@ -125,8 +125,8 @@ func findJWT(line []byte, at int, _ *anchor) (span, bool) {
 	return span{to: first}, false
 }
 
-// findTelegramToken finds the number of a bot, a colon and 35 characters, of which the first are AA. at is
-// within the number.
+// findTelegramToken finds a bot's number, a colon and 35 characters that begin with AA. at is within the
+// number.
 func findTelegramToken(line []byte, at int, _ *anchor) (span, bool) {
 	begin := at
 	for begin > 0 && decimal[line[begin-1]] {
@@ -149,7 +149,7 @@ func findDiscordToken(line []byte, at int, _ *anchor) (span, bool) {
 		begin--
 	}
 	for begin < at && !startsWord(line, begin) || begin < at && !bytes.ContainsAny(line[begin:begin+1], "MNO") {
-		begin++ // of a longer word
+		begin++ // part of a longer word
 	}
 	end, n := run(line, begin, wordDash)
 	if n < 22 || n > 40 || end >= len(line) || line[end] != '.' {
@@ -170,7 +170,7 @@ func slash(line []byte, i int) int {
 	return -1
 }
 
-// findSlackWebhook finds what follows the path of Slack's webhooks.
+// findSlackWebhook finds what follows the path of a Slack webhook.
 func findSlackWebhook(line []byte, at int, a *anchor) (span, bool) {
 	i := slash(line, at+len(a.text))
 	if i < 0 {
@@ -191,7 +191,7 @@ func findSlackWebhook(line []byte, at int, a *anchor) (span, bool) {
 
 var webhookPath = union(wordDash, setOf("/"))
 
-// findDiscordWebhook finds the token of a webhook. It follows the webhook's number.
+// findDiscordWebhook finds the token of a webhook, which follows the webhook's number.
 func findDiscordWebhook(line []byte, at int, a *anchor) (span, bool) {
 	i := slash(line, at+len(a.text))
 	if i < 0 {
@@ -208,7 +208,7 @@ func findDiscordWebhook(line []byte, at int, a *anchor) (span, bool) {
 	return span{from: i, to: end, rule: discordWebhook}, n >= 50
 }
 
-// findAzureSecret finds a client secret: three characters, a digit, Q~ and some more.
+// findAzureSecret finds a client secret: three characters, a digit, Q~ and more characters.
 func findAzureSecret(line []byte, at int, _ *anchor) (span, bool) {
 	begin := at - 3
 	if begin < 0 || !startsWord(line, begin) {
@@ -225,15 +225,16 @@ func findAzureSecret(line []byte, at int, _ *anchor) (span, bool) {
 
 var azureSecret = union(wordDot, setOf("~"))
 
-// findSignature finds the signature of a shared access: 32 bytes in base64, percent-encoded or not.
+// findSignature finds the signature of a shared access signature: 32 bytes in base64, percent-encoded or
+// not.
 func findSignature(line []byte, at int, a *anchor) (span, bool) {
 	begin := at + len(a.text)
 	end, n := run(line, begin, base64URL)
 	return span{from: begin, to: end, rule: azureKey}, n >= 40 && n <= 120 && random(line[begin:end])
 }
 
-// blanks returns the index after what separates an authentication scheme from its credentials, which may
-// be percent-encoded; it is i if nothing does.
+// blanks returns the index after what separates an authentication scheme from its credentials, which may be
+// percent-encoded. It returns i if there is no separator.
 func blanks(line []byte, i int) int {
 	for i < len(line) {
 		switch {
@@ -248,7 +249,7 @@ func blanks(line []byte, i int) int {
 	return i
 }
 
-// findBearer finds the credentials of a bearer.
+// findBearer finds the credentials of the scheme Bearer.
 func findBearer(line []byte, at int, a *anchor) (span, bool) {
 	begin := blanks(line, at+len(a.text))
 	if begin == at+len(a.text) || at > 0 && alnum[line[at-1]] && !startsWord(line, at) {
@@ -257,7 +258,7 @@ func findBearer(line []byte, at int, a *anchor) (span, bool) {
 	return credentials(line, begin, 8)
 }
 
-// credentials finds a token of at least so many characters that looks random.
+// credentials finds a token of at least least characters that looks random.
 func credentials(line []byte, begin, least int) (span, bool) {
 	end, n := run(line, begin, bearerSet)
 	if n < least || !random(line[begin:end]) {
@@ -268,7 +269,7 @@ func credentials(line []byte, begin, least int) (span, bool) {
 
 var bearerSet = union(base64URL, setOf("._~:"))
 
-// findBasic finds the credentials of basic authentication: a name, a colon and a password in base64.
+// findBasic finds the credentials of basic authentication: a name, a colon and a password, in base64.
 func findBasic(line []byte, at int, a *anchor) (span, bool) {
 	begin := blanks(line, at+len(a.text))
 	end, _ := run(line, begin, base64Set)

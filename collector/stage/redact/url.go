@@ -2,15 +2,15 @@ package redact
 
 import "bytes"
 
-// longestUserInfo is how much of a URL may stand between :// and @.
+// longestUserInfo is the longest text between :// and @ that is searched.
 const longestUserInfo = 256
 
-// urlEnd has the bytes that cannot be in front of the @ of a URL, nor in its host.
+// urlEnd holds the bytes that can occur neither before the @ of a URL nor in its host.
 var urlEnd = setOf(" \t\r\n\"'`<>/?#,;()\x00")
 
 // findURLPassword finds the password of a URL: scheme://user:password@host. at is an @.
 func findURLPassword(line []byte, at int, _ *anchor) (span, bool) {
-	// The last @ ends the password.
+	// The password ends at the last @.
 	last := at
 	for i := at + 1; i < len(line) && i-at < longestUserInfo && (!urlEnd[line[i]] && line[i] != '\\'); i++ {
 		if line[i] == '@' {
@@ -40,8 +40,8 @@ func findURLPassword(line []byte, at int, _ *anchor) (span, bool) {
 	return span{from: colon + 1, to: last, rule: urlPassword}, true
 }
 
-// afterScheme reports whether :// stands before line[i:], its slashes escaped or not, after a letter or
-// digit.
+// afterScheme reports whether a letter or digit and then ://, with or without escaped slashes, precede
+// line[i:].
 func afterScheme(line []byte, i int) bool {
 	for range 2 {
 		if i < 2 || line[i-1] != '/' {

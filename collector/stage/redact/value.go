@@ -2,13 +2,13 @@ package redact
 
 import "bytes"
 
-// strength is how sure a name makes it that its value is a secret.
+// strength is how certain a name makes it that its value is a secret.
 type strength int
 
 const (
 	weak   strength = iota // the value must look random
-	strong                 // any value but an obvious placeholder or word
-	sure                   // and numbers too
+	strong                 // any value except an obvious placeholder or word
+	sure                   // any such value, and numbers, too
 )
 
 // name is a name in a line whose value may be a secret.
@@ -18,11 +18,11 @@ type name struct {
 	strength   strength
 }
 
-// longestName is how much of a name is looked at before and behind the text of its anchor.
+// longestName is how much of a name is examined before and after the text of its anchor.
 const longestName = 64
 
-// nameAt returns the name that has the text of the anchor at line[at:], if it is the name of a secret:
-// the text is its end, but for what nameEnds knows.
+// nameAt returns the name that contains the text of the anchor at line[at:], if it is the name of a secret.
+// The name must end with that text, except for the suffixes that nameEnds allows.
 func nameAt(line []byte, at int, a *anchor) (n name, ok bool) {
 	text := at + len(a.text)
 	n = name{begin: at, end: text, rule: a.rule}
@@ -98,7 +98,7 @@ func accessKey(suffix []byte) bool {
 	return equalFold(suffix, "_access_key") || equalFold(suffix, "accesskey") || equalFold(suffix, "-access-key")
 }
 
-// nameEnds reports whether the name of a secret may have this behind the text of its anchor.
+// nameEnds reports whether suffix may follow the text of the anchor in the name of a secret.
 func nameEnds(suffix []byte, plural bool) bool {
 	if len(suffix) == 0 || keyWord(suffix) {
 		return true
@@ -114,8 +114,8 @@ func nameEnds(suffix []byte, plural bool) bool {
 	return plural && equalFold(suffix, "s")
 }
 
-// findValue finds the value of a name: name=value, name="value", "name":"value", name: value and the
-// like, also within a JSON string.
+// findValue finds the value of a name: name=value, name="value", "name":"value", name: value and the like,
+// even inside a JSON string.
 func findValue(line []byte, at int, a *anchor) (span, bool) {
 	n, ok := nameAt(line, at, a)
 	if !ok {
@@ -132,7 +132,7 @@ func findValue(line []byte, at int, a *anchor) (span, bool) {
 	begin := line[:min(len(line), i+longestBare)]
 	v := bareValue(begin, i, form)
 	if v.from < v.to && n.strength == weak && !random(begin[v.from:v.to]) {
-		return span{to: v.to}, false // nor is any part of it random
+		return span{to: v.to}, false // no part of it is random either
 	}
 	if v.from >= v.to || !v.secret(begin, n, form) {
 		return span{}, false
@@ -143,10 +143,10 @@ func findValue(line []byte, at int, a *anchor) (span, bool) {
 	return span{from: v.from, to: v.to, rule: n.rule}, true
 }
 
-// longestBare is how much of a value without quotation marks is looked at to tell whether it is a secret.
+// longestBare is how much of an unquoted value is examined to decide whether it is a secret.
 const longestBare = 2 << 10
 
-// form is how a name and its value are written.
+// form is the way in which a name and its value are written.
 type form int
 
 const (
@@ -156,7 +156,7 @@ const (
 	colon         // name: value
 )
 
-// separator returns where the value of a name begins, and in which form.
+// separator returns the index of a name's value, and the form.
 func separator(line []byte, n name) (int, form) {
 	i, quoted := n.end, false
 	if size, _ := quote(line, i); size > 0 {
@@ -205,8 +205,8 @@ func skipBlanks(line []byte, i int) int {
 	return i
 }
 
-// quote returns the length of the quotation mark at line[i:] with the backslashes before it, and the mark;
-// 0 if there is none. JSON may write it as \u0022, too.
+// quote returns the length of the quotation mark at line[i:], including the backslashes before it, and the
+// mark. It returns 0 if there is none. JSON may also write the mark as \u0022.
 func quote(line []byte, i int) (size int, mark byte) {
 	j := i
 	for j < len(line) && line[j] == '\\' {
@@ -223,14 +223,14 @@ func quote(line []byte, i int) (size int, mark byte) {
 	return 0, 0
 }
 
-// value is where a value stands.
+// value is the location of a value.
 type value struct {
 	from, to int
 	quoted   bool
-	whole    bool // the line has nothing but the name and the value
+	whole    bool // the line contains nothing but the name and the value
 }
 
-// quotedValue returns the value behind the quotation mark at line[i:], which is size bytes long with its
+// quotedValue returns the value after the quotation mark at line[i:], which has size bytes including its
 // backslashes.
 func quotedValue(line []byte, i, size int) value {
 	_, mark := quote(line, i)
@@ -245,8 +245,8 @@ func quotedValue(line []byte, i, size int) value {
 		}
 		return value{from, from + to, true, false}
 	}
-	// The value ends at a quotation mark with as many backslashes. One with more of them is in the value,
-	// and one with fewer ends the string that all of it is in.
+	// The value ends at a quotation mark with the same number of backslashes. One with more is inside the
+	// value, and one with fewer ends the string that contains everything.
 	level := size - 1
 	for j := from; j < len(line); j++ {
 		if line[j] != mark && line[j] != '"' {
@@ -258,7 +258,7 @@ func quotedValue(line []byte, i, size int) value {
 			if level == 0 && n%2 == 1 || mark == '"' {
 				continue
 			}
-			// A double quotation mark in single ones may be a part of the value, or end the string.
+			// A double quotation mark within single ones may be part of the value, or end the string.
 			if inString(line, j) {
 				return value{from, j - rest, true, false}
 			}
@@ -272,13 +272,13 @@ func quotedValue(line []byte, i, size int) value {
 	return value{from, len(line), true, false}
 }
 
-// inString reports whether the quotation mark at line[i:] ends a string of JSON.
+// inString reports whether the quotation mark at line[i:] ends a JSON string.
 func inString(line []byte, i int) bool {
 	trimmed := bytes.TrimLeft(line, " \t")
 	return len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && backslashes(line, i)%2 == 0
 }
 
-// bareValue returns a value without quotation marks. It ends at a blank, or where another name begins.
+// bareValue returns an unquoted value. It ends at a blank, or where another name begins.
 func bareValue(line []byte, i int, f form) value {
 	v := value{from: i, to: i}
 	inJSON := len(line) > 0 && (line[0] == '{' || line[0] == '[')
@@ -328,11 +328,11 @@ loop:
 	return v
 }
 
-// closers are brackets by those that open them.
+// closers maps opening brackets to closing ones.
 var closers = [256]byte{'(': ')', '[': ']', '{': '}', '<': '>'}
 
-// ends reports whether a value ends before a separator: behind it is nothing, a blank, a quotation mark or
-// another name.
+// ends reports whether a value ends before a separator, because nothing, a blank, a quotation mark or
+// another name follows it.
 func ends(line []byte, i int) bool {
 	if i >= len(line) || line[i] <= ' ' || quoteSet[line[i]] {
 		return true
@@ -349,7 +349,7 @@ func ends(line []byte, i int) bool {
 
 const maxClosing = 16 // brackets and the like at the end of a value
 
-// closes reports whether only brackets, punctuation and quotation marks follow up to the next blank.
+// closes reports whether only brackets, punctuation and quotation marks precede the next blank.
 func closes(line []byte, i int) bool {
 	for end := min(len(line), i+maxClosing); i < end; i++ {
 		switch line[i] {

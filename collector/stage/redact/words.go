@@ -2,7 +2,8 @@ package redact
 
 import "bytes"
 
-// secret reports whether a value is one, and no placeholder, no word of a message and no piece of code.
+// secret reports whether a value is a secret, and not a placeholder, a word of a message or a piece of
+// code.
 func (v value) secret(line []byte, n name, f form) bool {
 	text := line[v.from:v.to]
 	if v.quoted {
@@ -56,7 +57,7 @@ func blank(b []byte) bool {
 	return true
 }
 
-// placeholder reports whether a value stands for another one or was taken out already.
+// placeholder reports whether a value refers to another value or has already been removed.
 func placeholder(text []byte) bool {
 	first, last := text[0], text[len(text)-1]
 	switch {
@@ -100,8 +101,7 @@ func placeholder(text []byte) bool {
 	return false
 }
 
-// cutOff reports whether a text ends in the mark of a line that was cut, and is the beginning of what
-// stands for a secret.
+// cutOff reports whether a text is the beginning of a replacement, followed by the mark of a cut line.
 func cutOff(text []byte) bool {
 	head, ok := bytes.CutSuffix(text, []byte(cutMark))
 	return ok && bytes.HasPrefix([]byte("<redacted:"), head)
@@ -116,7 +116,7 @@ func containsFold(b []byte, s string) bool {
 	return false
 }
 
-// identifier reports whether a text is the name of something in a program.
+// identifier reports whether a text is an identifier of a program.
 func identifier(text []byte) bool {
 	for _, c := range text {
 		if !wordy[c] && c != '.' {
@@ -144,7 +144,7 @@ func number(text []byte) bool {
 	return true
 }
 
-// namelike reports whether a text consists of words and short numbers, as the names of things do:
+// namelike reports whether a text consists of words and short numbers, like the names of things:
 // my-app-token-2, SELECT, IdentifierName, Users/list.
 func namelike(text []byte) bool {
 	changes, digits := 0, 0
@@ -170,7 +170,7 @@ func namelike(text []byte) bool {
 	return changes*5 <= len(text) && changes <= 3
 }
 
-// code reports whether a bare value is a piece of a program that gives the value.
+// code reports whether a bare value is a piece of code that computes the value.
 func code(text []byte, f form) bool {
 	for i, c := range text {
 		if (c == '(' || c == '[' && f == colon) && identifier(text[:i]) {
@@ -185,7 +185,7 @@ func code(text []byte, f form) bool {
 	return false
 }
 
-// message reports whether a quoted text is a word or a sentence of a message, and no secret.
+// message reports whether a quoted text is a word or a sentence of a message rather than a secret.
 func message(text []byte, any bool) bool {
 	i := bytes.IndexByte(text, ' ')
 	if i < 0 {
@@ -194,7 +194,7 @@ func message(text []byte, any bool) bool {
 	if isMessageWord(bytes.Trim(text[:i], ".,:;!?'")) {
 		return true
 	}
-	if any { // no random text has blanks
+	if any { // random text contains no blanks
 		return true
 	}
 	for word := range bytes.FieldsSeq(text) {
@@ -214,7 +214,7 @@ func isVerb(word []byte) bool {
 	return false
 }
 
-// isMessageWord reports whether a word is one that stands after a name in messages, types and settings.
+// isMessageWord reports whether a word follows names in messages, types and settings.
 func isMessageWord(word []byte) bool {
 	if len(word) == 0 {
 		return true

@@ -7,8 +7,8 @@ import (
 	"lighter/collector/stage/redact"
 )
 
-// BenchmarkWorst is of lines that nothing but somebody who means harm writes: the time of a line must not
-// grow with the square of its length.
+// BenchmarkWorst uses lines that only an attacker writes. The time for a line must not grow with the square
+// of its length.
 func BenchmarkWorst(b *testing.B) {
 	r := redact.New()
 	for name, text := range map[string]string{

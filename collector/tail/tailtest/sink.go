@@ -1,4 +1,4 @@
-// Package tailtest has what tests of tailers share.
+// Package tailtest provides helpers for tests of tailers.
 package tailtest
 
 import (
@@ -9,21 +9,21 @@ import (
 	"lighter"
 )
 
-// Sink is a lighter.Logs that keeps lines, and acknowledges them when it is told to. While it is
-// full it blocks.
+// Sink is a lighter.Logs that keeps lines and acknowledges them on request. While it is full, Append
+// blocks.
 type Sink struct {
 	mu      sync.Mutex
 	lines   []string
 	times   []int64
 	acks    []func()
-	counts  []int // lines of the batches that acks are of
+	counts  []int // number of lines of each batch in acks
 	batches int
 	acked   int           // lines
 	room    chan struct{} // closed while there is room
 	asked   chan struct{}
 }
 
-// NewSink returns a Sink that has room.
+// NewSink returns a Sink with room.
 func NewSink() *Sink {
 	s := &Sink{room: make(chan struct{}), asked: make(chan struct{}, 1000)}
 	close(s.room)
@@ -66,10 +66,10 @@ func (s *Sink) Block() (open func()) {
 	return sync.OnceFunc(func() { close(room) })
 }
 
-// Asked has a value for each Append that found the Sink full.
+// Asked receives a value for each Append that found the Sink full.
 func (s *Sink) Asked() <-chan struct{} { return s.asked }
 
-// Lines returns the lines that came, each after its stream's label "stream": "out: hello".
+// Lines returns the received lines, each after the label "stream" of its stream: "out: hello".
 func (s *Sink) Lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,14 +83,14 @@ func (s *Sink) Times() []int64 {
 	return slices.Clone(s.times)
 }
 
-// Batches returns how many batches came.
+// Batches returns the number of batches received.
 func (s *Sink) Batches() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.batches
 }
 
-// Ack acknowledges the first n batches that wait for it, in order.
+// Ack acknowledges the first n unacknowledged batches, in order.
 func (s *Sink) Ack(n int) {
 	s.mu.Lock()
 	n = min(n, len(s.acks))
@@ -105,7 +105,7 @@ func (s *Sink) Ack(n int) {
 	}
 }
 
-// AckAll acknowledges all that waits for it.
+// AckAll acknowledges all batches.
 func (s *Sink) AckAll() {
 	s.mu.Lock()
 	n := len(s.acks)
@@ -113,7 +113,7 @@ func (s *Sink) AckAll() {
 	s.Ack(n)
 }
 
-// Acked returns how many lines are acknowledged.
+// Acked returns the number of acknowledged lines.
 func (s *Sink) Acked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,19 +13,18 @@ import (
 
 // conn is a socket that the Go runtime does not poll.
 //
-// Read and Write call the system directly. Only if the socket is not ready do they wait, by means
-// of a poller: an epoll set that contains nothing but this socket, and that reports once each time
-// it is armed. The runtime waits for the epoll set as it waits for any file. Waiting, deadlines and
-// Close are therefore those of os.File, and this package needs no goroutine, lock or timer.
+// Read and Write call the system directly. Only if the socket is not ready do they wait, using a poller: an
+// epoll set that contains only this socket, and that reports once each time it is armed. The runtime waits
+// for the epoll set as it waits for any file. Waiting, deadlines and Close are therefore those of os.File,
+// and this package needs no goroutine, lock or timer.
 type conn struct {
 	fd            int // only used by functions that a poller calls, because Close waits for those
 	local, remote net.Addr
 	in, out       *poller
 }
 
-// Wrap returns a quiet connection that takes the place of c, which must not be used any more. It
-// returns c itself if c is not a connection to a Unix socket or if the system refuses: c works as
-// well, and costs more.
+// Wrap returns a quiet connection that replaces c, which must not be used any more. It returns c itself if
+// c is not a connection to a Unix socket or if the system refuses: c also works, but costs more.
 func Wrap(c net.Conn) net.Conn {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
@@ -121,7 +120,7 @@ func (q *conn) SetReadDeadline(t time.Time) error { return q.setError(q.in.set.S
 // SetWriteDeadline implements net.Conn.
 func (q *conn) SetWriteDeadline(t time.Time) error { return q.setError(q.out.set.SetReadDeadline(t)) }
 
-// setError returns the error that package net would return where setting a deadline failed with err.
+// setError returns the error that package net would return if setting a deadline failed with err.
 func (q *conn) setError(err error) error {
 	if err == nil {
 		return nil
@@ -130,7 +129,7 @@ func (q *conn) setError(err error) error {
 	return &net.OpError{Op: "set", Net: q.local.Network(), Addr: q.local, Err: net.ErrClosed}
 }
 
-// opError returns the error that package net would return where op failed with err.
+// opError returns the error that package net would return if op failed with err.
 func (q *conn) opError(op string, err error) error {
 	var number syscall.Errno
 	switch {
@@ -179,7 +178,7 @@ func (p *poller) add() (err error) {
 		return err
 	}
 	var addErr error
-	// No event is asked for yet, but epoll reports a hang-up all the same.
+	// No event is requested yet, but epoll reports a hang-up nevertheless.
 	err = p.raw.Control(func(set uintptr) { addErr = p.control(set, unix.EPOLL_CTL_ADD, 0) })
 	return errors.Join(err, addErr)
 }
@@ -189,8 +188,8 @@ func (p *poller) control(set uintptr, op int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", err)
 }
 
-// whenReady calls f until f returns something else than EAGAIN, and waits for the socket before
-// each further call. Of several calls of whenReady only one proceeds at a time.
+// whenReady calls f until f returns an error other than EAGAIN, and waits for the socket before each
+// further call. Only one of several concurrent calls of whenReady proceeds at a time.
 func (p *poller) whenReady(f func() (int, error)) (n int, err error) {
 	waitErr := p.raw.Read(func(set uintptr) bool {
 		if p.armed {
@@ -215,13 +214,13 @@ func (p *poller) whenReady(f func() (int, error)) (n int, err error) {
 	return n, err
 }
 
-// disarm receives the report of the set, if there is one. A set that was armed to report once is
-// disarmed by that; before, the set reports the same again and again.
+// disarm receives the report of the set, if there is one. That disarms a set that was armed to report once;
+// until then, the set reports the same again and again.
 //
-// The report has to be received before the socket is used. In the other order it may be about data
-// that has been read since. The kernel then drops the report and leaves the set armed, so that the
-// next data wakes the process. A set that holds a report which nobody received, on the other hand,
-// does not tell the runtime about the next data at all.
+// The report must be received before the socket is used. In the other order it may be about data that has
+// been read since. The kernel then drops the report and leaves the set armed, so that the next data wakes
+// the process. A set with a report that nobody has received, on the other hand, does not report the next
+// data to the runtime at all.
 func (p *poller) disarm(set uintptr) {
 	var reports [1]unix.EpollEvent
 	for {

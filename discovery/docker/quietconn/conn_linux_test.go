@@ -18,7 +18,7 @@ import (
 	"lighter/discovery/docker/quietconn"
 )
 
-// kinds makes the connections that are compared: package net's, which is the reference, and ours.
+// kinds makes the connections to compare: package net's, as the reference, and ours.
 var kinds = map[string]func(net.Conn) net.Conn{
 	"net":   func(c net.Conn) net.Conn { return c },
 	"quiet": quietconn.Wrap,
@@ -57,7 +57,7 @@ func pair(t *testing.T, kind func(net.Conn) net.Conn) (ours, theirs net.Conn) {
 	return kind(c), theirs
 }
 
-// outcome describes everything about the result of an operation that a caller can distinguish.
+// outcome describes everything about the result of an operation that a caller can see.
 func outcome(n int, err error) string {
 	text := fmt.Sprint(n)
 	var op *net.OpError
@@ -83,7 +83,7 @@ func outcome(n int, err error) string {
 
 const past = -time.Hour
 
-// A caller cannot tell a quiet connection from an ordinary one, whatever the caller does with it.
+// A quiet connection behaves like an ordinary one, whatever the caller does with it.
 func TestConnBehavesLikeAnOrdinaryOne(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // more than a socket holds
 	for name, do := range map[string]func(ours, theirs net.Conn) []string{
@@ -242,8 +242,7 @@ func TestConnIsQuiet(t *testing.T) {
 	reports("after a read that a deadline ended")
 }
 
-// Both ends write and read at the same time, in pieces of any size, and each end reads what the
-// other wrote.
+// Both ends write and read concurrently, in pieces of any size, and each end reads what the other wrote.
 func TestConnKeepsTheBytes(t *testing.T) {
 	const size = 4 << 20
 	for seed := range uint64(4) {
@@ -285,8 +284,8 @@ func TestConnKeepsTheBytes(t *testing.T) {
 	}
 }
 
-// Connections are closed while others read and write them and new ones are opened. No connection
-// gets the bytes of another one, and no descriptor stays open.
+// Connections are closed while others are in use and new ones are opened. No connection gets the bytes of
+// another one, and no descriptor stays open.
 func TestConnClose(t *testing.T) {
 	before := descriptors(t)
 	var all sync.WaitGroup

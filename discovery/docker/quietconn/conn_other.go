@@ -4,5 +4,5 @@ package quietconn
 
 import "net"
 
-// Wrap returns c. Only Linux has what a quiet connection is made of.
+// Wrap returns c. Quiet connections exist only on Linux.
 func Wrap(c net.Conn) net.Conn { return c }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reports returns how many pollers of a connection that Wrap made have something to report to the
+// Reports returns the number of pollers of a connection from Wrap that have something to report to the
 // runtime.
 func Reports(c net.Conn) (int, error) {
 	q := c.(*conn)

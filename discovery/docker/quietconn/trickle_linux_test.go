@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trickleTo is set in the environment of a process that only writes lines to the socket it names.
+// trickleTo is the environment variable with the socket for a process that only writes lines to it.
 const trickleTo = "QUIETCONN_TRICKLE_TO"
 
 const (
@@ -44,9 +44,9 @@ func trickle(path string) {
 	}
 }
 
-// BenchmarkTrickle reads the lines of a process that writes 200 of them a second, one at a time, and
-// pauses for 200 ms between two reads, as the reader of a container's log does. It reports the CPU time
-// of this process for each line.
+// BenchmarkTrickle reads the lines of a process that writes 200 of them a second, one at a time, and pauses
+// for 200 ms between two reads, like the reader of a container's log. It reports the CPU time of this
+// process per line.
 func BenchmarkTrickle(b *testing.B) {
 	for _, kind := range []string{"net", "quiet"} {
 		b.Run(kind, func(b *testing.B) {

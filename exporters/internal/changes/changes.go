@@ -1,5 +1,5 @@
-// Package changes keeps the log short about what is tried again and again: it says which failures
-// are worth a line, and whether the end is.
+// Package changes limits logging of what is tried repeatedly: it decides which failures are worth a log
+// line, and whether their end is.
 package changes
 
 import (
@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Log is the log of one thing that may fail for a while. Of its failures the first is logged, and
-// then those with other words than the last that was logged, but none within a minute of another.
-// The zero value works. A Log is not safe for concurrent use.
+// Log decides about logging one thing that may fail for a while. It logs the first failure, and then those
+// whose text differs from the last logged one, but none within a minute of another. The zero value is ready
+// to use. A Log is not safe for concurrent use.
 type Log struct {
 	since    time.Time // when it first failed; zero while it works
 	failures int       // since then
-	logged   string    // the words that were logged last; empty if none were since then
+	logged   string    // the text logged last; empty if none was since then
 	last     time.Time // when that was
-	skipped  int       // failures that were not logged though their words were new, since last
+	skipped  int       // failures with a new text that were not logged since last
 }
 
-// Failed notes a failure and reports whether it is to be logged, and if so how many there were in the
-// last minute that were not.
+// Failed records a failure and reports whether to log it. skipped is the number of failures in the last
+// minute that were not logged.
 func (l *Log) Failed(words string) (skipped int, ok bool) {
 	now := time.Now()
 	if l.since.IsZero() {
@@ -38,16 +38,16 @@ func (l *Log) Failed(words string) (skipped int, ok bool) {
 	return skipped, true
 }
 
-// Works notes that it does not fail any more. If a failure was logged, so is the end, and ok is true:
-// it has failed for some time, a number of times.
+// Works records that it no longer fails. If a failure was logged, ok is true, so that the end is logged,
+// too; after and failures are the duration and number of the failures.
 func (l *Log) Works() (after time.Duration, failures int, ok bool) {
 	after, failures, ok = time.Since(l.since), l.failures, l.logged != ""
 	l.since, l.failures, l.logged = time.Time{}, 0, ""
 	return after, failures, ok
 }
 
-// Words returns what an error says, but for the name of a file: of many files that cannot be written
-// one is worth a line.
+// Words returns the text of an error without a file name: if many files cannot be written, one log line is
+// enough.
 func Words(err error) string {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return file.Op + ": " + file.Err.Error()

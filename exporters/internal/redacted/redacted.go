@@ -1,4 +1,4 @@
-// Package redacted shows URLs and foreign words without what must not be shown.
+// Package redacted shows URLs and text from outside without secrets.
 package redacted
 
 import (
@@ -25,19 +25,19 @@ func URL(u string) string {
 	return p.String()
 }
 
-// shortestSecret is how long a secret is at least that is looked for in a text: what is shorter
-// stands in ordinary words too.
+// shortestSecret is the length of the shortest secret that is searched for in a text: shorter ones occur in
+// ordinary words, too.
 const shortestSecret = 4
 
-// shortestValue is likewise that of a value in a URL's query, which need be no secret at all.
+// shortestValue is that length for a value in a URL's query, which need not be a secret.
 const shortestValue = 8
 
-// mask stands where a secret was.
+// mask replaces a secret.
 const mask = "<secret>"
 
-// Secrets returns what a client that posts to u sends to prove who it is, to a proxy as well, in each form in which
-// a response may repeat it; the longest first, so that no part of one is left by another. headers are the values of
-// further headers, which need be no secrets.
+// Secrets returns the credentials that a client that posts to u sends, including those for a proxy, in each
+// form in which a response may repeat them. The longest come first, so that no part of one remains after
+// another is replaced. headers are the values of further headers, which need not be secrets.
 func Secrets(c promconfig.HTTPClientConfig, u string, headers ...lighter.Secret) []string {
 	var all []string
 	add := func(s string) {
@@ -53,7 +53,7 @@ func Secrets(c promconfig.HTTPClientConfig, u string, headers ...lighter.Secret)
 	basic := func(user, password string) {
 		add(password)
 		if password == "" {
-			return // the header is the user alone, who is no secret
+			return // the header contains only the user, which is not a secret
 		}
 		for _, encoding := range encodings {
 			add(encoding.EncodeToString([]byte(user + ":" + password)))
@@ -96,14 +96,14 @@ func Secrets(c promconfig.HTTPClientConfig, u string, headers ...lighter.Secret)
 
 var encodings = [...]*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}
 
-// forms returns how a text may be written: as it is, in a URL, in JSON, in hexadecimal and in
-// base64, there with whatever comes after it.
+// forms returns the forms in which a text may occur: unchanged, in a URL, in JSON, in hexadecimal and in
+// base64, the latter followed by any text.
 func forms(s string) []string {
 	all := []string{s, url.QueryEscape(s), url.PathEscape(s), strings.ReplaceAll(s, "/", `\/`), hex.EncodeToString([]byte(s))}
 	if quoted, err := json.Marshal(s); err == nil {
 		all = append(all, string(quoted[1:len(quoted)-1]))
 	}
-	whole := s[:len(s)/3*3] // what follows changes what the rest is encoded as
+	whole := s[:len(s)/3*3] // the encoding of the rest depends on what follows
 	for _, encoding := range encodings {
 		all = append(all, encoding.EncodeToString([]byte(s)))
 		if len(whole) >= 2*shortestSecret {
@@ -113,8 +113,8 @@ func forms(s string) []string {
 	return all
 }
 
-// Text returns what somebody said without the secrets, should it repeat any; also without the
-// beginning of one at its end, where it may have been cut.
+// Text returns the text of a response without the secrets in it. It also removes the beginning of a secret
+// at its end, where it may have been cut.
 func Text(said string, secrets []string) string {
 	for _, s := range secrets {
 		said = strings.ReplaceAll(said, s, mask)

@@ -15,7 +15,7 @@ func TestText(t *testing.T) {
 		BasicAuth:     &promconfig.BasicAuth{Username: "me", Password: "hunter2>>?"},
 		Authorization: &promconfig.Authorization{Credentials: "glc_abc=="},
 		OAuth2:        &promconfig.OAuth2{ClientID: "id", ClientSecret: "client/secret"},
-		BearerToken:   "abc", // too short to be told from a word
+		BearerToken:   "abc", // too short to be distinguished from a word
 		ProxyConfig:   promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{Scheme: "http", Host: "proxy:3128", User: url.UserPassword("us", "open sesame")}}},
 	}, "http://you:swordfish@host/push?key=query-key&n=1&m=kind")
 	for name, tc := range map[string]struct{ said, want string }{
@@ -50,7 +50,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A user without a password is no secret, nor is what a URL that cannot be read has.
+// A user without a password is not a secret, nor is the content of an invalid URL.
 func TestNoSecrets(t *testing.T) {
 	if got := redacted.Secrets(promconfig.HTTPClientConfig{}, "http://somebody@host/?n=1"); len(got) > 0 {
 		t.Errorf("Secrets() = %q, want none", got)

@@ -1,5 +1,5 @@
-// Package stored is the form in which requests, or what they are made of, wait on disk: a header
-// that says what the backend's protocol does not, and the body.
+// Package stored defines the form of requests, or their parts, on disk: a header with what the backend's
+// protocol lacks, and the body.
 //
 //	1 version | items, uvarint | length of the tenant, uvarint | tenant | body
 package stored
@@ -9,20 +9,20 @@ import (
 	"errors"
 )
 
-// version is the first byte. Records of before there was a version begin with none that is equal:
-// with a byte of flags (0 or 1), or with the length of a request (more than 2).
+// version is the first byte. Records without a version begin differently: with a byte of flags (0 or 1), or
+// with the length of a request (more than 2).
 const version = 2
 
-// ReasonFormat is why a record is dropped that is of another form.
+// ReasonFormat is the reason for dropping a record in another form.
 const ReasonFormat = "buffer_format"
 
-// ErrFormat says that a record is of another form, as another version of lighter writes it.
+// ErrFormat reports that another version of lighter wrote a record in another form.
 var ErrFormat = errors.New("another version of lighter wrote it in a form that this one does not know")
 
-// Header is what is in front of a body.
+// Header precedes a body.
 type Header struct {
 	Items  int    // in the body
-	Tenant string // that it is sent for; empty: none
+	Tenant string // the tenant to send it for; empty means none
 }
 
 // Append appends a header and a body to dst.
@@ -34,8 +34,8 @@ func Append(dst []byte, h Header, body []byte) []byte {
 	return append(dst, body...)
 }
 
-// Parse reads a record of a number of items. The body is of the record's memory. The only error is
-// ErrFormat.
+// Parse parses a record with the given number of items. The body uses the record's memory. The only error
+// is ErrFormat.
 func Parse(record []byte, items int) (h Header, body []byte, err error) {
 	if len(record) == 0 || record[0] != version {
 		return h, nil, ErrFormat

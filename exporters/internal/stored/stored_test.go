@@ -8,8 +8,7 @@ import (
 	"lighter/exporters/internal/stored"
 )
 
-// FuzzParse: what was appended is read as it was, and other bytes are refused or read, but no cause
-// to fail.
+// FuzzParse: what was appended is parsed unchanged; other bytes are parsed or refused, but cause no panic.
 func FuzzParse(f *testing.F) {
 	f.Add("team-a", []byte("body"), 1000)
 	f.Add("", []byte{}, 0)
