@@ -91,9 +91,9 @@ func (c *Cursor) Acked() Position {
 	return c.acked.Position
 }
 
-// Start sets where a log begins that is seen for the first time; a cursor that has a
-// position keeps it. It is written at once: a crash must not make the beginning later. It may
-// become earlier as long as no line is delivered, for the clock may have been set back.
+// Start sets the beginning of a new log; a cursor with a position keeps it. It is written at once, because
+// a crash must not make the beginning later. It may become earlier until a line is delivered, because the
+// clock may have been set back.
 func (c *Cursor) Start(p Position) {
 	defer c.store.flush()
 	c.store.mu.Lock()

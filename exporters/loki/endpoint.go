@@ -43,7 +43,7 @@ type Options struct {
 	// FlushTimeout is how long Run continues to send after its context has ended.
 	FlushTimeout time.Duration
 	// MemoryBytes limits the memory of batches that the endpoint has taken and that are neither delivered
-	// nor on disk.
+	// nor on disk, until SetMemory changes that.
 	MemoryBytes int64
 }
 
@@ -72,7 +72,7 @@ type Endpoint struct {
 type queued struct {
 	batch     *lighter.Batch
 	lineBytes int    // of the batch
-	tenant    string // of all its entries
+	tenant    string // of all entries of batch
 	came      time.Time
 }
 
@@ -402,7 +402,7 @@ type HeldStream struct {
 	Words       string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
 }
 
-// Status returns what the endpoint's state is now.
+// Status returns the endpoint's present state.
 func (e *Endpoint) Status() Status {
 	e.mu.Lock()
 	inMemory := e.waiting

@@ -60,7 +60,7 @@ func (protocol) Limited(r send.Request, text string) (streams []string, items in
 	return streams, items
 }
 
-// part is what a request has of a stream.
+// part is the data of one stream in a request.
 type part struct {
 	labels string
 	send.Request

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// calmAfter is how long nothing of a stream may be refused until that counts as over.
+	// calmAfter is how long nothing of a stream must be refused until its limitation counts as over.
 	calmAfter = time.Minute
 	// maxWords is how many bytes of what Loki says of a stream are kept, because there may be thousands of
 	// streams. It says first which limit was exceeded.
@@ -26,33 +26,32 @@ const (
 	maxHeldShown = 10
 )
 
-// limits are the streams that Loki limits. What waits of them is on disk: here is only which records
-// it is.
+// limits holds the streams that Loki limits. Their waiting data is on disk; limits only knows the records.
 type limits struct {
-	maxBytes int64 // what waits on disk until Append blocks
+	maxBytes int64 // size of the waiting data at which Append blocks
 	logger   *slog.Logger
-	more     chan struct{} // capacity 1: there is something to send
+	more     chan struct{} // capacity 1: receives a value when there is something to send
 
 	mu      sync.Mutex
 	streams map[streamKey]*limitedStream
-	bytes   int64         // of all that waits
-	room    chan struct{} // closed and made anew when bytes becomes less
+	bytes   int64         // total size of the waiting data
+	room    chan struct{} // closed and replaced when bytes decreases
 }
 
-// streamKey is what Loki knows a stream by.
+// streamKey identifies a stream for Loki.
 type streamKey struct {
-	tenant, labels string // the labels as requests write them
+	tenant, labels string // labels in the form that requests have
 }
 
-// limitedStream is a stream that was refused within calmAfter, or of which something waits.
+// limitedStream is a stream that was refused within calmAfter, or whose data waits.
 type limitedStream struct {
 	streamKey
-	waiting []queue.Record // taken from the lane; the oldest first
-	attempt int            // that failed since an entry of it was taken
-	due     time.Time      // of the next attempt
+	waiting []queue.Record // taken from the lane, oldest first
+	attempt int            // number of failed attempts since an entry was taken
+	due     time.Time      // time of the next attempt
 	since   time.Time      // when it was first refused
-	calm    time.Time      // when the last of what waited was taken; set while nothing waits
-	words   string         // what Loki has said of it last, without secrets; empty if not since the start
+	calm    time.Time      // when the last waiting data was taken; zero while data waits
+	words   string         // what Loki said of it last, without secrets; empty if nothing since the start
 	logged  bool
 }
 
@@ -85,8 +84,8 @@ func (l *limits) any() bool {
 	return l.bytes > 0
 }
 
-// wait blocks while a batch of a tenant has entries of a stream that waits, and what waits fills its
-// share of the disk.
+// wait blocks while a tenant's batch has entries of a waiting stream and the waiting data fills its share
+// of the disk.
 func (l *limits) wait(ctx context.Context, tenant string, b *lighter.Batch, text func(*lighter.Stream) string) error {
 	for {
 		l.mu.Lock()
@@ -104,7 +103,7 @@ func (l *limits) wait(ctx context.Context, tenant string, b *lighter.Batch, text
 	}
 }
 
-// in reports whether a batch has entries of a stream that waits. l.mu is held.
+// in reports whether a batch has entries of a waiting stream. The caller holds l.mu.
 func (l *limits) in(tenant string, b *lighter.Batch, text func(*lighter.Stream) string) bool {
 	for i, s := range b.Streams {
 		here := func(e lighter.Entry) bool { return e.Stream == int32(i) }
@@ -115,8 +114,8 @@ func (l *limits) in(tenant string, b *lighter.Batch, text func(*lighter.Stream) 
 	return false
 }
 
-// add puts a record behind what waits of a stream. why is not nil if the record is what Loki has
-// just refused.
+// add adds a record behind a stream's waiting records. why is not nil if Loki has just refused the data of
+// the record.
 func (l *limits) add(k streamKey, r queue.Record, why *send.LimitedError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,14 +140,14 @@ func (l *limits) wake() {
 	}
 }
 
-// refused notes that Loki has refused again what waits of a stream.
+// refused records that Loki has refused a stream's waiting data again.
 func (l *limits) refused(s *limitedStream, why *send.LimitedError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.putOff(s, why)
 }
 
-// putOff sets when the next attempt with a stream is, and logs the first refusal. l.mu is held.
+// putOff sets the time of the next attempt for a stream, and logs the first refusal. The caller holds l.mu.
 func (l *limits) putOff(s *limitedStream, why *send.LimitedError) {
 	pause := max(send.Backoff(s.attempt), why.RetryAfter)
 	s.attempt++
@@ -169,21 +168,21 @@ func shortened(text string) string {
 	return strings.ToValidUTF8(text[:maxWords], "") + "…"
 }
 
-// postpone puts off the next attempt with a stream.
+// postpone delays the next attempt for a stream.
 func (l *limits) postpone(s *limitedStream, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.due = time.Now().Add(d)
 }
 
-// replace puts a record in the place of the oldest of a stream.
+// replace replaces the oldest record of a stream.
 func (l *limits) replace(s *limitedStream, r queue.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.waiting[0] = r
 }
 
-// done takes the oldest record off what waits of a stream.
+// done removes the oldest of a stream's waiting records.
 func (l *limits) done(s *limitedStream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -221,13 +220,12 @@ func (l *limits) held() (streams int, next []HeldStream) {
 	return len(all), next
 }
 
-// next returns the stream that is to be tried now and the oldest record of it. If there is none it
-// returns after how long to ask again, 0 meaning when there is more. It forgets the streams that are
-// calm.
+// next returns the stream to try now and its oldest record. If there is none, it returns the time until the
+// next one; 0 means until more data waits. It removes streams whose limitation is over.
 func (l *limits) next() (s *limitedStream, r queue.Record, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now() // one moment for all that follows
+	now := time.Now() // one moment for everything below
 	var first time.Time
 	for k, one := range l.streams {
 		due := one.due

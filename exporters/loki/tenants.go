@@ -51,7 +51,7 @@ func (e *Endpoint) appendEach(ctx context.Context, b *lighter.Batch) error {
 	for i, tenant := range tenants {
 		parts[i] = e.part(b, tenant)
 	}
-	if len(parts) == 0 { // it has no entries
+	if len(parts) == 0 { // the batch has no entries
 		e.room.release(int64(b.Bytes))
 		return nil
 	}

@@ -220,9 +220,9 @@ func (e *evaluation) skipped(found map[string][]lighter.Target, logs map[string]
 	return all
 }
 
-// forgetGone has the positions of containers forgotten that do not exist any more. It does so only
-// while each discovery has listed its containers in full, and never if there is no container at all:
-// a disk may not be mounted yet, and a few positions too many do no harm.
+// forgetGone deletes the positions of containers that no longer exist. It does so only while each discovery
+// has listed its containers completely, and never if there is no container at all: a disk may not be
+// mounted yet, and a few superfluous positions do no harm.
 func (a *Agent) forgetGone() {
 	if a.containers.none() {
 		return

@@ -14,7 +14,7 @@ import (
 	"lighter/config"
 )
 
-// whyDropped describes what a rule found, in terms that a container's owner knows.
+// whyDropped says in a sentence, and in words that a container's owner knows, why a rule has dropped it.
 func whyDropped(d droppedTarget) string {
 	r := d.rule
 	var names, found []string

@@ -83,7 +83,7 @@ func until(now, t time.Time) string {
 	return "in " + ago(t, now)
 }
 
-// count writes 1234567 as 1,234,567.
+// count formats 1234567 as 1,234,567.
 func count(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""

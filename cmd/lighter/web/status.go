@@ -33,7 +33,7 @@ type Status struct {
 	Docker      Docker      `json:"docker"`
 	Containers  []Container `json:"containers"`
 	Skipped     []Skipped   `json:"skipped,omitempty"` // containers whose logs are not shipped
-	Sources     []LogSource `json:"sources,omitempty"` // of log lines that no container writes
+	Sources     []LogSource `json:"sources,omitempty"` // logs that are not containers' logs
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
 	Filtered    []Filtered  `json:"filtered,omitempty"` // sorted by dropped bytes, most first
@@ -75,7 +75,7 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
-// LogSource is a log that no container writes, or a listener.
+// LogSource is a log that is not a container's, or a listener.
 type LogSource struct {
 	Kind      string            `json:"kind"`             // "file", "journal", "syslog", "push" or "agent"
 	Name      string            `json:"name"`             // a file's path, or the addresses of a listener
