@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/internal/pipenet"
 )
 
 // inBackground sends a request and gives its answer when that comes.
@@ -280,13 +281,18 @@ func TestAddressIsTaken(t *testing.T) {
 	}
 }
 
-// running starts a Server and returns its URL, and what ends it.
-func running(t *testing.T, o Options) (url string, stop func()) {
+// running starts a Server, and returns what ends it.
+func running(t *testing.T, o Options) (stop func()) {
 	t.Helper()
 	s := newServer(o)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
+	return run(t, s)
+}
+
+// run runs a Server that listens, and returns what ends it.
+func run(t *testing.T, s *Server) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -297,10 +303,10 @@ func running(t *testing.T, o Options) (url string, stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	return "http://" + s.Addr().String(), stop
+	return stop
 }
 
-// A flood over restarts: what was answered with 204 is there, and what is there was sent.
+// A flood over restarts: what was answered with 204 is there, and nothing is there twice.
 func TestFloodOverRestarts(t *testing.T) {
 	b := &backend{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -343,7 +349,7 @@ func TestFloodOverRestarts(t *testing.T) {
 	}
 	for restart := range 5 {
 		before := delivered.Load()
-		_, stop := running(t, Options{Listen: addr, Logs: []lighter.Logs{b}})
+		stop := running(t, Options{Listen: addr, Logs: []lighter.Logs{b}})
 		for delivered.Load() < before+200 {
 			time.Sleep(time.Millisecond)
 		}
@@ -357,50 +363,69 @@ func TestFloodOverRestarts(t *testing.T) {
 		there[strings.TrimPrefix(line, `{a="b"} `)]++
 	}
 	for line := range sure {
-		if there[line] != 1 {
-			t.Errorf("%s was acknowledged and is there %d times", line, there[line])
+		if there[line] == 0 {
+			t.Errorf("%s was acknowledged and is not there", line)
+		}
+	}
+	for line, n := range there {
+		if n != 1 {
+			t.Errorf("%s was sent once and is there %d times", line, n)
 		}
 	}
 }
 
 // A stop lets requests have their acknowledgement, and does not wait for ever.
 func TestStop(t *testing.T) {
-	b := &backend{hold: true}
-	url, stop := running(t, Options{Logs: []lighter.Logs{b}})
-	answer := make(chan int)
-	post := func() {
-		r, err := http.Post(url+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
-		if err != nil {
-			t.Error(err)
-			answer <- 0
-			return
-		}
-		_ = r.Body.Close()
-		answer <- r.StatusCode
+	for name, tc := range map[string]struct {
+		acknowledged bool // half way
+		status       int
+		after        time.Duration
+	}{
+		"acknowledged":     {true, 204, stopTimeout / 2},
+		"not acknowledged": {false, 503, stopTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &backend{hold: true}
+				s := newServer(Options{Logs: []lighter.Logs{b}})
+				network := pipenet.Listen()
+				s.listener = network
+				stop := run(t, s)
+				client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return network.Dial(ctx) }}}
+				defer client.CloseIdleConnections()
+				answer := make(chan int, 1)
+				go func() {
+					r, err := client.Post("http://lighter.test"+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
+					if err != nil {
+						t.Error(err)
+						answer <- 0
+						return
+					}
+					_ = r.Body.Close()
+					answer <- r.StatusCode
+				}()
+				synctest.Wait()
+				if n := len(b.got()); n != 1 {
+					t.Fatalf("%d entries are handed on before the stop, want 1", n)
+				}
+				start := time.Now()
+				stopped := make(chan struct{})
+				go func() { stop(); close(stopped) }()
+				time.Sleep(stopTimeout / 2)
+				synctest.Wait()
+				select {
+				case <-stopped:
+					t.Error("the stop has not waited for the request")
+				default:
+				}
+				if tc.acknowledged {
+					b.acknowledge()
+				}
+				if status, took := <-answer, time.Since(start); status != tc.status || took != tc.after {
+					t.Errorf("status %d after %s, want %d after %s", status, took, tc.status, tc.after)
+				}
+				<-stopped
+			})
+		})
 	}
-	go post()
-	for len(b.got()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	stopped := make(chan struct{})
-	go func() { stop(); close(stopped) }()
-	time.Sleep(50 * time.Millisecond)
-	b.acknowledge()
-	if status := <-answer; status != 204 {
-		t.Errorf("status %d", status)
-	}
-	<-stopped
-
-	b = &backend{hold: true}
-	url, stop = running(t, Options{Logs: []lighter.Logs{b}})
-	go post()
-	for len(b.got()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	start := time.Now()
-	go stop()
-	if status := <-answer; status != 503 || time.Since(start) > 2*stopTimeout {
-		t.Errorf("status %d after %s", status, time.Since(start))
-	}
-	stop()
 }

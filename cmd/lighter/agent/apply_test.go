@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -169,6 +170,9 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	defer stop()
 	h.arrived(b, "api", "source", "logs")
 	await(t, "the other Engine's lines arrive", func() bool { return of() >= 10 })
+	if n := readersOfFiles(); n != 1 {
+		t.Errorf("%d goroutines read files, want the reader of the other Engine's container", n)
+	}
 	for _, p := range []*config.Plan{withOne, withBoth} {
 		if err := a.Apply(p); err != nil {
 			t.Fatal(err)
@@ -176,9 +180,8 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 		h.write(api, 10)
 		h.arrived(b, "api", "source", "logs")
 		if p == withOne {
-			await(t, "the readers of the other Engine's containers have ended", func() bool { return len(a.Status().Containers) == 1 })
-			time.Sleep(11 * time.Second) // longer than the grace of 10 s, after which their positions would be forgotten
-			h.container("another")       // a change, with which positions are forgotten
+			await(t, "the reader of the other Engine's container has ended", func() bool { return readersOfFiles() == 0 })
+			h.container("another") // a change, with which positions are forgotten
 			await(t, "the change is seen", func() bool { return len(a.Status().Containers) == 2 })
 		}
 	}
@@ -186,7 +189,13 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	await(t, "what the other Engine's container writes later arrives", func() bool { return of() >= 20 })
 }
 
-// A source that a reload adds, and that reads only new lines, does not read back to the agent's start.
+// readersOfFiles returns how many goroutines read log files of containers.
+func readersOfFiles() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "filelog.(*Tailer).Run(")
+}
+
+// A source that a reload adds, and that reads from now on, does not read back to the agent's start.
 func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -208,11 +217,10 @@ func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	}
 	write()
 	h.arrived(b, "api", "source", "one")
-	time.Sleep(10 * time.Millisecond) // the earlier lines get times before the reload, however slow the machine is
+	await(t, "the lines so far are older than the reload", func() bool { return time.Now().UnixNano() > h.clock })
 	if err := a.Apply(h.plan(one, two, []config.Node{lokiNode("loki", b)})); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond) // and the later ones get times after it
 	write()
 	await(t, "the new source delivers", func() bool { return len(b.numbers("api", "source", "two")) >= 10 })
 	if got := b.numbers("api", "source", "two"); got[0] != 10 {
