@@ -181,9 +181,10 @@ const copyBytes = 4 << 10
 // long as the batch.
 func (b *Batch) Copy(p []byte) []byte {
 	if len(p) > cap(b.memory)-len(b.memory) {
-		size := max(copyBytes, len(p))
-		b.memory = make([]byte, 0, size)
-		b.Bytes += size
+		b.memory = make([]byte, 0, max(copyBytes, len(p)))
+	}
+	if len(b.memory) == 0 && len(p) > 0 { // the block is new, or Reset has kept it
+		b.Bytes += cap(b.memory)
 	}
 	n := len(b.memory)
 	b.memory = append(b.memory, p...)

@@ -54,6 +54,22 @@ func TestBatchCopy(t *testing.T) {
 	}
 }
 
+// A block of memory that a batch keeps when it is used again counts again, once something is copied into it.
+func TestBatchCopyAfterReset(t *testing.T) {
+	var b lighter.Batch
+	b.Copy([]byte("one"))
+	first := b.Bytes
+	b.Reset()
+	if b.Copy(nil); b.Bytes != 0 {
+		t.Errorf("Bytes is %d after nothing was copied", b.Bytes)
+	}
+	for range 2 {
+		if b.Copy([]byte("two")); b.Bytes != first {
+			t.Errorf("Bytes is %d, want %d", b.Bytes, first)
+		}
+	}
+}
+
 func TestBatchFields(t *testing.T) {
 	b := lighter.Batch{Entries: make([]lighter.Entry, 3)}
 	value := func(i int) string {

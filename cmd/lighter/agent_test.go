@@ -94,12 +94,15 @@ func (h *dockerHost) count(c *dockersim.Container, n int) {
 	}
 }
 
-// await waits until is returns true.
+// patience is how long a test waits for what a slow machine may take long to do.
+const patience = 5 * time.Minute
+
+// await waits until something is so.
 func await(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not after 30 s: %s", what)
+			t.Fatalf("not after %s: %s", patience, what)
 		}
 	}
 }

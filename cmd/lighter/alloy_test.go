@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,6 +133,33 @@ func TestValidate(t *testing.T) {
 	code, stdout, stderr = command(t, environ, "validate", filepath.Join(t.TempDir(), "none.alloy"))
 	if code != exitFailed || !strings.Contains(stderr, "no such file") {
 		t.Errorf("a file that is not there: exit %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+// A signal ends the wait for a named pipe that nobody writes to, and for the end of stdin.
+func TestStopBeforeAFileIsRead(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdin, writer := io.Pipe()
+	t.Cleanup(func() { // what still reads comes to an end
+		_ = writer.Close()
+		f, err := os.OpenFile(pipe, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Remove(pipe)
+		_ = f.Close()
+	})
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(stopSignal{syscall.SIGTERM})
+	for _, args := range [][]string{{"run", pipe}, {"validate", pipe}, {"explain", pipe}, {"fmt", pipe}, {"explain"}, {"validate", "-"}, {"fmt", "-"}} {
+		var stdout, stderr output
+		code := run(ctx, args, &cli{stdin: stdin, stdout: &stdout, stderr: &stderr, environ: []string{"GRAFANA_LOKI_URL=http://loki:3100", "GRAFANA_LOKI_TOKEN_FILE=" + pipe, "LIGHTER_DATA_DIR=" + t.TempDir()}})
+		if code != exitFailed || !strings.Contains(stderr.String(), "stopped by SIGTERM before all of it was read") {
+			t.Errorf("lighter %s = %d, stdout %q, stderr:\n%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
+		}
 	}
 }
 

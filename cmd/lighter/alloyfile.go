@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"lighter/config"
 	"lighter/config/alloy"
 	"lighter/config/alloy/lint"
@@ -28,17 +30,17 @@ const defaultFile = "/etc/alloy/config.alloy"
 // stdin is the argument that means the standard input.
 const stdin = "-"
 
-// loadFile reads an Alloy file, a directory of them, or stdin, together with the settings of the
-// environment that apply in addition. unset is true if the file is only examined, perhaps on another
-// machine than the one where it runs. An error in the file is an alloy.Diagnostics.
-func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
-	s, warnings, err := env.ForFile(flags.environ(c.environ), os.ReadFile)
+// loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold
+// beside it. unset is of a file that is only looked at, perhaps elsewhere than where it runs. An error of the
+// file is an alloy.Diagnostics.
+func (c *cli) loadFile(ctx context.Context, flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
+	s, warnings, err := env.ForFile(flags.environ(c.environ), fileReader(ctx))
 	if err != nil {
 		return nil, nil, err
 	}
 	o := alloy.Options{
 		Getenv:   c.lookup,
-		ReadFile: c.readFile,
+		ReadFile: func(name string) ([]byte, error) { return c.readFile(ctx, name) },
 		Hostname: cmp.Or(s.Host, c.env("HOSTNAME")),
 		Version:  currentBuild().Version,
 		Unset:    unset,
@@ -68,18 +70,14 @@ func (c *cli) loadFile(flags runFlags, path string, unset bool) (*alloy.File, []
 // mostOfFile limits how much of a file is read. It is more than a configuration may have.
 const mostOfFile = 8 << 20
 
-// readFile reads a file up to that limit. stdin is read once, and its content is kept.
-func (c *cli) readFile(name string) ([]byte, error) {
+// readFile reads a file, or as much of it as is taken for one, until ctx ends. stdin is read once, and has the same
+// content ever after.
+func (c *cli) readFile(ctx context.Context, name string) ([]byte, error) {
 	if name != stdin {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		return io.ReadAll(io.LimitReader(f, mostOfFile))
+		return fileReader(ctx)(name)
 	}
 	if c.piped == nil {
-		text, err := io.ReadAll(io.LimitReader(c.stdin, mostOfFile))
+		text, err := unlessStopped(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.stdin, mostOfFile)) })
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +86,55 @@ func (c *cli) readFile(name string) ([]byte, error) {
 	return bytes.Clone(c.piped), nil
 }
 
-// lookup returns the value of a variable, the last one with that name.
+// fileReader returns a function that reads a file, or as much of it as is taken for one, until ctx ends.
+func fileReader(ctx context.Context) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		return unlessStopped(ctx, func() ([]byte, error) {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			return io.ReadAll(io.LimitReader(f, mostOfFile))
+		})
+	}
+}
+
+// unlessStopped returns what read returns, or an error when ctx ends before. A named pipe that nobody writes to can
+// be waited for without end, and so can stdin; nothing interrupts that, so that read is left to itself then.
+func unlessStopped(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		content, err := read()
+		done <- result{content, err}
+	}()
+	select {
+	case r := <-done:
+		return r.content, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("stopped by %w before all of it was read", context.Cause(ctx))
+	}
+}
+
+// fileArgument checks arguments as check does, and refuses a file whose name is empty: a variable of the shell, mostly,
+// that is not set.
+func fileArgument(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return usageArgs(func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return err
+		}
+		if slices.Contains(args, "") {
+			return errors.New("the name of the file is empty")
+		}
+		return nil
+	})
+}
+
+// lookup returns a variable, the last of that name.
 func (c *cli) lookup(name string) (string, bool) {
 	i := slices.IndexFunc(c.environ, func(kv string) bool { return len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '=' })
 	return c.env(name), i >= 0

@@ -47,7 +47,7 @@ func TestCertificatesThatAreIgnoredAreNamed(t *testing.T) {
 		})
 	}
 	t.Run("at the start", func(t *testing.T) {
-		read, err := (&cli{stderr: &bytes.Buffer{}, environ: []string{"SSL_CERT_FILE=/none/ca.pem"}}).configure(runFlags{}, nil)
+		read, err := (&cli{stderr: &bytes.Buffer{}, environ: []string{"SSL_CERT_FILE=/none/ca.pem"}}).configure(t.Context(), runFlags{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

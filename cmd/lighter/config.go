@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,8 +15,8 @@ func (c *cli) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Print the configuration by environment variables as an Alloy file that does the same",
 		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			plan, warnings, err := env.FromEnv(c.environ, os.ReadFile)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, warnings, err := env.FromEnv(c.environ, fileReader(cmd.Context()))
 			for _, w := range warnings {
 				fmt.Fprintln(c.stderr, "lighter: warning:", w)
 			}

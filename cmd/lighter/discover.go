@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,7 @@ func (c *cli) discoverCommand() *cobra.Command {
 		Short: "Print what would be shipped from this host, and why something is skipped",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, warnings, err := env.FromEnv(c.environ, os.ReadFile)
+			plan, warnings, err := env.FromEnv(c.environ, fileReader(cmd.Context()))
 			for _, w := range warnings {
 				fmt.Fprintln(c.stderr, "lighter: warning:", w)
 			}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -28,18 +28,18 @@ func (c *cli) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [FILE|DIR]",
 		Short: "Print what will run: each node, from where, and to where",
-		Args:  usageArgs(cobra.MaximumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return c.explain(flags, args)
+		Args:  fileArgument(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.explain(cmd.Context(), flags, args)
 		},
 	}
 	flags.ignored(cmd.Flags())
 	return cmd
 }
 
-func (c *cli) explain(flags runFlags, args []string) error {
+func (c *cli) explain(ctx context.Context, flags runFlags, args []string) error {
 	if len(args) == 0 {
-		plan, warnings, err := env.FromEnv(c.environ, os.ReadFile)
+		plan, warnings, err := env.FromEnv(c.environ, fileReader(ctx))
 		for _, w := range warnings {
 			fmt.Fprintln(c.stderr, "lighter: warning:", w)
 		}
@@ -48,7 +48,7 @@ func (c *cli) explain(flags runFlags, args []string) error {
 		}
 		return explainPlan(c.stdout, plan)
 	}
-	f, settings, err := c.loadFile(flags, args[0], true)
+	f, settings, err := c.loadFile(ctx, flags, args[0], true)
 	if err != nil {
 		return c.sayDiagnostics(err)
 	}

@@ -2,14 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 
-	"github.com/grafana/alloy/syntax/diag"
 	"github.com/spf13/cobra"
 
 	"lighter/config/alloy"
@@ -20,9 +19,9 @@ func (c *cli) fmtCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fmt FILE",
 		Short: "Format an Alloy file and print it; - is stdin",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  fileArgument(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.format(cmd.InOrStdin(), args[0], write, test)
+			return c.format(cmd.Context(), args[0], write, test)
 		},
 	}
 	cmd.Flags().BoolVarP(&write, "write", "w", false, "write the result to the file and not to stdout")
@@ -30,24 +29,23 @@ func (c *cli) fmtCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) format(stdin io.Reader, file string, write, test bool) error {
-	name, read := file, c.readFile
-	if file == "-" {
+func (c *cli) format(ctx context.Context, file string, write, test bool) error {
+	name := file
+	if file == stdin {
 		if write {
 			return usageError{errors.New("stdin cannot be written: leave -w out")}
 		}
-		name, read = "stdin", func(string) ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, mostOfFile)) }
+		name = "stdin"
 	}
-	text, err := read(file)
+	text, err := c.readFile(ctx, file)
 	if err != nil {
 		return fmt.Errorf("read the file to format: %w", err)
 	}
 	formatted, err := alloy.Format(name, text)
-	var diags diag.Diagnostics
+	var wrong alloy.Diagnostics
 	switch {
-	case errors.As(err, &diags):
-		_ = diag.Fprint(c.stderr, map[string][]byte{name: text}, diags)
-		return errSaid
+	case errors.As(err, &wrong):
+		return c.sayDiagnostics(wrong)
 	case err != nil:
 		return fmt.Errorf("format %s: %w", name, err)
 	case test && !bytes.Equal(text, formatted):

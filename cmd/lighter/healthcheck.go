@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -57,6 +58,9 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 // in one does not make the agent look unhealthy.
 func (c *cli) agentAddress(args []string) (string, error) {
 	if len(args) > 0 {
+		if args[0] == "" {
+			return "", usageError{errors.New("the address is empty, want host:port")}
+		}
 		return args[0], nil
 	}
 	s, _, err := env.ReadSettings([]string{"LIGHTER_LISTEN=" + c.env("LIGHTER_LISTEN"), "LIGHTER_DATA_DIR=" + c.env("LIGHTER_DATA_DIR")}, os.ReadFile)

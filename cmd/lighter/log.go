@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -28,8 +29,11 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 
 // replaceAttr formats times, levels and durations as above, and replaces settings by the user's names.
 func replaceAttr(groups []string, a slog.Attr) slog.Attr {
-	if err, ok := a.Value.Any().(error); ok {
-		a.Value = slog.StringValue(err.Error())
+	switch v := a.Value.Any().(type) {
+	case error:
+		a.Value = slog.StringValue(v.Error())
+	case net.Addr:
+		a.Value = slog.StringValue(v.String())
 	}
 	if a.Value.Kind() == slog.KindString {
 		a.Value = slog.StringValue(config.Words(a.Value.String()))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ func TestLogFormat(t *testing.T) {
 		l.Debug("detail", "took", 1500*time.Millisecond, "at", time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("x", 3600)))
 		l.Warn("odd", "error", errors.New(`a "quoted" error`), "token", lighter.Secret("hunter2"))
 		l.Error("bad", slog.Group("request", "took", time.Second, "level", "x", "ts", 1))
+		l.Info("listening", "address", &net.TCPAddr{IP: net.IPv6loopback, Port: 80})
 		l.Log(context.Background(), levelFatal, "startup_failed", "error", "…")
 	}
 	for format, want := range map[string]string{
@@ -29,12 +31,14 @@ func TestLogFormat(t *testing.T) {
 {"ts":"2000-01-01T00:00:00.000Z","level":"debug","msg":"detail","took":"1.5s","at":"2026-01-02T02:04:05.000000006Z"}
 {"ts":"2000-01-01T00:00:00.000Z","level":"warn","msg":"odd","error":"a \"quoted\" error","token":"<secret>"}
 {"ts":"2000-01-01T00:00:00.000Z","level":"error","msg":"bad","request":{"took":"1s","level":"x","ts":1}}
+{"ts":"2000-01-01T00:00:00.000Z","level":"info","msg":"listening","address":"[::1]:80"}
 {"ts":"2000-01-01T00:00:00.000Z","level":"fatal","msg":"startup_failed","error":"…"}
 `,
 		"logfmt": `ts=2000-01-01T00:00:00.000Z level=info msg=listening port=8080 env=production
 ts=2000-01-01T00:00:00.000Z level=debug msg=detail took=1.5s at=2026-01-02T02:04:05.000000006Z
 ts=2000-01-01T00:00:00.000Z level=warn msg=odd error="a \"quoted\" error" token=<secret>
 ts=2000-01-01T00:00:00.000Z level=error msg=bad request.took=1s request.level=x request.ts=1
+ts=2000-01-01T00:00:00.000Z level=info msg=listening address=[::1]:80
 ts=2000-01-01T00:00:00.000Z level=fatal msg=startup_failed error=…
 `,
 	} {

@@ -26,7 +26,8 @@ func (c *cli) redactCommand() *cobra.Command {
 			if list {
 				return printRules(c.stdout, r.Rules())
 			}
-			return redactLines(c.stdout, cmd.InOrStdin(), r)
+			_, err := unlessStopped(cmd.Context(), func() ([]byte, error) { return nil, redactLines(c.stdout, cmd.InOrStdin(), r) })
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&list, "list", false, "print the rules")

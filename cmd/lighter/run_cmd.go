@@ -101,7 +101,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Long: `run runs the agent. It is configured by environment variables or, with an argument,
 by an Alloy file or a directory of them; - is stdin. Without an argument the file
 ` + defaultFile + ` is run if it exists, as in Alloy's image.`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: fileArgument(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runAgent(cmd.Context(), flags, args)
 		},
@@ -129,7 +129,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 			args = []string{defaultFile}
 		}
 	}
-	first, err := c.configure(flags, args)
+	first, err := c.configure(ctx, flags, args)
 	if err != nil {
 		return c.refuse(ctx, err)
 	}
@@ -160,7 +160,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 				logger.Info("no backend is set (GRAFANA_LOKI_URL, GRAFANA_PROM_URL): the newest lines and samples are kept in memory, and shown on the agent's page", "page", s.URL())
 			}
 		},
-		read: func() (configured, error) { return c.configure(flags, args) },
+		read: func() (configured, error) { return c.configure(ctx, flags, args) },
 	})
 	if !unheard() {
 		<-said
@@ -181,14 +181,14 @@ func (c *cli) refuse(ctx context.Context, err error) error {
 	return fail(ctx, c.bootLogger(), "startup_failed", err)
 }
 
-// configure reads the settings, in which flags take precedence over variables, or an Alloy file.
-func (c *cli) configure(flags runFlags, args []string) (configured, error) {
+// configure reads the settings, flags before variables, or an Alloy file.
+func (c *cli) configure(ctx context.Context, flags runFlags, args []string) (configured, error) {
 	certificates := certificateWarnings(c.env("SSL_CERT_FILE"), c.env("SSL_CERT_DIR"))
 	if len(args) == 0 {
-		plan, warnings, err := env.FromEnv(flags.environ(c.environ), os.ReadFile)
+		plan, warnings, err := env.FromEnv(flags.environ(c.environ), fileReader(ctx))
 		return configured{plan: plan, warnings: append(warnings, certificates...)}, err
 	}
-	f, said, err := c.loadFile(flags, args[0], false)
+	f, said, err := c.loadFile(ctx, flags, args[0], false)
 	if err != nil {
 		return configured{}, err
 	}

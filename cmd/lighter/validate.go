@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,9 +15,9 @@ func (c *cli) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE|DIR",
 		Short: "Check an Alloy file: every error, and what it accepts though it cannot do what was meant",
-		Args:  usageArgs(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return c.validate(flags, args[0], strict)
+		Args:  fileArgument(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.validate(cmd.Context(), flags, args[0], strict)
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail if there are warnings")
@@ -24,8 +25,8 @@ func (c *cli) validateCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) validate(flags runFlags, path string, strict bool) error {
-	f, settings, err := c.loadFile(flags, path, true)
+func (c *cli) validate(ctx context.Context, flags runFlags, path string, strict bool) error {
+	f, settings, err := c.loadFile(ctx, flags, path, true)
 	if err != nil {
 		return c.sayDiagnostics(err)
 	}

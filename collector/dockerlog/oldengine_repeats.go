@@ -80,7 +80,7 @@ func (r *repeats) judge(l *tail.Line, lines *tail.Lines) newness {
 	case l.EndedBy != 0 && l.EndedBy < l.Time:
 		return doubtful // the Engine may repeat lines that are no longer remembered
 	}
-	v := r.judgeWhole(l.Time, l.Stream, l.Text, !l.Borrowed)
+	v := r.judgeWhole(l.Time, l.Stream, l.Text, l.Joined)
 	if other := 1 - l.Stream; v == repeated && r.open[other] != 0 && r.began[other] >= r.next {
 		lines.Forget(other)
 		r.open[other] = 0

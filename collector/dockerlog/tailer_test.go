@@ -156,9 +156,13 @@ func (b *bench) wait(want ...string) {
 	}
 }
 
+// patience is how long a test waits for what a slow machine may take long to do.
+const patience = 5 * time.Minute
+
+// until waits until something is so.
 func (b *bench) until(ok func() bool, what string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("no %s; lines: %.500q; log:\n%s", what, b.sink.Lines(), b.log)
 		}
@@ -379,9 +383,10 @@ func TestErrorInTheStream(t *testing.T) {
 		if n := strings.Count(b.log.String(), "unexpected EOF"); n != 1 {
 			t.Errorf("said %d times, want once:\n%s", n, b.log)
 		}
-		if st := tailer.Status(); st.State != tail.Broken || !strings.Contains(st.LastError, "unexpected EOF") {
-			t.Errorf("status = %+v", st)
-		}
+		b.until(func() bool { // each attempt opens the log before it fails
+			st := tailer.Status()
+			return st.State == tail.Broken && strings.Contains(st.LastError, "unexpected EOF")
+		}, "status of a broken log")
 		b.container.FailLogs("")
 		b.container.Write(dockersim.Stdout, "two")
 		b.wait("out: one", "out: two")
@@ -409,8 +414,8 @@ func TestFullSinkClosesTheStream(t *testing.T) {
 				follows++
 			}
 		}
-		if files == (lighter.LogFiles{}) && follows != 2 {
-			t.Errorf("the log was opened %d times, want twice: it was closed while there was no room", follows)
+		if files == (lighter.LogFiles{}) && follows < 2 {
+			t.Error("the log was opened once, want twice: it was closed while there was no room")
 		}
 	})
 }
@@ -426,8 +431,8 @@ func TestStopWhileFullHandsOnNothing(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		if c := b.positions.Cursor(b.container.ID()); c.Waiting() != 0 || c.Read().Lines != 0 {
-			t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
+		if read, oldest := b.positions.Cursor(b.container.ID()).Read(), b.positions.Oldest(); oldest != 0 || read.Lines != 0 {
+			t.Errorf("read = %s, and a line of %d waits: what was not handed on must be read again", read, oldest)
 		}
 		open()
 		b.tail()

@@ -216,7 +216,7 @@ func testKill(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// A file is written and rotated by real time, while inotify tells of it.
+// A file is written and rotated in real time, while inotify tells of it.
 func TestWatched(t *testing.T) {
 	b := newBench(t)
 	watcher := file.NewWatcher(b.options.Logger)
@@ -231,22 +231,21 @@ func TestWatched(t *testing.T) {
 	stop := b.tailer()
 	other := &bench{t: t, dir: b.dir, path: filepath.Join(b.dir, "other.log"), sink: tailtest.NewSink(), options: b.options}
 	stopOther := other.tailer()
-	time.Sleep(50 * time.Millisecond) // they wait
 	other.write("", "hello\n")
 	other.await(1)
 	w.write("", w.text(1))
 	b.await(1) // what was rotated before it was ever seen does not come
 	for range 40 {
 		w.write("", w.text(20))
-		time.Sleep(time.Duration(w.r.IntN(30)) * time.Millisecond)
+		if w.r.IntN(10) == 0 {
+			b.await(w.n) // then the Tailer rests until it is told of the next write
+		}
 		if w.r.IntN(4) == 0 {
 			w.shift()
 			w.rename("app.log.1")
 			w.write("", w.text(1))
 		}
 	}
-	b.await(w.n)
-	w.write("", w.text(1))
 	b.await(w.n)
 	all := sent{}
 	all.add(t, b.sink)

@@ -177,7 +177,7 @@ func TestRotationsWhileFull(t *testing.T) {
 					b := newWatchedBench(t)
 					b.maxFile, b.compress = maxFile, compress && maxFile > 1
 					b.say("one")
-					b.tail()
+					b.tail((*filelog.Tailer).DisregardClock)
 					b.within("first line", func() bool { return len(b.sink.Lines()) == 1 })
 					open := b.sink.Block()
 					b.say("two")
@@ -231,7 +231,7 @@ func TestNewestRemoved(t *testing.T) {
 		t.Run(name+", watched", func(t *testing.T) {
 			b := newWatchedBench(t)
 			b.maxFile = 4
-			b.tail()
+			b.tail((*filelog.Tailer).DisregardClock)
 			b.newestRemoved(goOn, func(want ...string) {
 				b.within("lines", func() bool { return slices.Equal(b.sink.Lines(), want) })
 			})
@@ -317,7 +317,7 @@ func TestNewerCannotBeOpened(t *testing.T) {
 func TestRotationsAfterOverflow(t *testing.T) {
 	b := newWatchedBench(t)
 	b.maxFile = 2
-	b.tail()
+	b.tail((*filelog.Tailer).DisregardClock)
 	b.say("one")
 	b.within("first line", func() bool { return len(b.sink.Lines()) == 1 })
 	b.options.Watcher.Overflow()
@@ -380,7 +380,7 @@ func TestWatchedFlood(t *testing.T) {
 		t.Run(fmt.Sprintf("max-file=%d", maxFile), func(t *testing.T) {
 			b := newWatchedBench(t)
 			b.maxFile = maxFile
-			b.tail()
+			b.tail((*filelog.Tailer).DisregardClock)
 			var want []string
 			for i := range 15 {
 				lines, shown := numbered(i*100, i*100+99)

@@ -514,8 +514,8 @@ func TestStopWhileFullHandsOnNothing(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
-		if c := b.positions.Cursor(b.id); c.Waiting() != 0 || c.Read().Lines != 0 {
-			t.Errorf("waiting = %d, read = %s: what was not handed on must be read again", c.Waiting(), c.Read())
+		if read, oldest := b.positions.Cursor(b.id).Read(), b.positions.Oldest(); oldest != 0 || read.Lines != 0 {
+			t.Errorf("read = %s, and a line of %d waits: what was not handed on must be read again", read, oldest)
 		}
 		open()
 		b.tail()

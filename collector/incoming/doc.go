@@ -1,7 +1,7 @@
-// Package incoming is what the sources have in common that others send log entries to: push, which takes
-// requests, and syslog, which takes messages.
+// Package incoming has what the sources share that are sent log entries over the network: push, which receives
+// requests, and syslog, which receives messages.
 //
-// Streams turns the label set of an entry into the stream that it is of, by the relabel rules of the source.
-// A Clock gives times to entries that are to have the time of their arrival. Paths hands batches on, one at a
-// time and each to all paths, and tells when all of them have acknowledged one.
+// Streams applies the relabel rules of the source to the label set of an entry and returns the stream that the
+// entry belongs to. A Clock gives entries the time of their arrival. Paths hands each batch on to all paths, one
+// batch at a time, and reports when all paths have acknowledged it.
 package incoming

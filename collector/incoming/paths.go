@@ -10,10 +10,10 @@ import (
 	"lighter/collector/stage"
 )
 
-// EntryBytes is what an entry of a batch costs beside its line, for budgets of memory.
+// EntryBytes is how much memory an entry of a batch takes beside its line.
 const EntryBytes = 40
 
-// FieldBytes is what a field of an entry costs beside its name and value.
+// FieldBytes is how much memory a field of an entry takes beside its name and value.
 const FieldBytes = 40
 
 // Paths hands batches on to several Logs. Only one goroutine at a time may call its methods, because the
@@ -49,7 +49,7 @@ func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(r
 	for i, logs := range p {
 		batches[i].Begin(done)
 		if err := logs.Append(ctx, batches[i]); err != nil {
-			return err // this batch is never let go of, so that waiting does not become 0
+			return err // without Done for this batch, waiting never becomes 0
 		}
 		batches[i].Done()
 	}
@@ -66,6 +66,17 @@ func (p Paths) Release(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Held returns how many lines the stages of a path hold back; of several paths, those of the one that holds back
+// most. After an error of HandOn or Release these are the lines of earlier batches that are not handed on.
+func (p Paths) Held() (lines int) {
+	for _, logs := range p {
+		if h, ok := logs.(stage.Holder); ok {
+			lines = max(lines, h.Held())
+		}
+	}
+	return lines
 }
 
 // clone returns a batch of the same entries. It shares the memory of the lines, which nobody writes to.

@@ -10,15 +10,15 @@ import (
 	"lighter"
 )
 
-// maxStreams is how many label sets a Streams remembers in each of its maps. What senders say of themselves
-// becomes label sets, so their number has no bound of its own.
+// maxStreams is how many label sets a Streams remembers in each of its maps. Senders choose labels, so the number of
+// label sets has no other bound.
 const maxStreams = 10_000
 
-// maxKeyBytes is how long a label set may be that a Streams remembers. A longer one is made anew each time.
+// maxKeyBytes is the size of the largest label set that a Streams remembers. A larger one is made anew each time.
 const maxKeyBytes = 4 << 10
 
-// Streams gives the stream of a label set, so that there is one value for each set. It remembers those that
-// are in use and forgets the others. It is safe for concurrent use.
+// Streams returns the same stream for the same label set for as long as the label set is in use. It forgets label
+// sets that are not in use. It is safe for concurrent use.
 type Streams struct {
 	rules []*relabel.Config
 
@@ -28,12 +28,12 @@ type Streams struct {
 	key    []byte
 }
 
-// NewStreams returns a Streams with these rules.
+// NewStreams returns a Streams that applies rules.
 func NewStreams(rules []*relabel.Config) *Streams { return &Streams{rules: rules} }
 
-// Get returns the stream of entries with these labels: the rules are run, and labels that begin with two
-// underscores are left out afterwards. It returns nil if a rule drops the entries. Of a tenant that is not
-// empty the stream has the label lighter.LabelTenant.
+// Get returns the stream of entries that come with the labels l. It applies the rules, and removes labels that begin
+// with two underscores afterwards. It returns nil if a rule drops the entries. If tenant is not empty, the stream
+// has it as the label lighter.LabelTenant.
 func (s *Streams) Get(l labels.Labels, tenant string) *lighter.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,7 +4,7 @@ import "lighter/collector/journal/journalfile"
 
 const (
 	cacheFields = 4096 // a fieldCache has up to twice as many
-	maxCached   = 256  // bytes of a field that it has
+	maxCached   = 256  // bytes of a field that is cached
 )
 
 // fieldKey is where a field is.
@@ -13,8 +13,8 @@ type fieldKey struct {
 	at   uint64
 }
 
-// fieldCache remembers fields that were read last: entries share what is the same in them, such as the name of
-// a unit. Of a field that does not count it remembers that, by the zero value.
+// fieldCache keeps the fields that were read last, because entries share equal fields, such as the name of a unit. A
+// field that is not needed has the zero value.
 type fieldCache struct{ now, before map[fieldKey]field }
 
 func (c *fieldCache) get(key fieldKey) (f field, ok bool) {

@@ -1,20 +1,23 @@
 // Package journal reads the journal of systemd.
 //
-// A Tailer follows all files of the journal and hands their entries on in journalctl's order: entries whose
-// sequence numbers the same journald counts go by those, other entries of one boot by the clock of the boot,
-// and entries of different boots by their times. So the order within a boot does not depend on the clock of the
-// machine, which may be set while it runs. The files are read as they are, without libsystemd, while journald
-// writes to them.
+// A Tailer follows all files of the journal and passes their entries on in journalctl's order: entries with
+// sequence numbers from the same source are ordered by these, other entries of one boot by the monotonic clock,
+// and entries of different boots by their times. So the order within a boot does not depend on the wall clock,
+// which may be set while the machine runs. The files are read directly, without libsystemd, while journald writes
+// to them.
 //
-// An entry becomes a line as Alloy's loki.source.journal makes one of it: its text is the field MESSAGE, or all
-// fields as a JSON object, its time is when journald took it, and rules make its labels of labels __journal_…
-// that its fields become. An entry without a text, and one that a rule drops or leaves no label, is left out.
+// An entry becomes a line as in Alloy's loki.source.journal: the text is the field MESSAGE, or all fields as a JSON
+// object, the time is when journald received it, and its labels come from relabel rules, which see the fields as
+// labels __journal_…. An entry without a text, and one that a rule drops or leaves without labels, is dropped.
 //
-// The Tailer's position moves when the lines are acknowledged. It is, for every source of sequence numbers, the
-// last one that is delivered: files are renamed and new ones come, and nothing is lost by that or sent twice.
-// When Logs has no room the Tailer stops reading, and journald does not wait for that.
+// The Tailer's position moves when the lines are acknowledged. It holds the last delivered entry of every source
+// of sequence numbers, so nothing is lost or sent twice when files are renamed or created. It also says which part
+// of the runtime journal, the one below /run, is delivered. Once the disk can be written, journald copies that
+// journal to the disk and deletes it. The delivered entries are recognised in the copy, whether the Tailer runs at
+// that time or not.
 //
-// What cannot be read in a file is logged once and left out. A Tailer takes about 1 MiB of memory while it
-// reads, beside the batches that it hands on and what it remembers of labels, and gives that back while nothing
-// is written.
+// When Logs has no room, the Tailer stops reading. journald does not wait for it.
+//
+// What cannot be read in a file is logged once and skipped. A Tailer takes about 1 MiB of memory while it reads,
+// beside its batches and a cache of labels, and releases it while nothing is written.
 package journal

@@ -23,6 +23,11 @@ func (t *Tailer) NoInotify() {
 	t.notify = func() (*watcher, error) { return nil, errors.New("none left") }
 }
 
+// ByClock has the Tailer look by the clock alone, such as that of a synctest bubble.
+func (t *Tailer) ByClock() {
+	t.notify = func() (*watcher, error) { return nil, nil }
+}
+
 // Matches reports whether fields match.
 func (m *Matches) Matches(fields ...string) bool {
 	all := make([]field, 0, len(fields))

@@ -31,9 +31,9 @@ var errNone = errors.New("there is no journal")
 
 // files are the files of a journal, read as one. nextEntry gives their entries in journalctl's order.
 //
-// journald writes one entry after the other, but files are looked at one after the other, too: an entry could be
-// seen in one file while an earlier one, in another file, is not. So entries are only given up to a bound: the
-// last entry of their source that was seen before the files were looked at for the second time.
+// journald writes one entry after another, but the files are also read one after another: an entry could be seen in
+// one file although an earlier one, in another file, was missed. So the files are refreshed twice, and entries are
+// only returned up to a bound: the last entry of their source that the first refresh found.
 type files struct {
 	roots   []string      // one, or two of this machine: on the disk, and below /run
 	machine func() string // the id of this machine; empty if it is not known
@@ -48,8 +48,9 @@ type files struct {
 	dirs      []dir             // that were listed last
 	bounds    map[journalfile.ID]uint64
 	unsettled int               // how many listings, up to the last one, were not whole; with 0 nextEntry may be called
-	bounded   bool              // an entry is left because of its bound
+	bounded   bool              // an entry was not given because it is beyond the bound of its source
 	logged    map[string]string // errors, by path
+	xzLogged  bool              // it was logged that fields are compressed by XZ
 	current   *file             // the last entry that nextEntry gave is its
 }
 
@@ -63,8 +64,8 @@ type known struct {
 // dir is a directory that was listed.
 type dir struct {
 	path    string
-	changed time.Time // as it said before that
-	listed  time.Time
+	changed time.Time // when it was modified, as read before it was listed
+	listed  time.Time // when it was listed
 }
 
 type inode struct{ device, number uint64 }
@@ -81,8 +82,8 @@ type file struct {
 	head   journalfile.Entry // that entry, if it is loaded
 	loaded bool
 	last   uint64 // sequence number of the last entry
-	lastOf uint64 // the length that the file had then
-	listed bool
+	lastOf uint64 // how many entries the file had when last was read
+	listed bool   // the last listing has it
 
 	started bool // next is where reading begins
 }
@@ -111,9 +112,8 @@ func (f *files) close() {
 	f.open, f.known = nil, map[string]*known{}
 }
 
-// look takes note of what was written since the last look. It reports whether there is something new. With
-// an error it has taken note of what it could. It is to be called again, before nextEntry, while unsettled is
-// not 0.
+// look finds what was written since the last look, and reports whether there is anything new. If it returns an
+// error, it has found what it could. While unsettled is not 0, it must be called again before nextEntry.
 func (f *files) look() (news bool, err error) {
 	f.bounds = make(map[journalfile.ID]uint64, len(f.bounds))
 	for _, one := range f.open {
@@ -137,7 +137,7 @@ func (f *files) look() (news bool, err error) {
 	return news, err
 }
 
-// start finds where to begin with files that are new.
+// start finds where to begin in new files.
 func (f *files) start() {
 	for _, one := range f.open {
 		if !one.started {
@@ -150,13 +150,13 @@ func (f *files) start() {
 	f.started = true
 }
 
-// missing reports whether the last entry of a source that was read is in none of its files.
+// missing reports whether none of a source's files has the last entry that was read of it.
 func (f *files) missing(source journalfile.ID) bool {
 	at := f.marks.source[source]
 	return !slices.ContainsFunc(f.open, func(one *file) bool { return one.Source() == source && at.in(one.File) })
 }
 
-// refresh takes note of what was written to a file.
+// refresh finds what was written to a file.
 func (f *files) refresh(one *file) {
 	if _, err := one.Refresh(); err != nil {
 		f.report(one.path, err)
@@ -178,14 +178,14 @@ func (f *files) refresh(one *file) {
 	one.lastOf = one.Len()
 }
 
-// unsettled is how long a directory may not have changed for a listing of it to be whole: in what changes
-// meanwhile, a file that is renamed may be missing. The times that a file system notes are a few milliseconds old.
+// unsettled is how long a directory must not have changed for a listing of it to be complete: a file that is renamed
+// meanwhile may be missing. The modification times of a file system lag by a few milliseconds.
 const unsettled = 20 * time.Millisecond
 
-// maxUnsettled bounds how often a directory is listed again for that.
+// maxUnsettled limits how often a directory is listed again because of that.
 const maxUnsettled = 50
 
-// settled reports whether the last listing is whole.
+// settled reports whether the last listing is complete.
 func (f *files) settled() bool {
 	for _, dir := range f.dirs {
 		info, err := os.Stat(dir.path)
@@ -230,11 +230,11 @@ func (f *files) list() error {
 	return failed
 }
 
-// maxMarks is how many sources have marks before those are forgotten of which there is no file any more. There are
-// as many as there are files at most then.
+// maxMarks is how many sources may have marks before those without files are forgotten. After that there are at most
+// as many marks as files.
 const maxMarks = 32
 
-// forget forgets the marks of sources of which there is no file.
+// forget forgets the marks of sources without files.
 func (f *files) forget() {
 	left := map[journalfile.ID]bool{}
 	for _, k := range f.known {
@@ -255,7 +255,7 @@ func advise(err error) error {
 }
 
 // listRoot lists the files of a root directory and of the machines' directories in it. Directories of a
-// namespace, which have a dot in their names, are left out, as journalctl does.
+// namespace, which have a dot in their names, are skipped, as journalctl does.
 func (f *files) listRoot(root string, before map[string]*known) error {
 	entries, err := f.readDir(root)
 	if err != nil {
@@ -303,13 +303,13 @@ func (f *files) readDir(path string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// found takes note of what is at a path, and opens it if it is a file of the journal that is not known.
+// found records what is at a path, and opens it if it is an unknown file of the journal.
 func (f *files) found(root, path string, before map[string]*known) error {
 	if !strings.HasSuffix(path, ".journal") && !strings.HasSuffix(path, ".journal~") {
 		return nil
 	}
 	k := before[path]
-	if k != nil && final(path) { // such a name is not given again
+	if k != nil && final(path) { // such a name is not used again
 		f.keep(path, k)
 		return nil
 	}
@@ -350,6 +350,7 @@ func final(path string) bool {
 	return strings.Contains(filepath.Base(path), "@") || strings.HasSuffix(path, "~")
 }
 
+// keep records that the last listing has a file.
 func (f *files) keep(path string, k *known) {
 	f.known[path] = k
 	if k.file != nil {
@@ -378,6 +379,7 @@ func (f *files) openFile(root, path string) (*file, error) {
 	return one, nil
 }
 
+// take returns the file that a handle is open on.
 func (f *files) take(root, path string, handle *os.File) (*file, error) {
 	info, err := handle.Stat()
 	if err != nil {
@@ -428,8 +430,15 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 				best = one
 			}
 		}
-		if at, ok := f.marks.source[best.Source()]; ok && at == (mark{best.head.Seqnum, best.head.Boot, best.head.Realtime}) || f.flushed(best) {
+		if other := f.original(best); other != nil {
+			best = other // regardless of its bound: journald writes to one file at a time there
+		}
+		if at, ok := f.marks.source[best.Source()]; ok && at == markOf(&best.head) {
 			f.pass(best) // another file has the same entry
+			continue
+		}
+		if !f.isRuntime(best) && f.marks.takeCopy(&best.head) {
+			f.pass(best)
 			continue
 		}
 		f.current = best
@@ -441,6 +450,9 @@ func (f *files) nextEntry(ctx context.Context) (*file, *journalfile.Entry, error
 func (f *files) pass(one *file) {
 	if one.head.Seqnum <= one.last {
 		f.marks.set(one.Source(), &one.head)
+		if f.isRuntime(one) {
+			f.marks.noteRuntime(one.Source(), &one.head)
+		}
 	}
 	one.next++
 	one.loaded = false
@@ -463,36 +475,36 @@ func (f *files) load(ctx context.Context, one *file) (bool, error) {
 	return one.loaded, nil
 }
 
-// flushed reports whether the next entry of a file is a copy of one in another root directory: when journald
-// begins to write to the disk it copies what it had written below /run until then, with other sequence
-// numbers, and deletes that afterwards.
-func (f *files) flushed(one *file) bool {
-	if len(f.roots) < 2 || one.root == f.roots[1] {
-		return false
+// isRuntime reports whether a file belongs to the runtime journal. Only the journal of this machine has one.
+func (f *files) isRuntime(one *file) bool { return len(f.roots) == 2 && one.root == f.roots[1] }
+
+// original returns the file of the runtime journal that holds the original of the next entry of one, if that
+// original is still unread, and nil otherwise.
+func (f *files) original(one *file) *file {
+	if len(f.roots) < 2 || f.isRuntime(one) {
+		return nil
 	}
 	for _, other := range f.open {
-		if other.root == one.root || other.Len() == 0 {
-			continue
-		}
 		var e journalfile.Entry
-		if other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
+		if !f.isRuntime(other) || other.next >= other.Len() || other.Entry(other.Len()-1, &e) != nil || e.Boot != one.head.Boot || e.Monotonic < one.head.Monotonic {
 			continue
 		}
-		for i := other.Search(func(e *journalfile.Entry) bool {
+		first := other.Search(func(e *journalfile.Entry) bool {
 			return e.Boot == one.head.Boot && e.Monotonic >= one.head.Monotonic
-		}); i < other.Len() && other.Entry(i, &e) == nil && e.Monotonic == one.head.Monotonic; i++ {
+		})
+		for i := max(first, other.next); i < other.Len() && other.Entry(i, &e) == nil && e.Monotonic == one.head.Monotonic; i++ {
 			if e.Boot == one.head.Boot && e.Realtime == one.head.Realtime && e.Hash == one.head.Hash {
-				return true
+				return other
 			}
 		}
 	}
-	return false
+	return nil
 }
 
-// tidy closes files that are read and of which nothing more will come. Call it when nextEntry has none left.
+// tidy closes files that are read to their end and will not grow. Call it when nextEntry has returned nil.
 func (f *files) tidy() {
 	if f.bounded {
-		return // an entry that is left may be a copy of one in a file that was deleted
+		return // an entry that waits for its bound may be a copy of one in a deleted file
 	}
 	f.open = slices.DeleteFunc(f.open, func(one *file) bool {
 		over := one.next >= one.Len() && (!one.listed || one.Archived() && final(one.path) || strings.HasSuffix(one.path, "~"))
@@ -512,8 +524,18 @@ func (f *files) unreadable(one *file, err error) {
 	f.report(one.path, err)
 }
 
-// report logs an error of a file, once until it is another one.
+// report logs an error of a file unless it was the last one logged for that file. Compression with XZ is logged once
+// for all files, because it affects every file that an older journald writes.
 func (f *files) report(path string, err error) {
+	if errors.Is(err, journalfile.ErrXZ) {
+		if !f.xzLogged {
+			f.xzLogged = true
+			f.logger.Warn("fields of the journal that are compressed with XZ cannot be read, because only LZ4 and Zstandard are supported: an entry with such a MESSAGE is dropped; "+
+				"systemd uses Zstandard since version 246; with an older one, set Compress=no in /etc/systemd/journald.conf, "+
+				"restart systemd-journald and run journalctl --rotate", "file", path)
+		}
+		return
+	}
 	text := err.Error()
 	if errors.Is(err, journalfile.ErrDamaged) {
 		text = journalfile.ErrDamaged.Error() // each of its entries may be damaged in another way
@@ -522,5 +544,5 @@ func (f *files) report(path string, err error) {
 		return
 	}
 	f.logged[path] = text
-	f.logger.Warn("a journal file, or a part of it, cannot be read and is left out", "file", path, "error", err)
+	f.logger.Warn("a journal file, or a part of it, cannot be read and is skipped", "file", path, "error", err)
 }

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -31,6 +33,8 @@ type sink struct {
 	acked   int // lines
 	manual  bool
 	waiting []func()
+	more    chan struct{} // closed at the next Append; nil unless someone waits for it
+	first   func()        // is called when the first batch comes; may be nil
 }
 
 type line struct {
@@ -39,11 +43,18 @@ type line struct {
 	text   string
 }
 
-func (s *sink) Append(ctx context.Context, b *lighter.Batch) error {
+func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.lines) == 0 && s.first != nil {
+		s.first()
+	}
 	for _, e := range b.Entries {
 		s.lines = append(s.lines, line{b.Streams[e.Stream].Labels.String(), e.Time, string(e.Line)})
+	}
+	if s.more != nil {
+		close(s.more)
+		s.more = nil
 	}
 	n := len(b.Entries)
 	b.Hold()
@@ -57,7 +68,7 @@ func (s *sink) Append(ctx context.Context, b *lighter.Batch) error {
 	}
 	s.acked += n
 	go b.Done() // from any goroutine
-	return ctx.Err()
+	return nil
 }
 
 func (s *sink) texts() (all []string) {
@@ -70,17 +81,31 @@ func (s *sink) texts() (all []string) {
 }
 
 // wait returns the lines once there are n.
-func (s *sink) wait(tb testing.TB, n int) []string {
-	tb.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		got := s.texts()
-		if len(got) >= n {
-			return got
+func (s *sink) wait(n int) []string {
+	for {
+		s.mu.Lock()
+		if s.more == nil {
+			s.more = make(chan struct{})
 		}
-		if time.Now().After(end) {
-			tb.Fatalf("%d lines and not %d: %q", len(got), n, got)
+		got, more := len(s.lines), s.more
+		s.mu.Unlock()
+		if got >= n {
+			return s.texts()
 		}
+		<-more
 	}
+}
+
+// read returns the lines once a Tailer that looks by the clock of a bubble has read all that there is.
+func (s *sink) read() []string {
+	rest()
+	return s.texts()
+}
+
+// rest has a Tailer that looks by the clock of a bubble read all that there is.
+func rest() {
+	time.Sleep(10 * time.Second)
+	synctest.Wait()
 }
 
 // options are for a journal in dir.
@@ -100,7 +125,6 @@ func options(dir string, s lighter.Logs) journal.Options {
 func run(tb testing.TB, t *journal.Tailer) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	t.SetPace(time.Millisecond, 5*time.Second, 5*time.Millisecond)
 	go func() { done <- t.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -110,6 +134,36 @@ func run(tb testing.TB, t *journal.Tailer) (stop func()) {
 	})
 	tb.Cleanup(stop)
 	return stop
+}
+
+// runByClock runs a Tailer until stop is called. It looks by the clock alone, which is to be that of a bubble.
+func runByClock(tb testing.TB, t *journal.Tailer) (stop func()) {
+	t.ByClock()
+	return run(tb, t)
+}
+
+// runFast runs a Tailer until stop is called. It looks as often as inotify tells it to.
+func runFast(tb testing.TB, t *journal.Tailer) (stop func()) {
+	t.SetPace(time.Millisecond, 5*time.Second, 5*time.Millisecond)
+	return run(tb, t)
+}
+
+// syncBuffer is a buffer that may be written to and read at any time.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // writer writes a journal of several files with one source.
@@ -228,21 +282,6 @@ func (s *streams) Append(_ context.Context, b *lighter.Batch) error {
 		s.stop()
 	}
 	return nil
-}
-
-func (s *streams) wait(tb testing.TB, n int) {
-	tb.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		s.mu.Lock()
-		got := s.n
-		s.mu.Unlock()
-		if got >= n {
-			return
-		}
-		if time.Now().After(end) {
-			tb.Fatalf("%d lines and not %d", got, n)
-		}
-	}
 }
 
 // full is a lighter.Logs without room.

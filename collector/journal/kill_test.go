@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lighter"
@@ -26,6 +27,7 @@ type killed struct {
 	acked   map[string]bool
 	again   []string // that came although they were acknowledged
 	dead    bool
+	more    chan struct{} // closed at the next Append; nil unless someone waits for it
 }
 
 func (k *killed) Append(_ context.Context, b *lighter.Batch) error {
@@ -39,6 +41,10 @@ func (k *killed) Append(_ context.Context, b *lighter.Batch) error {
 		if k.sent[text]++; k.acked[text] {
 			k.again = append(k.again, text)
 		}
+	}
+	if k.more != nil {
+		close(k.more)
+		k.more = nil
 	}
 	b.Hold()
 	k.waiting = append(k.waiting, b)
@@ -60,11 +66,20 @@ func (k *killed) ack(n int) {
 	}
 }
 
-// different returns how many different lines came.
-func (k *killed) different() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.sent)
+// wait returns once n different lines came.
+func (k *killed) wait(n int) {
+	for {
+		k.mu.Lock()
+		if k.more == nil {
+			k.more = make(chan struct{})
+		}
+		got, more := len(k.sent), k.more
+		k.mu.Unlock()
+		if got >= n {
+			return
+		}
+		<-more
+	}
 }
 
 // kill returns what a directory of positions holds at the moment of death, in a new directory.
@@ -137,12 +152,12 @@ func TestKilled(t *testing.T) {
 		k := &killed{sent: sent, acked: acked}
 		o := options(dir, k)
 		o.Positions = store
-		stop := run(t, journal.New(o))
+		stop := runFast(t, journal.New(o))
 		for range random.IntN(300) {
 			write()
 			k.ack(random.IntN(3))
-			if random.IntN(20) == 0 {
-				time.Sleep(time.Duration(random.IntN(3000)) * time.Microsecond)
+			if random.IntN(50) == 0 {
+				k.wait(len(want))
 			}
 		}
 		data = k.kill(t, data)
@@ -152,19 +167,21 @@ func TestKilled(t *testing.T) {
 			t.Fatalf("%d lines came again after they were acknowledged: %q", len(k.again), k.again[:min(10, len(k.again))])
 		}
 	}
-	store, err := position.Open(data, options("", nil).Logger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
-	k := &killed{sent: sent, acked: acked}
-	o := options(dir, k)
-	o.Positions = store
-	stop := run(t, journal.New(o))
-	for end := time.Now().Add(10 * time.Second); k.different() < len(want) && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		k.ack(10)
-	}
-	stop()
+	var again []string
+	synctest.Test(t, func(t *testing.T) { // the last process reads what there is
+		store, err := position.Open(data, options("", nil).Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &killed{sent: sent, acked: acked}
+		o := options(dir, k)
+		o.Positions = store
+		stop := runByClock(t, journal.New(o))
+		rest()
+		stop()
+		_ = store.Close()
+		again = k.again
+	})
 	lost, twice := 0, 0
 	for _, text := range want {
 		if n := sent[text]; n == 0 {
@@ -174,7 +191,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d lines, %d of them came more than once because they were not acknowledged", len(want), twice)
-	if lost > 0 || len(k.again) > 0 {
-		t.Errorf("%d of %d lines are lost, %d came again", lost, len(want), len(k.again))
+	if lost > 0 || len(again) > 0 {
+		t.Errorf("%d of %d lines are lost, %d came again", lost, len(want), len(again))
 	}
 }

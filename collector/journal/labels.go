@@ -20,15 +20,14 @@ const (
 	keywordLabel  = labelPrefix + "priority_keyword"
 )
 
-// cacheEntries bounds how many combinations of values a labeller remembers: up to twice as many.
+// cacheEntries limits how many combinations of values a labeller caches: at most twice as many.
 const cacheEntries = 2048
 
-// cacheBytes bounds how long the values of a combination are that it remembers.
+// cacheBytes is how long the values of a combination may be for it to be cached.
 const cacheBytes = 4 << 10
 
-// labeller gives the stream of an entry: the configured labels, and what the rules make of the entry's
-// fields. Only fields that a rule reads count. What the rules make of a combination of values is
-// remembered.
+// labeller returns the stream of an entry: the configured labels, and what the rules make of the entry's fields.
+// Only fields that a rule reads are used. The result for a combination of values is cached.
 type labeller struct {
 	own   labels.Labels
 	rules []*relabel.Config
@@ -39,7 +38,7 @@ type labeller struct {
 
 	combinations recent[*stream] // by the values; a nil stream is dropped
 	sets         recent[*stream] // by the labels
-	bare         bool            // the rules have left an entry no label
+	bare         bool            // the rules have left an entry without labels
 	key          []byte
 	builder      *labels.Builder
 }
@@ -81,8 +80,8 @@ func (l *labeller) wants(name []byte) bool {
 	return wanted
 }
 
-// stream returns the stream of an entry with these fields, nil if a rule drops it or leaves no label. It
-// changes the order of fields.
+// stream returns the stream of an entry with these fields, nil if a rule drops it or leaves no labels. It changes
+// the order of fields.
 func (l *labeller) stream(fields []field) *stream {
 	slices.SortStableFunc(fields, func(a, b field) int { return bytes.Compare(a.name, b.name) })
 	l.key = l.key[:0]
@@ -163,8 +162,8 @@ func keyword(priority string) string {
 	return priority
 }
 
-// recent is a map of what was used last: at least cacheEntries of it, and at most twice as many. The zero
-// value is empty.
+// recent is a map that keeps the entries used last: at least cacheEntries, and at most twice as many. The zero value
+// is an empty map.
 type recent[V any] struct{ now, before map[string]V }
 
 func (r *recent[V]) get(key []byte) (v V, ok bool) {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,7 +34,7 @@ func TestFollowSystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &sink{}
-		stop := run(t, journal.New(options(dir, s)))
+		stop := runFast(t, journal.New(options(dir, s)))
 		var want []string
 		for i := range 400 {
 			text := fmt.Sprintf("line %d %s", i, strings.Repeat("long ", i%7*100)) // some are compressed
@@ -45,10 +44,10 @@ func TestFollowSystemd(t *testing.T) {
 				t.Fatal(err)
 			}
 			if i%20 == 0 {
-				time.Sleep(2 * time.Millisecond)
+				s.wait(len(want))
 			}
 		}
-		if diff := cmp.Diff(want, s.wait(t, len(want))); diff != "" {
+		if diff := cmp.Diff(want, s.wait(len(want))); diff != "" {
 			t.Error(diff)
 		}
 		stop()

@@ -76,11 +76,11 @@ type Tailer struct {
 	bare     bool   // it was logged that an entry has no label
 }
 
-// pace is after which times a journal is looked at.
+// pace says how long to wait between two looks at a journal.
 type pace struct {
-	step  time.Duration // between two looks at a journal that is written all the time
-	told  time.Duration // if inotify tells of nothing
-	alone time.Duration // if there is no inotify, or it does not tell of everything
+	step  time.Duration // while it is written all the time
+	told  time.Duration // if inotify reports nothing
+	alone time.Duration // if there is no inotify, or it does not report everything
 }
 
 // patience is how long there may be no room in Logs before the status says so.
@@ -188,7 +188,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 	return nil
 }
 
-// report notes whether the journal can be read.
+// report records whether the journal can be read.
 func (t *Tailer) report(failed error) {
 	if failed != nil && len(t.files.open) == 0 {
 		t.state.Break(failed)
@@ -205,7 +205,7 @@ func (t *Tailer) report(failed error) {
 	t.failed = text
 }
 
-// begin finds where reading goes on.
+// begin finds where reading continues.
 func (t *Tailer) begin() {
 	t.cursor = t.o.Positions.Cursor(t.o.Key)
 	first := &marks{source: map[journalfile.ID]mark{}}
@@ -215,7 +215,7 @@ func (t *Tailer) begin() {
 	if t.o.Cursor != "" {
 		given, err := parseCursor(t.o.Cursor)
 		if err != nil {
-			t.o.Logger.Warn("the position that the journal is to be read from is not understood, it is read from its usual beginning", "error", err)
+			t.o.Logger.Warn("the cursor that another agent left for the journal is not understood; the journal is read as one that is seen for the first time", "error", err)
 		} else {
 			first = given
 		}
@@ -224,8 +224,8 @@ func (t *Tailer) begin() {
 	at := t.cursor.Read()
 	m, err := parseMarks(at.Cursor)
 	if err != nil {
-		t.o.Logger.Warn("the position in the journal is not understood, it is read from the time of the last delivered line", "error", err)
-		m = &marks{uint64(max(at.Time, 0)) / 1000, map[journalfile.ID]mark{}}
+		t.o.Logger.Warn("the position in the journal is not understood; the journal is read from the time of the last delivered line", "error", err)
+		m = &marks{begin: uint64(max(at.Time, 0)) / 1000, source: map[journalfile.ID]mark{}}
 	}
 	t.marks = m
 	t.files = newFiles(t.roots, t.machine, m, t.o.Logger, t.o.Metrics.Broken)
@@ -234,7 +234,7 @@ func (t *Tailer) begin() {
 	}
 }
 
-// end gives everything back. Lines that a stage still holds back are read again by the next Tailer.
+// end releases everything. Lines that a stage still holds are read again by the next Tailer.
 func (t *Tailer) end() {
 	t.files.close()
 	if t.watcher != nil {
@@ -246,7 +246,7 @@ func (t *Tailer) end() {
 	t.cursor.Done()
 }
 
-// watch has inotify tell of the directories that there are now, and reports whether one of them is new.
+// watch has inotify watch the directories that exist now, and reports whether one of them is new.
 func (t *Tailer) watch() (fresh bool) {
 	if t.watcher == nil {
 		return false
@@ -261,10 +261,10 @@ func (t *Tailer) watch() (fresh bool) {
 }
 
 func (t *Tailer) noInotify(err error) {
-	t.o.Logger.Warn("no inotify: the journal is looked at once a second instead of when it is written; raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches", "error", err)
+	t.o.Logger.Warn("inotify cannot be used, so the journal is looked at once a second and not when it is written; raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches", "error", err)
 }
 
-// wait waits until something is written, but no longer than d. told reports whether inotify told that.
+// wait waits until something is written, but no longer than d. told reports whether inotify has reported that.
 func (t *Tailer) wait(ctx context.Context, d time.Duration) (told bool) {
 	if t.watcher == nil {
 		t.sleep(ctx, d)
@@ -353,7 +353,7 @@ func (t *Tailer) add(one *file, e *journalfile.Entry) {
 	if s == nil {
 		if t.labels.bare && !t.bare {
 			t.bare = true
-			t.o.Logger.Warn("an entry of the journal has no label, and such entries are left out; have the relabel rules leave one on every entry")
+			t.o.Logger.Warn("an entry of the journal has no labels, and such entries are dropped; make the relabel rules keep a label on every entry")
 		}
 		return
 	}
@@ -433,8 +433,8 @@ func (t *Tailer) newBatch() *batch {
 	return &batch{}
 }
 
-// handOn gives the batch to Logs and notes the position after it. It blocks while Logs has no room. An error is
-// ctx's: nothing was handed on then.
+// handOn passes the batch to Logs and records the position after it. It blocks while Logs has no room. An error is
+// ctx's, and then nothing was passed on.
 func (t *Tailer) handOn(ctx context.Context) error {
 	if !t.passed {
 		return nil
@@ -472,7 +472,7 @@ func (t *Tailer) handOn(ctx context.Context) error {
 	t.batch, t.passed = nil, false
 	b.Done()
 	if breaks, after := tail.HandedOn(&t.state, t.o.Metrics, n, bytes, at); breaks > 0 {
-		t.o.Logger.Info("the journal is read again", "breaks", breaks, "after", after)
+		t.o.Logger.Info("the journal can be read again", "breaks", breaks, "after", after)
 	}
 	return nil
 }

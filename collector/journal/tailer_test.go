@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,28 +29,30 @@ import (
 // A directory of several files is read in journalctl's order, with its fields. journalfile/testdata/make.sh tells
 // how the files were made.
 func TestMerged(t *testing.T) {
-	dir := t.TempDir()
-	inner := filepath.Join(dir, "bfabd15718105cd8af4028eb59cf427b") // as journald names it: by the machine
-	if err := os.Mkdir(inner, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	files, _ := filepath.Glob("testdata/merged/*.journal.zst")
-	for _, path := range files {
-		if err := os.WriteFile(filepath.Join(inner, strings.TrimSuffix(filepath.Base(path), ".zst")), unpack(t, path), 0o600); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		inner := filepath.Join(dir, "bfabd15718105cd8af4028eb59cf427b") // as journald names it: by the machine
+		if err := os.Mkdir(inner, 0o700); err != nil {
 			t.Fatal(err)
 		}
-	}
-	s := &sink{}
-	o := options(dir, s)
-	o.JSON = true
-	run(t, journal.New(o))
-	var want []string
-	for in := bufio.NewScanner(bytes.NewReader(unpack(t, "testdata/merged/expected.json.zst"))); in.Scan(); {
-		want = append(want, asOurs(t, in.Bytes()))
-	}
-	if diff := cmp.Diff(want, s.wait(t, len(want))); diff != "" || len(want) != 120 {
-		t.Errorf("%d lines (-journalctl +ours):\n%s", len(want), diff)
-	}
+		files, _ := filepath.Glob("testdata/merged/*.journal.zst")
+		for _, path := range files {
+			if err := os.WriteFile(filepath.Join(inner, strings.TrimSuffix(filepath.Base(path), ".zst")), unpack(t, path), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := &sink{}
+		o := options(dir, s)
+		o.JSON = true
+		runByClock(t, journal.New(o))
+		var want []string
+		for in := bufio.NewScanner(bytes.NewReader(unpack(t, "testdata/merged/expected.json.zst"))); in.Scan(); {
+			want = append(want, asOurs(t, in.Bytes()))
+		}
+		if diff := cmp.Diff(want, s.read()); diff != "" || len(want) != 120 {
+			t.Errorf("%d lines (-journalctl +ours):\n%s", len(want), diff)
+		}
+	})
 }
 
 // asOurs returns journalctl's JSON of an entry as Alloy, and so this package, writes it.
@@ -127,34 +130,28 @@ func TestLabels(t *testing.T) {
 			want: `{job="loki.source.journal.read", pid="1"} {"_PID":"1"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			w := newWriter(t, dir, journaltest.Options{})
-			for range 3 { // the later ones come from what is remembered
-				w.write("system", tc.fields...)
-			}
-			w.write("system", "MESSAGE=end", "_SYSTEMD_UNIT=end", "_PID=1")
-			s := &sink{}
-			o := options(dir, s)
-			o.Rules, o.MaxLineBytes, o.JSON = tc.rules, tc.max, tc.json
-			stop := run(t, journal.New(o))
-			n := 3
-			if tc.want == "" {
-				n = 0
-			}
-			if name != "no label" && name != "equal" && name != "dropped" {
-				s.wait(t, n+1)
-			} else {
-				time.Sleep(50 * time.Millisecond)
-			}
-			stop()
-			for _, got := range s.lines[:n] {
-				if text := got.labels + " " + got.text; text != tc.want {
-					t.Errorf("%s\nand not\n%s", text, tc.want)
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				w := newWriter(t, dir, journaltest.Options{})
+				for range 3 { // the later ones come from what is remembered
+					w.write("system", tc.fields...)
 				}
-				if got.time/1000 < int64(w.clock)-4 || got.time%1000 != 0 {
-					t.Error("time", got.time)
+				s := &sink{}
+				o := options(dir, s)
+				o.Rules, o.MaxLineBytes, o.JSON = tc.rules, tc.max, tc.json
+				stop := runByClock(t, journal.New(o))
+				var want []line
+				for i := range 3 {
+					if labels, text, ok := strings.Cut(tc.want, "} "); ok {
+						want = append(want, line{labels + "}", int64(w.clock)*1000 - int64(2-i)*1000, text})
+					}
 				}
-			}
+				rest()
+				stop()
+				if diff := cmp.Diff(want, s.lines, cmp.AllowUnexported(line{})); diff != "" {
+					t.Error(diff)
+				}
+			})
 		})
 	}
 }
@@ -188,98 +185,115 @@ func TestMatches(t *testing.T) {
 }
 
 func TestMatchesAreRead(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{Compact: true})
-	for i := range 10 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i), fmt.Sprintf("N=%d", i%3))
-	}
-	s := &sink{}
-	o := options(dir, s)
-	var err error
-	if o.Matches, err = journal.ParseMatches("N=0 N=2"); err != nil {
-		t.Fatal(err)
-	}
-	run(t, journal.New(o))
-	if got := s.wait(t, 7); !slices.Equal(got, []string{"0", "2", "3", "5", "6", "8", "9"}) {
-		t.Error(got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{Compact: true})
+		for i := range 10 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i), fmt.Sprintf("N=%d", i%3))
+		}
+		s := &sink{}
+		o := options(dir, s)
+		var err error
+		if o.Matches, err = journal.ParseMatches("N=0 N=2"); err != nil {
+			t.Fatal(err)
+		}
+		runByClock(t, journal.New(o))
+		if got := s.read(); !slices.Equal(got, []string{"0", "2", "3", "5", "6", "8", "9"}) {
+			t.Error(got)
+		}
+	})
 }
 
 func TestFollow(t *testing.T) {
-	for _, inotify := range []bool{true, false} {
-		t.Run(fmt.Sprint("inotify ", inotify), func(t *testing.T) {
+	t.Run("by inotify", func(t *testing.T) {
+		dir := t.TempDir()
+		s := &sink{}
+		tailer := journal.New(options(dir, s))
+		stop := runFast(t, tailer)
+		n := follow(t, dir, s.wait)
+		stop()
+		if got := tailer.Status(); got.Read != int64(n) {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("without inotify", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "journal")
 			s := &sink{}
-			o := options(dir, s)
-			tailer := journal.New(o)
-			if !inotify {
-				tailer.NoInotify()
-			}
+			tailer := journal.New(options(dir, s))
+			tailer.NoInotify()
 			run(t, tailer)
-			for tailer.Status().LastError == "" { // there is no directory yet
-				time.Sleep(time.Millisecond)
+			rest()
+			if got := tailer.Status(); got.LastError == "" {
+				t.Errorf("without a directory: %+v", got)
 			}
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			w := newWriter(t, dir, journaltest.Options{Compact: true})
-			var want []string
-			write := func(name string) {
-				t.Helper()
-				text := fmt.Sprintf("line %d in %s", len(want), name)
-				want = append(want, text)
-				w.write(name, "MESSAGE="+text)
-			}
-			check := func() {
-				t.Helper()
-				if diff := cmp.Diff(want, s.wait(t, len(want))); diff != "" {
-					t.Fatal(diff)
-				}
-			}
-			for range 10 {
-				write("system")
-			}
-			check()
-			write("system")
-			check()
-			write("user-1000")
-			check()
-			for range 3 { // unread entries are in the file that is archived
-				write("system")
-				write("user-1000")
-			}
-			first := w.rotate("system")
-			write("system")
-			check()
-			if err := os.Remove(first); err != nil {
-				t.Fatal(err)
-			}
-			for range 5 {
-				w.rotate("system")
-				w.rotate("user-1000")
-				write("system")
-				write("user-1000")
-				write("user-1001")
-				w.rotate("user-1001")
-			}
-			check()
-			w.boot, w.monoton, w.clock = journalfile.ID{9}, 0, w.clock-1e9 // a clock that is behind, after a boot
-			for range 10 {
-				write("system")
-			}
-			check()
-			if got := tailer.Status(); got.Read != int64(len(want)) || got.State != tail.Following {
+			n := follow(t, dir, func(int) []string { return s.read() })
+			if got := tailer.Status(); got.Read != int64(n) || got.State != tail.Following {
 				t.Errorf("%+v", got)
 			}
 		})
+	})
+}
+
+// follow writes a journal and checks that its lines come in order. It returns how many they are.
+func follow(t *testing.T, dir string, lines func(n int) []string) int {
+	w := newWriter(t, dir, journaltest.Options{Compact: true})
+	var want []string
+	write := func(name string) {
+		t.Helper()
+		text := fmt.Sprintf("line %d in %s", len(want), name)
+		want = append(want, text)
+		w.write(name, "MESSAGE="+text)
 	}
+	check := func() {
+		t.Helper()
+		if diff := cmp.Diff(want, lines(len(want))); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	for range 10 {
+		write("system")
+	}
+	check()
+	write("system")
+	check()
+	write("user-1000")
+	check()
+	for range 3 { // unread entries are in the file that is archived
+		write("system")
+		write("user-1000")
+	}
+	first := w.rotate("system")
+	write("system")
+	check()
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		w.rotate("system")
+		w.rotate("user-1000")
+		write("system")
+		write("user-1000")
+		write("user-1001")
+		w.rotate("user-1001")
+	}
+	check()
+	w.boot, w.monoton, w.clock = journalfile.ID{9}, 0, w.clock-1e9 // a clock that is behind, after a boot
+	for range 10 {
+		write("system")
+	}
+	check()
+	return len(want)
 }
 
 // Entries of one journald come in their order, whatever file they are in and whenever that is looked at.
 func TestOrderWhileWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := &sink{}
-	run(t, journal.New(options(dir, s)))
+	runFast(t, journal.New(options(dir, s)))
 	w := newWriter(t, dir, journaltest.Options{Compact: true})
 	const n = 3000
 	for i := range n {
@@ -289,7 +303,7 @@ func TestOrderWhileWritten(t *testing.T) {
 			w.rotate(name)
 		}
 	}
-	for i, got := range s.wait(t, n) {
+	for i, got := range s.wait(n) {
 		if got != fmt.Sprint(i) {
 			t.Fatalf("line %d is %s", i, got)
 		}
@@ -297,30 +311,32 @@ func TestOrderWhileWritten(t *testing.T) {
 }
 
 func TestMaxAge(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	now := w.clock
-	for hours := uint64(20); hours > 0; hours-- {
-		w.clock = now - hours*3600e6
-		w.write("system", fmt.Sprintf("MESSAGE=%d", hours))
-		if hours == 10 {
-			w.rotate("system")
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		now := w.clock
+		for hours := uint64(20); hours > 0; hours-- {
+			w.clock = now - hours*3600e6
+			w.write("system", fmt.Sprintf("MESSAGE=%d", hours))
+			if hours == 10 {
+				w.rotate("system")
+			}
 		}
-	}
-	s := &sink{}
-	o := options(dir, s)
-	o.MaxAge = 3*time.Hour + time.Minute
-	stop := run(t, journal.New(o))
-	if got := s.wait(t, 3); !slices.Equal(got, []string{"3", "2", "1"}) {
-		t.Error(got)
-	}
-	stop()
-	w.write("system", "MESSAGE=later")
-	o.MaxAge = time.Nanosecond // it does not count any more
-	run(t, journal.New(o))
-	if got := s.wait(t, 4); len(got) != 4 || got[3] != "later" {
-		t.Error(got)
-	}
+		s := &sink{}
+		o := options(dir, s)
+		o.MaxAge = 3*time.Hour + time.Minute
+		stop := runByClock(t, journal.New(o))
+		if got := s.read(); !slices.Equal(got, []string{"3", "2", "1"}) {
+			t.Error(got)
+		}
+		stop()
+		w.write("system", "MESSAGE=later")
+		o.MaxAge = time.Nanosecond // it does not count any more
+		runByClock(t, journal.New(o))
+		if got := s.read(); len(got) != 4 || got[3] != "later" {
+			t.Error(got)
+		}
+	})
 }
 
 // A position that another reader left as journalctl's cursor is gone on from.
@@ -339,228 +355,221 @@ func TestCursor(t *testing.T) {
 		want   int
 	}{"good": {cursor, 5}, "bad": {"s=x;i=1", 10}} {
 		t.Run(name, func(t *testing.T) {
-			s := &sink{}
-			o := options(dir, s)
-			o.Cursor = tc.cursor
-			stop := run(t, journal.New(o))
-			if got := s.wait(t, tc.want); len(got) != tc.want || got[0] != fmt.Sprint(10-tc.want) {
-				t.Error(got)
-			}
-			stop()
+			synctest.Test(t, func(t *testing.T) {
+				s := &sink{}
+				o := options(dir, s)
+				o.Cursor = tc.cursor
+				runByClock(t, journal.New(o))
+				if got := s.read(); len(got) != tc.want || got[0] != fmt.Sprint(10-tc.want) {
+					t.Error(got)
+				}
+			})
 		})
-	}
-}
-
-// What journald copies from /run to the disk is not sent again.
-func TestFlush(t *testing.T) {
-	base := t.TempDir()
-	machine := journalfile.ID{0xab}.String()
-	disk, memory := filepath.Join(base, "var", machine), filepath.Join(base, "run", machine)
-	if err := errors.Join(os.MkdirAll(disk, 0o700), os.MkdirAll(memory, 0o700), os.MkdirAll(filepath.Join(base, "var", strings.Repeat("0", 32)), 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	other := newWriter(t, filepath.Join(base, "var", strings.Repeat("0", 32)), journaltest.Options{Source: journalfile.ID{7}})
-	other.write("system", "MESSAGE=of another machine")
-	old := newWriter(t, disk, journaltest.Options{})
-	old.boot = journalfile.ID{0x10}
-	old.write("system", "MESSAGE=before")
-	now := newWriter(t, memory, journaltest.Options{Source: journalfile.ID{0xdd}})
-	now.clock += 1000
-	begin := now.clock
-	for i := range 20 {
-		now.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	s := &sink{}
-	tailer := journal.New(options("", s))
-	tailer.SetRoots(filepath.Join(base, "var"), filepath.Join(base, "run"), machine)
-	run(t, tailer)
-	s.wait(t, 21)
-	old.boot, old.monoton, old.clock = now.boot, 0, begin
-	for i := range 20 {
-		old.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	if err := os.RemoveAll(memory); err != nil {
-		t.Fatal(err)
-	}
-	old.write("system", "MESSAGE=after")
-	time.Sleep(20 * time.Millisecond)
-	if got := s.wait(t, 22); len(got) != 22 || got[0] != "before" || got[21] != "after" {
-		t.Error(got)
 	}
 }
 
 // After a loss of power the end of a file may be gone, and the next boot counts on from what is left.
 func TestSequenceNumbersAgain(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	for i := range 5 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	saved, err := os.ReadFile(filepath.Join(dir, "system.journal"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 5 {
-		w.write("system", fmt.Sprintf("MESSAGE=lost %d", i))
-	}
-	s := &sink{}
-	o := options(dir, s)
-	stop := run(t, journal.New(o))
-	s.wait(t, 10)
-	stop()
-	if err := errors.Join(os.Remove(filepath.Join(dir, "system.journal")), os.WriteFile(filepath.Join(dir, "system@1.journal~"), saved, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	delete(w.files, "system")
-	w.seqnum, w.boot, w.monoton, w.clock = 5, journalfile.ID{2}, 0, w.clock+1e6
-	for i := range 8 {
-		w.write("system", fmt.Sprintf("MESSAGE=new %d", i))
-	}
-	run(t, journal.New(o))
-	if got := s.wait(t, 18); len(got) != 18 || got[10] != "new 0" {
-		t.Error(got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		for i := range 5 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i))
+		}
+		saved, err := os.ReadFile(filepath.Join(dir, "system.journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			w.write("system", fmt.Sprintf("MESSAGE=lost %d", i))
+		}
+		s := &sink{}
+		o := options(dir, s)
+		stop := runByClock(t, journal.New(o))
+		rest()
+		stop()
+		if err := errors.Join(os.Remove(filepath.Join(dir, "system.journal")), os.WriteFile(filepath.Join(dir, "system@1.journal~"), saved, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		delete(w.files, "system")
+		w.seqnum, w.boot, w.monoton, w.clock = 5, journalfile.ID{2}, 0, w.clock+1e6
+		for i := range 8 {
+			w.write("system", fmt.Sprintf("MESSAGE=new %d", i))
+		}
+		runByClock(t, journal.New(o))
+		if got := s.read(); len(got) != 18 || got[10] != "new 0" {
+			t.Error(got)
+		}
+	})
 }
 
 // What is damaged costs no more than itself, and is logged once.
 func TestDamagedFiles(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{Compact: true})
-	for i := range 50 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	path := filepath.Join(dir, "system.journal")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := bytes.Index(b, []byte("MESSAGE=15"))
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteAt(make([]byte, 500), int64(at-80)); err != nil {
-		t.Fatal(err)
-	}
-	_ = f.Close()
-	for name, text := range map[string]string{"a.journal": "", "b.journal": "LPKSHHRH", "c.journal": strings.Repeat("x", 10_000), "d.txt": "x"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{Compact: true})
+		for i := range 50 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i))
+		}
+		path := filepath.Join(dir, "system.journal")
+		b, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "e.journal"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	s := &sink{}
-	o := options(dir, s)
-	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	stop := run(t, journal.New(o))
-	s.wait(t, 40)
-	for i := range 5 {
-		w.write("system", fmt.Sprintf("MESSAGE=later %d", i))
-		time.Sleep(5 * time.Millisecond)
-	}
-	for {
-		if got := s.texts(); got[len(got)-1] == "later 4" {
-			break
+		at := bytes.Index(b, []byte("MESSAGE=15"))
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
-	}
-	stop()
-	if n := len(s.texts()); n < 45 || n > 54 {
-		t.Errorf("%d lines: %q", n, s.texts())
-	}
-	if n := strings.Count(log.String(), "\n"); n != 5 {
-		t.Errorf("%d log lines:\n%s", n, log.String())
-	}
-	if testutil.ToFloat64(o.Metrics.Broken) == 0 {
-		t.Error("no entry is counted as broken")
-	}
+		if _, err := f.WriteAt(make([]byte, 500), int64(at-80)); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		for name, text := range map[string]string{"a.journal": "", "b.journal": "LPKSHHRH", "c.journal": strings.Repeat("x", 10_000), "d.txt": "x"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Mkdir(filepath.Join(dir, "e.journal"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		s := &sink{}
+		o := options(dir, s)
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		stop := runByClock(t, journal.New(o))
+		for i := range 5 {
+			rest()
+			w.write("system", fmt.Sprintf("MESSAGE=later %d", i))
+		}
+		if got := s.read(); len(got) < 45 || len(got) > 54 || got[len(got)-1] != "later 4" {
+			t.Errorf("%d lines: %q", len(got), got)
+		}
+		stop()
+		if n := strings.Count(log.String(), "\n"); n != 5 {
+			t.Errorf("%d log lines:\n%s", n, log.String())
+		}
+		if testutil.ToFloat64(o.Metrics.Broken) == 0 {
+			t.Error("no entry is counted as broken")
+		}
+	})
+}
+
+// That fields are compressed by XZ is said once, with what to do.
+func TestXZ(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		long := strings.Repeat("x", 100)
+		w := newWriter(t, dir, journaltest.Options{Compress: "xz"})
+		for _, name := range []string{"a", "b"} {
+			w.write(name, "MESSAGE=1 "+long)
+			w.write(name, "MESSAGE=2 "+long)
+			w.write(name, "MESSAGE=short in "+name)
+		}
+		log := &syncBuffer{}
+		s := &sink{}
+		o := options(dir, s)
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		stop := runByClock(t, journal.New(o))
+		if diff := cmp.Diff([]string{"short in a", "short in b"}, s.read()); diff != "" {
+			t.Error(diff)
+		}
+		stop()
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "Compress=no") {
+			t.Error(text)
+		}
+	})
 }
 
 // A file that is cut while it is read gives errors and nothing else.
 func TestCutWhileRead(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	for i := range 2000 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	s := &sink{}
-	run(t, journal.New(options(dir, s)))
-	s.wait(t, 100)
-	if err := os.Truncate(filepath.Join(dir, "system.journal"), 100); err != nil {
-		t.Fatal(err)
-	}
-	other := newWriter(t, dir, journaltest.Options{Source: journalfile.ID{5}})
-	other.write("user-1", "MESSAGE=other")
-	for !slices.Contains(s.texts(), "other") {
-		time.Sleep(time.Millisecond)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		for i := range 2000 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i))
+		}
+		s := &sink{}
+		s.first = func() {
+			if err := os.Truncate(filepath.Join(dir, "system.journal"), 100); err != nil {
+				t.Error(err)
+			}
+		}
+		runByClock(t, journal.New(options(dir, s)))
+		rest()
+		other := newWriter(t, dir, journaltest.Options{Source: journalfile.ID{5}})
+		other.write("user-1", "MESSAGE=other")
+		if got := s.read(); len(got) < 1000 || len(got) > 2000 || got[len(got)-1] != "other" {
+			t.Errorf("%d lines, of which the last is %q", len(got), got[len(got)-1])
+		}
+	})
 }
 
 // One set of labels is one stream.
 func TestOneStream(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	for i := range 5000 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i), fmt.Sprintf("_PID=%d", i), fmt.Sprintf("UNIT=%d", i%3))
-	}
-	s := &streams{}
-	o := options(dir, s)
-	o.Rules = []*relabel.Config{rule(relabel.Keep, ".+", "", "", "__journal__pid"), rule("", "", "unit", "", "__journal_unit")}
-	run(t, journal.New(o))
-	s.wait(t, 5000)
-	if len(s.seen) != 3 {
-		t.Errorf("%d streams", len(s.seen))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		for i := range 5000 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i), fmt.Sprintf("_PID=%d", i), fmt.Sprintf("UNIT=%d", i%3))
+		}
+		s := &streams{}
+		o := options(dir, s)
+		o.Rules = []*relabel.Config{rule(relabel.Keep, ".+", "", "", "__journal__pid"), rule("", "", "unit", "", "__journal_unit")}
+		runByClock(t, journal.New(o))
+		rest()
+		if s.n != 5000 || len(s.seen) != 3 {
+			t.Errorf("%d lines in %d streams", s.n, len(s.seen))
+		}
+	})
 }
 
 func TestNoDirectory(t *testing.T) {
-	var log bytes.Buffer
-	o := options(filepath.Join(t.TempDir(), "none"), &sink{})
-	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	tailer := journal.New(o)
-	stop := run(t, tailer)
-	for tailer.Status().LastError == "" {
-		time.Sleep(time.Millisecond)
-	}
-	stop()
-	if got := tailer.Status(); !strings.Contains(got.LastError, journal.ErrNone.Error()) {
-		t.Errorf("%+v", got)
-	}
-	if strings.Count(log.String(), "\n") != 1 {
-		t.Error(log.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := options(filepath.Join(t.TempDir(), "none"), &sink{})
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		tailer := journal.New(o)
+		stop := runByClock(t, tailer)
+		rest()
+		stop()
+		if got := tailer.Status(); !strings.Contains(got.LastError, journal.ErrNone.Error()) {
+			t.Errorf("%+v", got)
+		}
+		if strings.Count(log.String(), "\n") != 1 {
+			t.Error(log.String())
+		}
+	})
 }
 
 // A line is handed on again with the same time, labels and text.
 func TestAgain(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	for i := range 10 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	s := &sink{manual: true}
-	o := options(dir, s)
-	data := t.TempDir()
-	for range 2 { // nothing of the first run is acknowledged
-		store, err := position.Open(data, o.Logger)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		for i := range 10 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i))
 		}
-		o.Positions = store
-		before := len(s.texts())
-		stop := run(t, journal.New(o))
-		s.wait(t, before+10)
-		stop()
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
+		s := &sink{manual: true}
+		o := options(dir, s)
+		data := t.TempDir()
+		for range 2 { // nothing of the first run is acknowledged
+			store, err := position.Open(data, o.Logger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Positions = store
+			stop := runByClock(t, journal.New(o))
+			rest()
+			stop()
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if diff := cmp.Diff(s.lines[:10], s.lines[10:], cmp.AllowUnexported(line{})); diff != "" {
-		t.Error(diff)
-	}
+		if diff := cmp.Diff(s.lines[:10], s.lines[10:], cmp.AllowUnexported(line{})); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func FuzzQuoted(f *testing.F) {
@@ -580,23 +589,25 @@ func FuzzQuoted(f *testing.F) {
 
 // While there is no room nothing is read on, and what was not taken is read again.
 func TestNoRoom(t *testing.T) {
-	dir := t.TempDir()
-	w := newWriter(t, dir, journaltest.Options{})
-	for i := range 10 {
-		w.write("system", fmt.Sprintf("MESSAGE=%d", i))
-	}
-	full := &full{asked: make(chan struct{}, 100)}
-	o := options(dir, full)
-	stop := run(t, journal.New(o))
-	<-full.asked
-	stop()
-	if n := len(full.asked); n != 0 {
-		t.Errorf("asked %d times more", n)
-	}
-	s := &sink{}
-	o.Logs = s
-	run(t, journal.New(o))
-	if got := s.wait(t, 10); got[0] != "0" {
-		t.Error(got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWriter(t, dir, journaltest.Options{})
+		for i := range 10 {
+			w.write("system", fmt.Sprintf("MESSAGE=%d", i))
+		}
+		full := &full{asked: make(chan struct{}, 100)}
+		o := options(dir, full)
+		stop := runByClock(t, journal.New(o))
+		<-full.asked
+		stop()
+		if n := len(full.asked); n != 0 {
+			t.Errorf("asked %d times more", n)
+		}
+		s := &sink{}
+		o.Logs = s
+		runByClock(t, journal.New(o))
+		if got := s.read(); len(got) != 10 || got[0] != "0" {
+			t.Error(got)
+		}
+	})
 }

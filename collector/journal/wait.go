@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher tells when something is written in directories, by inotify.
+// watcher reports when something is written in directories, by inotify.
 type watcher struct {
 	file *os.File
 	conn syscall.RawConn
@@ -34,9 +34,8 @@ func newWatcher() (*watcher, error) {
 
 func (w *watcher) close() { _ = w.file.Close() }
 
-// watch watches these directories from now on. fresh reports whether one of them was not watched before.
-// journald changes the size of a file to the same one after each write, because inotify does not see what is
-// written to mapped memory.
+// watch watches these directories from now on. fresh reports whether one of them was not watched before. inotify
+// does not notice writes to mapped memory, so journald truncates a file to its current size after each write.
 func (w *watcher) watch(dirs []dir) (fresh bool, err error) {
 	before := w.watched
 	w.watched = make(map[int]bool, len(dirs))

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lighter"
+	"lighter/collector/internal/pipenet"
 	"lighter/collector/pages"
 	"lighter/collector/scrape"
 )
@@ -89,28 +90,32 @@ func first(t *testing.T, transport http.RoundTripper, address string) map[string
 func TestScrape(t *testing.T) {
 	for _, n := range []int{1, 20_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			reg := prometheus.NewRegistry()
-			f := promauto.With(reg)
-			gauge := f.NewGaugeVec(prometheus.GaugeOpts{Name: "queue_bytes", Help: "What waits."}, []string{"queue"})
-			for i := range n {
-				gauge.WithLabelValues(fmt.Sprint(i)).Set(float64(i))
-			}
-			f.NewCounter(prometheus.CounterOpts{Name: "lines_total", Help: "Lines."}).Add(7)
-			f.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "Time."}).Observe(0.2)
-			server := httptest.NewServer(promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-			defer server.Close()
-			p := pages.New()
-			p.Add("lighter", reg)
-			network := &http.Transport{}
-			defer network.CloseIdleConnections()
-			want := first(t, network, server.Listener.Addr().String())
-			got := first(t, p, "lighter")
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("samples (-over HTTP +as a page):\n%s", diff)
-			}
-			if got[`{__name__="up", instance="here", job="self"}`] != 1 || len(got) < n+10 {
-				t.Errorf("%d samples", len(got))
-			}
+			synctest.Test(t, func(t *testing.T) {
+				reg := prometheus.NewRegistry()
+				f := promauto.With(reg)
+				gauge := f.NewGaugeVec(prometheus.GaugeOpts{Name: "queue_bytes", Help: "What waits."}, []string{"queue"})
+				for i := range n {
+					gauge.WithLabelValues(fmt.Sprint(i)).Set(float64(i))
+				}
+				f.NewCounter(prometheus.CounterOpts{Name: "lines_total", Help: "Lines."}).Add(7)
+				f.NewHistogram(prometheus.HistogramOpts{Name: "took_seconds", Help: "Time."}).Observe(0.2)
+				listener := pipenet.Listen()
+				server := &http.Server{Handler: promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true})}
+				go func() { _ = server.Serve(listener) }()
+				defer server.Close()
+				p := pages.New()
+				p.Add("lighter", reg)
+				network := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return listener.Dial(ctx) }}
+				defer network.CloseIdleConnections()
+				want := first(t, network, "lighter")
+				got := first(t, p, "lighter")
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("samples (-over HTTP +as a page):\n%s", diff)
+				}
+				if got[`{__name__="up", instance="here", job="self"}`] != 1 || len(got) < n+10 {
+					t.Errorf("%d samples", len(got))
+				}
+			})
 		})
 	}
 }

@@ -91,13 +91,6 @@ func (c *Cursor) Acked() Position {
 	return c.acked.Position
 }
 
-// Waiting returns the number of batches that were handed on and not acknowledged.
-func (c *Cursor) Waiting() int {
-	c.store.mu.Lock()
-	defer c.store.mu.Unlock()
-	return len(c.pending)
-}
-
 // Start sets the beginning of a new log; a cursor with a position keeps it. It is written at once, because
 // a crash must not make the beginning later. It may become earlier until a line is delivered, because the
 // clock may have been set back.

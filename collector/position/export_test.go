@@ -23,3 +23,10 @@ func (c *Cursor) BeginAt(first int64, upTo Position, b Bookmark) (acked, undo fu
 	m := c.Mark(first, upTo, b)
 	return m.Ack, m.Undo
 }
+
+// Waiting returns how many batches are handed on and not acknowledged.
+func (c *Cursor) Waiting() int {
+	c.store.mu.Lock()
+	defer c.store.mu.Unlock()
+	return len(c.pending)
+}

@@ -14,7 +14,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/grafana/loki/pkg/push"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/relabel"
+
 	"lighter"
+	"lighter/collector/internal/pipenet"
 )
 
 // inBackground sends a request and gives its answer when that comes.
@@ -152,6 +157,73 @@ func TestRoom(t *testing.T) {
 	})
 }
 
+// The lines of a request are parts of one buffer, unless they come in JSON. However few of them are left when rules
+// have dropped the others, all of that buffer is counted until the last entry is acknowledged.
+func TestRoomOfDroppedLines(t *testing.T) {
+	const size = 1 << 20
+	drop := relabel.DefaultRelabelConfig
+	drop.Action, drop.SourceLabels, drop.Regex, drop.NameValidationScheme = relabel.Drop, model.LabelNames{"level"}, relabel.MustNewRegexp("debug"), model.LegacyValidation
+	long := strings.Repeat("x", size)
+	metadata := stream(`{a="b"}`, "kept")
+	metadata.Entries[0].StructuredMetadata = []push.LabelAdapter{{Name: "k", Value: long}}
+	for name, tc := range map[string]struct {
+		path        string
+		body        []byte
+		headers     []string
+		least, most int64
+	}{
+		"a rule drops a stream":      {body: protobuf(t, stream(`{level="debug"}`, long), stream(`{a="b"}`, "kept")), least: size, most: size + 1000},
+		"the labels of one are bad":  {body: protobuf(t, stream(`{level`, long), stream(`{a="b"}`, "kept")), least: size, most: size + 1000},
+		"structured metadata":        {body: protobuf(t, metadata), least: size, most: 2*size + 1000},
+		"everything is dropped":      {body: protobuf(t, stream(`{level="debug"}`, long)), least: 0, most: 0},
+		"lines without text":         {path: "/api/v1/raw", body: []byte(strings.Repeat("\n", size) + "kept"), least: size, most: 2*size + 1000},
+		"json, a copy for each line": {body: []byte(`{"streams":[{"stream":{"level":"debug"},"values":[["1","` + long + `"]]},{"stream":{"a":"b"},"values":[["1","kept"]]}]}`), headers: []string{jsonType}, least: 4, most: 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &backend{hold: true}
+				s := newServer(Options{Logs: []lighter.Logs{b}, Rules: []*relabel.Config{&drop}})
+				delivering(t, s)
+				path := tc.path
+				if path == "" {
+					path = lokiPush
+				}
+				answer := make(chan int, 1)
+				go func() { answer <- send(s, path, tc.body, tc.headers...).Code }()
+				synctest.Wait()
+				if used := s.room.used; used < tc.least || used > tc.most {
+					t.Errorf("%d bytes are counted, want %d to %d", used, tc.least, tc.most)
+				}
+				b.acknowledge()
+				if <-answer; s.room.used != 0 {
+					t.Errorf("%d bytes are still counted when all is acknowledged", s.room.used)
+				}
+			})
+		})
+	}
+}
+
+// A request that is sent again waits for its entries, and its body is not counted meanwhile.
+func TestRoomOfRequestThatIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		body := protobuf(t, stream(`{a="b"}`, "x"))
+		<-inBackground(s, body)
+		used := s.room.used
+		again := inBackground(s, body)
+		synctest.Wait()
+		if s.room.used != used {
+			t.Errorf("%d bytes are counted, and %d when the request came first", s.room.used, used)
+		}
+		b.acknowledge()
+		if r := <-again; r.StatusCode != 204 || s.room.used != 0 {
+			t.Errorf("status %d, %d bytes are still counted", r.StatusCode, s.room.used)
+		}
+	})
+}
+
 func TestManyRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{hold: true}
@@ -209,13 +281,18 @@ func TestAddressIsTaken(t *testing.T) {
 	}
 }
 
-// running starts a Server and returns its URL, and what ends it.
-func running(t *testing.T, o Options) (url string, stop func()) {
+// running starts a Server, and returns what ends it.
+func running(t *testing.T, o Options) (stop func()) {
 	t.Helper()
 	s := newServer(o)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
+	return run(t, s)
+}
+
+// run runs a Server that listens, and returns what ends it.
+func run(t *testing.T, s *Server) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -226,10 +303,10 @@ func running(t *testing.T, o Options) (url string, stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	return "http://" + s.Addr().String(), stop
+	return stop
 }
 
-// A flood over restarts: what was answered with 204 is there, and what is there was sent.
+// A flood over restarts: what was answered with 204 is there, and nothing is there twice.
 func TestFloodOverRestarts(t *testing.T) {
 	b := &backend{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -272,7 +349,7 @@ func TestFloodOverRestarts(t *testing.T) {
 	}
 	for restart := range 5 {
 		before := delivered.Load()
-		_, stop := running(t, Options{Listen: addr, Logs: []lighter.Logs{b}})
+		stop := running(t, Options{Listen: addr, Logs: []lighter.Logs{b}})
 		for delivered.Load() < before+200 {
 			time.Sleep(time.Millisecond)
 		}
@@ -286,50 +363,69 @@ func TestFloodOverRestarts(t *testing.T) {
 		there[strings.TrimPrefix(line, `{a="b"} `)]++
 	}
 	for line := range sure {
-		if there[line] != 1 {
-			t.Errorf("%s was acknowledged and is there %d times", line, there[line])
+		if there[line] == 0 {
+			t.Errorf("%s was acknowledged and is not there", line)
+		}
+	}
+	for line, n := range there {
+		if n != 1 {
+			t.Errorf("%s was sent once and is there %d times", line, n)
 		}
 	}
 }
 
 // A stop lets requests have their acknowledgement, and does not wait for ever.
 func TestStop(t *testing.T) {
-	b := &backend{hold: true}
-	url, stop := running(t, Options{Logs: []lighter.Logs{b}})
-	answer := make(chan int)
-	post := func() {
-		r, err := http.Post(url+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
-		if err != nil {
-			t.Error(err)
-			answer <- 0
-			return
-		}
-		_ = r.Body.Close()
-		answer <- r.StatusCode
+	for name, tc := range map[string]struct {
+		acknowledged bool // half way
+		status       int
+		after        time.Duration
+	}{
+		"acknowledged":     {true, 204, stopTimeout / 2},
+		"not acknowledged": {false, 503, stopTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &backend{hold: true}
+				s := newServer(Options{Logs: []lighter.Logs{b}})
+				network := pipenet.Listen()
+				s.listener = network
+				stop := run(t, s)
+				client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return network.Dial(ctx) }}}
+				defer client.CloseIdleConnections()
+				answer := make(chan int, 1)
+				go func() {
+					r, err := client.Post("http://lighter.test"+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
+					if err != nil {
+						t.Error(err)
+						answer <- 0
+						return
+					}
+					_ = r.Body.Close()
+					answer <- r.StatusCode
+				}()
+				synctest.Wait()
+				if n := len(b.got()); n != 1 {
+					t.Fatalf("%d entries are handed on before the stop, want 1", n)
+				}
+				start := time.Now()
+				stopped := make(chan struct{})
+				go func() { stop(); close(stopped) }()
+				time.Sleep(stopTimeout / 2)
+				synctest.Wait()
+				select {
+				case <-stopped:
+					t.Error("the stop has not waited for the request")
+				default:
+				}
+				if tc.acknowledged {
+					b.acknowledge()
+				}
+				if status, took := <-answer, time.Since(start); status != tc.status || took != tc.after {
+					t.Errorf("status %d after %s, want %d after %s", status, took, tc.status, tc.after)
+				}
+				<-stopped
+			})
+		})
 	}
-	go post()
-	for len(b.got()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	stopped := make(chan struct{})
-	go func() { stop(); close(stopped) }()
-	time.Sleep(50 * time.Millisecond)
-	b.acknowledge()
-	if status := <-answer; status != 204 {
-		t.Errorf("status %d", status)
-	}
-	<-stopped
-
-	b = &backend{hold: true}
-	url, stop = running(t, Options{Logs: []lighter.Logs{b}})
-	go post()
-	for len(b.got()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	start := time.Now()
-	go stop()
-	if status := <-answer; status != 503 || time.Since(start) > 2*stopTimeout {
-		t.Errorf("status %d after %s", status, time.Since(start))
-	}
-	stop()
 }

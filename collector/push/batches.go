@@ -10,24 +10,38 @@ import (
 	"lighter/collector/incoming"
 )
 
-// taken is the entries of a request, in batches, as they are decoded.
+// taken collects the entries of a request in batches while the request is decoded.
 type taken struct {
 	s       *Server
 	tenant  string
 	lease   *lease
 	batches []*lighter.Batch
 	entries int
-	refused []string // what is wrong with streams that are left out; only the first few
-	bad     int      // number of those streams
+	refused []string // why streams are left out; only the first few reasons
+	bad     int      // number of streams that are left out
 
-	stream *lighter.Stream // of the entries that follow; nil: they are left out
+	buffer int // size of the buffer that the lines are parts of; 0 if each line has memory of its own
+	lines  int // bytes of the lines
+	beside int // bytes that the entries cost beside their lines
+
+	stream *lighter.Stream // the stream of the entries that follow; nil if they are left out
 	index  int32           // of stream in the last batch; -1 if it is not there yet
+}
+
+// memory returns how many bytes the entries keep alive until the last of them is acknowledged. Lines that are
+// parts of one buffer keep all of it alive, also when a rule has dropped most of what is in it.
+func (t *taken) memory() int64 {
+	if len(t.batches) == 0 {
+		return 0
+	}
+	return int64(max(t.buffer, t.lines) + t.beside)
 }
 
 // maxRefused is how many of the streams that are left out an answer names.
 const maxRefused = 3
 
-// begin says that the entries that follow are of a stream.
+// begin begins a stream with the labels l: the entries that are added from now on belong to it. If relabelled is
+// true, the source's own labels and its relabel rules are applied to l before.
 func (t *taken) begin(l labels.Labels, relabelled bool) {
 	if relabelled {
 		b := labels.NewBuilder(l)
@@ -39,7 +53,7 @@ func (t *taken) begin(l labels.Labels, relabelled bool) {
 	t.index = -1
 }
 
-// refuse says that the entries that follow are left out, and why.
+// refuse begins a stream whose entries are left out, because of err.
 func (t *taken) refuse(err error) {
 	t.stream = nil
 	t.bad++
@@ -48,18 +62,21 @@ func (t *taken) refuse(err error) {
 	}
 }
 
-// add adds an entry, which owns line and fields.
+// add adds an entry of the current stream. The caller does not change line and fields afterwards.
 func (t *taken) add(at int64, line []byte, fields []lighter.Field) error {
 	if t.stream == nil {
 		return nil
 	}
-	size := len(line) + incoming.EntryBytes
+	beside := incoming.EntryBytes
 	for _, f := range fields {
-		size += len(f.Name) + len(f.Value) + incoming.FieldBytes
+		beside += len(f.Name) + len(f.Value) + incoming.FieldBytes
 	}
-	if !t.lease.grow(int64(size - len(line))) { // the line is counted as a part of the body
+	if !t.lease.grow(int64(beside)) { // the line is counted already, with the body that it came in
 		return errBusy
 	}
+	t.lines += len(line)
+	t.beside += beside
+	size := len(line) + beside
 	var b *lighter.Batch
 	if n := len(t.batches); n > 0 {
 		b = t.batches[n-1]
@@ -79,7 +96,8 @@ func (t *taken) add(at int64, line []byte, fields []lighter.Field) error {
 	return nil
 }
 
-// time returns the time of an entry that has given its own, Unix nanoseconds, if it has.
+// time returns the time that an entry gets, in Unix nanoseconds. own is the time that the sender has given it, if
+// has is true.
 func (t *taken) time(own int64, has bool) int64 {
 	if has && t.s.o.UseIncomingTimestamp {
 		return own
@@ -87,7 +105,7 @@ func (t *taken) time(own int64, has bool) int64 {
 	return t.s.clock.Next()
 }
 
-// err returns what is wrong with the streams that were left out, nil if there are none.
+// err returns why streams were left out; nil if none were.
 func (t *taken) err() error {
 	if t.bad == 0 {
 		return nil

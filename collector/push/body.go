@@ -15,14 +15,13 @@ import (
 	"github.com/golang/snappy"
 )
 
-// What may be wrong with a body, beside its content.
+// The reasons why a request is refused whatever is in it.
 var (
-	errBusy     = errors.New("the senders together send more at once than this source holds: send it again a little later")
+	errBusy     = errors.New("the senders together send more at once than this source can hold: send the request again a little later")
 	errTooLarge = errors.New("the request is too large")
 )
 
-// readBody returns the body of a request, decompressed as its Content-Encoding says, but still in snappy if it is
-// in that.
+// readBody returns the body of a request. It decompresses gzip and deflate, and leaves snappy as it is.
 func (s *Server) readBody(r *http.Request, l *lease) ([]byte, error) {
 	if r.ContentLength > s.o.MaxBodyBytes {
 		return nil, s.tooLarge()
@@ -48,7 +47,8 @@ func (s *Server) readBody(r *http.Request, l *lease) ([]byte, error) {
 	return s.readAll(from, l)
 }
 
-// inflate reads deflate, with the header of zlib, as the standard has it, or without, as many send it.
+// inflate returns a reader of deflate data. The standard wants a zlib header in front of it, but many senders leave
+// that out.
 func inflate(r io.Reader) (io.Reader, error) {
 	in := bufio.NewReader(r)
 	head, _ := in.Peek(2)
@@ -58,7 +58,7 @@ func inflate(r io.Reader) (io.Reader, error) {
 	return flate.NewReader(in), nil
 }
 
-// readAll reads to the end, as far as there is room.
+// readAll reads r to its end. It returns an error if there is no room for what it reads.
 func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
 	body := make([]byte, 0, 4<<10)
 	if !l.grow(int64(cap(body))) {
@@ -79,7 +79,7 @@ func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
 		if len(body) < cap(body) {
 			continue
 		}
-		if !l.grow(int64(cap(body))) { // it becomes twice as large
+		if !l.grow(int64(cap(body))) { // the buffer is about to become twice as large
 			return nil, errBusy
 		}
 		body = append(make([]byte, 0, 2*cap(body)), body...)
@@ -87,7 +87,7 @@ func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
 }
 
 func (s *Server) tooLarge() error {
-	return fmt.Errorf("%w: at most %d bytes are taken, compressed or not (max_send_message_size)", errTooLarge, s.o.MaxBodyBytes)
+	return fmt.Errorf("%w: it may have %d bytes at most, compressed and decompressed (max_send_message_size)", errTooLarge, s.o.MaxBodyBytes)
 }
 
 // decode adds the entries of a push request.
@@ -119,20 +119,21 @@ func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
 	if err != nil {
 		return fmt.Errorf("the body is not in snappy's block format: %w", err)
 	}
+	t.buffer = n
 	if err := decodeProtobuf(raw, t); err != nil {
 		return fmt.Errorf("the body is not a push request in protobuf: %w", err)
 	}
 	return nil
 }
 
-// jsonMemory returns about how much memory a push request in JSON takes while it is decoded, beside its text: the
-// lines, and for each entry and each field of structured metadata what it is kept in. The text of lines may have
-// the same signs, so that the number is not too small.
+// jsonMemory returns about how much memory is needed, beside the body, to decode a push request in JSON: the text of
+// the lines, and a fixed amount for each entry and each field of structured metadata. These are counted by their
+// brackets and colons. Lines may have brackets and colons too, so the estimate may be too large but not too small.
 func jsonMemory(body []byte) int64 {
 	return int64(len(body) + 64*(bytes.Count(body, []byte{'['})+bytes.Count(body, []byte{':'})))
 }
 
-// contentType returns the type of the body; it is empty if the sender has not said it.
+// contentType returns the media type of the body; it is empty if the request has no Content-Type.
 func contentType(r *http.Request) (string, error) {
 	header := r.Header.Get("Content-Type")
 	if header == "" {
@@ -145,7 +146,7 @@ func contentType(r *http.Request) (string, error) {
 	return kind, nil
 }
 
-// tenant returns the tenant that a request is for; it is empty if the sender has not said one.
+// tenant returns the tenant that a request is for; it is empty if the request names none.
 func tenant(r *http.Request) (string, error) {
 	id := r.Header.Get("X-Scope-OrgID")
 	if len(id) > 150 || id == "." || id == ".." {

@@ -11,12 +11,12 @@ import (
 	"lighter"
 )
 
-// delivery is the entries of one request on their way to the endpoints.
+// delivery holds the entries of one request while they are on their way to the endpoints.
 type delivery struct {
 	batches []*lighter.Batch
 	entries int
 	left    error         // why streams of the request were left out; nil if none were
-	release func()        // gives the memory back
+	release func()        // gives the request's lease back
 	done    chan struct{} // closed when all batches are acknowledged
 
 	mu      sync.Mutex
@@ -33,7 +33,7 @@ func newDelivery(t *taken) *delivery {
 	return d
 }
 
-// acknowledge says that one batch is acknowledged.
+// acknowledge notes that one batch is acknowledged, of which backends have refused so many entries for good.
 func (d *delivery) acknowledge(refused int) {
 	d.mu.Lock()
 	d.refused += refused
@@ -51,7 +51,7 @@ func (d *delivery) finish() {
 	close(d.done)
 }
 
-// err returns what the sender is to be told when all batches are acknowledged; nil if all is well.
+// err returns what the sender is told once all batches are acknowledged; nil if nothing was refused or left out.
 func (d *delivery) err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,7 +65,7 @@ func (d *delivery) err() error {
 	return refused
 }
 
-// requestKey tells requests apart: a request that is sent again has the same.
+// requestKey identifies a request. A request that is sent again has the same key.
 type requestKey [sha256.Size]byte
 
 func keyOf(r *http.Request, tenant string, body []byte) requestKey {
@@ -78,17 +78,17 @@ func keyOf(r *http.Request, tenant string, body []byte) requestKey {
 }
 
 const (
-	// maxUnanswered deliveries are remembered, each for keepUnanswered, which is longer than senders
-	// wait until they try again.
+	// maxUnanswered is how many deliveries are remembered, and keepUnanswered is how long each is. That is longer
+	// than senders wait before they try again.
 	maxUnanswered  = 1024
 	keepUnanswered = 15 * time.Minute
 )
 
-// unanswered is the deliveries whose senders have not learned what became of them, because they were not
-// acknowledged in time, or the sender has gone.
+// unanswered remembers deliveries whose senders do not know yet how they ended, because the entries were not
+// acknowledged in time or the sender went away before.
 type unanswered struct {
 	mu   sync.Mutex
-	list []remembered // in the order in which they came
+	list []remembered // the oldest first
 }
 
 type remembered struct {
@@ -109,7 +109,7 @@ func (u *unanswered) remember(key requestKey, d *delivery) {
 	u.list = append(u.list, remembered{key, d, now.Add(keepUnanswered)})
 }
 
-// claim returns the delivery of a request that has come before, and forgets it; nil if there is none.
+// claim returns the delivery of a request that came before, and forgets it. It returns nil if there is none.
 func (u *unanswered) claim(key requestKey) *delivery {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// answer is what a request is answered with: a status, and why if it is not 204.
+// answer is the answer to a request: its status and, unless that is 204, the reason.
 type answer struct {
 	status int
 	err    error
 }
 
-// What requests are answered with that might be taken at another time.
+// The reasons why a request may succeed when it is sent again.
 var (
-	errNoRoom   = errors.New("the endpoints of this source have no room for more: send it again later")
-	errTooLate  = errors.New("the entries are taken, but no endpoint has acknowledged them yet: send the same request again, and it waits for them")
-	errStopping = errors.New("the agent stops: send it again a little later")
+	errNoRoom   = errors.New("the endpoints of this source have no room for more: send the request again later")
+	errTooLate  = errors.New("the entries have been received but are not acknowledged by all endpoints yet: send the same request again to wait for them")
+	errStopping = errors.New("the agent is stopping: send the request again a little later")
 )
 
 func (s *Server) handler() http.Handler {
@@ -34,7 +34,7 @@ func (s *Server) handler() http.Handler {
 	return mux
 }
 
-// serve answers one request for entries. A nil decode is for raw lines.
+// serve answers one request that brings entries. decode is nil if these are raw lines.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, decode func(*http.Request, []byte, *taken) error) {
 	start := time.Now()
 	s.o.Metrics.inflight.Inc()
@@ -78,13 +78,14 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.
 	if err != nil {
 		return refusal(err)
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it would end the wait, too
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the deadline would also end the wait for the acknowledgement
 	timeout := time.After(AckTimeout)
-	var key *requestKey // nil: nobody sends the request again
+	var key *requestKey // nil for raw lines, whose request is never recognized when it is sent again
 	if decode != nil {
 		k := keyOf(r, who, body)
 		key = &k
 		if d := s.unanswered.claim(k); d != nil {
+			l.shrinkTo(0) // the entries have a lease of their own since the request came before
 			return s.await(r, d, key, timeout)
 		}
 	} else {
@@ -94,11 +95,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.
 	if err := decode(r, body, t); err != nil {
 		return refusal(err)
 	}
-	kept := int64(0)
-	for _, b := range t.batches {
-		kept += int64(b.Bytes)
-	}
-	l.shrinkTo(kept)
+	l.shrinkTo(t.memory())
 	d := newDelivery(t)
 	handedOn = true
 	if len(t.batches) == 0 {
@@ -111,7 +108,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.
 		err = errNoRoom
 		s.tooSlow()
 	case <-r.Context().Done():
-		err = errNoRoom // nobody reads it
+		err = errNoRoom // the sender has gone, so nobody reads the answer
 	case <-s.stopping:
 		err = errStopping
 	}
@@ -140,9 +137,10 @@ func (s *Server) await(r *http.Request, d *delivery, key *requestKey, timeout <-
 	return answer{http.StatusServiceUnavailable, err}
 }
 
+// tooSlow logs, once until the endpoints have caught up, that entries are not acknowledged in time.
 func (s *Server) tooSlow() {
 	if !s.failing.Swap(true) {
-		s.o.Logger.Warn("the endpoints do not acknowledge the entries of push requests in time: their senders are told to send them again", "within", AckTimeout)
+		s.o.Logger.Warn("the endpoints do not acknowledge the entries of push requests in time, and senders are told to send their requests again", "within", AckTimeout)
 	}
 }
 
@@ -154,7 +152,7 @@ func final(d *delivery) answer {
 	return answer{status: http.StatusNoContent}
 }
 
-// refusal returns the answer to a request that is not taken.
+// refusal returns the answer to a request that is refused because of err.
 func refusal(err error) answer {
 	switch {
 	case errors.Is(err, errBusy):

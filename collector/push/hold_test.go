@@ -2,10 +2,10 @@ package push
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/grafana/alloy/syntax"
@@ -45,39 +45,37 @@ func TestStagesThatHold(t *testing.T) {
 			if err := syntax.Unmarshal([]byte(tc.stages), &a); err != nil {
 				t.Fatal(err)
 			}
-			pipeline, err := process.New(a, process.Options{Name: "loki.process.test", Metrics: process.NewShared(prometheus.NewRegistry())})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(pipeline.Close)
-			holding, other := &backend{}, &backend{}
-			chain := stage.NewChain(holding, stage.Log{}, nil, pipeline.Maker())
-			t.Cleanup(chain.Drop)
-			url, stop := running(t, Options{Logs: []lighter.Logs{chain, other}})
-			for i, lines := range tc.requests {
-				var values []string
-				for _, line := range lines {
-					values = append(values, fmt.Sprintf(`["1",%q]`, line))
-				}
-				start := time.Now()
-				r, err := http.Post(url+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[`+strings.Join(values, ",")+`]}]}`))
+			synctest.Test(t, func(t *testing.T) {
+				pipeline, err := process.New(a, process.Options{Name: "loki.process.test", Metrics: process.NewShared(prometheus.NewRegistry())})
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = r.Body.Close()
-				if r.StatusCode != 204 {
-					t.Fatalf("request %d: status %d after %s", i, r.StatusCode, time.Since(start))
+				t.Cleanup(pipeline.Close)
+				holding, other := &backend{}, &backend{}
+				chain := stage.NewChain(holding, stage.Log{}, nil, pipeline.Maker())
+				t.Cleanup(chain.Drop)
+				s := newServer(Options{Logs: []lighter.Logs{chain, other}})
+				delivering(t, s)
+				for i, lines := range tc.requests {
+					var values []string
+					for _, line := range lines {
+						values = append(values, fmt.Sprintf(`["1",%q]`, line))
+					}
+					start := time.Now()
+					body := `{"streams":[{"stream":{"a":"b"},"values":[` + strings.Join(values, ",") + `]}]}`
+					if w := send(s, lokiPush, []byte(body), jsonType); w.Code != 204 || time.Since(start) > 0 {
+						t.Fatalf("request %d: status %d after %s, want 204 at once", i, w.Code, time.Since(start))
+					}
 				}
-			}
-			stop()
-			var got []string
-			for _, line := range holding.got() {
-				_, line, _ = strings.Cut(line, "} ")
-				got = append(got, line)
-			}
-			if !slices.Equal(got, tc.want) {
-				t.Errorf("entries %q, want %q", got, tc.want)
-			}
+				var got []string
+				for _, line := range holding.got() {
+					_, line, _ = strings.Cut(line, "} ")
+					got = append(got, line)
+				}
+				if !slices.Equal(got, tc.want) {
+					t.Errorf("entries %q, want %q", got, tc.want)
+				}
+			})
 		})
 	}
 }

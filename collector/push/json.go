@@ -39,7 +39,7 @@ func (t *jsonText) UnmarshalJSON(b []byte) error {
 
 // jsonEntry is an array of a time, a line and, if there is any, structured metadata.
 type jsonEntry struct {
-	null   bool // is left out, as Loki does
+	null   bool // the entry is null, and left out as Loki leaves it out
 	time   int64
 	line   string
 	fields map[string]string
@@ -70,7 +70,7 @@ func (e *jsonEntry) UnmarshalJSON(b []byte) error {
 	if len(parts) < 3 {
 		return nil
 	}
-	var fields map[string]*string // a null is not a string, but it would be decoded into one
+	var fields map[string]*string // pointers, because a null would be decoded into an empty string
 	err = json.Unmarshal(parts[2], &fields)
 	if err != nil || parts[2][0] != '{' {
 		return fmt.Errorf("the structured metadata %.100q of an entry is not an object of strings", parts[2])
@@ -115,7 +115,7 @@ func labelsOf(m map[string]jsonText) (labels.Labels, error) {
 		if _, rest, err := labelName(name); err != nil || rest != "" {
 			return labels.EmptyLabels(), fmt.Errorf("%.100q is not the name of a label", name)
 		}
-		if value != "" { // a label without a value is as none
+		if value != "" { // a label with an empty value is the same as no label
 			b.Add(name, string(value))
 		}
 	}
@@ -123,8 +123,7 @@ func labelsOf(m map[string]jsonText) (labels.Labels, error) {
 	return b.Labels(), nil
 }
 
-// fieldsOf returns structured metadata in the order of its names, so that a request that is sent again gives
-// the same.
+// fieldsOf returns structured metadata sorted by name, so that the same request always gives the same entries.
 func fieldsOf(m map[string]string) []lighter.Field {
 	if len(m) == 0 {
 		return nil
@@ -137,8 +136,9 @@ func fieldsOf(m map[string]string) []lighter.Field {
 	return fields
 }
 
-// decodeRaw adds each line of body as an entry. Empty lines are left out.
+// decodeRaw adds each line of body, which the entries share, as an entry. It leaves empty lines out.
 func decodeRaw(body []byte, t *taken) error {
+	t.buffer = cap(body)
 	t.begin(t.s.o.Labels, false)
 	for line := range bytes.Lines(body) {
 		line = bytes.TrimRight(line, "\r\n")

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/prometheus/util/strutil"
 )
 
-// parseLabels reads the labels of a stream, as senders write them: {a="b", c='d'}. A name has letters, digits and
-// underscores, because Loki refuses others.
+// parseLabels parses the labels of a stream as senders write them, such as {a="b", c='d'}. A name may have only
+// letters, digits and underscores, because Loki refuses any other.
 func parseLabels(text string) (labels.Labels, error) {
 	var b labels.ScratchBuilder
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
@@ -30,7 +30,7 @@ func parseLabels(text string) (labels.Labels, error) {
 		if err != nil {
 			return labels.EmptyLabels(), fmt.Errorf("the value of %.100q: %w", name, err)
 		}
-		if value != "" { // a label without a value is as none
+		if value != "" { // a label with an empty value is the same as no label
 			b.Add(name, value)
 		}
 		after = skipSpace(after)

@@ -6,15 +6,17 @@ import (
 )
 
 const (
-	// AckTimeout is how long a request waits for the acknowledgement of its entries. Senders such as
-	// loki.write give up after 10 s; an endpoint whose backend hangs has entries on disk after 8 s.
+	// AckTimeout is how long a request waits for the acknowledgement of its entries. It lies between two times:
+	// an endpoint whose backend hangs has written entries to disk after 8 s, and senders such as loki.write
+	// give up after 10 s.
 	AckTimeout = 9 * time.Second
 
-	// maxRequests are served at a time.
+	// maxRequests is how many requests are served at a time.
 	maxRequests = 256
-	// maxHeldBytes are kept of all requests together. A larger request is taken when it is the only one.
+	// maxHeldBytes is how much memory all requests together may take. A request that is alone may take more.
 	maxHeldBytes = 64 << 20
-	// batchBytes of lines and what they keep make a batch, and requests that are larger make several.
+	// batchBytes is how large a batch becomes, its lines and their entries counted. A larger request is divided
+	// into several batches.
 	batchBytes = 1 << 20
 
 	readTimeout   = 30 * time.Second // for a whole request, as in Alloy
@@ -22,28 +24,28 @@ const (
 	headerTimeout = 10 * time.Second
 	maxHeader     = 64 << 10 // bytes
 
-	// stopTimeout is how long requests may wait for their acknowledgement when the Server stops.
+	// stopTimeout is how long requests may go on waiting for their acknowledgement when the Server stops.
 	stopTimeout = 2 * time.Second
 
-	// What Retry-After says, in seconds.
-	retryBusy = "1"
-	retryFull = "5"
+	// The values of the Retry-After header, in seconds.
+	retryBusy = "1" // with 429
+	retryFull = "5" // with 503
 )
 
-// room is the memory that requests may keep.
+// room counts the memory that all requests take, which is bounded by maxHeldBytes.
 type room struct {
 	mu   sync.Mutex
 	used int64
 }
 
-// lease is the part of the room that one request keeps.
+// lease is the part of the room that one request takes.
 type lease struct {
 	room *room
 	n    int64
 }
 
-// grow adds n bytes to the lease. It reports whether there is room for them; a request that is alone has
-// room for all that it may have.
+// grow adds n bytes to the lease if there is room for them, and reports whether there is. A request that is alone
+// always has room.
 func (l *lease) grow(n int64) bool {
 	l.room.mu.Lock()
 	defer l.room.mu.Unlock()
@@ -55,7 +57,7 @@ func (l *lease) grow(n int64) bool {
 	return true
 }
 
-// shrinkTo gives back what is more than n bytes.
+// shrinkTo gives back what the lease has beyond n bytes.
 func (l *lease) shrinkTo(n int64) {
 	if n >= l.n {
 		return

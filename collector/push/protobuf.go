@@ -29,14 +29,14 @@ const (
 	fieldValue = 2
 )
 
-// field is one field of a message: its number, and its value as its type has it.
+// field is one field of a message: its number and its value, which is a number or bytes.
 type field struct {
 	number protowire.Number
 	varint uint64
 	bytes  []byte // nil for a field that is a number
 }
 
-// eachField calls f for each field of a message. It passes over fields of types that the protocol has not.
+// eachField calls f for each field of a message. It skips fields of other wire types, which push.proto does not use.
 func eachField(b []byte, f func(field) error) error {
 	for len(b) > 0 {
 		number, kind, n := protowire.ConsumeTag(b)
@@ -68,7 +68,7 @@ func eachField(b []byte, f func(field) error) error {
 	return nil
 }
 
-// decodeProtobuf adds the entries of a push request, whose lines stay parts of body.
+// decodeProtobuf adds the entries of a push request. Their lines are parts of body.
 func decodeProtobuf(body []byte, t *taken) error {
 	streams := 0
 	return eachField(body, func(f field) error {
@@ -131,10 +131,10 @@ func decodeEntry(b []byte, t *taken) error {
 	return t.add(t.time(at, has), line, fields)
 }
 
-// maxSeconds is the first second of which not every nanosecond can be said in 64 bits.
+// maxSeconds is the first second since 1970 that has nanoseconds beyond what 64 bits can count.
 const maxSeconds = math.MaxInt64 / int64(time.Second)
 
-var errTime = errors.New("its time is not one that Loki can store")
+var errTime = errors.New("its time is outside of the range that Loki can store")
 
 func decodeTime(b []byte) (int64, error) {
 	var seconds, nanos int64

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang/snappy"
@@ -184,30 +185,34 @@ func TestTooLarge(t *testing.T) {
 
 // A request with more than a batch takes goes on in several batches, in order.
 func TestLargeRequest(t *testing.T) {
-	b := &backend{hold: true}
-	s := newServer(Options{Logs: []lighter.Logs{b}})
-	delivering(t, s)
-	var lines []string
-	for i := range 5000 {
-		lines = append(lines, fmt.Sprintf("%04d %s", i, strings.Repeat("x", 1000)))
-	}
-	done := make(chan int)
-	go func() { done <- send(s, lokiPush, protobuf(t, stream(`{a="b"}`, lines...))).Code }()
-	for len(b.got()) < len(lines) {
-		time.Sleep(time.Millisecond)
-	}
-	if n := len(b.batches); n < 5 || n > 7 {
-		t.Errorf("%d batches", n)
-	}
-	for i, got := range b.got() {
-		if !strings.HasPrefix(got, fmt.Sprintf(`{a="b"} %04d `, i)) {
-			t.Fatalf("entry %d is %.30s", i, got)
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{hold: true}
+		s := newServer(Options{Logs: []lighter.Logs{b}})
+		delivering(t, s)
+		var lines []string
+		for i := range 5000 {
+			lines = append(lines, fmt.Sprintf("%04d %s", i, strings.Repeat("x", 1000)))
 		}
-	}
-	b.acknowledge()
-	if status := <-done; status != 204 {
-		t.Errorf("status %d", status)
-	}
+		answer := inBackground(s, protobuf(t, stream(`{a="b"}`, lines...)))
+		synctest.Wait()
+		if n := len(b.batches); n < 5 || n > 7 {
+			t.Errorf("%d batches", n)
+		}
+		got := b.got()
+		if len(got) != len(lines) {
+			t.Fatalf("%d entries, want %d", len(got), len(lines))
+		}
+		for i, line := range got {
+			if !strings.HasPrefix(line, fmt.Sprintf(`{a="b"} %04d `, i)) {
+				t.Fatalf("entry %d is %.30s", i, line)
+			}
+		}
+		b.acknowledge()
+		synctest.Wait()
+		if status := answered(answer); status != 204 {
+			t.Errorf("status %d", status)
+		}
+	})
 }
 
 func TestReadyAndMethods(t *testing.T) {

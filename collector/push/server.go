@@ -20,10 +20,10 @@ import (
 // Options are what a Server works with; it owns none of it. Metrics and Logger are required.
 type Options struct {
 	Listen               string            // host:port; port 0 means any free port
-	Labels               labels.Labels     // on every stream, in place of those of the same name
-	Rules                []*relabel.Config // see the labels of a stream of a push request, but not those of raw lines
-	UseIncomingTimestamp bool              // else an entry has the time of its arrival
-	MaxBodyBytes         int64             // of a request, compressed or not; 0 is 100 MiB
+	Labels               labels.Labels     // set on every stream; they replace labels of the same name
+	Rules                []*relabel.Config // applied to the streams of push requests, not to raw lines
+	UseIncomingTimestamp bool              // keep the sender's times; otherwise an entry gets the time of its arrival
+	MaxBodyBytes         int64             // of a request, compressed and decompressed; 0 is 100 MiB
 	Logs                 []lighter.Logs    // each takes all entries
 	Metrics              *Metrics
 	Logger               *slog.Logger
@@ -31,7 +31,7 @@ type Options struct {
 
 const defaultMaxBodyBytes = 100 << 20
 
-// Server takes entries by Loki's push API. Run may be called once, and Listen before it.
+// Server receives entries through Loki's push API. Run may be called once, and Listen before it.
 type Server struct {
 	o       Options
 	streams *incoming.Streams // of push requests
@@ -42,11 +42,11 @@ type Server struct {
 	listener net.Listener // nil until Listen
 
 	room       room
-	requests   atomic.Int32 // being served
+	requests   atomic.Int32 // number of requests that are being served
 	unanswered unanswered
-	failing    atomic.Bool // it was logged that requests are not acknowledged in time
+	failing    atomic.Bool // the log says that entries are not acknowledged in time
 
-	deliveries chan *delivery // unbuffered: what is on its way waits in its request
+	deliveries chan *delivery // unbuffered, so that each delivery waits in the goroutine of its request
 	stopping   chan struct{}  // closed when requests must not wait any longer
 }
 
@@ -74,8 +74,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Listen listens on the address and does not serve yet, so that whoever builds the Server learns that the
-// port is in use before anything else starts.
+// Listen listens on the address without serving yet. So whoever builds the Server learns that the port is in use
+// before anything else starts.
 func (s *Server) Listen() error {
 	l, err := net.Listen("tcp", s.o.Listen)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Server) Addr() net.Addr {
 	return s.listener.Addr()
 }
 
-// Close ends the listening of a Server whose Run is never called.
+// Close stops listening. It is for a Server whose Run is never called.
 func (s *Server) Close() error {
 	if s.listener == nil {
 		return nil
@@ -101,15 +101,15 @@ func (s *Server) Close() error {
 	return s.listener.Close()
 }
 
-// Run implements collector.Runner. It serves until ctx ends, which it reports as nil. Requests that wait for
-// the acknowledgement of their entries then have stopTimeout to get it.
+// Run implements collector.Runner. It serves until ctx ends, and returns nil then. Requests that still wait for the
+// acknowledgement of their entries may go on waiting for stopTimeout.
 func (s *Server) Run(ctx context.Context) error {
 	if s.listener == nil {
 		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
-	s.o.Logger.Info("listening for Loki's push API", "address", s.listener.Addr())
+	s.o.Logger.Info("listening for Loki's push API", "address", s.listener.Addr().String())
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var background sync.WaitGroup
@@ -129,20 +129,21 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// shutdown lets requests end, for stopTimeout.
+// shutdown waits for the requests that are being served. After stopTimeout they are answered at once.
 func (s *Server) shutdown(ctx context.Context) error {
 	timer := time.AfterFunc(stopTimeout, func() { close(s.stopping) })
 	defer timer.Stop()
 	grace, cancel := context.WithTimeout(ctx, 2*stopTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(grace); err != nil {
-		_ = s.http.Close() // of senders that do not read their answer
+		_ = s.http.Close() // some senders do not read their answer
 	}
 	return nil
 }
 
-// deliver hands on the entries of one request after the other until ctx ends. What stages hold back at the end of
-// a request is handed on then, because its sender waits for that, and may send nothing more before.
+// deliver hands on the entries of one request after the other until ctx ends. At the end of each request it has the
+// stages hand on what they hold back, because the sender may wait for that before it sends more. If ctx ends
+// before, nothing is lost: the request is not acknowledged, and its sender sends it again.
 func (s *Server) deliver(ctx context.Context) {
 	paths := incoming.Paths(s.o.Logs)
 	for {

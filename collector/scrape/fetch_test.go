@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lighter"
+	"lighter/collector/internal/pipenet"
 	"lighter/collector/scrape"
 )
 
@@ -167,38 +167,41 @@ func TestNetwork(t *testing.T) {
 		}, scrape.Down},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // it waits for real intervals
-			var connections atomic.Int64
-			srv := httptest.NewUnstartedServer(tc.handler)
-			srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-				if s == http.StateNew {
-					connections.Add(1)
+			synctest.Test(t, func(t *testing.T) {
+				var connections atomic.Int64
+				network := pipenet.Listen()
+				srv := &http.Server{Handler: tc.handler, ConnState: func(_ net.Conn, s http.ConnState) {
+					if s == http.StateNew {
+						connections.Add(1)
+					}
+				}}
+				go func() { _ = srv.Serve(network) }()
+				defer srv.Close()
+				cfg := testConfig()
+				client, err := scrape.NewClient(cfg)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			srv.Start()
-			defer srv.Close()
-			cfg := testConfig()
-			client, err := scrape.NewClient(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.CloseIdleConnections()
-			sink := &rounds{want: 3, reached: make(chan struct{})}
-			l, err := scrape.New(target("__address__", srv.Listener.Addr().String(), "__scrape_interval__", "500ms"), cfg, scrape.Options{
-				Client: client, Sinks: []scrape.Sink{sink}, Buffers: scrape.NewBuffers(scrape.PageMemory), UserAgent: "lighter/test",
-				Metrics: scrape.NewMetrics(prometheus.NewRegistry()), Logger: logTo(io.Discard)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			stop := (&loop{Loop: l}).run(t)
-			<-sink.reached
-			stop(nil)
-			if got := l.Status(); got.Health != tc.want {
-				t.Errorf("status %+v, want %s", got, tc.want)
-			}
-			if n := connections.Load(); n > 2 {
-				t.Errorf("3 scrapes made %d connections", n)
-			}
+				client.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return network.Dial(ctx) }
+				defer client.CloseIdleConnections()
+				sink := &rounds{want: 3, reached: make(chan struct{})}
+				l, err := scrape.New(target(), cfg, scrape.Options{
+					Client: client, Sinks: []scrape.Sink{sink}, Buffers: scrape.NewBuffers(scrape.PageMemory), UserAgent: "lighter/test",
+					Metrics: scrape.NewMetrics(prometheus.NewRegistry()), Logger: logTo(io.Discard)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				stop := (&loop{Loop: l}).run(t)
+				<-sink.reached
+				synctest.Wait()
+				stop(nil)
+				if got := l.Status(); got.Health != tc.want {
+					t.Errorf("status %+v, want %s", got, tc.want)
+				}
+				if n := connections.Load(); n != 1 {
+					t.Errorf("3 scrapes made %d connections, want 1", n)
+				}
+			})
 		})
 	}
 }

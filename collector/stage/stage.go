@@ -55,6 +55,9 @@ type Holder interface {
 	// Release hands on what is held back, because the log has ended, or because somebody waits for it. It
 	// blocks while there is no room. It returns only ctx's error. Batches may follow.
 	Release(ctx context.Context) error
+	// Held returns the number of lines that are held back from the batches that Append has taken. Lines whose
+	// Release has failed are still held back. It is safe for concurrent use.
+	Held() int
 	// Drop discards what is held back, and has it read again (Origin.Rewind). Nothing is appended
 	// afterwards.
 	Drop()
@@ -121,6 +124,14 @@ func (c *Chain) Release(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Held implements Holder for all stages.
+func (c *Chain) Held() (lines int) {
+	for _, h := range c.holders {
+		lines += h.Held()
+	}
+	return lines
 }
 
 // Drop implements Holder for all stages.

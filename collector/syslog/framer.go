@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// framer finds the messages in what a connection, or a datagram, gives.
+// framer finds the messages in the bytes of a connection or of a datagram.
 type framer struct {
 	r         *bufio.Reader
-	max       int  // bytes of a message; a longer one is cut
-	raw       bool // each line is a message
-	delimiter byte // at the end of a line
-	// more reports whether more than what r has is about to come, and waits a moment for it.
+	max       int  // a message with more bytes is cut
+	raw       bool // each line is a message of its own
+	delimiter byte // ends a line
+	// more waits a moment for bytes beyond those that r has buffered, and reports whether there are any.
 	more func() bool
 
 	begun   bool // the framing is known
@@ -31,8 +31,8 @@ func newFramer(r io.Reader, l *Listener, more func() bool) *framer {
 
 var errFraming = errors.New("a message does not begin with its length, as those before it did")
 
-// next returns the next message, which is valid until next is called again, and whether it was cut. At the end
-// it returns the error of the reader, or errFraming.
+// next returns the next message and whether it was cut. The message is valid until next is called again. When there
+// are no more messages, next returns the error of the reader or errFraming.
 func (f *framer) next() (message []byte, cut bool, err error) {
 	f.message, f.cut = f.message[:0], false
 	for len(f.message) == 0 {
@@ -40,12 +40,13 @@ func (f *framer) next() (message []byte, cut bool, err error) {
 			break
 		}
 	}
-	if len(f.message) > 0 { // an error comes again
+	if len(f.message) > 0 { // the next call returns an error again
 		return f.message, f.cut, nil
 	}
 	return nil, false, err
 }
 
+// read reads one message. It may find an empty one.
 func (f *framer) read() error {
 	if err := f.skipBreaks(); err != nil {
 		return err
@@ -66,7 +67,7 @@ func (f *framer) read() error {
 	return f.lines()
 }
 
-// skipBreaks passes over what may stand between two messages.
+// skipBreaks skips newlines and zero bytes, which may stand between two messages.
 func (f *framer) skipBreaks() error {
 	for {
 		b, err := f.r.ReadByte()
@@ -79,10 +80,10 @@ func (f *framer) skipBreaks() error {
 	}
 }
 
-// maxLengthDigits is how many digits a message's length may have.
+// maxLengthDigits is how many digits the length of a message may have.
 const maxLengthDigits = 9
 
-// length returns a message's length, if there is a number and a space, and passes over them.
+// length reads the length in front of a message, which is a number and a space. counted is false if there is none.
 func (f *framer) length() (n int, counted bool) {
 	for i := range maxLengthDigits + 1 {
 		p, err := f.r.Peek(i + 1)
@@ -137,13 +138,13 @@ func (f *framer) lines() error {
 			return nil
 		}
 		if _, err := f.r.Peek(1); err != nil || f.priority() {
-			return nil // an error comes again
+			return nil // the next read returns the error again
 		}
 		f.append([]byte{'\n'})
 	}
 }
 
-// line appends a line to the message, without its end.
+// line appends a line to the message, without its delimiter.
 func (f *framer) line() error {
 	for {
 		part, err := f.r.ReadSlice(f.delimiter)
@@ -161,7 +162,7 @@ func (f *framer) line() error {
 	}
 }
 
-// append appends what the message has room for.
+// append appends p to the message, or as much of it as the message may have.
 func (f *framer) append(p []byte) {
 	if room := f.max - len(f.message); len(p) > room {
 		p, f.cut = p[:room], true

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// batchBytes make a batch; fewer do when gatherTime has passed since the first entry.
+	// A batch is handed on when it has batchBytes, or when gatherTime has passed since its first entry.
 	batchBytes = 256 << 10
 	gatherTime = 100 * time.Millisecond
 )
 
-// gatherer makes batches of the entries of all connections and hands them on, one after the other. While one is
-// being handed on the next one fills, and when that is full, adding to it waits.
+// gatherer collects the entries of all connections in batches and hands these on, one after the other. While a
+// batch is being handed on, the next one fills. Once that is full, add waits.
 type gatherer struct {
 	paths incoming.Paths
 
@@ -24,7 +24,7 @@ type gatherer struct {
 	batch *lighter.Batch
 	index map[*lighter.Stream]int32 // in the batch's Streams
 	room  chan struct{}             // closed when the batch is taken
-	left  int                       // entries that could not be handed on
+	left  int                       // messages that could not be handed on
 
 	first, full chan struct{} // capacity 1: the batch has its first entry; it is full
 	closed      chan struct{}
@@ -36,12 +36,13 @@ func newGatherer(logs []lighter.Logs) *gatherer {
 	return g
 }
 
-// begin begins a batch. mu is held, or nobody else has g yet.
+// begin begins a new batch. The caller holds mu, unless nobody else knows g yet.
 func (g *gatherer) begin() {
 	g.batch, g.index, g.room = &lighter.Batch{}, map[*lighter.Stream]int32{}, make(chan struct{})
 }
 
-// add adds an entry, which owns line. It waits for room, or until ctx ends, whose error it returns then.
+// add adds an entry. The caller does not change line afterwards. add waits until there is room; if ctx ends before,
+// it returns the error of ctx.
 func (g *gatherer) add(ctx context.Context, stream *lighter.Stream, at int64, line []byte) error {
 	g.mu.Lock()
 	for g.batch.Bytes >= batchBytes {
@@ -80,14 +81,14 @@ func signal(c chan struct{}) {
 	}
 }
 
-// take returns the batch and begins another one.
+// take returns the batch and begins a new one.
 func (g *gatherer) take() *lighter.Batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.batch
 	close(g.room)
 	g.begin()
-	select { // what these say is of the batch that is taken
+	select { // the signals are about the batch that is taken
 	case <-g.first:
 	default:
 	}
@@ -98,17 +99,17 @@ func (g *gatherer) take() *lighter.Batch {
 	return b
 }
 
-// close says that nothing is added any more.
+// close tells run that no more entries will be added.
 func (g *gatherer) close() { close(g.closed) }
 
-// lost returns how many entries could not be handed on.
+// lost returns how many messages could not be handed on.
 func (g *gatherer) lost() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.left
 }
 
-// run hands batches on until close was called and all is handed on, or until ctx ends.
+// run hands batches on until close was called and everything is handed on, or until ctx ends.
 func (g *gatherer) run(ctx context.Context) {
 	for open := true; open; {
 		select {
@@ -124,15 +125,17 @@ func (g *gatherer) run(ctx context.Context) {
 		}
 		wait.Stop()
 		if err := g.handOn(ctx); err != nil {
-			<-g.closed // whoever adds waits for ctx, too
-			b := g.take()
-			g.failed(len(b.Entries))
+			<-g.closed // whoever adds entries waits for ctx, too
+			g.failed(len(g.take().Entries) + g.paths.Held())
 			return
 		}
 	}
-	_ = g.paths.Release(ctx) // an error is ctx's, and nothing can be done then
+	if err := g.paths.Release(ctx); err != nil { // ctx has ended
+		g.failed(g.paths.Held())
+	}
 }
 
+// handOn hands on the batch, unless it is empty. An error is that of ctx, and the messages are lost then.
 func (g *gatherer) handOn(ctx context.Context) error {
 	b := g.take()
 	n := len(b.Entries)
@@ -146,8 +149,9 @@ func (g *gatherer) handOn(ctx context.Context) error {
 	return err
 }
 
-func (g *gatherer) failed(entries int) {
+// failed counts messages that are lost.
+func (g *gatherer) failed(messages int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.left += entries
+	g.left += messages
 }

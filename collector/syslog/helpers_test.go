@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/internal/pipenet"
 )
 
 // backend is a lighter.Logs that keeps what it takes.
@@ -54,10 +56,13 @@ func (b *backend) got() []string {
 	return b.lines
 }
 
+// patience is how long a test waits in real time for what a slow machine may take long to do.
+const patience = 5 * time.Minute
+
 // wait waits until there are n lines.
 func (b *backend) wait(t testing.TB, n int) []string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		lines := b.got()
 		if len(lines) >= n {
 			return lines
@@ -98,6 +103,30 @@ func running(t testing.TB, o Options) (s *Server, stop func()) {
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
+	return s, run(t, s)
+}
+
+// inBubble starts a Server whose one listener takes connections in memory, and returns it, what connects to it,
+// and what ends it.
+func inBubble(t testing.TB, l Listener, o Options) (s *Server, dial func() net.Conn, stop func()) {
+	t.Helper()
+	o.Listeners = []Listener{l}
+	s = newServer(o)
+	network := pipenet.Listen()
+	s.listeners[0].tcp = network
+	return s, func() net.Conn {
+		t.Helper()
+		c, err := network.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}, run(t, s)
+}
+
+// run runs a Server that listens, and returns what ends it.
+func run(t testing.TB, s *Server) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -108,7 +137,7 @@ func running(t testing.TB, o Options) (s *Server, stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	return s, stop
+	return stop
 }
 
 func octets(messages ...string) (text string) {

@@ -17,21 +17,22 @@ import (
 )
 
 const (
-	// maxConnections of one listener are read at a time; further ones are closed at once.
+	// maxConnections is how many connections one listener has at a time. Further ones are closed at once.
 	maxConnections = 1000
-	// maxDatagram is the largest that UDP can carry.
+	// maxDatagram is the size of the largest datagram that UDP can carry.
 	maxDatagram = 64 << 10
-	// maxWaitingBytes of datagrams wait in memory, each counted with datagramBytes beside its content.
+	// At most maxWaiting datagrams wait in memory, and at most maxWaitingBytes of them. A datagram counts
+	// datagramBytes more than its content.
+	maxWaiting      = 8192
 	maxWaitingBytes = 4 << 20
 	datagramBytes   = 64
-	maxWaiting      = 8192
-	// readBuffer is what the system is asked to keep of datagrams, as Alloy does.
+	// readBuffer is the size of the operating system's buffer for datagrams, the same as Alloy's.
 	readBuffer = 1 << 20
-	// complainEvery is how often the same trouble is logged while it lasts.
+	// complainEvery is how often the same problem is logged while it lasts.
 	complainEvery = 10 * time.Minute
 )
 
-// listener takes the messages at one address.
+// listener receives the messages at one address.
 type listener struct {
 	Listener
 	s      *Server
@@ -78,13 +79,13 @@ func (l *listener) listen() error {
 	return nil
 }
 
-// tlsConfig returns nil if the listener has no TLS.
+// tlsConfig returns the TLS configuration of the listener; nil if it does not use TLS.
 func (l *listener) tlsConfig() (*tls.Config, error) {
 	if l.CertFile == "" && l.KeyFile == "" && l.CAFile == "" {
 		return nil, nil
 	}
 	if l.CertFile == "" || l.KeyFile == "" {
-		return nil, errors.New("TLS takes a certificate and its key")
+		return nil, errors.New("TLS needs both a certificate and its key")
 	}
 	cert, err := tls.LoadX509KeyPair(l.CertFile, l.KeyFile)
 	if err != nil {
@@ -94,7 +95,7 @@ func (l *listener) tlsConfig() (*tls.Config, error) {
 	if l.CAFile != "" {
 		pem, err := os.ReadFile(l.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the authority of the senders' certificates: %w", err)
+			return nil, fmt.Errorf("read the CA certificates for senders: %w", err)
 		}
 		c.ClientCAs = x509.NewCertPool()
 		if !c.ClientCAs.AppendCertsFromPEM(pem) {
@@ -125,7 +126,8 @@ func (l *listener) close() (err error) {
 	return err
 }
 
-// run takes messages until ctx ends, and then those that have arrived. Room is waited for until waiting ends.
+// run receives messages until ctx ends, and then those that have arrived by then. When the endpoints have no room, it
+// waits for that until waiting ends.
 func (l *listener) run(ctx, waiting context.Context) {
 	if l.udp != nil {
 		l.runUDP(ctx, waiting)
@@ -148,7 +150,7 @@ func (l *listener) runTCP(ctx, waiting context.Context) {
 				return
 			}
 			l.complain("connections cannot be accepted", err, "")
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second) // such as for want of file descriptors
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second) // there may be no file descriptor left
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -159,7 +161,7 @@ func (l *listener) runTCP(ctx, waiting context.Context) {
 		if open.Add(1) > maxConnections {
 			open.Add(-1)
 			_ = c.Close()
-			l.complain("connections are closed, because there are too many", fmt.Errorf("%d are open", maxConnections), addressOf(c.RemoteAddr()))
+			l.complain("connections are closed because too many are open", fmt.Errorf("%d connections are open", maxConnections), addressOf(c.RemoteAddr()))
 			continue
 		}
 		connections.Go(func() {
@@ -169,7 +171,7 @@ func (l *listener) runTCP(ctx, waiting context.Context) {
 	}
 }
 
-// serve reads one connection to its end, or until ctx ends, and then what has arrived.
+// serve reads one connection to its end. When ctx ends before, it reads what has arrived by then.
 func (l *listener) serve(ctx, waiting context.Context, conn net.Conn) {
 	defer conn.Close()
 	c := &patient{Conn: conn, patience: l.IdleTimeout}
@@ -192,14 +194,14 @@ func (l *listener) serve(ctx, waiting context.Context, conn net.Conn) {
 		l.complain("a connection is closed", err, from)
 	case err == io.EOF, waiting.Err() != nil, errors.As(err, &network) && network.Timeout(), errors.Is(err, io.ErrUnexpectedEOF):
 	default:
-		l.logger.Debug("a connection of syslog messages has broken", "from", from, "err", err)
+		l.logger.Debug("a syslog connection broke", "from", from, "err", err)
 	}
 }
 
-// patient is a connection that waits so long for each read.
+// patient is a connection of which each read may wait for the time patience.
 type patient struct {
 	net.Conn
-	patience time.Duration // owned by the reader
+	patience time.Duration // owned by the goroutine that reads
 
 	mu  sync.Mutex
 	end time.Time // when reading ends in any case; zero until drain
@@ -213,7 +215,8 @@ func (p *patient) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
-// setDeadlineLocked reads patience only while drain was not called, and so only in Read.
+// setDeadlineLocked sets the deadline of the next read. It uses patience only before drain was called, and so only
+// in the goroutine that reads.
 func (p *patient) setDeadlineLocked() {
 	if p.end.IsZero() {
 		_ = p.SetReadDeadline(time.Now().Add(p.patience))
@@ -226,7 +229,8 @@ func (p *patient) setDeadlineLocked() {
 	_ = p.SetReadDeadline(deadline)
 }
 
-// drain has the connection read for as long as something has arrived, but not longer than drainAtMost.
+// drain makes the connection end for its reader once nothing has arrived for drainTime, and after drainAtMost at
+// the latest.
 func (p *patient) drain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -244,9 +248,9 @@ func addressOf(a net.Addr) string {
 	return a.String()
 }
 
-// datagram is what came by UDP.
+// datagram is a UDP datagram.
 type datagram struct {
-	from string
+	from string // address of the sender
 	data []byte
 }
 
@@ -263,7 +267,7 @@ func (l *listener) runUDP(ctx, waiting context.Context) {
 				continue
 			}
 			f := newFramer(bytes.NewReader(d.data), &l.Listener, func() bool { return true })
-			_ = r.receive(waiting, f, r.connection(ctx, d.from)) // it ends with the datagram
+			_ = r.receive(waiting, f, r.connection(ctx, d.from)) // always an error: io.EOF at the end of the datagram
 		}
 	})
 	defer handling.Wait()
@@ -296,18 +300,19 @@ func (l *listener) runUDP(ctx, waiting context.Context) {
 			}
 		}
 		l.s.o.Metrics.dropped.Inc()
-		l.complain("messages that come by UDP are dropped", errors.New("they come faster than the endpoints have room for them"), "")
+		l.complain("UDP messages are dropped", errors.New("they come faster than the endpoints take them"), "")
 	}
 }
 
-// complaints remembers when each trouble was logged.
+// complaints remembers when each problem was logged last.
 type complaints struct {
 	mu    sync.Mutex
 	last  map[string]time.Time
-	count map[string]int // since then
+	count map[string]int // how often the problem has occurred since then
 }
 
-// complain logs what is wrong when it begins, and every complainEvery while it lasts.
+// complain logs a problem when it begins, and every complainEvery while it lasts. from is the address of the sender;
+// it may be empty.
 func (l *listener) complain(what string, err error, from string) {
 	c := &l.complaints
 	c.mu.Lock()

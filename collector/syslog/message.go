@@ -14,14 +14,14 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// The labels that messages have for the relabel rules, with those of parsed messages.
+// The labels that the relabel rules see.
 const (
 	labelAddress  = "__syslog_connection_ip_address"
 	labelHostname = "__syslog_connection_hostname"
-	labelMessage  = "__syslog_message_"
+	labelMessage  = "__syslog_message_" // the prefix of the labels that are taken from a message
 )
 
-// receiver makes entries of the messages of one connection, or of all datagrams.
+// receiver makes entries of the messages of one connection, or of all datagrams of a listener.
 type receiver struct {
 	l       *listener
 	machine syslog.Machine // nil for raw messages
@@ -34,7 +34,7 @@ func newReceiver(l *listener) *receiver {
 	case RFC5424:
 		r.machine = rfc5424.NewMachine(rfc5424.WithBestEffort())
 	case RFC3164:
-		// What ends a message is known, so that it may have newlines.
+		// The framer has found the end of the message, so there may be newlines in it.
 		options := []syslog.MachineOption{rfc3164.WithBestEffort(), rfc3164.WithEmbeddedNewlines()}
 		for _, o := range []struct {
 			on     bool
@@ -54,7 +54,7 @@ func newReceiver(l *listener) *receiver {
 	return r
 }
 
-// connection returns the labels of all messages of a connection, or of a datagram.
+// connection returns the labels that all messages of a connection or of a datagram have.
 func (r *receiver) connection(ctx context.Context, address string) labels.Labels {
 	r.builder.Reset(r.l.Labels)
 	r.builder.Set(labelAddress, address)
@@ -64,7 +64,8 @@ func (r *receiver) connection(ctx context.Context, address string) labels.Labels
 	return r.builder.Labels()
 }
 
-// receive reads messages to the end and adds an entry of each. It returns why it has ended.
+// receive reads all messages and adds an entry for each. It returns the error that ended the reading, which is io.EOF
+// at a regular end.
 func (r *receiver) receive(ctx context.Context, f *framer, connection labels.Labels) error {
 	for {
 		message, cut, err := f.next()
@@ -80,14 +81,14 @@ func (r *receiver) receive(ctx context.Context, f *framer, connection labels.Lab
 	}
 }
 
-// take adds an entry of a message. An error is ctx's.
+// take adds an entry for a message. An error is that of ctx.
 func (r *receiver) take(ctx context.Context, text []byte, connection labels.Labels) error {
 	s := r.l.s
 	base, line, err := r.parse(text, connection)
 	switch {
 	case err != nil:
 		s.o.Metrics.errors.Inc()
-		r.l.complain("messages cannot be parsed as "+r.l.Format+", and are left out: is the format of the listener that of its senders?", err, connection.Get(labelAddress))
+		r.l.complain("messages cannot be parsed as "+r.l.Format+" and are left out; check that the senders use the format of the listener", err, connection.Get(labelAddress))
 		return nil
 	case base.Message == nil || *base.Message == "":
 		s.o.Metrics.empty.Inc()
@@ -111,7 +112,7 @@ func (r *receiver) take(ctx context.Context, text []byte, connection labels.Labe
 	return nil
 }
 
-// parse returns what a message says and its line, and sets its labels in r.builder.
+// parse parses a message. It returns its header and the line of its entry, and sets the labels in r.builder.
 func (r *receiver) parse(text []byte, connection labels.Labels) (base *syslog.Base, line string, err error) {
 	r.builder.Reset(connection)
 	if r.machine == nil {
@@ -151,7 +152,7 @@ func (r *receiver) parse(text []byte, connection labels.Labels) (base *syslog.Ba
 	return base, line, nil
 }
 
-// set sets the labels that messages of all formats may have.
+// set sets the labels that a message of any format may have.
 func (r *receiver) set(m *syslog.Base) {
 	text := func(name string, v *string) {
 		if v != nil {
@@ -173,7 +174,7 @@ func (r *receiver) set(m *syslog.Base) {
 	number("sequence", m.Sequence)
 }
 
-// rawLine returns a line without the priority that it may begin with, which is set in base.
+// rawLine returns a line without the priority that it may begin with. The priority is set in base.
 func rawLine(text []byte, base *syslog.Base) string {
 	text = bytes.TrimSpace(text)
 	if rest, ok := bytes.CutPrefix(text, []byte("<")); ok {
@@ -187,8 +188,8 @@ func rawLine(text []byte, base *syslog.Base) string {
 	return string(text)
 }
 
-// time returns the time that a message has given itself, in Unix nanoseconds, or arrival if that cannot be said
-// so: RFC3164 has no year.
+// time returns the time of a message in Unix nanoseconds. It returns arrival if the time of the message is outside of
+// what these can express. So is each time without a year, as RFC3164 has it.
 func (r *receiver) time(own time.Time, arrival int64) int64 {
 	if own.Year() == 0 && r.l.RFC3164DefaultToYear {
 		own = withYear(own, time.Unix(0, arrival))
@@ -199,8 +200,8 @@ func (r *receiver) time(own time.Time, arrival int64) int64 {
 	return own.UnixNano()
 }
 
-// withYear returns a time of the year 0 in the year in which it is near now: around the turn of the year,
-// December and January are of different ones.
+// withYear returns a time that has no year in the year in which it is close to now. Around the turn of the year,
+// December is of the old year and January of the new one.
 func withYear(t, now time.Time) time.Time {
 	year := now.Year()
 	switch {

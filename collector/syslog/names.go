@@ -14,13 +14,13 @@ const (
 	maxNames = 1024
 	keepName = 10 * time.Minute
 
-	// lookupTimeout is short, because messages wait meanwhile. After a lookup that took longer nobody is
-	// asked for for lookupPause, so that a DNS server that is away costs little.
+	// lookupTimeout is short because messages wait for the lookup. After a lookup that took longer, DNS is not
+	// asked for lookupPause, so that a DNS server that is away costs little.
 	lookupTimeout = 250 * time.Millisecond
 	lookupPause   = 10 * time.Second
 )
 
-// names is what hosts are called, by their addresses. It asks DNS once for each address and keepName.
+// names finds the names of hosts by their addresses. It asks DNS about each address once in keepName.
 type names struct {
 	lookup func(ctx context.Context, address string) ([]string, error)
 
@@ -30,7 +30,7 @@ type names struct {
 }
 
 type name struct {
-	text  string // empty if DNS has none
+	text  string // several names have commas between them; empty if DNS has none
 	until time.Time
 }
 
@@ -38,8 +38,8 @@ func newNames() *names {
 	return &names{lookup: net.DefaultResolver.LookupAddr, known: map[string]name{}}
 }
 
-// of returns the names of a host, with commas between them; it is empty if DNS has none, or does not answer
-// within lookupTimeout.
+// of returns the names of a host, with commas between them. While DNS does not answer within lookupTimeout, it
+// returns the names that were found last. It returns an empty string if no name is known.
 func (n *names) of(ctx context.Context, address string) string {
 	now := time.Now()
 	n.mu.Lock()
@@ -50,11 +50,11 @@ func (n *names) of(ctx context.Context, address string) string {
 	case ok && now.Before(known.until):
 		return known.text
 	case paused:
-		return known.text // what it was called last
+		return known.text // the names that were found last
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	all, _ := n.lookup(ctx, address) // without an answer the host has no name
+	all, _ := n.lookup(ctx, address) // with an error the host has no name
 	text := strings.Join(all, ",")
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -69,7 +69,7 @@ func (n *names) of(ctx context.Context, address string) string {
 	return text
 }
 
-// wantsHostname reports whether rules may read what the host of a connection is called. DNS is asked only then.
+// wantsHostname reports whether rules may read the label with the name of the host. DNS is asked only then.
 func wantsHostname(rules []*relabel.Config) bool {
 	for _, r := range rules {
 		switch r.Action {

@@ -20,18 +20,18 @@ import (
 const (
 	RFC5424 = "rfc5424"
 	RFC3164 = "rfc3164"
-	Raw     = "raw" // a line, of which only a priority at the beginning is read
+	Raw     = "raw" // plain lines; only a priority at the beginning of a line is parsed
 )
 
 const (
 	defaultIdleTimeout = 2 * time.Minute
 	defaultMaxMessage  = 8192
 
-	// moreTime is how long the next line may take that belongs to a message.
+	// moreTime is how long a message waits for a further line that may belong to it.
 	moreTime = 50 * time.Millisecond
 
-	// A Server that stops reads until nothing has come for drainTime, and no longer than drainAtMost. It
-	// waits for room for what it has read until stopTimeout after the stop has begun.
+	// A Server that stops goes on reading until nothing has come for drainTime, but no longer than drainAtMost.
+	// Until stopTimeout after the stop has begun, it waits until the endpoints have room for what it has read.
 	drainTime   = 100 * time.Millisecond
 	drainAtMost = time.Second
 	stopTimeout = 2 * time.Second
@@ -52,29 +52,30 @@ type Listener struct {
 	Protocol                  string        // "tcp" or "udp"; empty is "tcp"
 	Format                    string        // RFC5424, RFC3164 or Raw; empty is RFC5424
 	IdleTimeout               time.Duration // of a TCP connection; 0 is 2 minutes
-	LabelStructuredData       bool          // the parameters of RFC5424's structured data are labels __syslog_message_sd_…
-	Labels                    labels.Labels // of every message, before the rules
-	UseIncomingTimestamp      bool          // else an entry has the time of its arrival; one without a year has that, too
-	UseRFC5424Message         bool          // the line is the whole message and not its text alone
-	RFC3164DefaultToYear      bool          // RFC3164 has no year: it is the current one
+	LabelStructuredData       bool          // RFC5424: the parameters of the structured data become labels __syslog_message_sd_…
+	Labels                    labels.Labels // set on every message before the rules are applied
+	UseIncomingTimestamp      bool          // keep the time of a message; otherwise, or if it has no year, an entry gets the time of its arrival
+	UseRFC5424Message         bool          // RFC5424: the line is the whole message and not only its text
+	RFC3164DefaultToYear      bool          // RFC3164: a time, which never has a year, is of the current year
 	MaxMessageBytes           int           // a longer message is cut there; 0 is 8192
 	NullDelimiter             bool          // Raw: messages end with a zero byte and not with a newline
 	CertFile, KeyFile, CAFile string        // TLS; with CAFile a sender must have a certificate of that authority
 
-	AllowEmpty bool  // RFC5424: messages without a text are sent, too
-	Cisco      Cisco // RFC3164: what devices of Cisco add
+	AllowEmpty bool  // RFC5424: messages without a text are sent too
+	Cisco      Cisco // RFC3164: what Cisco devices put in front of the time
 }
 
-// Cisco says what the messages of a device have before their time. It must be as the device is configured.
+// Cisco says which fields a Cisco device puts in front of the time of a message. It must match the configuration of
+// the device.
 type Cisco struct {
 	MessageCounter, SequenceNumber, Hostname, SecondFractions bool
 }
 
-// Server takes syslog messages. Run may be called once, and Listen before it.
+// Server receives syslog messages. Run may be called once, and Listen before it.
 type Server struct {
 	o         Options
 	streams   *incoming.Streams
-	names     *names // nil: no rule asks what hosts are called
+	names     *names // nil if no rule reads the names of hosts
 	clock     incoming.Clock
 	gatherer  *gatherer
 	listeners []*listener
@@ -104,7 +105,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// Listen listens at all addresses and takes nothing yet, so that whoever builds the Server learns that a port is
+// Listen listens at all addresses without receiving anything yet. So whoever builds the Server learns that a port is
 // in use before anything else starts.
 func (s *Server) Listen() error {
 	for _, l := range s.listeners {
@@ -127,7 +128,7 @@ func (s *Server) Addrs() []net.Addr {
 	return all
 }
 
-// Close ends the listening of a Server whose Run is never called.
+// Close stops listening. It is for a Server whose Run is never called.
 func (s *Server) Close() error {
 	var errs []error
 	for _, l := range s.listeners {
@@ -136,14 +137,14 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run implements collector.Runner. It takes messages until ctx ends, which it reports as nil.
+// Run implements collector.Runner. It receives messages until ctx ends, and returns nil then.
 func (s *Server) Run(ctx context.Context) error {
 	if len(s.Addrs()) < len(s.listeners) {
 		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
-	// Room is waited for until stopTimeout after ctx has ended.
+	// waiting ends stopTimeout after ctx. Until then messages wait for room in the endpoints.
 	waiting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, stop) })
@@ -159,7 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 	senders.Wait()
 	if lost := s.gatherer.lost(); lost > 0 {
 		s.o.Metrics.dropped.Add(float64(lost))
-		s.o.Logger.Error("syslog messages are lost: the endpoints had no room for them when the agent stopped", "messages", lost)
+		s.o.Logger.Error("syslog messages are lost because the endpoints had no room for them when the source stopped", "messages", lost)
 	}
 	return nil
 }

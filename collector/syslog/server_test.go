@@ -21,17 +21,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/grafana/alloy/syntax"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/stage"
+	"lighter/collector/stage/process"
 )
 
 const message = "<34>1 - - - - - - "
@@ -71,11 +76,28 @@ func TestProtocols(t *testing.T) {
 				if diff := cmp.Diff(want, other.wait(t, 2)); diff != "" {
 					t.Errorf("entries of the second path (-want +got):\n%s", diff)
 				}
-				if b.batches != 1 {
-					t.Errorf("%d batches, want one of all that came together", b.batches)
-				}
 			})
 		}
+	}
+}
+
+// Messages that come together make one batch.
+func TestABatchOfWhatComesTogether(t *testing.T) {
+	for framing, text := range map[string]string{
+		"newlines": message + "one\n" + message + "two\nthree\n",
+		"octets":   octets(message+"one", message+"two\nthree"),
+	} {
+		t.Run(framing, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &backend{}
+				_, dial, _ := inBubble(t, Listener{Labels: job}, Options{Logs: []lighter.Logs{b}})
+				write(t, dial(), text)
+				time.Sleep(time.Second)
+				if n := len(b.got()); n != 2 || b.batches != 1 {
+					t.Errorf("%d entries in %d batches, want 2 in one", n, b.batches)
+				}
+			})
+		})
 	}
 }
 
@@ -116,38 +138,32 @@ func TestTheLastMessageDoesNotWait(t *testing.T) {
 
 // While there is no room a connection is not read, and its sender waits; afterwards all is there.
 func TestBackpressure(t *testing.T) {
-	b := &backend{shut: make(chan struct{})}
-	s, _ := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Labels: job}}, Logs: []lighter.Logs{b}})
-	c := dial(t, s)
-	line := message + strings.Repeat("x", 1000) + "\n"
-	sent := 0
-	for { // until the sender waits
-		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-		n, err := io.WriteString(c, line)
-		if err != nil {
-			if n > 0 {
-				sent++
-				_ = c.SetWriteDeadline(time.Time{})
-				close(b.shut)
-				write(t, c, line[n:])
-			} else {
-				close(b.shut)
+	synctest.Test(t, func(t *testing.T) {
+		const lines = 5000
+		b := &backend{shut: make(chan struct{})}
+		_, dial, _ := inBubble(t, Listener{Labels: job}, Options{Logs: []lighter.Logs{b}})
+		c := dial()
+		line := message + strings.Repeat("x", 1000) + "\n"
+		var sent atomic.Int64
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range lines {
+				write(t, c, line)
+				sent.Add(1)
 			}
-			break
+		}()
+		time.Sleep(time.Hour)
+		if kept, most := int(sent.Load())*len(line), 2*batchBytes+8<<10; kept > most { // one batch is on its way, and one fills
+			t.Errorf("%d bytes are taken though there is no room, want at most %d", kept, most)
 		}
-		if sent++; sent > 200_000 {
-			t.Fatal("the sender never waits")
+		close(b.shut)
+		<-done
+		time.Sleep(time.Second)
+		if n := len(b.got()); n != lines {
+			t.Errorf("%d entries, want %d", n, lines)
 		}
-	}
-	s.gatherer.mu.Lock()
-	kept := s.gatherer.batch.Bytes
-	s.gatherer.mu.Unlock()
-	if kept > batchBytes+2000 {
-		t.Errorf("%d bytes are kept", kept)
-	}
-	if n := len(b.wait(t, sent)); n != sent {
-		t.Errorf("%d entries, want %d", n, sent)
-	}
+	})
 }
 
 // Of UDP a bounded number of bytes waits, and the rest is dropped and counted.
@@ -157,66 +173,56 @@ func TestUDPWithoutRoom(t *testing.T) {
 	s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Protocol: "udp", Labels: job}}, Logs: []lighter.Logs{b}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	c := dial(t, s)
 	line := message + strings.Repeat("x", 8000)
-	for range 100_000 {
+	for count(s.o.Metrics.dropped) < 100 {
 		write(t, c, line)
-		if count(s.o.Metrics.dropped) > 100 {
-			break
-		}
 	}
-	dropped := count(s.o.Metrics.dropped)
 	close(b.shut)
 	b.wait(t, maxWaitingBytes/9000)
 	stop()
-	if dropped < 100 {
-		t.Errorf("%d are dropped", dropped)
-	}
 	if n := strings.Count(log.String(), "are dropped"); n != 1 {
 		t.Errorf("the log says it %d times:\n%s", n, log.String())
 	}
 }
 
 // A flood of several connections does not make a batch of each line, keeps the order of each sender, and loses
-// nothing at a stop of what has arrived.
+// nothing of what comes while the Server stops.
 func TestFlood(t *testing.T) {
-	const senders, each = 8, 5000
-	b := &backend{}
-	s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Labels: job}}, Logs: []lighter.Logs{b}})
-	var wg sync.WaitGroup
-	for n := range senders {
-		wg.Go(func() {
-			c := dial(t, s)
-			for i := range each {
-				write(t, c, fmt.Sprintf("%s%d-%d\n", message, n, i))
+	synctest.Test(t, func(t *testing.T) {
+		const senders, each = 8, 5000
+		b := &backend{}
+		_, dial, stop := inBubble(t, Listener{Labels: job}, Options{Logs: []lighter.Logs{b}})
+		for n := range senders {
+			c := dial()
+			go func() {
+				for i := range each {
+					write(t, c, fmt.Sprintf("%s%d-%d\n", message, n, i))
+				}
+				_ = c.Close()
+			}()
+		}
+		stop()
+		next := map[string]int{}
+		for _, line := range b.got() {
+			sender, number, _ := strings.Cut(strings.TrimPrefix(line, `{job="syslog"} `), "-")
+			if number != fmt.Sprint(next[sender]) {
+				t.Fatalf("%s after %d of sender %s", number, next[sender], sender)
 			}
-			_ = c.Close()
-		})
-	}
-	wg.Wait()
-	for count(s.o.Metrics.entries) < senders*each-1000 {
-		time.Sleep(time.Millisecond)
-	}
-	stop() // the rest has arrived, and is read
-	next := map[string]int{}
-	for _, line := range b.got() {
-		sender, number, _ := strings.Cut(strings.TrimPrefix(line, `{job="syslog"} `), "-")
-		if number != fmt.Sprint(next[sender]) {
-			t.Fatalf("%s after %d of sender %s", number, next[sender], sender)
+			next[sender]++
 		}
-		next[sender]++
-	}
-	for sender, n := range next {
-		if n != each {
-			t.Errorf("%d lines of sender %s", n, sender)
+		for sender, n := range next {
+			if n != each {
+				t.Errorf("%d lines of sender %s", n, sender)
+			}
 		}
-	}
-	if len(next) != senders || b.batches > senders*each/100 {
-		t.Errorf("%d senders, %d batches", len(next), b.batches)
-	}
-	times := slices.Clone(b.times)
-	slices.Sort(times)
-	if len(slices.Compact(times)) != len(b.times) {
-		t.Error("entries have equal times")
-	}
+		if len(next) != senders || b.batches > senders*each/100 {
+			t.Errorf("%d senders, %d batches", len(next), b.batches)
+		}
+		times := slices.Clone(b.times)
+		slices.Sort(times)
+		if len(slices.Compact(times)) != len(b.times) {
+			t.Error("entries have equal times")
+		}
+	})
 }
 
 // The next Server listens at the same address as soon as the last one has ended.
@@ -236,20 +242,74 @@ func TestRestart(t *testing.T) {
 
 // A stop without room does not last for ever, and says how many messages are lost.
 func TestStopWithoutRoom(t *testing.T) {
-	b := &backend{shut: make(chan struct{})}
-	var log bytes.Buffer
-	s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Labels: job}}, Logs: []lighter.Logs{b}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	write(t, dial(t, s), strings.Repeat(message+"x\n", 100))
-	for count(s.o.Metrics.entries) < 100 {
-		time.Sleep(time.Millisecond)
-	}
-	start := time.Now()
-	stop()
-	if d := time.Since(start); d > 2*stopTimeout {
-		t.Errorf("the stop took %s", d)
-	}
-	if n := count(s.o.Metrics.dropped); n != 100 || !strings.Contains(log.String(), "messages=100") {
-		t.Errorf("%d are counted; log:\n%s", n, log.String())
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{shut: make(chan struct{})}
+		var log bytes.Buffer
+		s, dial, stop := inBubble(t, Listener{Labels: job}, Options{Logs: []lighter.Logs{b}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		write(t, dial(), strings.Repeat(message+"x\n", 100))
+		time.Sleep(time.Second)
+		start := time.Now()
+		stop()
+		if d := time.Since(start); d != stopTimeout {
+			t.Errorf("the stop took %s, want %s", d, stopTimeout)
+		}
+		if n := count(s.o.Metrics.dropped); n != 100 || !strings.Contains(log.String(), "messages=100") {
+			t.Errorf("%d are counted; log:\n%s", n, log.String())
+		}
+	})
+}
+
+// What stages hold back at a stop is handed on, and counted as lost if there is no room for it.
+func TestStopWithStagesThatHold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, second []string // messages; the second ones come when the first are held back
+		full          bool
+		entries, lost int
+	}{
+		"there is room":                        {first: []string{"one", "at one", "at two"}, entries: 1},
+		"no room for what is held back":        {first: []string{"one", "at one", "at two"}, full: true, lost: 3},
+		"no room for the batch that ends them": {first: []string{"one", "at one"}, second: []string{"two"}, full: true, lost: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var a process.Arguments
+			if err := syntax.Unmarshal([]byte("stage.multiline {\n\tfirstline = \"^[^ ]+$\"\n\tmax_wait_time = \"1h\"\n}"), &a); err != nil {
+				t.Fatal(err)
+			}
+			pipeline, err := process.New(a, process.Options{Name: "loki.process.test", Metrics: process.NewShared(prometheus.NewRegistry())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pipeline.Close)
+			b := &backend{}
+			if tc.full {
+				b.shut = make(chan struct{})
+			}
+			chain := stage.NewChain(b, stage.Log{}, nil, pipeline.Maker())
+			t.Cleanup(chain.Drop)
+			var log bytes.Buffer
+			s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Format: Raw, Labels: job}}, Logs: []lighter.Logs{chain}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			c := dial(t, s)
+			for _, one := range tc.first {
+				write(t, c, one+"\n")
+			}
+			for chain.Held() < len(tc.first) {
+				time.Sleep(time.Millisecond)
+			}
+			for _, one := range tc.second {
+				write(t, c, one+"\n")
+			}
+			for count(s.o.Metrics.entries) < len(tc.first)+len(tc.second) {
+				time.Sleep(time.Millisecond)
+			}
+			stop()
+			if n := len(b.got()); n != tc.entries {
+				t.Errorf("%d entries are handed on, want %d", n, tc.entries)
+			}
+			if n := count(s.o.Metrics.dropped); n != tc.lost || strings.Contains(log.String(), fmt.Sprintf("messages=%d", tc.lost)) != (tc.lost > 0) {
+				t.Errorf("%d messages are counted as lost, want %d; log:\n%s", n, tc.lost, log.String())
+			}
+		})
 	}
 }
 
@@ -278,10 +338,10 @@ func TestAddressIsTaken(t *testing.T) {
 
 func TestBadListeners(t *testing.T) {
 	for want, l := range map[string]Listener{
-		`"sctp" is neither tcp nor udp`:       {Protocol: "sctp"},
-		`"json" is not a format`:              {Format: "json"},
-		`TLS takes a certificate and its key`: {CAFile: "x"},
-		`no such file or directory`:           {CertFile: "/nothing", KeyFile: "/nothing"},
+		`"sctp" is neither tcp nor udp`:            {Protocol: "sctp"},
+		`"json" is not a format`:                   {Format: "json"},
+		`TLS needs both a certificate and its key`: {CAFile: "x"},
+		`no such file or directory`:                {CertFile: "/nothing", KeyFile: "/nothing"},
 	} {
 		l.Address = "127.0.0.1:0"
 		if err := newServer(Options{Listeners: []Listener{l}}).Listen(); err == nil || !strings.Contains(err.Error(), want) {
@@ -339,13 +399,14 @@ func TestTLS(t *testing.T) {
 			s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Labels: job, CertFile: certFile, KeyFile: keyFile, CAFile: tc.ca}}, Logs: []lighter.Logs{b}})
 			c, err := tls.Dial("tcp", s.Addrs()[0].String(), tc.client)
 			if err == nil {
-				_, _ = io.WriteString(c, message+"one\n")
-				time.Sleep(3 * gatherTime) // a read that has timed out does not break the connection
-				_, _ = io.WriteString(c, message+"two\n")
+				for n, line := range []string{"one\n", "two\n"} {
+					_, _ = io.WriteString(c, message+line)
+					if tc.want > 0 {
+						b.wait(t, before+n+1) // by then a read has timed out, which does not break the connection
+					}
+				}
 				if tc.want == 0 {
 					_, _ = io.Copy(io.Discard, c)
-				} else {
-					b.wait(t, before+tc.want)
 				}
 				_ = c.Close()
 			}
@@ -358,31 +419,26 @@ func TestTLS(t *testing.T) {
 }
 
 func TestTooManyConnections(t *testing.T) {
-	b := &backend{}
-	s, _ := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Labels: job}}, Logs: []lighter.Logs{b}})
-	var open []net.Conn
-	for range maxConnections {
-		open = append(open, dial(t, s))
-	}
-	for i, c := range open {
-		write(t, c, message+fmt.Sprint(i)+"\n")
-	}
-	b.wait(t, maxConnections)
-	if _, err := dial(t, s).Read(make([]byte, 1)); err == nil {
-		t.Error("one more connection is kept open")
-	}
-	_ = open[0].Close()
-	for range 1000 {
-		c := dial(t, s)
-		_, _ = io.WriteString(c, message+"after\n")
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-		_, err := c.Read(make([]byte, 1))
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			b.wait(t, maxConnections+1)
-			return
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{}
+		_, dial, _ := inBubble(t, Listener{Labels: job}, Options{Logs: []lighter.Logs{b}})
+		var open []net.Conn
+		for i := range maxConnections {
+			open = append(open, dial())
+			write(t, open[i], message+fmt.Sprint(i)+"\n")
 		}
-	}
-	t.Error("no connection is taken after one has ended")
+		start := time.Now()
+		if _, err := dial().Read(make([]byte, 1)); err != io.EOF || time.Since(start) > 0 {
+			t.Errorf("one more connection is kept open for %s: %v", time.Since(start), err)
+		}
+		_ = open[0].Close()
+		synctest.Wait()
+		write(t, dial(), message+"after\n")
+		time.Sleep(time.Second)
+		if n := len(b.got()); n != maxConnections+1 {
+			t.Errorf("%d entries, want one of each of %d connections, and one of the connection that came after one had ended", n, maxConnections)
+		}
+	})
 }
 
 // DNS is asked for the names of hosts only if a rule reads them, and once for each host.

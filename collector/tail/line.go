@@ -11,6 +11,7 @@ type Line struct {
 	Stream   int    // Stdout or Stderr
 	Text     []byte // without the newline
 	Borrowed bool   // Text points into the buffer that was read into, and is valid only as long as its chunk
+	Joined   bool   // the line was assembled from several pieces
 	Cut      bool   // the line was longer than the limit
 
 	// EndedBy is the time of the message that proved the line to have no newline, because its stream
@@ -170,6 +171,7 @@ func (l *Lines) take(stream int, last []byte) {
 	p := &l.partials[stream]
 	time := p.Time
 	l.set(time, stream, p.Take(last, l.limit()), false)
+	l.Line.Joined = true
 }
 
 // set sets Line to a complete line.
@@ -178,7 +180,9 @@ func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 		text = bytes.TrimSuffix(text, []byte{'\r'})
 	}
 	if !l.Valid {
-		text = valid(text)
+		var copied bool
+		text, copied = valid(text)
+		borrowed = borrowed && !copied
 	}
 	cut := len(text) > l.MaxBytes
 	if cut {
@@ -186,7 +190,7 @@ func (l *Lines) set(time int64, stream int, text []byte, borrowed bool) {
 	}
 	line := &l.Line // assign fields: a composite literal is built elsewhere and copied, which takes longer than the rest
 	line.Time, line.Stream, line.Text, line.EndedBy = time, stream, text, 0
-	line.Borrowed, line.Cut = borrowed, cut
+	line.Borrowed, line.Joined, line.Cut = borrowed, false, cut
 }
 
 // Release drops the references to the last line and message, which may point into the buffer. Call it
@@ -296,10 +300,11 @@ func cutLine(line []byte, limit int) []byte {
 }
 
 // valid returns line as UTF-8, because backends refuse or change anything else. It returns a valid line
-// unchanged. In other lines each invalid byte becomes U+FFFD, as in the Engine's own json-file logs.
-func valid(line []byte) []byte {
+// unchanged. In other lines, of which it makes a copy, each invalid byte becomes U+FFFD, as in the Engine's own
+// json-file logs.
+func valid(line []byte) (text []byte, copied bool) {
 	if utf8.Valid(line) {
-		return line
+		return line, false
 	}
 	whole := make([]byte, 0, len(line)+len(line)/2)
 	for len(line) > 0 {
@@ -307,5 +312,5 @@ func valid(line []byte) []byte {
 		whole = utf8.AppendRune(whole, r)
 		line = line[n:]
 	}
-	return whole
+	return whole, true
 }

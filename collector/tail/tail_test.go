@@ -44,7 +44,7 @@ func TestLines(t *testing.T) {
 		"too long":               {in: []message{{1, 0, "0123456789abc", true}}, want: []line{{1, 0, "0123…[cut]", false}}, cut: 1},
 		"too long in pieces":     {in: []message{{1, 0, "0123456789", false}, {1, 0, "abc", true}}, want: []line{{1, 0, "0123…[cut]", true}}, cut: 1},
 		"pieces up to the limit": {in: []message{{1, 0, "0123456789", false}, {1, 0, "ab", true}}, want: []line{{1, 0, "0123456789ab", true}}},
-		"not UTF-8":              {in: []message{{1, 0, "a\xff\xff", true}}, want: []line{{1, 0, "a\uFFFD\uFFFD", false}}},
+		"not UTF-8":              {in: []message{{1, 0, "a\xff\xff", true}}, want: []line{{1, 0, "a\uFFFD\uFFFD", true}}},
 		"CR":                     {in: []message{{1, 0, "a\r", true}}, want: []line{{1, 0, "a\r", false}}},
 		"CR of a terminal":       {terminal: true, in: []message{{1, 0, "a\r\r", true}}, want: []line{{1, 0, "a\r", false}}},
 		"CR beyond the limit":    {terminal: true, in: []message{{1, 0, "0123456789", false}, {1, 0, "ab\r", true}}, want: []line{{1, 0, "0123456789ab", true}}},

@@ -121,6 +121,9 @@ func Load(path string, o Options) (*File, error) {
 		l.startTimes()
 		l.validate(path)
 	}
+	if l.errors == 0 && len(l.components) == 0 {
+		l.warn(span{start: token.Position{Filename: path}}, "", "the configuration has no component, so that nothing is collected and nothing is sent")
+	}
 	if l.errors > 0 {
 		return nil, l.diagnostics.sorted()
 	}
@@ -150,9 +153,10 @@ type loader struct {
 
 	diagnostics Diagnostics
 	errors      int
-	deprecated  map[string]int // by the function's name, the index of its diagnostic
-	uses        map[string]int // of a deprecated function
-	hidden      []string       // pairs of a value that may be secret and what is said instead of it
+	wanting     map[string]*wanted // by the names of environment variables that are not set
+	deprecated  map[string]int     // by the function's name, the index of its diagnostic
+	uses        map[string]int     // of a deprecated function
+	hidden      []string           // pairs of a value that may be secret and what is said instead of it
 }
 
 func newLoader(o Options) *loader {
@@ -172,6 +176,7 @@ func newLoader(o Options) *loader {
 		sources: map[string][]byte{},
 		owners:  map[string]*Component{},
 
+		wanting:    map[string]*wanted{},
 		deprecated: map[string]int{},
 		uses:       map[string]int{},
 	}
@@ -209,21 +214,7 @@ func (l *loader) warn(at span, hint, format string, args ...any) {
 }
 
 func (l *loader) tell(severity Severity, at span, hint, format string, args ...any) {
-	d := Diagnostic{
-		Severity: severity,
-		File:     at.start.Filename,
-		Line:     at.start.Line,
-		Col:      at.start.Column,
-		EndLine:  at.end.Line,
-		EndCol:   at.end.Column,
-		Message:  fmt.Sprintf(format, args...),
-		Hint:     hint,
-		source:   l.sources[at.start.Filename],
-	}
-	if !at.end.Valid() {
-		d.EndLine, d.EndCol = d.Line, d.Col
-	}
-	l.diagnostics = append(l.diagnostics, d)
+	l.diagnostics = append(l.diagnostics, newDiagnostic(severity, at, l.sources[at.start.Filename], hint, fmt.Sprintf(format, args...)))
 }
 
 // deprecate warns of a function at the first place where it is used, and says how often it is used.
@@ -293,7 +284,7 @@ func (l *loader) validate(path string) {
 			l.fail(whole, "", "%v", err)
 			continue
 		}
-		l.fail(placeIn(owner.Block, wrong.Field), "", "%s: %s", wrong.Field, l.mask(wrong.Err.Error()))
+		l.complain(placeIn(owner.Block, wrong.Field), "", owner.Block.Body, "", wrong.Field+": "+l.mask(wrong.Err.Error()))
 	}
 }
 

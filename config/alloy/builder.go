@@ -111,6 +111,16 @@ func placeIn(block *ast.BlockStmt, names ...string) span {
 	return at
 }
 
+// valueOf returns the value of an argument of a block, or the block's whole body if it has no such argument.
+func valueOf(block *ast.BlockStmt, name string) ast.Node {
+	for _, s := range block.Body {
+		if a, ok := s.(*ast.AttributeStmt); ok && a.Name.Name == name {
+			return a.Value
+		}
+	}
+	return block.Body
+}
+
 func stmtName(s ast.Stmt) string {
 	switch s := s.(type) {
 	case *ast.AttributeStmt:

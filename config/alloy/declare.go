@@ -38,10 +38,18 @@ type registry struct {
 	declared map[string]*declaration
 	imported map[string]*registry // by the label of the import
 	outer    *registry            // of the module around a declare; nil for a file
+	unread   bool                 // it is of a file that could not be read as a whole, so that it may have any name
 }
 
 func newRegistry(outer *registry) *registry {
 	return &registry{declared: map[string]*declaration{}, imported: map[string]*registry{}, outer: outer}
+}
+
+// unreadRegistry returns the registry of a file that could not be read.
+func unreadRegistry() *registry {
+	r := newRegistry(nil)
+	r.unread = true
+	return r
 }
 
 // find returns the custom component of a block's name, or nil.
@@ -57,6 +65,17 @@ func (r *registry) find(name string) *declaration {
 		}
 	}
 	return nil
+}
+
+// mayHave reports whether a name that find does not find may be in a file that could not be read.
+func (r *registry) mayHave(name string) bool {
+	namespace, _, isImported := strings.Cut(name, ".")
+	for ; r != nil; r = r.outer {
+		if from, ok := r.imported[namespace]; ok && isImported {
+			return from.unread
+		}
+	}
+	return false
 }
 
 // names returns the names of all custom components that find finds.
@@ -83,9 +102,9 @@ func (m *module) declare(b *ast.BlockStmt) {
 	case b.Label == "":
 		m.l.fail(headOf(b), `write declare "name" { … }`, "the declare has no label")
 	case twice:
-		m.l.fail(headOf(b), "", "the component %q is declared twice", b.Label)
+		m.l.fail(headOf(b), "give one of them another label", "the component %q is declared twice", b.Label)
 	case isComponent || isBlock || (*vm.Scope)(nil).IsStdlibIdentifiers(b.Label) || b.Label == "argument":
-		m.l.fail(headOf(b), "", "a custom component cannot be called %q, which is something else already", b.Label)
+		m.l.fail(headOf(b), "give it another label", "a custom component cannot be called %q, which is something else already", b.Label)
 	default:
 		m.registry.declared[b.Label] = &declaration{name: b.Label, block: b, path: m.path, registry: m.registry, imports: m.imports}
 	}
@@ -119,10 +138,10 @@ func (m *module) importFile(b *ast.BlockStmt) {
 		return
 	}
 	if _, twice := m.registry.imported[b.Label]; twice {
-		m.l.fail(headOf(b), "", "%q is imported twice", b.Label)
+		m.l.fail(headOf(b), "give one of them another label", "%q is imported twice", b.Label)
 		return
 	}
-	m.registry.imported[b.Label] = newRegistry(nil)
+	m.registry.imported[b.Label] = unreadRegistry()
 	walkArguments(b.Body, "", func(_ string, a *ast.AttributeStmt) {
 		for _, c := range chains(a.Value) {
 			m.check(c)
@@ -147,10 +166,11 @@ func (m *module) importFile(b *ast.BlockStmt) {
 
 // module reads what can be imported from a file or a directory.
 func (l *loader) module(b *ast.BlockStmt, name string, imports []string) *registry {
+	before := l.errors
 	if _, err := os.Stat(name); err != nil {
 		if _, err := l.ReadFile(name); err != nil {
-			l.fail(headOf(b), "", "%s cannot be read: %v", name, pathError(err))
-			return newRegistry(nil)
+			l.complain(placeIn(b, "filename"), "filename", valueOf(b, "filename"), hintForReading(err), cannotRead(name, err))
+			return unreadRegistry()
 		}
 	}
 	in := &module{l: l, registry: newRegistry(nil), variables: l.variables(), path: name, imports: imports}
@@ -171,6 +191,7 @@ func (l *loader) module(b *ast.BlockStmt, name string, imports []string) *regist
 			}
 		}
 	}
+	in.registry.unread = l.errors > before
 	return in.registry
 }
 
@@ -191,7 +212,7 @@ func (m *module) classifyBoundary(e *entry) bool {
 	b, name := e.component.Block, e.component.Name
 	switch {
 	case m.custom == nil:
-		m.l.fail(headOf(b), "", "the block %q stands in a declare", name)
+		m.l.fail(headOf(b), "put it into the declare that it belongs to", "the block %q stands outside of a declare", name)
 		return false
 	case b.Label == "":
 		m.l.fail(headOf(b), "write "+name+` "name" { … }`, "the block %q has no label", name)
@@ -271,7 +292,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 	for _, stmt := range block.Body {
 		a, ok := stmt.(*ast.AttributeStmt)
 		if !ok {
-			d.l.fail(spanOf(stmt), "", "a custom component takes arguments, and no blocks")
+			d.l.fail(spanOf(stmt), didYouMean(stmtName(stmt), names), "a custom component takes arguments, and no blocks")
 			continue
 		}
 		name := a.Name.Name
@@ -279,14 +300,16 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 		case !slices.Contains(names, name):
 			d.l.fail(spanOf(a.Name), didYouMean(name, names), "%s has no argument %q", custom.name, name)
 		case seen[name]:
-			d.l.fail(spanOf(a.Name), "", "the argument %q is there twice", name)
+			d.l.fail(spanOf(a.Name), "leave one of them out", "the argument %q is there twice", name)
 		case d.unknown(a.Value):
 			d.partial = true
 		default:
 			var v any
 			if err := evaluate(a.Value, d.scope, &v); err != nil {
 				message, at := errorText(err, spanOf(a.Value))
-				d.l.fail(at, "", "%s: %s", name, d.l.mask(message))
+				if d.l.complain(at, name, a.Value, "", d.l.mask(message)) {
+					d.partial = true
+				}
 			}
 			given[name] = v
 		}
@@ -302,7 +325,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 		switch {
 		case !inner.decode(a, &args):
 		case !args.Optional:
-			d.l.fail(headOf(block), "", "%s has no argument %q, which it needs", custom.name, a.Label)
+			d.l.fail(headOf(block), howToWrite(custom.name, a.Label), "%s needs the argument %q, which is missing", custom.name, a.Label)
 		default:
 			given[a.Label] = args.Default
 		}

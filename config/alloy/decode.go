@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/units"
 	"github.com/grafana/alloy/syntax/alloytypes"
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
@@ -56,17 +57,37 @@ func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, pa
 	}
 	for _, blocks := range []bool{false, true} {
 		for _, name := range known.names(blocks) {
-			if known[name].optional || count[name] > 0 {
+			if known[name].optional || count[name] > 0 || mapArguments[block.GetBlockName()] == name && d.l.errors > before {
 				continue
 			}
-			what := "argument"
+			what, hint := "argument", howToWrite(block.GetBlockName(), name)
 			if blocks {
-				what = "block"
+				what, hint = "block", "write "+name+" { … }"
 			}
-			d.l.fail(headOf(block), "", "%s has no %s %q, which it needs", block.GetBlockName(), what, name)
+			d.l.fail(headOf(block), hint, "%s needs the %s %q, which is missing", block.GetBlockName(), what, name)
 		}
 	}
 	return d.l.errors == before
+}
+
+// howToWrite returns how an argument of a block is mostly written.
+func howToWrite(block, name string) string {
+	value := "…"
+	switch {
+	case name == "forward_to" && strings.HasPrefix(block, "prometheus."):
+		value = "[prometheus.remote_write.LABEL.receiver]"
+	case name == "forward_to":
+		value = "[loki.write.LABEL.receiver]"
+	case name == "host":
+		value = usualHost
+	case name == "targets" && block == "prometheus.scrape":
+		value = `[{ __address__ = "HOST:PORT" }], or discovery.docker.LABEL.targets`
+	case name == "targets" && block == "loki.source.file", name == "path_targets":
+		value = `[{ __path__ = "/var/log/*.log" }]`
+	case name == "targets":
+		value = "discovery.docker.LABEL.targets"
+	}
+	return "write " + name + " = " + value
 }
 
 func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known fields, path string, nth int) {
@@ -82,7 +103,7 @@ func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known f
 	case f.block:
 		d.l.fail(spanOf(a), fmt.Sprintf("write %s { … }, without an equals sign", name), "%q is a block, and not an argument", name)
 	case nth > 1:
-		d.l.fail(spanOf(a.Name), "", "the argument %q is there twice", name)
+		d.l.fail(spanOf(a.Name), "leave one of them out", "the argument %q is there twice", name)
 	case d.unknown(a.Value):
 		d.partial = true
 	default:
@@ -103,9 +124,9 @@ func (d *decoding) block(outer, b *ast.BlockStmt, known fields, path string, nth
 	case !f.block:
 		d.l.fail(headOf(b), fmt.Sprintf("write %s = …", name), "%q is an argument, and not a block", name)
 	case b.Label != "":
-		d.l.fail(headOf(b), "", "the block %q takes no label", name)
+		d.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 	case nth > 1 && !f.many:
-		d.l.fail(headOf(b), "", "the block %q may be there only once", name)
+		d.l.fail(headOf(b), "make one block of them", "the block %q may be there only once", name)
 	default:
 		if d.check(b, b.Body, f.typ, path+name+".") && !d.partial {
 			d.evaluate(b.Body, reflect.New(f.typ).Interface(), headOf(b))
@@ -121,11 +142,9 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 	message, at := errorText(err, spanOf(a.Value))
 	message = plainValue(message, a, t)
-	if d.l.excuse(at, a.Value, a.Name.Name+": "+d.l.mask(message)) {
+	if d.l.complain(at, a.Name.Name, a.Value, hintForValue(message, a, t), d.l.mask(message)) {
 		d.partial = true
-		return
 	}
-	d.l.fail(at, hintForValue(message, a, t), "%s: %s", a.Name.Name, d.l.mask(message))
 }
 
 // evaluate evaluates a body into args, and says what is wrong with it as a whole.
@@ -135,11 +154,9 @@ func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 		return true
 	}
 	message, at := errorText(err, at)
-	if d.l.excuse(at, body, d.l.mask(message)) {
+	if d.l.complain(at, "", body, "", d.l.mask(message)) {
 		d.partial = true
-		return false
 	}
-	d.l.fail(at, "", "%s", d.l.mask(message))
 	return false
 }
 
@@ -162,27 +179,36 @@ func errorText(err error, at span) (string, span) {
 	case errors.As(err, &all) && len(all) > 0:
 		one = all[0]
 	default:
-		return err.Error(), at
+		return withoutParser(err.Error()), at
 	}
 	if one.StartPos.Valid() {
 		at = span{one.StartPos, one.EndPos}
 	}
-	return strings.TrimSpace(one.Message), at
+	return withoutParser(strings.TrimSpace(one.Message)), at
 }
 
-var duration = reflect.TypeFor[time.Duration]()
+// withoutParser returns what is wrong with a regular expression or a template without the name of its parser.
+func withoutParser(message string) string {
+	return templateLine.ReplaceAllString(strings.ReplaceAll(message, "error parsing regexp: ", ""), "line $1: ")
+}
+
+// templateLine matches where in a template something is wrong.
+var templateLine = regexp.MustCompile(`template: template:(\d+): `)
+
+// noQuantity says what is wrong with a value that cannot be of a type, and what can be.
+var noQuantity = map[reflect.Type]string{
+	reflect.TypeFor[time.Duration]():    `is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"`,
+	reflect.TypeFor[units.Base2Bytes](): `is no size; write a number with its unit in quotes, such as "512KiB" or "1MiB"`,
+}
 
 // plainValue says in plain words what is wrong with a value, where the library's words do not.
 func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
-	text, isText := literalText(a.Value)
-	if elem(t) == duration && isText {
-		return fmt.Sprintf(`%q is no duration, such as "30s" or "1m30s"`, text)
-	}
-	if elem(t) == duration && strings.Contains(message, "should be string") {
-		return `want a duration, such as "30s" or "1m30s", in quotes`
-	}
-	if elem(t) == duration && durationError.MatchString(message) {
-		return durationError.ReplaceAllString(message, `is no duration, such as "30s" or "1m30s"`)
+	if none, ok := noQuantity[elem(t)]; ok && (unitError.MatchString(message) || strings.Contains(message, "should be string")) {
+		given, _, _ := strings.Cut(unitError.ReplaceAllString(message, ""), " should be ")
+		if l, isLiteral := a.Value.(*ast.LiteralExpr); isLiteral {
+			given = l.Value
+		}
+		return strings.TrimSpace(given) + " " + none
 	}
 	if t := elem(t); t == reflect.TypeFor[alloytypes.Secret]() || t == reflect.TypeFor[alloytypes.OptionalSecret]() {
 		message = strings.Replace(message, "should be capsule", "should be string", 1)
@@ -192,18 +218,52 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	}
 	message = capsuleType.ReplaceAllStringFunc(message, func(s string) string { return capsuleNames[s] })
 	if m := wrongType.FindStringSubmatch(message); m != nil {
-		text := fmt.Sprintf("want %s, got %s", typeNames[m[1]], typeNames[m[2]])
+		want := typeNames[m[1]]
+		if m[1] == "object" {
+			want = `an object, such as { NAME = "VALUE" }`
+		}
+		if of, ok := capsules[elementOf(t)]; ok && m[1] == "capsule" {
+			want = of
+		}
+		text := fmt.Sprintf("want %s, got %s", want, typeNames[m[2]])
 		if !strings.HasPrefix(message, m[0]) { // it says of which part of the value
-			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], typeNames[m[1]])
+			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], want)
 		}
 		message = strings.Replace(message, m[0], text, 1)
+	}
+	if m := wrongCall.FindStringSubmatch(message); m != nil {
+		one := "arguments"
+		if m[1] == "1" {
+			one = "argument"
+		}
+		message = strings.Replace(message, m[0], fmt.Sprintf("takes %s %s, got %s", m[1], one, m[2]), 1)
 	}
 	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
 	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
 }
 
-// durationError matches what Go says of a text that is no duration, which it repeats.
-var durationError = regexp.MustCompile(`(?s)time: (invalid|unknown|missing).*`)
+// unitError matches what the parsers of durations and sizes say of a text that is none, which they repeat.
+var unitError = regexp.MustCompile(`(?s)(time|units): (bad|invalid|missing|overflow|unknown).*`)
+
+// wrongCall matches what the library says of a function that is called with too few or too many arguments.
+var wrongCall = regexp.MustCompile(`expected (\d+) args, got (\d+)`)
+
+// capsules says what a value of another component is to be.
+var capsules = map[reflect.Type]string{
+	reflect.TypeFor[LogsReceiver]():    "a receiver of log entries, such as loki.write.LABEL.receiver",
+	reflect.TypeFor[MetricsReceiver](): "a receiver of metrics, such as prometheus.remote_write.LABEL.receiver",
+	reflect.TypeFor[Target]():          `a target, such as { __address__ = "HOST:PORT" } or { __path__ = "/var/log/*.log" }`,
+	reflect.TypeFor[Rules]():           "relabel rules, such as discovery.relabel.LABEL.rules",
+}
+
+// elementOf returns the type of the elements of a list, but for Rules, or the type itself.
+func elementOf(t reflect.Type) reflect.Type {
+	t = elem(t)
+	if t.Kind() == reflect.Slice && t != reflect.TypeFor[Rules]() {
+		return elem(t.Elem())
+	}
+	return t
+}
 
 // wrongType matches what the library says of a value that is of another type.
 var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
@@ -241,8 +301,30 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		if m := environmentVariable.FindStringSubmatch(text); m != nil {
 			return fmt.Sprintf("an Alloy file does not expand %s; write sys.env(%q), without quotes around it", m[0], m[1])
 		}
-	case elem(t).Kind() == reflect.Slice && strings.Contains(message, "want a list"):
-		return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
+	case isText && strings.Contains(message, "want true or false") && (text == "true" || text == "false"):
+		return fmt.Sprintf("write %s = %s, without quotes", a.Name.Name, text)
+	case strings.HasPrefix(message, "sys.env takes 1 argument, got 2"):
+		return `write a default as in coalesce(sys.env("NAME"), "…")`
+	case strings.HasPrefix(text, "*") && strings.Contains(message, "repetition operator"):
+		return `write ".*" for any text`
+	case isText && strings.Contains(message, "want a number"):
+		return "write a number without a unit and without quotes"
+	case isText && strings.Contains(message, "no duration") && days.MatchString(text):
+		return "there is no unit of days: a day is 24h"
+	case isList(t) && strings.Contains(message, "want a list"):
+		return listHint(a, t)
+	case isList(t) && strings.Contains(message, "is a list; want"):
+		if l, ok := a.Value.(*ast.ArrayExpr); ok && len(l.Elements) == 1 {
+			if parts, ok := dotted(l.Elements[0]); ok && (elementOf(t) == reflect.TypeFor[Target]()) {
+				return fmt.Sprintf("it is a list already: write %s = %s", a.Name.Name, strings.Join(parts, "."))
+			}
+		}
+	case strings.HasSuffix(message, "is an object; want "+capsules[elementOf(t)]):
+		for _, c := range chains(a.Value) {
+			if strings.HasPrefix(message, c.String()+" ") {
+				return exportHint(c.String(), t)
+			}
+		}
 	case strings.Contains(message, typeNames["capsule"]):
 		for _, c := range chains(a.Value) {
 			if last := c.parts[len(c.parts)-1]; last == "targets" || last == "output" {
@@ -253,6 +335,52 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		return "write convert.nonsensitive(…) around it if it is not secret"
 	}
 	return ""
+}
+
+// days matches a duration in days or weeks.
+var days = regexp.MustCompile(`^\s*\d+\s*(d|w|days?|weeks?)\b`)
+
+// isList reports whether an argument is a list for whoever writes it.
+func isList(t reflect.Type) bool {
+	return elem(t).Kind() == reflect.Slice && elem(t) != reflect.TypeFor[Rules]()
+}
+
+// listHint returns how a value is written that is to be a list.
+func listHint(a *ast.AttributeStmt, t reflect.Type) string {
+	parts, isChain := dotted(a.Value)
+	last := ""
+	if isChain {
+		last = parts[len(parts)-1]
+	}
+	name := strings.Join(parts, ".")
+	switch of := elementOf(t); {
+	case of == reflect.TypeFor[Target]() && (last == "receiver" || last == "rules"):
+		return "targets are what discovery components export: write " + a.Name.Name + " = discovery.docker.LABEL.targets"
+	case of == reflect.TypeFor[Target]() && isChain:
+		return exportHint(name, t)
+	case isChain && last != "receiver" && last != "rules" && capsules[of] != "":
+		return fmt.Sprintf("write %s = [%s.receiver]", a.Name.Name, name)
+	case isChain && (last == "receiver") == (capsules[of] != ""):
+		return fmt.Sprintf("write a list: %s = [%s]", a.Name.Name, name)
+	case capsules[of] != "":
+		return "its elements are: " + capsules[of]
+	}
+	return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
+}
+
+// exportHint returns what to write instead of the name of a component whose export is wanted.
+func exportHint(component string, t reflect.Type) string {
+	export := "receiver"
+	switch elementOf(t) {
+	case reflect.TypeFor[Target]():
+		export = "targets"
+		if strings.HasPrefix(component, "discovery.relabel.") {
+			export = "output"
+		}
+	case reflect.TypeFor[Rules]():
+		export = "rules"
+	}
+	return fmt.Sprintf("write %s.%s", component, export)
 }
 
 // literalText returns the text of a string that is written in the file.
@@ -272,6 +400,12 @@ func unknownArgument(block, name string, known fields) string {
 	if n := nearest(name, known.names(false)); n != "" {
 		return "did you mean " + quote(n) + "?"
 	}
+	if into, ok := mapArguments[block]; ok {
+		return fmt.Sprintf("write %s = { %s = … }", into, name)
+	}
+	if inner := known.within(name, false); inner != "" {
+		return fmt.Sprintf("write it in a block: %s { %s = … }", inner, name)
+	}
 	if _, isBlock := known[name]; !isBlock && slices.Contains([]string{"receiver", "output", "targets", "rules"}, name) {
 		return "that is what other components export"
 	}
@@ -282,7 +416,22 @@ func unknownBlock(block, name string, known fields) string {
 	if hint, ok := oftenMistaken[block+"."+name]; ok {
 		return hint
 	}
+	if _, ok := known["stage."+name]; ok {
+		return "write stage." + name + " { … }"
+	}
+	if inner := known.within(name, true); inner != "" {
+		return fmt.Sprintf("write it in a block: %s { %s { … } }", inner, name)
+	}
 	return didYouMean(name, known.names(true))
+}
+
+// mapArguments are those arguments of blocks that hold names which people write as arguments themselves.
+var mapArguments = map[string]string{
+	"stage.labels":              "values",
+	"stage.static_labels":       "values",
+	"stage.structured_metadata": "values",
+	"stage.json":                "expressions",
+	"stage.logfmt":              "mapping",
 }
 
 // oftenMistaken has what to write instead of arguments and blocks that people write and that are not there.
@@ -297,6 +446,9 @@ var oftenMistaken = map[string]string{
 	"loki.source.file.path":                  `write targets = [{ __path__ = "…" }]`,
 	"prometheus.scrape.rule":                 "write the rules in a discovery.relabel before it, or in a prometheus.relabel after it",
 	"loki.process.rule":                      "write the rules in a loki.relabel, and forward_to = [loki.relabel.LABEL.receiver]",
+	"loki.process.stage":                     `write stage.NAME { … }, such as stage.json { … }`,
+	"prometheus.scrape.static_configs":       `write targets = [{ __address__ = "HOST:PORT" }]`,
+	"discovery.docker.relabel_configs":       "write the rules in a discovery.relabel after it",
 	"endpoint.token":                         "write bearer_token = …",
 	"endpoint.username":                      "write it in a block: basic_auth { username = … password = … }",
 	"endpoint.password":                      "write it in a block: basic_auth { username = … password = … }",

@@ -45,6 +45,25 @@ type Diagnostic struct {
 	source []byte // of the file
 }
 
+// newDiagnostic returns what is wrong with a part of a file. source is the file's text.
+func newDiagnostic(severity Severity, at span, source []byte, hint, message string) Diagnostic {
+	d := Diagnostic{
+		Severity: severity,
+		File:     at.start.Filename,
+		Line:     at.start.Line,
+		Col:      at.start.Column,
+		EndLine:  at.end.Line,
+		EndCol:   at.end.Column,
+		Message:  message,
+		Hint:     hint,
+		source:   source,
+	}
+	if !at.end.Valid() {
+		d.EndLine, d.EndCol = d.Line, d.Col
+	}
+	return d
+}
+
 // Error returns where something is wrong, and what.
 func (d Diagnostic) Error() string {
 	text := d.Message

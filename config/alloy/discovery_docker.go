@@ -40,7 +40,7 @@ func (a *DiscoveryDocker) SetToDefault() {
 
 // Validate refuses what Alloy refuses.
 func (a *DiscoveryDocker) Validate() error {
-	if err := checkDockerHost(a.Host); err != nil {
+	if err := checkDockerHost("host", a.Host); err != nil {
 		return err
 	}
 	if a.RefreshInterval <= 0 {
@@ -49,7 +49,8 @@ func (a *DiscoveryDocker) Validate() error {
 	return a.HTTP.Validate()
 }
 
-func checkDockerHost(host string) error {
+// checkDockerHost refuses what is no address of an Engine. name is that of the argument.
+func checkDockerHost(name, host string) error {
 	u, err := url.Parse(host)
 	switch {
 	case host == "": // which engine refuses
@@ -57,9 +58,9 @@ func checkDockerHost(host string) error {
 	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
 		return nil
 	case strings.HasPrefix(host, "/"):
-		return fmt.Errorf("host has no scheme; write %q", "unix://"+host)
+		return fmt.Errorf("%s has no scheme; write %q", name, "unix://"+host)
 	}
-	return errors.New("host must begin with unix://, tcp://, http:// or https://, such as " + usualHost)
+	return fmt.Errorf("%s must begin with unix://, tcp://, http:// or https://, such as %s", name, usualHost)
 }
 
 const usualHost = `"unix:///var/run/docker.sock"`
@@ -121,21 +122,12 @@ func engineRefused(prefix string) map[string]string {
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
 	if host == "" {
-		const empty = "host is empty; it is mostly " + usualHost
 		host = unsetHost
-		at, of := headOf(b.block()), ast.Node(b.block().Body)
-		for _, stmt := range b.block().Body {
-			if a, ok := stmt.(*ast.AttributeStmt); ok && (a.Name.Name == "host" || a.Name.Name == "docker_host") {
-				at, of = spanOf(a), a.Value
-			}
+		argument := "host"
+		if b.entry.component.Name == "prometheus.exporter.cadvisor" {
+			argument = "docker_host"
 		}
-		if !b.l.excuse(at, of, empty) {
-			hint := ""
-			if names := b.l.unsetVariables(of); len(names) > 0 {
-				hint = notSet(names)
-			}
-			b.fail(at, hint, empty)
-		}
+		b.l.complain(b.place(argument), argument, valueOf(b.block(), argument), "", "it is empty; mostly it is "+usualHost)
 	}
 	c.Host = host
 	c.HostNameSet = b.l.Agent.Host != ""

@@ -2,11 +2,13 @@ package alloy_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -80,10 +82,10 @@ func TestUnreadable(t *testing.T) {
 		text string
 		want string
 	}{
-		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory"},
+		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory; look at the path; in a container it is a path of the container, and the file has to be mounted there"},
 		"no *.alloy in it":  {path: "testdata", want: "testdata: the directory has no file whose name ends in .alloy"},
 		"too many brackets": {path: "-", text: "a = " + deep, want: "-: brackets are nested more than 200 deep"},
-		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes; 1048576 are the most"},
+		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes, and a file may have 1048576 at most; split it into several files of one directory, and give lighter the directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load(tc.path, from(tc.text))
@@ -108,7 +110,7 @@ func TestGrowth(t *testing.T) {
 		"components that double":  {doubling.String(), "too many components"},
 		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "is imported by what it imports itself"},
 		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "is imported by what it imports itself"},
-		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "illegal"},
+		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "not text in UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load("-", from(tc.text))
@@ -134,6 +136,34 @@ func TestEmpty(t *testing.T) {
 	f, err := alloy.Load("-", from("// nothing\n"))
 	if err != nil || len(f.Plan.Nodes) != 0 || f.Plan.Agent.DataDir != "/data" {
 		t.Errorf("the plan is %+v, err = %v", f, err)
+	}
+	if want := "-: the configuration has no component, so that nothing is collected and nothing is sent"; f.Warnings.Error() != want {
+		t.Errorf("the warnings are %v, want %s", f.Warnings, want)
+	}
+}
+
+// TestDirectoryForAFile loads a directory that Docker has made in the place of a file that is not there.
+func TestDirectoryForAFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "config.alloy")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := alloy.Load(dir, options())
+	if err == nil || !strings.Contains(err.Error(), "Docker makes a directory") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestNotPermitted loads a file that lighter may not read.
+func TestNotPermitted(t *testing.T) {
+	o := options()
+	o.ReadFile = func(name string) ([]byte, error) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
+	}
+	_, err := alloy.Load("config.alloy", o)
+	want := fmt.Sprintf("config.alloy: the configuration cannot be read: permission denied; lighter runs as the user of ID %d: give that user the right to read it", os.Geteuid())
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 

@@ -33,13 +33,15 @@ func checkDetector(name string) error {
 
 var localFile = kindOf(func(b *builder, a *LocalFile) map[string]any {
 	content, err := b.l.content(a.Filename)
-	if err != nil && b.l.Unset { // it may be there where the file runs
+	switch of := valueOf(b.block(), "filename"); {
+	case err == nil:
+	case b.l.Unset && a.Filename != "": // it may be there where the file runs
 		b.warn(b.place("filename"), "", "%s cannot be read here: %v", a.Filename, pathError(err))
 		b.entry.failed = true
 		return nil
-	}
-	if err != nil {
-		b.fail(b.place("filename"), "", "%s cannot be read: %v", a.Filename, pathError(err))
+	case b.l.complain(b.place("filename"), "filename", of, hintForReading(err), cannotRead(a.Filename, err)):
+		b.entry.failed = true
+		return nil
 	}
 	b.l.hide(string(content), "the content of "+a.Filename)
 	return map[string]any{"content": alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(content)}}

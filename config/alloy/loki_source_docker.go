@@ -28,7 +28,7 @@ func (a *LokiSourceDocker) Validate() error {
 	if a.RefreshInterval <= 0 {
 		return errors.New("refresh_interval must be above 0")
 	}
-	return checkDockerHost(a.Host)
+	return checkDockerHost("host", a.Host)
 }
 
 var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]any {

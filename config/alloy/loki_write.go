@@ -2,8 +2,10 @@ package alloy
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/units"
@@ -134,27 +136,34 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 
 // endpointURL returns the address of an endpoint, and refuses one to which nothing can be sent.
 func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
+	of := valueOf(block, "url")
 	u, err := url.Parse(address)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+	// Without a host before the port it is this machine, which nobody means who has a variable there.
+	hasHost := err == nil && (u.Hostname() != "" || u.Host != "" && len(b.l.unsetVariables(of)) == 0)
+	if hasHost && (u.Scheme == "http" || u.Scheme == "https") {
 		return address
 	}
-	const want = "url: want http:// or https:// and a host"
-	at := placeIn(block, "url")
-	for _, stmt := range block.Body {
-		a, ok := stmt.(*ast.AttributeStmt)
-		if !ok || a.Name.Name != "url" {
-			continue
-		}
-		if b.l.excuse(at, a.Value, want) {
-			return unsetURL
-		}
-		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
-			b.fail(at, notSet(names), want)
-			return address
-		}
+	if b.l.complain(placeIn(block, "url"), "url", of, "", b.notURL(err)) {
+		return unsetURL
 	}
-	b.fail(at, "", want)
 	return address
+}
+
+// notURL says what the address of an endpoint is, after the error of its parser.
+func (b *builder) notURL(err error) string {
+	example := "http://HOST:PORT/PATH"
+	switch b.entry.component.Name {
+	case "loki.write":
+		example = "http://loki:3100/loki/api/v1/push"
+	case "prometheus.remote_write":
+		example = "http://prometheus:9090/api/v1/write"
+	}
+	why := ""
+	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
+		what, _, _ := strings.Cut(wrong.Err.Error(), `"`) // what comes then is quoted from the address
+		why = fmt.Sprintf("it does not parse (%s); ", strings.TrimSpace(what))
+	}
+	return fmt.Sprintf("%swant an address that begins with http:// or https:// and has a host, such as %q", why, example)
 }
 
 // environmentCalls returns the names of the environment variables that an expression or a body reads.

@@ -1,6 +1,7 @@
 package alloy
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -99,7 +100,7 @@ func (m *module) collect(body ast.Body) {
 	for _, stmt := range body {
 		b, ok := stmt.(*ast.BlockStmt)
 		if !ok {
-			m.l.fail(spanOf(stmt), "", "an argument stands in a block, and not outside of all")
+			m.l.fail(spanOf(stmt), "put it into the block that it is an argument of", "the argument %q stands outside of all blocks", stmtName(stmt))
 			continue
 		}
 		switch name := b.GetBlockName(); {
@@ -130,7 +131,11 @@ func (m *module) add(b *ast.BlockStmt) {
 	}
 	if other, ok := m.byID[e.id]; ok {
 		at := position(other.component.Block.NamePos)
-		m.l.fail(headOf(b), "", "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
+		hint := "give one of them another label"
+		if b.Label == "" {
+			hint = "make one block of them"
+		}
+		m.l.fail(headOf(b), hint, "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
 		return
 	}
 	if m.byID == nil {
@@ -158,9 +163,9 @@ func (m *module) classify(e *entry) bool {
 		e.kind = k
 		switch {
 		case m.custom != nil:
-			m.l.fail(headOf(b), "", "the block %q cannot stand in a declare", name)
+			m.l.fail(headOf(b), "put it outside of the declare", "the block %q cannot stand in a declare", name)
 		case b.Label != "":
-			m.l.fail(headOf(b), "", "the block %q takes no label", name)
+			m.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 		default:
 			return true
 		}
@@ -170,7 +175,9 @@ func (m *module) classify(e *entry) bool {
 	if builtIn {
 		e.kind = k
 	} else if e.custom = m.registry.find(name); e.custom == nil {
-		m.unknownComponent(b)
+		if !m.registry.mayHave(name) {
+			m.unknownComponent(b)
+		}
 		return false
 	}
 	if b.Label == "" {
@@ -296,7 +303,11 @@ func (m *module) missing(c chain) {
 		m.l.fail(at, hintForWord(c.parts[0], c.called), "there is no %q", c.String())
 		return
 	}
-	if f := libraryFunction(c.String()); f != "" {
+	f := libraryFunction(c.String())
+	if strings.EqualFold(c.parts[len(c.parts)-1], "getenv") { // os.Getenv
+		f = "sys.env"
+	}
+	if f != "" {
 		m.l.fail(at, "did you mean "+quote(f)+"?", "the standard library has no %q", c.String())
 		return
 	}
@@ -308,14 +319,18 @@ func (m *module) missing(c chain) {
 	}
 	id := c.parts
 	if n := len(id); n > 2 {
-		id = id[:n-1]
+		if _, isKind := components()[strings.Join(id[:n-1], ".")]; !isKind { // its last part is an export
+			id = id[:n-1]
+		}
 	}
 	hint := ""
 	if n := nearest(strings.Join(id, "."), ids); n != "" {
 		hint = "did you mean " + quote(n) + "?"
 	} else if sameKind := ofKind(ids, strings.Join(id[:len(id)-1], ".")); len(sameKind) > 0 {
 		hint = "there is " + list(sameKind)
-	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n != "" {
+	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n == strings.Join(id[:len(id)-1], ".") {
+		hint = fmt.Sprintf("write one: %s %q { … }", n, id[len(id)-1])
+	} else if n != "" {
 		hint = "a component of that kind is a " + quote(n)
 	}
 	m.l.fail(at, hint, "there is no component %q", strings.Join(id, "."))
@@ -336,7 +351,7 @@ func hintForWord(word string, called bool) string {
 	if called {
 		return ""
 	}
-	return "a text stands in quotes"
+	return "a text stands in quotes: " + quote(word)
 }
 
 func ofKind(ids []string, kind string) []string {
@@ -359,7 +374,7 @@ func (m *module) visit(e *entry, path []*entry) {
 		for _, p := range append(path[slices.Index(path, e):], e) {
 			names = append(names, p.id)
 		}
-		m.l.fail(headOf(e.component.Block), "", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
+		m.l.fail(headOf(e.component.Block), "take one of these references out", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
 		e.failed = true
 		e.exports = placeholders(e.component.Name, e.kind.exports)
 		return

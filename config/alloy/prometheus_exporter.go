@@ -54,7 +54,7 @@ func (a *ExporterCAdvisor) SetToDefault() {
 }
 
 // Validate refuses an Engine that cannot be asked.
-func (a *ExporterCAdvisor) Validate() error { return checkDockerHost(a.DockerHost) }
+func (a *ExporterCAdvisor) Validate() error { return checkDockerHost("docker_host", a.DockerHost) }
 
 // lookInterval is how often a container is looked at.
 const lookInterval = 15 * time.Second

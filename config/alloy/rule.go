@@ -27,7 +27,7 @@ type Regex struct{ relabel.Regexp }
 // UnmarshalText compiles the expression.
 func (r *Regex) UnmarshalText(text []byte) error {
 	if _, err := regexp.Compile(string(text)); err != nil { // without what is added to match the whole
-		return errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return errors.New("it is no regular expression: " + err.Error())
 	}
 	re, err := relabel.NewRegexp(string(text))
 	if err != nil {

@@ -51,6 +51,23 @@ func fieldsOf(t reflect.Type) fields {
 	return all
 }
 
+// within returns the one block in which there is an argument or a block of a name, or "".
+func (f fields) within(name string, block bool) string {
+	found := ""
+	for inner, f := range f {
+		if !f.block || f.typ.Kind() != reflect.Struct {
+			continue
+		}
+		if of, ok := fieldsOf(f.typ)[name]; ok && of.block == block {
+			if found != "" {
+				return ""
+			}
+			found = inner
+		}
+	}
+	return found
+}
+
 func elem(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

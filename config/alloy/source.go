@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/grafana/alloy/syntax/ast"
 	"github.com/grafana/alloy/syntax/diag"
@@ -28,11 +30,15 @@ func (l *loader) read(path string) []*ast.File {
 	at := span{start: token.Position{Filename: path}}
 	names, err := sourceNames(path)
 	if err != nil {
-		l.fail(at, "", "the configuration cannot be read: %v", err)
+		l.fail(at, hintForReading(err), "the configuration cannot be read: %v", pathError(err))
 		return nil
 	}
 	if len(names) == 0 {
-		l.fail(at, "", "the directory has no file whose name ends in .alloy")
+		hint := ""
+		if filepath.Ext(path) == ".alloy" {
+			hint = "if it is meant to be a file: Docker makes a directory in the place of a file that it is to mount and that is not there"
+		}
+		l.fail(at, hint, "the directory has no file whose name ends in .alloy")
 	}
 	var files []*ast.File
 	for _, name := range names {
@@ -80,53 +86,146 @@ func (l *loader) parse(name string) *ast.File {
 	source, err := l.content(name)
 	at := span{start: token.Position{Filename: name}}
 	if err != nil {
-		l.fail(at, "", "the configuration cannot be read: %v", pathError(err))
+		l.fail(at, hintForReading(err), "the configuration cannot be read: %v", pathError(err))
 		return nil
 	}
+	source = bytes.TrimPrefix(source, byteOrderMark)
 	l.sources[name] = source
-	if len(source) > maxSource {
-		l.fail(at, "", "the file has %d bytes; %d are the most", len(source), maxSource)
+	f, wrong := parseSource(name, source)
+	if wrong != nil {
+		l.errors += len(wrong)
+		l.diagnostics = append(l.diagnostics, wrong...)
 		return nil
+	}
+	l.files = append(l.files, f)
+	return f
+}
+
+// byteOrderMark may stand at the beginning of a text in UTF-8, and says nothing.
+var byteOrderMark = []byte("\ufeff")
+
+// parseSource parses the text of one file, or returns what is wrong with it.
+func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
+	whole := func(hint, format string, args ...any) Diagnostics {
+		return Diagnostics{{Severity: Error, File: name, Message: fmt.Sprintf(format, args...), Hint: hint}}
+	}
+	if what, hint := notAlloy(source); what != "" {
+		return nil, whole(hint, "%s", what)
+	}
+	if len(source) > maxSource {
+		return nil, whole("split it into several files of one directory, and give lighter the directory", "the file has %d bytes, and a file may have %d at most", len(source), maxSource)
 	}
 	if depth(source) > maxDepth {
-		l.fail(at, "", "brackets are nested more than %d deep", maxDepth)
-		return nil
+		return nil, whole("", "brackets are nested more than %d deep", maxDepth)
 	}
 	f, err := parser.ParseFile(name, source)
 	if err == nil {
-		l.files = append(l.files, f)
-		return f
+		return f, nil
 	}
 	var all diag.Diagnostics
 	if !errors.As(err, &all) {
-		l.fail(at, "", "%v", err)
-		return nil
+		return nil, whole("", "%v", err)
 	}
-	said, last, explained := 0, 0, false
+	var wrong Diagnostics
+	last, explained, inList, otherSyntax := 0, false, false, false
 	for _, d := range all {
-		if d.StartPos.Line == last || said == maxSyntaxErrors {
+		if d.StartPos.Line == last || len(wrong) == maxSyntaxErrors {
 			continue
 		}
 		hint := ""
 		if line, _ := lineOf(source, d.StartPos.Line); len(line) <= maxHintLine {
 			hint = syntaxHint(d.Message, line, source)
 		}
-		if explained && hint == "" && followsFrom(d.Message) {
+		if hint == "" && len(wrong) == 0 && strings.HasSuffix(d.Message, "got }") {
+			hint = "this brace closes nothing: take it out, or open a block before it"
+		}
+		if explained && (hint == "" || d.Message == blockAsValue) && followsFrom(d.Message) {
+			inList = inList || d.Message == blockAsValue
 			continue
 		}
-		said, last, explained = said+1, d.StartPos.Line, explained || hint != ""
-		l.fail(span{d.StartPos, d.EndPos}, hint, "%s", plainSyntax.Replace(d.Message))
+		if inList && strings.HasPrefix(d.Message, "missing ','") || otherSyntax && (hint == colonHint || strings.HasPrefix(hint, otherHint)) {
+			continue
+		}
+		otherSyntax = otherSyntax || strings.HasPrefix(hint, otherHint)
+		last, explained = d.StartPos.Line, explained || hint != ""
+		wrong = append(wrong, newDiagnostic(Error, span{d.StartPos, d.EndPos}, source, hint, plainSyntax(d.Message)))
 	}
-	return nil
+	return nil, wrong
 }
+
+// blockAsValue is what the parser says of a block where a value should be, such as in a list that is not closed.
+const blockAsValue = "cannot use a block as an expression"
 
 // followsFrom reports whether an error may only follow from one before it.
 func followsFrom(message string) bool {
-	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]")
+	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]") ||
+		message == "expected TERMINATOR, got IDENT" || message == blockAsValue
 }
 
-// plainSyntax says in words what the parser names by its tokens.
-var plainSyntax = strings.NewReplacer("TERMINATOR", "the end of the line", "IDENT", "a name", "ILLEGAL", "another character", "EOF", "the end of the file")
+// plainSyntax returns what the parser says in plain words.
+func plainSyntax(message string) string {
+	if m := wrongToken.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("expected %s, got %s", plainToken(m[1]), plainToken(m[2]))
+	}
+	return plainMessages.Replace(message)
+}
+
+var wrongToken = regexp.MustCompile(`^expected (.*), got (\S+)$`)
+
+// plainToken says in words what the parser names by its token.
+func plainToken(token string) string {
+	if plain, ok := plainTokens[token]; ok {
+		return plain
+	}
+	if strings.ContainsFunc(token, unicode.IsLetter) {
+		return token
+	}
+	return quote(token)
+}
+
+var plainTokens = map[string]string{
+	"BOOL":                               "true or false",
+	"EOF":                                "the end of the file",
+	"FLOAT":                              "a number",
+	"IDENT":                              "a name",
+	"ILLEGAL":                            "another character",
+	"NULL":                               "null",
+	"NUMBER":                             "a number",
+	"STRING":                             "a string",
+	"TERMINATOR":                         "the end of the line",
+	"attribute assignment or block body": `"=" and a value, or "{" and a block`,
+	"block body":                         `"{" and a block`,
+	"block label":                        `a label in double quotes, or "{"`,
+	"expression":                         "a value",
+	"field name (string or identifier)":  "the name of a field",
+	"identifier":                         "a name",
+}
+
+var plainMessages = strings.NewReplacer(
+	"missing ',' in field list", "a comma is missing between two fields of an object, or the brace that ends it",
+	"missing ',' in expression list", "a comma is missing between two elements of a list, or the bracket that ends it",
+	"string literal not terminated", "the string has no end",
+	"block comment not terminated", "the comment has no end",
+)
+
+// hintForReading returns what to do about a file that cannot be read.
+func hintForReading(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("lighter runs as the user of ID %d: give that user the right to read it", os.Geteuid())
+	case errors.Is(err, fs.ErrNotExist):
+		return "look at the path; in a container it is a path of the container, and the file has to be mounted there"
+	}
+	return ""
+}
+
+// cannotRead says why a file that a configuration names cannot be read.
+func cannotRead(name string, err error) string {
+	if name == "" {
+		return "the name of the file is empty"
+	}
+	return fmt.Sprintf("%s cannot be read: %v", name, pathError(err))
+}
 
 // pathError returns why a file cannot be read, without its name.
 func pathError(err error) error {
@@ -160,12 +259,26 @@ var (
 	yamlLine         = regexp.MustCompile(`^\s*-?\s*[A-Za-z_]+:(\s|$)`)
 	blockLabel       = regexp.MustCompile(`"([^"]*)"\s*\{`)
 	singleQuoted     = regexp.MustCompile(`'[^']*'`)
+	twoArguments     = regexp.MustCompile(`\w\s*=.*\s\w+\s*=`)
+	bareLabel        = regexp.MustCompile(`^\s*([a-z_][a-z_0-9.]*)\s+(\w+)\s*\{`)
+	twoLabels        = regexp.MustCompile(`"[^"]*"\s+"[^"]*"\s*\{`)
+	shellVariable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+)
+
+// How a hint begins for a line in another language, and what it is for a colon; each line of such a file would have one.
+const (
+	otherHint = "this is no Alloy syntax but looks like "
+	colonHint = "write an equals sign for a colon"
 )
 
 // syntaxHint returns what to write instead of a line that cannot be parsed.
 func syntaxHint(message, line string, source []byte) string {
 	text := strings.TrimSpace(line)
 	switch {
+	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(strings.TrimSpace(string(source)), "{"):
+		return otherHint + "JSON; Alloy writes name = value, and blocks with { and }"
+	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(text, "["):
+		return "a block is written NAME { … }, without square brackets"
 	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
@@ -193,11 +306,32 @@ func syntaxHint(message, line string, source []byte) string {
 		}
 	case strings.Contains(message, "missing ','"):
 		return "a comma stands after each element of a list and after each field of an object, if another line follows"
+	case strings.HasSuffix(message, "got ,"):
+		return "no comma stands after an argument or a block"
+	case strings.Contains(message, "string literal not terminated"):
+		return "end it with a double quote in the same line, or write it in backquotes if it has several lines"
+	case strings.Contains(message, "block comment not terminated"):
+		return "a comment that begins with /* ends with */"
+	case strings.Contains(message, "U+00A0"):
+		return "it looks like a space: write a space"
+	case strings.Contains(message, "U+201"):
+		return `write " for a double quote`
+	case strings.Contains(message, "'$'") && shellVariable.MatchString(line):
+		return fmt.Sprintf("write sys.env(%q) for a variable of the environment", shellVariable.FindStringSubmatch(line)[1])
+	case strings.HasPrefix(message, "expected block label, got IDENT") && bareLabel.MatchString(line):
+		m := bareLabel.FindStringSubmatch(line)
+		return fmt.Sprintf("write %s %q {", m[1], m[2])
+	case twoLabels.MatchString(line):
+		return `a block has one label at most: write NAME "label" {`
+	case message == "expected TERMINATOR, got IDENT" && twoArguments.MatchString(line):
+		return "each argument stands in a line of its own"
 	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
-		return "this is no Alloy syntax but looks like YAML; Alloy writes name = value, and blocks with { and }"
+		return otherHint + "YAML; Alloy writes name = value, and blocks with { and }"
+	case strings.Contains(message, "':'"):
+		return colonHint
 	case singleQuoted.MatchString(line):
 		return `a string stands in " or in backquotes`
-	case strings.Contains(message, "cannot use a block as an expression"):
+	case message == blockAsValue:
 		return "a block has no equals sign before it"
 	}
 	return ""

@@ -32,6 +32,10 @@ func (m *module) unknownComponent(b *ast.BlockStmt) {
 		m.l.fail(headOf(b), insteadOf(name), "lighter has no component %q", name)
 		return
 	}
+	if n := nearest(name, slices.Sorted(maps.Keys(components()))); n != "" && !slices.Contains(alloyComponents, name) && distance(name, n) <= 2 {
+		m.l.fail(headOf(b), "did you mean "+quote(n)+"?", "there is no component %q", name)
+		return
+	}
 	if slices.Contains(alloyComponents, name) || insteadOf(name) != "" {
 		m.l.fail(headOf(b), insteadOf(name), "lighter has no component %q", name)
 		return
@@ -82,11 +86,15 @@ var instead = []struct{ prefix, hint string }{
 	{"loki.enrich", "add labels with loki.relabel or stage.static_labels"},
 	{"prometheus.enrich", "add labels with discovery.relabel or prometheus.relabel"},
 	{"prometheus.receive_http", "have programs send their samples to the backend itself"},
+	{"prometheus.exporter.node", "write prometheus.exporter.unix"},
 	{"prometheus.exporter.", `run an exporter of its own, and scrape it: prometheus.scrape with targets = [{ __address__ = "…" }]`},
 	{"prometheus.echo", "the status page shows the targets, and /metrics of lighter what is sent"},
 	{"prometheus.write.queue", "write prometheus.remote_write"},
 	{"discovery.dockerswarm", "write discovery.docker: its targets have the labels of Swarm's services"},
 	{"discovery.", `lighter finds containers (discovery.docker), files (local.file_match) and what discovery.file, discovery.http and discovery.dns find; write other targets down: targets = [{ __address__ = "…" }]`},
+	{"node_exporter", "write prometheus.exporter.unix"},
+	{"loki.docker", "write loki.source.docker"},
+	{"loki.file", "write loki.source.file"},
 	{"remote.", "write the value to a file and read that with local.file, or take it from the environment with sys.env"},
 	{"database_observability.", "lighter does not look into databases; keep Alloy for that part"},
 }

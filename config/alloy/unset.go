@@ -1,7 +1,10 @@
 package alloy
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/grafana/alloy/syntax/ast"
 
@@ -49,18 +52,70 @@ func notSet(names []string) string {
 	return "the environment variables " + list(names) + " are not set"
 }
 
-// excuse warns of what is wrong with a part of the file because environment variables are not set, and
-// reports whether that is so. It is not so where the file is to be run.
-func (l *loader) excuse(at span, of ast.Node, message string) bool {
-	if !l.Unset {
-		return false
-	}
-	names := l.unsetVariables(of)
+// complain says what is wrong with an argument, whose value is of, or with a whole body: argument is empty then.
+// If that comes of environment variables that are not set, they are said first, and once for all that is wrong
+// for want of them. Where the file is only looked at, that is a warning, and complain reports true.
+func (l *loader) complain(at span, argument string, of ast.Node, hint, message string) (excused bool) {
+	arguments, names := l.wants(argument, of, message)
 	if len(names) == 0 {
+		if argument != "" {
+			message = argument + ": " + message
+		}
+		l.fail(at, hint, "%s", message)
 		return false
 	}
-	l.warn(at, notSet(names), "%s", message)
-	return true
+	severity := Warning
+	if !l.Unset {
+		severity = Error
+		l.errors++
+	}
+	it, theyAre := "it", "it is"
+	if len(names) > 1 {
+		it, theyAre = "them", "they are"
+	}
+	hint = fmt.Sprintf(`set %s where lighter runs, or write a default: coalesce(sys.env(%q), "…")`, it, names[0])
+	key := strings.Join(names, " ")
+	if w, said := l.wanting[key]; said {
+		first := &l.diagnostics[w.index]
+		w.places = appendNew(w.places, placeFrom(first.File, at))
+		first.Hint = fmt.Sprintf("%s; %s needed in %s, too", hint, theyAre, strings.Join(w.places, ", "))
+		return l.Unset
+	}
+	l.wanting[key] = &wanted{index: len(l.diagnostics)}
+	message = strings.Replace(message, "is "+typeNames["string"], "is empty", 1)
+	named := strings.Join(arguments, " or ")
+	l.tell(severity, at, hint, "%s, and %s needs %s: %s", notSet(names), named, it, strings.TrimPrefix(message, named+": "))
+	return l.Unset
+}
+
+// wanted is what is said of environment variables that are not set.
+type wanted struct {
+	index  int      // of the diagnostic
+	places []string // other places that need them
+}
+
+// wants returns the arguments that are wrong for want of environment variables that are not set, and those
+// variables. Of a body they are the arguments that the message speaks of.
+func (l *loader) wants(argument string, of ast.Node, message string) (arguments, names []string) {
+	body, isBody := of.(ast.Body)
+	if !isBody {
+		return []string{argument}, l.unsetVariables(of)
+	}
+	walkArguments(body, "", func(_ string, a *ast.AttributeStmt) {
+		name := a.Name.Name
+		if unset := l.unsetVariables(a.Value); len(unset) > 0 && regexp.MustCompile(`\b`+name+`s?\b`).MatchString(message) {
+			arguments, names = appendNew(arguments, name), appendNew(names, unset...)
+		}
+	})
+	return arguments, names
+}
+
+// placeFrom names a place to somebody who looks at a file.
+func placeFrom(file string, at span) string {
+	if at.start.Filename != file {
+		return fmt.Sprintf("%s:%d", at.start.Filename, at.start.Line)
+	}
+	return fmt.Sprintf("line %d", at.start.Line)
 }
 
 // The nodes that stand for those of components of which too little is known.

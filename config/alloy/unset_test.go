@@ -1,6 +1,7 @@
 package alloy_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,6 +45,10 @@ local.file "f" {
 	filename = "testdata/none"
 }
 
+remote.http "u" {
+	url = sys.env("NO_URL")
+}
+
 prometheus.remote_write "r" {
 	endpoint {
 		url = json_path(local.file.f.content, ".url")[0]
@@ -74,9 +79,31 @@ sink "s" {
 `)
 	o.Unset = true
 	f, err := alloy.Load("-", o)
-	if err != nil || len(f.Warnings) != 1 || f.Warnings[0].Hint != "the environment variable NO_URL is not set" {
+	if err != nil || len(f.Warnings) != 1 || !strings.HasPrefix(f.Warnings[0].Message, "the environment variable NO_URL is not set, and url needs it: ") {
 		t.Errorf("the file is %+v, the error is %v", f, err)
 	}
+}
+
+// TestUnsetImport imports a file whose name is in a variable that is not set: what uses it is not said to be wrong.
+func TestUnsetImport(t *testing.T) {
+	o := from(`import.file "lib" {
+	filename = sys.env("NO_FILE")
+}
+
+lib.app "a" {
+	x = 1
+}
+`)
+	o.Unset = true
+	f, err := alloy.Load("-", o)
+	if err != nil || len(f.Warnings) != 1 || !strings.HasPrefix(f.Warnings[0].Message, "the environment variable NO_FILE is not set, and filename needs it: ") {
+		t.Errorf("the file is %+v, the error is %v", f, err)
+	}
+}
+
+// setIt is the hint for a variable that is not set.
+func setIt(name string) string {
+	return `set it where lighter runs, or write a default: coalesce(sys.env("` + name + `"), "…")`
 }
 
 // TestUnset loads a file for which variables are not set, to look at it and to run it.
@@ -88,11 +115,11 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`-:2:2: host is empty; it is mostly "unix:///var/run/docker.sock"; the environment variable NO_HOST is not set`,
+		`-:2:2: the environment variable NO_HOST is not set, and host needs it: it is empty; mostly it is "unix:///var/run/docker.sock"; ` + setIt("NO_HOST"),
 		`-:9:21: the function "env" is deprecated; write sys.env instead`,
-		`-:9:21: refresh_interval: env("NO_INTERVAL") is no duration, such as "30s" or "1m30s"; the environment variable NO_INTERVAL is not set`,
-		`-:18:3: url: want http:// or https:// and a host; the environment variable NO_URL is not set`,
-		`-:26:3: oauth2 needs a client_id; the environment variable NO_ID is not set`,
+		`-:9:21: the environment variable NO_INTERVAL is not set, and refresh_interval needs it: env("NO_INTERVAL") is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"; ` + setIt("NO_INTERVAL"),
+		`-:18:3: the environment variable NO_URL is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; ` + setIt("NO_URL") + `; it is needed in line 37, too`,
+		`-:26:3: the environment variable NO_ID is not set, and client_id needs it: oauth2 needs a client_id; ` + setIt("NO_ID"),
 		`-:33:2: testdata/none cannot be read here: no such file or directory`,
 	}
 	var got []string

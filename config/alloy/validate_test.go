@@ -95,7 +95,7 @@ func TestValidation(t *testing.T) {
 		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"PTR\"\n}\n":                                                      "is not one of the types",
 		"discovery.file \"x\" {\nfiles = [\"a.txt\"]\n}\n":                                                                 "does not end with .json",
 		"discovery.file \"x\" {\nfiles = [\"a.yml\"]\nrefresh_interval = \"0s\"\n}\n":                                      "refresh_interval must be above 0",
-		"discovery.http \"x\" {\nurl = \"targets\"\n}\n":                                                                   "url: want http",
+		"discovery.http \"x\" {\nurl = \"targets\"\n}\n":                                                                   "url: want an address",
 		"remote.http \"x\" {\nurl = \"http://a\"\npoll_timeout = \"2m\"\n}\n":                                              "must be below poll_frequency",
 		"remote.http \"x\" {\nurl = \"http://a\"\nmethod = \"a b\"\n}\n":                                                   "is no method of HTTP",
 		"discovery.relabel \"x\" {\ntargets = [{a = null}]\n}\n":                                                           "null cannot be a label's value",

@@ -47,6 +47,16 @@ func askedKinds(t *testing.T, otherwise []kind) []kind {
 	return nil
 }
 
+// missing ends a test for which the machine lacks an Engine. The test is skipped, unless somebody relies on it: the
+// environment names the Engine, or this is CI, which installs all of them.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv(engineVariable) != "" || os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // stage is an Engine whose logs are read, and the Engine that runs the agents.
 type stage struct {
 	kind    string
@@ -105,7 +115,7 @@ func openMachine(t *testing.T) *stage {
 		logging: jsonFile}
 	var err error
 	if s.host, err = e.Name(ctx); err != nil {
-		t.Skipf("there is no Docker Engine here: %v", err)
+		missing(t, "there is no Docker Engine here: %v", err)
 	}
 	must(t, s.findGroup())
 	must(t, e.Clean(ctx, false))
@@ -127,7 +137,7 @@ var jsonFile = []string{"--log-driver", "json-file", "--log-opt", "max-size=1g",
 func openCurrent(t *testing.T, machine *stage) *stage {
 	ctx := t.Context()
 	if _, err := exec.LookPath("containerd"); err != nil {
-		t.Skipf("a current Docker Engine needs containerd (Debian package containerd): %v", err)
+		missing(t, "a current Docker Engine needs containerd (Debian package containerd): %v", err)
 	}
 	program, err := docker.Current(ctx)
 	must(t, err)
@@ -145,7 +155,7 @@ func openCurrent(t *testing.T, machine *stage) *stage {
 func openPodman(t *testing.T, machine *stage) *stage {
 	ctx := t.Context()
 	if _, err := exec.LookPath("podman"); err != nil {
-		t.Skipf("there is no Podman here (Debian package podman): %v", err)
+		missing(t, "there is no Podman here (Debian package podman): %v", err)
 	}
 	p, err := docker.NewPodman(ctx)
 	if p != nil {

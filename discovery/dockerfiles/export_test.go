@@ -18,3 +18,10 @@ func (d *Discoverer) Deaf(fails bool) {
 		return watch{addOne: func(string) bool { return true }}, nil
 	}
 }
+
+// Told has inotify tell what a channel gets, and nothing else.
+func (d *Discoverer) Told(events chan struct{}) {
+	d.watch = func() (watch, error) {
+		return watch{addOne: func(string) bool { return true }, events: events}, nil
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lighter"
@@ -26,9 +27,14 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// running runs a Discoverer, and returns what waits for targets, given by their addresses and the label job.
-func running(t *testing.T, cfg file.Config, log *bytes.Buffer) (wait func(want ...string)) {
+// interval is the time between two looks of the Discoverers of a test, on the clock of a synctest bubble.
+const interval = time.Minute
+
+// running runs a Discoverer, and returns what wants one update since the last call, with targets that are given by
+// their addresses, the label job, and their files; or that there was none.
+func running(t *testing.T, log *bytes.Buffer, files ...string) (wait func(want ...string), quiet func()) {
 	t.Helper()
+	cfg := file.Config{Files: files, RefreshInterval: interval}
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,45 +57,60 @@ func running(t *testing.T, cfg file.Config, log *bytes.Buffer) (wait func(want .
 			t.Error(err)
 		}
 	})
-	return func(want ...string) {
+	since := func() (all [][]string) {
+		time.Sleep(interval)
+		synctest.Wait()
+		for len(updates) > 0 {
+			all = append(all, <-updates)
+		}
+		return all
+	}
+	wait = func(want ...string) {
 		t.Helper()
-		select {
-		case got := <-updates:
-			if !slices.Equal(got, want) {
-				t.Fatalf("targets %q, want %q", got, want)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatalf("no targets, want %q", want)
+		if got := since(); len(got) != 1 || !slices.Equal(got[0], want) {
+			t.Fatalf("updates %q, want one of %q", got, want)
 		}
 	}
+	quiet = func() {
+		t.Helper()
+		if got := since(); len(got) > 0 {
+			t.Fatalf("updates %q, want none", got)
+		}
+	}
+	return wait, quiet
 }
 
 func TestRun(t *testing.T) {
-	dir := t.TempDir()
-	var log bytes.Buffer
-	one, two := filepath.Join(dir, "one.json"), filepath.Join(dir, "two.yml")
-	write(t, one, `[{"targets": ["a:1", "b:2"], "labels": {"job": "x", "__address__": "no"}}, {"targets": []}]`)
-	wait := running(t, file.Config{Files: []string{filepath.Join(dir, "*.json"), filepath.Join(dir, "*.yml"), one}, RefreshInterval: 20 * time.Millisecond}, &log)
-	wait("a:1 x one.json", "b:2 x one.json")
-	write(t, two, "- targets: ['c:3']\n  labels:\n    job: y\n")
-	wait("a:1 x one.json", "b:2 x one.json", "c:3 y two.yml")
-	write(t, one, `[{"targets": `) // the last ones stay
-	time.Sleep(100 * time.Millisecond)
-	write(t, two, "- targets: ['c:4']\n")
-	wait("a:1 x one.json", "b:2 x one.json", "c:4  two.yml")
-	write(t, one, `[]`)
-	wait("c:4  two.yml")
-	if err := os.Remove(two); err != nil {
-		t.Fatal(err)
-	}
-	wait()
-	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
-		t.Errorf("the log tells of the broken file %d times:\n%s", n, log.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var log bytes.Buffer
+		one, two := filepath.Join(dir, "one.json"), filepath.Join(dir, "two.yml")
+		write(t, one, `[{"targets": ["a:1", "b:2"], "labels": {"job": "x", "__address__": "no"}}, {"targets": []}]`)
+		wait, quiet := running(t, &log, filepath.Join(dir, "*.json"), filepath.Join(dir, "*.yml"), one)
+		wait("a:1 x one.json", "b:2 x one.json")
+		write(t, two, "- targets: ['c:3']\n  labels:\n    job: y\n")
+		wait("a:1 x one.json", "b:2 x one.json", "c:3 y two.yml")
+		write(t, one, `[{"targets": `)
+		quiet() // the last ones stay
+		write(t, two, "- targets: ['c:4']\n")
+		wait("a:1 x one.json", "b:2 x one.json", "c:4  two.yml")
+		write(t, one, `[]`)
+		wait("c:4  two.yml")
+		if err := os.Remove(two); err != nil {
+			t.Fatal(err)
+		}
+		wait()
+		if n := strings.Count(log.String(), "cannot be read"); n != 1 {
+			t.Errorf("the log tells of the broken file %d times:\n%s", n, log.String())
+		}
+	})
 }
 
 func TestNoFiles(t *testing.T) {
-	running(t, file.Config{Files: []string{filepath.Join(t.TempDir(), "a.json")}, RefreshInterval: time.Hour}, &bytes.Buffer{})()
+	synctest.Test(t, func(t *testing.T) {
+		wait, _ := running(t, &bytes.Buffer{}, filepath.Join(t.TempDir(), "a.json"))
+		wait()
+	})
 }
 
 func TestBroken(t *testing.T) {
@@ -100,7 +121,10 @@ func TestBroken(t *testing.T) {
 		var log bytes.Buffer
 		write(t, filepath.Join(dir, name), text)
 		t.Run(name, func(t *testing.T) {
-			running(t, file.Config{Files: []string{filepath.Join(dir, name)}, RefreshInterval: time.Hour}, &log)()
+			synctest.Test(t, func(t *testing.T) {
+				wait, _ := running(t, &log, filepath.Join(dir, name))
+				wait()
+			})
 		})
 		if !strings.Contains(log.String(), name) {
 			t.Errorf("%s: the log says %q", name, log.String())

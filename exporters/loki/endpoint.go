@@ -27,8 +27,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"lighter"
 	"lighter/exporters/endpoint"
 	"lighter/exporters/queue"
@@ -45,7 +43,7 @@ type Options struct {
 	// FlushTimeout is how long Run continues to send after its context has ended.
 	FlushTimeout time.Duration
 	// MemoryBytes limits the memory of batches that the endpoint has taken and that are neither delivered
-	// nor on disk.
+	// nor on disk, until SetMemory changes that.
 	MemoryBytes int64
 }
 
@@ -57,7 +55,7 @@ type Endpoint struct {
 	sender *send.Sender
 	disk   *disk
 	limits *limits
-	room   *semaphore.Weighted // MemoryBytes, minus the memory of the batches
+	room   *room // that batches take in memory
 
 	mu           sync.Mutex
 	queue        []queued         // not yet sent, in order
@@ -72,9 +70,10 @@ type Endpoint struct {
 }
 
 type queued struct {
-	batch  *lighter.Batch
-	tenant string // of all entries of batch
-	came   time.Time
+	batch     *lighter.Batch
+	lineBytes int    // of the batch
+	tenant    string // of all entries of batch
+	came      time.Time
 }
 
 // Approximate size of an entry in a request besides its line: for its time and lengths, and for a name and
@@ -152,14 +151,15 @@ func New(c Config, o Options) (*Endpoint, error) {
 		Config: c,
 		o:      o,
 		more:   make(chan struct{}, 1),
-		room:   semaphore.NewWeighted(o.MemoryBytes),
+		room:   newRoom(o.MemoryBytes),
 	}
 	e.loadLimited()
 	return e, nil
 }
 
-// share returns the part of MemoryBytes that a batch takes. A batch that is larger goes alone.
-func (e *Endpoint) share(b *lighter.Batch) int64 { return min(int64(b.Bytes), e.o.MemoryBytes) }
+// SetMemory changes how much memory the batches may keep that are neither delivered nor on disk. What the
+// endpoint has taken stays: if that is more, Append blocks until enough of it is delivered or on disk.
+func (e *Endpoint) SetMemory(bytes int64) { e.room.resize(bytes) }
 
 // Append takes a batch for delivery. It blocks while there is no room, first come, first served, or until
 // ctx ends, and then returns ctx's error. It holds the batch until all of its entries are delivered,
@@ -184,7 +184,7 @@ func (e *Endpoint) waitFor(ctx context.Context, b *lighter.Batch, tenants ...str
 			return err
 		}
 	}
-	if err := e.room.Acquire(ctx, e.share(b)); err != nil {
+	if err := e.room.acquire(ctx, int64(b.Bytes)); err != nil {
 		return fmt.Errorf("wait for room for %d bytes of log lines: %w", b.Bytes, err)
 	}
 	return nil
@@ -196,7 +196,7 @@ func (e *Endpoint) enqueue(b *lighter.Batch, tenant string) {
 	lines := lineBytes(b)
 	e.mu.Lock()
 	first, full := len(e.queue) == 0, e.full()
-	e.queue = append(e.queue, queued{b, tenant, time.Now()})
+	e.queue = append(e.queue, queued{b, lines, tenant, time.Now()})
 	e.requestBytes += lines
 	e.keptBytes += b.Bytes
 	wake := first || !full && e.full()
@@ -315,7 +315,7 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 	for i := range e.queue {
 		if q := &e.queue[i]; q.tenant == e.queue[0].tenant {
 			batches = append(batches, q.batch)
-			if size += lineBytes(q.batch); size >= e.BatchBytes {
+			if size += q.lineBytes; size >= e.BatchBytes {
 				break
 			}
 		}
@@ -325,13 +325,13 @@ func (e *Endpoint) head() (batches []*lighter.Batch) {
 
 // drop removes what head has returned from the queue. The caller holds e.mu.
 func (e *Endpoint) drop(head []*lighter.Batch) {
-	for _, b := range head {
-		e.requestBytes -= lineBytes(b)
-		e.keptBytes -= b.Bytes
-	}
 	n := len(head)
 	if e.queue[n-1].batch != head[n-1] { // batches of other tenants among them stay
 		n = e.toFront(head)
+	}
+	for _, q := range e.queue[:n] {
+		e.requestBytes -= q.lineBytes
+		e.keptBytes -= q.batch.Bytes
 	}
 	clear(e.queue[:n])
 	e.queue = e.queue[n:]
@@ -367,9 +367,9 @@ func (e *Endpoint) release(batches []*lighter.Batch) {
 	e.o.Metrics.Queue.WithLabelValues(e.Name, "memory").Set(float64(e.waiting.Bytes))
 	e.mu.Unlock()
 	for _, b := range batches {
-		n := e.share(b)
+		n := int64(b.Bytes)
 		b.Done()
-		e.room.Release(n)
+		e.room.release(n)
 	}
 }
 
@@ -384,10 +384,30 @@ func (e *Endpoint) Oldest() time.Time { return e.common.Disk.Stats().Oldest }
 // Err returns why the endpoint is not ready, or nil if it is.
 func (e *Endpoint) Err() error { return e.sender.Err() }
 
+// Status is an endpoint's state as the status page shows it.
+type Status struct {
+	endpoint.Status
+
+	HeldStreams int          // how many streams wait because Loki refuses them for now
+	Held        []HeldStream // the first of them, in the order in which they are tried again
+}
+
+// HeldStream is a stream that Loki refuses for now, and whose entries wait on disk while all other streams go on.
+type HeldStream struct {
+	Labels      string // as requests write them
+	Tenant      string
+	Waiting     endpoint.Waiting
+	Since       time.Time // when the oldest of these entries came to disk
+	NextAttempt time.Time // when the oldest are sent again; zero if that is at once
+	Words       string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
+}
+
 // Status returns the endpoint's present state.
-func (e *Endpoint) Status() endpoint.Status {
+func (e *Endpoint) Status() Status {
 	e.mu.Lock()
 	inMemory := e.waiting
 	e.mu.Unlock()
-	return e.common.Status(inMemory)
+	st := Status{Status: e.common.Status(inMemory)}
+	st.HeldStreams, st.Held = e.limits.held()
+	return st
 }

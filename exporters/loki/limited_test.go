@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
+	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/exporters/loki"
 	"lighter/exporters/receiver"
 )
 
@@ -370,6 +374,93 @@ func TestAppendForALimitedStreamEndsWithItsContext(t *testing.T) {
 		}
 		if n := noisy.released.Load(); n == 0 || int(n) == noisy.written {
 			t.Errorf("%d of %d lines released", n, noisy.written)
+		}
+		o.stop()
+	})
+}
+
+// The status says which streams wait, for how long, why, and when they are tried again.
+func TestStatusOfLimitedStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, r := t.TempDir(), receiver.New(receiver.Options{})
+		secret := func(c *loki.Config) { c.HTTP.Authorization = &promconfig.Authorization{Credentials: "s3cr3t-t0ken"} }
+		o := newOutageOf(t, dir, 64<<20, r, secret)
+		if st := o.Status(); st.HeldStreams != 0 || st.Held != nil {
+			t.Errorf("status = %+v before anything is refused", st)
+		}
+		r.Respond(func(_ *http.Request, body []byte) (int, http.Header, string, bool) {
+			push, err := receiver.DecodePush(body)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, s := range push.Streams {
+				if strings.Contains(s.Labels, "noisy") {
+					time.Sleep(time.Second)
+					words := "Per stream rate limit exceeded, says the backend that knows s3cr3t-t0ken: '" + s.Labels + "' " + strings.Repeat("é", 10_000)
+					return 429, http.Header{"Retry-After": {"30"}}, words, true
+				}
+			}
+			return 0, nil, "", false
+		})
+		noisy, api := o.service("noisy"), o.service("api")
+		noisy.write(3)
+		time.Sleep(2 * time.Second)
+		noisy.write(4) // waits behind them
+		api.write(1)
+		began := time.Now()
+		time.Sleep(2 * time.Second)
+		st := o.Status()
+		if st.HeldStreams != 1 || len(st.Held) != 1 {
+			t.Fatalf("status = %+v: want one stream to be held", st)
+		}
+		h := st.Held[0]
+		if h.Labels != `{service="noisy"}` || h.Waiting.Items != 7 || h.Waiting.Bytes == 0 || h.Since.After(began) || h.Since.Before(began.Add(-3*time.Second)) {
+			t.Errorf("held = %+v: want the 7 lines of the stream, the first of which came before %s", h, began)
+		}
+		if next := time.Until(h.NextAttempt); next <= 0 || next > 30*time.Second {
+			t.Errorf("the next attempt is in %s: want what is left of the 30 s that the backend asked for", next)
+		}
+		if !strings.HasPrefix(h.Words, "Per stream rate limit exceeded") || strings.Contains(h.Words, "s3cr3t") || len(h.Words) > 310 || !utf8.ValidString(h.Words) {
+			t.Errorf("words = %q: want the beginning of the backend's, without the secret", h.Words)
+		}
+		o.stop()
+
+		o = newOutageOf(t, dir, 64<<20, r, secret) // another process has heard nothing of it yet
+		noisy.o, api.o = o, o
+		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Words != "" || st.Held[0].Waiting.Items != 7 || !st.Held[0].Since.Equal(h.Since) {
+			t.Errorf("status after a restart = %+v", st)
+		}
+		time.Sleep(2 * time.Second)
+		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Words != h.Words {
+			t.Errorf("status = %+v: want it to say again why the stream is held", st)
+		}
+		r.Respond(nil)
+		time.Sleep(time.Minute)
+		if st := o.Status(); st.HeldStreams != 0 || st.Held != nil {
+			t.Errorf("status = %+v after all was taken", st)
+		}
+		noisy.wantAll()
+		api.wantAll()
+		o.stop()
+	})
+}
+
+// However many streams are held, the status describes a few: those that are tried next.
+func TestStatusOfManyLimitedStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const services = 25
+		o := newOutage(t, t.TempDir(), 64<<20, receiver.New(receiver.Options{}))
+		o.receiver.Limit(func(labels.Labels) bool { return true })
+		for i := range services {
+			o.service(fmt.Sprint("service-", i)).write(1)
+			time.Sleep(2 * time.Second) // Loki names one stream of a request
+		}
+		st := o.Status()
+		if st.HeldStreams != services || len(st.Held) != 10 || st.Waiting.Items != services {
+			t.Fatalf("%d streams and %d lines are held, of which %d are described", st.HeldStreams, st.Waiting.Items, len(st.Held))
+		}
+		if !slices.IsSortedFunc(st.Held, func(a, b loki.HeldStream) int { return a.NextAttempt.Compare(b.NextAttempt) }) {
+			t.Errorf("held = %+v: want them in the order of their attempts", st.Held)
 		}
 		o.stop()
 	})

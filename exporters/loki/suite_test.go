@@ -66,5 +66,5 @@ func (e suiteEndpoint) Append(ctx context.Context, from, n int) error {
 
 func (e suiteEndpoint) Status() (send.Status, int) {
 	st := e.Endpoint.Status()
-	return st.Status, st.Waiting.Items
+	return st.Status.Status, st.Waiting.Items
 }

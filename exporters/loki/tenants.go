@@ -52,7 +52,7 @@ func (e *Endpoint) appendEach(ctx context.Context, b *lighter.Batch) error {
 		parts[i] = e.part(b, tenant)
 	}
 	if len(parts) == 0 { // the batch has no entries
-		e.room.Release(e.share(b))
+		e.room.release(int64(b.Bytes))
 		return nil
 	}
 	parts[len(parts)-1].Bytes = b.Bytes // all of the memory is retained until the last part is released

@@ -46,8 +46,8 @@ import (
 const (
 	// logMemory limits the log lines that are read and not acknowledged: 2 MiB for the request in progress,
 	// because 1 MiB of short lines retains twice that, and 4 MiB for the next two. More makes nothing
-	// faster. It is divided by the number of log endpoints when one is opened. An endpoint gets at least
-	// minLogMemory, and keeps its share when others come or go, so several may take more in total.
+	// faster. It is divided by the number of log endpoints of the plan. An endpoint gets at least
+	// minLogMemory, so more than three may take more in total.
 	logMemory = 6 << 20
 	// minLogMemory is an endpoint's smallest share: a request, and the lines that are read in the meantime.
 	minLogMemory = 2 << 20

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter/cmd/lighter/web"
 	"lighter/config"
 	"lighter/exporters/loki"
 	"lighter/exporters/receiver"
@@ -97,6 +99,17 @@ func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	if why := notReady(); !strings.Contains(why, "prom cannot be opened") || !strings.Contains(why, inTheWay) {
 		t.Errorf("ready: %q, want that prom cannot be opened, and the path in the way", why)
 	}
+	shown := func() (all []web.Endpoint) {
+		for _, e := range a.Status().Endpoints {
+			if e.Name == "prom" {
+				all = append(all, e)
+			}
+		}
+		return all
+	}
+	if all := shown(); len(all) != 1 || all[0].Kind != "remote_write" || all[0].Up || !strings.Contains(all[0].NotReady, inTheWay) {
+		t.Errorf("status: %+v, want that prom cannot be opened, and the path in the way", all)
+	}
 	h.write(api, 10)
 	h.arrived(b, "api", "source", "logs")
 	if err := os.Remove(inTheWay); err != nil {
@@ -106,8 +119,8 @@ func TestAnEndpointThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "a sample arrives", func() bool { return len(samplesOf(b, "a")) > 0 })
-	if why := notReady(); why != "" {
-		t.Errorf("ready: %q, want that it is well", why)
+	if why, all := notReady(), shown(); why != "" || len(all) != 1 || all[0].NotReady != "" {
+		t.Errorf("ready: %q, status: %+v, want that it is well", why, all)
 	}
 }
 
@@ -157,6 +170,9 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	defer stop()
 	h.arrived(b, "api", "source", "logs")
 	await(t, "the other Engine's lines arrive", func() bool { return of() >= 10 })
+	if n := readersOfFiles(); n != 1 {
+		t.Errorf("%d goroutines read files, want the reader of the other Engine's container", n)
+	}
 	for _, p := range []*config.Plan{withOne, withBoth} {
 		if err := a.Apply(p); err != nil {
 			t.Fatal(err)
@@ -164,9 +180,8 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 		h.write(api, 10)
 		h.arrived(b, "api", "source", "logs")
 		if p == withOne {
-			await(t, "the readers of the other Engine's containers have ended", func() bool { return len(a.Status().Containers) == 1 })
-			time.Sleep(11 * time.Second) // longer than the grace of 10 s, after which their positions would be forgotten
-			h.container("another")       // a change, with which positions are forgotten
+			await(t, "the reader of the other Engine's container has ended", func() bool { return readersOfFiles() == 0 })
+			h.container("another") // a change, with which positions are forgotten
 			await(t, "the change is seen", func() bool { return len(a.Status().Containers) == 2 })
 		}
 	}
@@ -174,7 +189,13 @@ func TestADiscoveryThatComesBackFindsItsPositions(t *testing.T) {
 	await(t, "what the other Engine's container writes later arrives", func() bool { return of() >= 20 })
 }
 
-// A source that a reload adds, and that reads only new lines, does not read back to the agent's start.
+// readersOfFiles returns how many goroutines read log files of containers.
+func readersOfFiles() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "filelog.(*Tailer).Run(")
+}
+
+// A source that a reload adds, and that reads from now on, does not read back to the agent's start.
 func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	api := h.container("api")
@@ -196,11 +217,10 @@ func TestFromNowOnIsFromTheReloadOn(t *testing.T) {
 	}
 	write()
 	h.arrived(b, "api", "source", "one")
-	time.Sleep(10 * time.Millisecond) // the earlier lines get times before the reload, however slow the machine is
+	await(t, "the lines so far are older than the reload", func() bool { return time.Now().UnixNano() > h.clock })
 	if err := a.Apply(h.plan(one, two, []config.Node{lokiNode("loki", b)})); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond) // and the later ones get times after it
 	write()
 	await(t, "the new source delivers", func() bool { return len(b.numbers("api", "source", "two")) >= 10 })
 	if got := b.numbers("api", "source", "two"); got[0] != 10 {

@@ -244,8 +244,8 @@ func checkHTTP(c promconfig.HTTPClientConfig, proxy lighter.Secret) error {
 	return err
 }
 
-// open makes the endpoints that do not exist yet. Each has its own directory, named after it, so an earlier
-// endpoint with that name must have been closed.
+// open makes the endpoints that do not exist yet, and divides the memory for log lines among all endpoints. Each
+// has its own directory, named after it, so an earlier endpoint with that name must have been closed.
 func (g *graph) open(a *Agent) error {
 	var errs []error
 	buffers, logEndpoints := map[string]bool{}, 0
@@ -264,6 +264,7 @@ func (g *graph) open(a *Agent) error {
 			}
 			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), a.process.BufferMax
 			if buffers[c.Dir] = true; built.part != nil {
+				built.part.loki.SetMemory(memory)
 				break
 			}
 			var e *loki.Endpoint

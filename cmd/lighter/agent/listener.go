@@ -142,5 +142,8 @@ func (c *countedLogs) Append(ctx context.Context, b *lighter.Batch) error {
 // Release implements stage.Holder.
 func (c *countedLogs) Release(ctx context.Context) error { return c.chain.Release(ctx) }
 
+// Held implements stage.Holder.
+func (c *countedLogs) Held() int { return c.chain.Held() }
+
 // Drop implements stage.Holder.
 func (c *countedLogs) Drop() { c.chain.Drop() }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
@@ -10,8 +11,12 @@ import (
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/prometheus/prometheus/model/labels"
 
+	"lighter"
 	"lighter/collector/scrape"
+	"lighter/config"
+	"lighter/exporters/loki"
 )
 
 func TestLimitMemoryLeavesGOGCToTheEnvironment(t *testing.T) {
@@ -98,5 +103,73 @@ func TestHeapLimitLeavesRoomForGarbage(t *testing.T) {
 		if got := heapLimit(live); got != want {
 			t.Errorf("with %d MiB in use the limit is %d MiB, want %d", live/mib, got/mib, want/mib)
 		}
+	}
+}
+
+// takes returns how many bytes of log lines an endpoint takes into memory that does not deliver them.
+func takes(t *testing.T, a *Agent, endpoint string) (bytes int) {
+	t.Helper()
+	ended, end := context.WithCancel(t.Context())
+	end() // so that an endpoint without room says so at once
+	stream := lighter.NewStream(labels.FromStrings("service", "api"))
+	for {
+		b := &lighter.Batch{Streams: []*lighter.Stream{stream}, Entries: []lighter.Entry{{Time: 1, Line: []byte("x")}}, Bytes: 64 << 10}
+		b.Begin(nil)
+		if err := a.graph.Load().part(endpoint).logs.Append(ended, b); err != nil {
+			return bytes
+		}
+		b.Done()
+		if bytes += b.Bytes; bytes > 10*logMemory {
+			t.Fatalf("%s has taken %d bytes, and takes more", endpoint, bytes)
+		}
+	}
+}
+
+// The memory for log lines is divided among the endpoints that a plan has, also after a reload.
+func TestMemoryForLogLinesIsDividedAnewAtAReload(t *testing.T) {
+	dir := t.TempDir()
+	plan := func(endpoints ...string) *config.Plan {
+		p := &config.Plan{Agent: config.Agent{DataDir: dir, BufferMax: 1 << 20}}
+		for _, name := range endpoints {
+			c := loki.DefaultConfig()
+			c.URL = "http://loki.test"
+			p.Nodes = append(p.Nodes, config.Node{Name: name, Args: c})
+		}
+		return p
+	}
+	for name, tc := range map[string]struct {
+		before, after []string
+		want          int // bytes of each endpoint
+	}{
+		"one more":   {[]string{"a"}, []string{"a", "b"}, logMemory / 2},
+		"two more":   {[]string{"a"}, []string{"b", "a", "c"}, logMemory / 3},
+		"many more":  {[]string{"a", "b"}, []string{"a", "b", "c", "d"}, minLogMemory},
+		"one less":   {[]string{"a", "b"}, []string{"b"}, logMemory},
+		"two less":   {[]string{"a", "b", "c"}, []string{"c"}, logMemory},
+		"another":    {[]string{"a", "b"}, []string{"a", "c"}, logMemory / 2},
+		"nothing":    {[]string{"a", "b"}, []string{"a", "b"}, logMemory / 2},
+		"all others": {[]string{"a"}, []string{"b", "c"}, logMemory / 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+			defer debug.SetGCPercent(debug.SetGCPercent(100))
+			a, err := New(plan(tc.before...), Options{Version: "test", Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := a.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := a.Apply(plan(tc.after...)); err != nil {
+				t.Fatal(err)
+			}
+			for _, endpoint := range tc.after {
+				if got := takes(t, a, endpoint); got != tc.want {
+					t.Errorf("%s takes %d bytes, want %d", endpoint, got, tc.want)
+				}
+			}
+		})
 	}
 }

@@ -170,7 +170,7 @@ func (r *ownLogReader) Run(ctx context.Context) error {
 			case <-more:
 				continue
 			case <-ctx.Done():
-				release(r.logs)
+				r.release()
 				return nil
 			}
 		}
@@ -182,12 +182,24 @@ func (r *ownLogReader) Run(ctx context.Context) error {
 		n, last := len(lines), lines[len(lines)-1].at
 		b.Begin(func() { r.lines.delivered.Add(int64(n - b.Undelivered())) })
 		if r.logs.Append(ctx, b) != nil {
-			return nil // ctx has ended, and the next reader hands them on
+			// ctx has ended. The next reader hands the lines of b on, but not those that stages hold back.
+			r.own.dropped.Add(float64(r.logs.Held()))
+			return nil
 		}
 		b.Done()
 		r.own.handedOn(r.key, n)
 		r.lines.read.Add(int64(n))
 		r.lines.last.Store(last)
+	}
+}
+
+// release makes the stages hand on the lines that they hold back, because nobody reads those again. Lines for
+// which the endpoint has no room within flushTimeout are dropped and counted.
+func (r *ownLogReader) release() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if r.logs.Release(ctx) != nil {
+		r.own.dropped.Add(float64(r.logs.Held()))
 	}
 }
 
@@ -206,12 +218,4 @@ func (c *counts) status(state string) tail.Status {
 		st.LastLine = time.Unix(0, last).UTC()
 	}
 	return st
-}
-
-// release makes the stages of a source without positions hand on what they hold back, because nobody reads
-// it again.
-func release(logs stage.Holder) {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	_ = logs.Release(ctx) // what an endpoint has no room for by then is lost
 }

@@ -29,11 +29,10 @@ func (a *Agent) Ready() []web.Check {
 	for _, n := range a.graph.Load().nodes {
 		switch p := n.part; {
 		case n.err != nil:
-			err := fmt.Errorf("%s cannot be opened: %w; reload the configuration to try again", n.Name, n.err)
-			if _, ok := n.Args.(loki.Config); ok {
-				logs = append(logs, err)
+			if kindOf(n.Args) == kindLoki {
+				logs = append(logs, notOpened(n))
 			} else {
-				metrics = append(metrics, err)
+				metrics = append(metrics, notOpened(n))
 			}
 		case p == nil:
 		case p.engine != nil:
@@ -54,6 +53,24 @@ func (a *Agent) Ready() []web.Check {
 		}
 	})
 	return []web.Check{check("docker", down), check("logs", logs), check("metrics", metrics)}
+}
+
+// notOpened says that the endpoint of a node could not be opened.
+func notOpened(n *node) error {
+	return fmt.Errorf("%s cannot be opened: %w; reload the configuration to try again", n.Name, n.err)
+}
+
+// The kinds of endpoints, as the status calls them.
+const (
+	kindLoki        = "loki"
+	kindRemoteWrite = "remote_write"
+)
+
+func kindOf(args any) string {
+	if _, ok := args.(loki.Config); ok {
+		return kindLoki
+	}
+	return kindRemoteWrite
 }
 
 func check(name string, errs []error) web.Check {
@@ -80,7 +97,11 @@ func (a *Agent) Status() web.Status {
 		Host:        g.plan.Agent.Host,
 	}
 	for _, planned := range g.plan.Nodes {
-		p := g.part(planned.Name)
+		n := g.nodes[planned.Name]
+		p := n.part
+		if n.err != nil {
+			st.Endpoints = append(st.Endpoints, web.Endpoint{Name: n.Name, Kind: kindOf(n.Args), NotReady: config.Words(oneLine(notOpened(n).Error()))})
+		}
 		if p == nil {
 			continue
 		}
@@ -95,9 +116,12 @@ func (a *Agent) Status() web.Status {
 				st.Docker.Reachable, st.Docker.Error = false, config.Words(err.Error())
 			}
 		case loki.Config:
-			st.Endpoints = append(st.Endpoints, ofEndpoint("loki", p.loki.Status()))
+			s := p.loki.Status()
+			e := ofEndpoint(kindLoki, s.Status, p.loki.Err())
+			e.HeldStreams, e.Held = s.HeldStreams, ofHeld(s.Held)
+			st.Endpoints = append(st.Endpoints, e)
 		case remotewrite.Config:
-			st.Endpoints = append(st.Endpoints, ofEndpoint("remote_write", p.remote.Status().Status))
+			st.Endpoints = append(st.Endpoints, ofEndpoint(kindRemoteWrite, p.remote.Status().Status, p.remote.Err()))
 		case config.Recent:
 			st.LocalMode = true
 			for _, l := range p.recent.Lines() {
@@ -110,6 +134,9 @@ func (a *Agent) Status() web.Status {
 	}
 	running := a.reports()
 	st.Containers = a.followedContainers(g, running)
+	for _, s := range a.view.all().skipped {
+		st.Skipped = append(st.Skipped, web.Skipped{ID: s.container.ID, Name: s.container.Name, Reason: config.Words(s.why)})
+	}
 	st.Sources = a.otherSources(g, running)
 	a.loops.Each(func(j collector.Job, r collector.Runner) {
 		s := r.(*scrape.Loop).Status()
@@ -162,10 +189,11 @@ func (a *Agent) reports() map[string]tail.Status {
 func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []web.Container {
 	var all []web.Container
 	for key, f := range a.view.logs() {
+		reason := ""
 		s, ok := running[key]
 		if !ok {
 			if s, ok = a.endings.get(key); !ok {
-				s = tail.Status{State: untouched(f.target.container)}
+				s.State, reason = untouched(f.target.container, f.path.args.Since)
 			}
 		}
 		l := f.target.out
@@ -184,12 +212,14 @@ func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []w
 			State:     s.State,
 			Read:      s.Read,
 			Delivered: s.Delivered,
+			Reason:    config.Words(reason),
 			Error:     config.Words(s.LastError),
 		}
 		if t := f.target; t.leftOut() {
-			c.State = "left out"
-			if t.noLabels {
+			if c.State = "left out"; t.noLabels {
 				c.Error = giveLabels
+			} else {
+				c.Reason = "the rules of the log source leave out all of its streams"
 			}
 		}
 		c.Position, c.Lag = a.delivered(f.path, key, s)
@@ -239,12 +269,13 @@ func (a *Agent) otherSources(g *graph, running map[string]tail.Status) []web.Log
 	return all
 }
 
-// untouched returns the state of a container whose log has not been read at all.
-func untouched(c *lighter.Container) string {
+// untouched returns the state of a container of whose log nothing was read, and why nothing was. The reason is
+// empty if its reader is only about to start.
+func untouched(c *lighter.Container, since time.Duration) (state, reason string) {
 	if neverRan(c) {
-		return "created"
+		return "created", "it was never started, so it has no log"
 	}
-	return "old" // it stopped before the time from which logs are read
+	return "old", endedEarlier(c, since, time.Now())
 }
 
 func ofTarget(s scrape.Status) web.Target {
@@ -261,10 +292,28 @@ func ofTarget(s scrape.Status) web.Target {
 	}
 }
 
-func ofEndpoint(kind string, s endpoint.Status) web.Endpoint {
-	return web.Endpoint{
+// ofEndpoint returns the status of an endpoint. notReady is what /ready says of it.
+func ofEndpoint(kind string, s endpoint.Status, notReady error) web.Endpoint {
+	e := web.Endpoint{
 		Name: s.Name, Kind: kind, URL: s.URL, Up: s.Up, Since: s.Since,
 		Waiting: int64(s.Waiting.Items), WaitingBytes: s.Waiting.Bytes, Delivered: s.Delivered,
 		Dropped: s.Dropped, LastError: config.Words(s.LastError),
 	}
+	if notReady != nil {
+		e.NotReady = config.Words(oneLine(notReady.Error()))
+	}
+	return e
 }
+
+func ofHeld(all []loki.HeldStream) (held []web.HeldStream) {
+	for _, s := range all {
+		held = append(held, web.HeldStream{
+			Labels: s.Labels, Tenant: s.Tenant, Waiting: int64(s.Waiting.Items), WaitingBytes: s.Waiting.Bytes,
+			Since: s.Since.UTC(), NextAttempt: s.NextAttempt.UTC(), Reason: cmp.Or(s.Words, refusedBefore),
+		})
+	}
+	return held
+}
+
+// refusedBefore is why a stream is held of which the backend has said nothing since the agent started.
+const refusedBefore = "The backend refused it before the agent was restarted."

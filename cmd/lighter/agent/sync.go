@@ -29,6 +29,14 @@ type view struct {
 type wanted struct {
 	logs     map[string]followed // of containers
 	readings map[string]reading  // all others
+
+	skipped []skipped // the containers whose logs are not wanted
+}
+
+// skipped is a container whose log is not wanted, and why.
+type skipped struct {
+	container *lighter.Container
+	why       string
 }
 
 // has reports whether the log with the given key is wanted.
@@ -131,7 +139,7 @@ func (a *Agent) match(n config.Node, in []lighter.Target) []lighter.Target {
 func (a *Agent) syncLocked() {
 	g := a.graph.Load()
 	e := evaluate(g.plan, a.found, a.match)
-	before, next := a.view.all(), wanted{map[string]followed{}, map[string]reading{}}
+	before, next := a.view.all(), wanted{logs: map[string]followed{}, readings: map[string]reading{}}
 	var tails, scrapes []collector.Job
 	for _, p := range paths(g.plan) {
 		if g.part(p.endpoint) == nil {
@@ -170,6 +178,7 @@ func (a *Agent) syncLocked() {
 			scrapes = append(scrapes, a.scrapeJob(n, c, t, over))
 		}
 	}
+	next.skipped = e.skipped(a.found, next.logs)
 	a.view.set(next)
 	a.containers.set(a.found) // after the view: see eventStream
 	a.sayUnlabelled(before.logs, next.logs)
@@ -187,6 +196,28 @@ func (a *Agent) syncLocked() {
 	a.stages.forget(before.services(), next.services())
 	a.endings.keep(next.has)
 	a.forgetGone()
+}
+
+// skipped returns the containers that were found and whose logs are not among those that are wanted. It returns
+// none if the plan reads no logs of containers.
+func (e *evaluation) skipped(found map[string][]lighter.Target, logs map[string]followed) (all []skipped) {
+	if !config.Has[config.LogSource](e.plan) {
+		return nil
+	}
+	wanted := map[string]bool{}
+	for _, f := range logs {
+		wanted[f.target.container.ID] = true
+	}
+	now := time.Now()
+	for _, c := range containersIn(e.plan, found) {
+		if wanted[c.ID] {
+			continue
+		}
+		if _, why := e.previewLogs(c, now); why != "" { // else the endpoint could not be opened, which says so itself
+			all = append(all, skipped{c, why})
+		}
+	}
+	return all
 }
 
 // forgetGone deletes the positions of containers that no longer exist. It does so only while each discovery

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,32 +14,48 @@ import (
 	"lighter/config"
 )
 
-// whyDropped describes what a rule found, in terms that a container's owner knows.
+// whyDropped says in a sentence, and in words that a container's owner knows, why a rule has dropped it.
 func whyDropped(d droppedTarget) string {
-	r, l, origin := d.rule, d.target.Labels, d.origin
-	var names, values []string
+	r := d.rule
+	var names, found []string
 	for _, source := range r.SourceLabels {
 		name := ownName(source)
 		names = append(names, name)
-		if value := l.Get(string(source)); value != "" {
-			values = append(values, fmt.Sprintf("%s is %q", name, value))
+		if value := d.target.Labels.Get(string(source)); value != "" {
+			found = append(found, fmt.Sprintf("its %s is %q", name, value))
 		}
 	}
-	found := strings.Join(values, ", ")
-	switch {
-	case values == nil:
+	if found == nil {
 		return "it has no " + strings.Join(names, " and no ")
-	case len(values) == 1:
-		return found
-	case origin != "" && r.Action == relabel.Keep:
-		return fmt.Sprintf("%s: not in %s", found, origin)
-	case origin != "":
-		return fmt.Sprintf("%s: left out by %s", found, origin)
-	case r.Action == relabel.Keep:
-		return fmt.Sprintf("%s: only what matches %q is kept", found, r.Regex.String())
-	default:
-		return fmt.Sprintf("%s: what matches %q is left out", found, r.Regex.String())
 	}
+	return strings.Join(found, " and ") + whatDrops(d, names)
+}
+
+// whatDrops ends the sentence of whyDropped with what the rule says of these labels. It adds nothing where a
+// label's own value says it, such as lighter.logs=false.
+func whatDrops(d droppedTarget, names []string) string {
+	r := d.rule
+	switch {
+	case d.origin != "" && r.Action == relabel.Keep:
+		return ", and " + d.origin + " does not name it"
+	case d.origin != "":
+		return ", and " + d.origin + " leaves it out"
+	case !slices.ContainsFunc(names, func(name string) bool { return !contractLabel(name) }):
+		return ""
+	case r.Action == relabel.Keep:
+		return fmt.Sprintf(", and only what matches %q is kept", r.Regex.String())
+	case r.Action == relabel.KeepEqual:
+		return ", and only what equals its " + ownName(model.LabelName(r.TargetLabel)) + " is kept"
+	case r.Action == relabel.DropEqual:
+		return ", and what equals its " + ownName(model.LabelName(r.TargetLabel)) + " is left out"
+	}
+	return fmt.Sprintf(", and what matches %q is left out", r.Regex.String())
+}
+
+// contractLabel reports whether a name that ownName has returned is that of a label by which containers speak
+// to the agent.
+func contractLabel(name string) bool {
+	return strings.HasPrefix(name, "label lighter.") || strings.HasPrefix(name, "label prometheus.io/")
 }
 
 // Documented labels of containers. Discovery writes their dots and slashes as underscores.
@@ -59,22 +76,28 @@ func unreadable(c *lighter.Container, s config.LogSource, now time.Time) string 
 	case c.Self:
 		return "it is lighter's own container, whose log is not shipped"
 	case c.SkipReason != "":
-		return "it may ask not to be: " + oneLine(c.SkipReason)
+		return "its settings cannot be read, and it may ask not to be shipped: " + oneLine(c.SkipReason)
 	case c.LogDriver == "none":
-		return "log driver none keeps no log to read"
+		return "its log driver is none, which keeps no log to read"
 	}
 	if s.Engine == "" && !c.Started.IsZero() {
 		if err := filelog.Readable(s.Root, c); err != nil {
 			return oneLine(err.Error())
 		}
 	}
+	return endedEarlier(c, s.Since, now)
+}
+
+// endedEarlier says that a container has ended before the time from which its log would be read; it is empty if
+// that is not so.
+func endedEarlier(c *lighter.Container, since time.Duration, now time.Time) string {
 	switch {
 	case c.Running || c.Finished.IsZero():
 		return ""
-	case s.Since == 0:
+	case since == 0:
 		return "it has ended, and " + lighter.SettingLogsSince + "=0 means from now on"
-	case now.Sub(c.Finished) > s.Since:
-		return fmt.Sprintf("it ended %s ago, and %s is %s", ago(now.Sub(c.Finished)), lighter.SettingLogsSince, model.Duration(s.Since))
+	case now.Sub(c.Finished) > since:
+		return fmt.Sprintf("it ended %s ago, and %s is %s", ago(now.Sub(c.Finished)), lighter.SettingLogsSince, model.Duration(since))
 	}
 	return ""
 }

@@ -33,6 +33,7 @@ func newPage() *page {
 	return &page{
 		template: template.Must(template.New("page").Funcs(template.FuncMap{
 			"ago":     ago,
+			"until":   until,
 			"bytes":   func(n int64) string { return units.BytesSize(float64(n)) },
 			"count":   count,
 			"labels":  labelText,
@@ -72,6 +73,14 @@ func ago(now, t time.Time) string {
 	default:
 		return strconv.Itoa(int(d.Hours()/24)) + " days"
 	}
+}
+
+// until writes how long after now t is: "in 3 min".
+func until(now, t time.Time) string {
+	if !t.After(now) {
+		return "now"
+	}
+	return "in " + ago(t, now)
 }
 
 // count formats 1234567 as 1,234,567.

@@ -32,6 +32,7 @@ type Status struct {
 	LocalMode   bool        `json:"localMode"` // lines and samples are only shown, because no backend is set
 	Docker      Docker      `json:"docker"`
 	Containers  []Container `json:"containers"`
+	Skipped     []Skipped   `json:"skipped,omitempty"` // containers whose logs are not shipped
 	Sources     []LogSource `json:"sources,omitempty"` // logs that are not containers' logs
 	Targets     []Target    `json:"targets"`
 	Endpoints   []Endpoint  `json:"endpoints"`
@@ -63,7 +64,15 @@ type Container struct {
 	Delivered int64             `json:"linesDelivered"`
 	Position  time.Time         `json:"position,omitzero"` // time of the last line that was delivered or refused for good
 	Lag       float64           `json:"lagSeconds"`        // time between Position and the newest line that was read
+	Reason    string            `json:"reason,omitempty"`  // why nothing of the log is read
 	Error     string            `json:"lastError,omitempty"`
+}
+
+// Skipped is a container whose log is not shipped, and why.
+type Skipped struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // LogSource is a log that is not a container's, or a listener.
@@ -104,9 +113,23 @@ type Endpoint struct {
 	Since        time.Time        `json:"since,omitzero"` // when Up last changed
 	Waiting      int64            `json:"waiting"`        // entries or samples
 	WaitingBytes int64            `json:"waitingBytes"`
-	Delivered    int64            `json:"delivered"`         // entries or samples
-	Dropped      map[string]int64 `json:"dropped,omitempty"` // by reason
+	Delivered    int64            `json:"delivered"`          // entries or samples
+	Dropped      map[string]int64 `json:"dropped,omitempty"`  // by reason
+	NotReady     string           `json:"notReady,omitempty"` // why it fails a check of /ready, and what to do
 	LastError    string           `json:"lastError,omitempty"`
+	HeldStreams  int              `json:"heldStreams,omitempty"` // how many streams wait because the backend refuses them for now
+	Held         []HeldStream     `json:"held,omitempty"`        // the first of them, in the order in which they are tried again
+}
+
+// HeldStream is a stream that a backend refuses for now. Its entries wait while all other streams go on.
+type HeldStream struct {
+	Labels       string    `json:"labels"` // in the notation of LogQL
+	Tenant       string    `json:"tenant,omitempty"`
+	Waiting      int64     `json:"waiting"` // entries
+	WaitingBytes int64     `json:"waitingBytes"`
+	Since        time.Time `json:"since"`                // when the oldest of them began to wait
+	NextAttempt  time.Time `json:"nextAttempt,omitzero"` // when they are sent again; absent if that is now
+	Reason       string    `json:"reason"`               // the backend's words, without secrets and shortened
 }
 
 // Filtered is what rules have dropped of a service's log since the agent started.
@@ -172,6 +195,9 @@ type Sample struct {
 // arrays, and a diff of two responses shows only changes.
 func (s Status) ordered() Status {
 	s.Containers = sortedBy(s.Containers, func(c Container) []string { return []string{c.Service, c.Name, c.ID} })
+	if len(s.Skipped) > 0 {
+		s.Skipped = sortedBy(s.Skipped, func(c Skipped) []string { return []string{c.Name, c.ID} })
+	}
 	if len(s.Sources) > 0 {
 		s.Sources = sortedBy(s.Sources, func(o LogSource) []string { return append([]string{o.Kind, o.Name, o.Node}, o.To...) })
 	}

@@ -53,14 +53,26 @@ func working() web.Status {
 				Source: "socket", State: "following", Read: 12, Error: "open logs: the Engine answered 500"},
 			{ID: strings.Repeat("a", 64), Name: "app-api-1", Service: "api", Labels: map[string]string{"service": "api", "container": "app-api-1", "host": "mini"},
 				Source: "socket", State: "following", Read: 1234567, Delivered: 1234500, Position: now.Add(-2 * time.Second), Lag: 0.5},
+			{ID: strings.Repeat("c", 64), Name: "app-job-1", Service: "job", Labels: map[string]string{"service": "job"}, Source: "socket", State: "old",
+				Reason: "it ended 3 days ago, and LIGHTER_LOGS_SINCE is 1d"},
+		},
+		Skipped: []web.Skipped{
+			{ID: strings.Repeat("e", 64), Name: "noisy", Reason: `its service is "<noisy>" and its container is "noisy", and LIGHTER_EXCLUDE=noi* leaves it out`},
+			{ID: strings.Repeat("d", 64), Name: "lighter", Reason: "it is lighter's own container, whose log is not shipped"},
 		},
 		Targets: []web.Target{
 			{URL: "http://10.0.0.2:3000/metrics", Job: "api", Labels: map[string]string{"instance": "10.0.0.2:3000"}, Health: "up", LastTime: now.Add(-7 * time.Second), Duration: 0.0123, Samples: 1200},
 			{URL: "http://10.0.0.3:9100/metrics", Job: "<script>alert(1)</script>", Labels: map[string]string{}, Health: "down", LastError: `the answer is HTML: "<html>"`},
 		},
 		Endpoints: []web.Endpoint{
-			{Name: "prom", Kind: "remote_write", URL: "https://prom.example/api/v1/write", Since: now.Add(-time.Minute), Waiting: 2000, WaitingBytes: 1 << 20, LastError: "401 Unauthorized: check GRAFANA_PROM_TOKEN"},
-			{Name: "loki", Kind: "loki", URL: "https://logs.example/loki/api/v1/push", Up: true, Since: now.Add(-72 * time.Hour), Delivered: 1234500, Dropped: map[string]int64{"too_old": 3, "line_too_long": 1}},
+			{Name: "prom", Kind: "remote_write", URL: "https://prom.example/api/v1/write", Since: now.Add(-time.Minute), Waiting: 2000, WaitingBytes: 1 << 20,
+				NotReady: "prom refuses the data: status 401: no credentials (check the user and the token)", LastError: "status 401: no credentials (check the user and the token)"},
+			{Name: "loki", Kind: "loki", URL: "https://logs.example/loki/api/v1/push", Up: true, Since: now.Add(-72 * time.Hour), Delivered: 1234500, Dropped: map[string]int64{"too_old": 3, "line_too_long": 1},
+				HeldStreams: 12, Held: []web.HeldStream{
+					{Labels: `{container="app-noisy-1", service="noisy"}`, Waiting: 4000, WaitingBytes: 300 << 10, Since: now.Add(-5 * time.Minute), NextAttempt: now.Add(12 * time.Second),
+						Reason: "Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '<b>'"},
+					{Labels: `{service="other"}`, Tenant: "team-b", Waiting: 1, WaitingBytes: 90, Since: now.Add(-2 * time.Second), Reason: "Maximum active stream limit exceeded"},
+				}},
 		},
 	}
 }

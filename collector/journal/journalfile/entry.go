@@ -7,13 +7,13 @@ import (
 	"fmt"
 )
 
-// Entry is what a file says of an entry beside its fields.
+// Entry is an entry without its fields.
 type Entry struct {
 	Seqnum    uint64 // counted by the file's source
 	Realtime  uint64 // microseconds of the Unix clock
 	Monotonic uint64 // microseconds of the clock of the boot
 	Boot      ID
-	Hash      uint64 // of all the fields, the same in every file
+	Hash      uint64 // of all fields, the same in every file
 
 	at, size uint64
 }
@@ -55,8 +55,7 @@ func (f *File) Entry(i uint64, e *Entry) error {
 }
 
 // Search returns the number of the first entry for which after is true, Len() if there is none. after must be
-// false for all entries before that one and true for all that follow. Entries that cannot be read are passed
-// over.
+// false for all entries before that one and true for all that follow. Entries that cannot be read are skipped.
 func (f *File) Search(after func(*Entry) bool) uint64 {
 	low, high := uint64(0), f.entries
 	var e Entry
@@ -83,7 +82,7 @@ func (f *File) Search(after func(*Entry) bool) uint64 {
 	return low
 }
 
-// maxProbe bounds how many unreadable entries Search passes over at a time.
+// maxProbe limits how many unreadable entries Search skips at a time.
 const maxProbe = 1024
 
 // Fields appends the offsets of an entry's fields to offsets, in their order.

@@ -18,8 +18,8 @@ var (
 	ErrFormat = errors.New("it has a format that a newer systemd writes and that is not known")
 	// ErrDamaged means that something in a file is not as the format demands.
 	ErrDamaged = errors.New("the file is damaged")
-	// ErrXZ means that a field is compressed by XZ.
-	ErrXZ = errors.New("the field is compressed by XZ, which is not supported")
+	// ErrXZ means that a field is compressed with XZ.
+	ErrXZ = errors.New("the field is compressed with XZ, which is not supported")
 )
 
 // damaged returns an ErrDamaged that says what is wrong.
@@ -121,8 +121,8 @@ func New(r io.ReaderAt, windows *Windows) (*File, error) {
 // ID returns the file's own id. It stays when the file is renamed.
 func (f *File) ID() ID { return f.id }
 
-// Source returns the id of whoever counts the sequence numbers of the file's entries. In all files of one
-// source each sequence number stands once.
+// Source returns the id of the sequence that numbers the file's entries. In all files of one source each sequence
+// number occurs once.
 func (f *File) Source() ID { return f.source }
 
 // Archived reports whether nothing is written to the file any more.
@@ -134,7 +134,7 @@ func (f *File) Len() uint64 { return f.entries }
 // Short returns why the file has fewer entries than its header says, nil if it has as many.
 func (f *File) Short() error { return f.short }
 
-// Refresh takes note of the entries that were written since the last one, and reports whether there are any.
+// Refresh finds the entries that were written since the last Refresh, and reports whether there are any.
 func (f *File) Refresh() (changed bool, err error) {
 	var h [minHeader]byte
 	if err := readFull(f.r, h[:], 0); err != nil {
@@ -228,13 +228,13 @@ func (f *File) slot() uint64 {
 	return 8
 }
 
-// object returns the size of the object at an offset, which must be of a type and have at least so many bytes.
+// object returns the size of the object at an offset, which must have the given type and at least the given size.
 func (f *File) object(at uint64, kind byte, least uint64) (size uint64, err error) {
 	size, _, err = f.flagged(at, kind, least)
 	return size, err
 }
 
-// flagged is object for one whose flags count.
+// flagged is like object and also returns the object's flags.
 func (f *File) flagged(at uint64, kind byte, least uint64) (size uint64, flags byte, err error) {
 	if at < f.begin || at%8 != 0 || at > f.end-min(f.end, objectHead) {
 		return 0, 0, damaged("an object at %d", at)

@@ -26,7 +26,7 @@ type window struct {
 	buf   []byte
 }
 
-// Forget gives the memory back until it is needed again.
+// Forget releases the memory until it is needed again.
 func (w *Windows) Forget() { w.windows, w.inflater = [windowCount]window{}, inflater{} }
 
 // read fills b from offset at of a file.

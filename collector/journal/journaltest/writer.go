@@ -20,7 +20,7 @@ import (
 // Options are of what form a file is.
 type Options struct {
 	Compact  bool
-	Compress string // "", "lz4" or "zstd": of fields of at least 64 bytes
+	Compress string // "", "lz4", "zstd" or "xz": of fields of at least 64 bytes. With "xz" they only say that they are
 	File     journalfile.ID
 	Source   journalfile.ID
 }
@@ -81,6 +81,8 @@ func Create(path string, o Options) (*Writer, error) {
 		flags |= 2
 	case "zstd":
 		flags |= 8
+	case "xz":
+		flags |= 1
 	}
 	binary.LittleEndian.PutUint32(h[12:], flags)
 	h[atState] = 1
@@ -158,6 +160,9 @@ func (w *Writer) field(s string) (uint64, error) {
 		flags = 2
 		b = binary.LittleEndian.AppendUint64(b, uint64(len(s)))
 		b = PackLZ4(b, s)
+	case w.o.Compress == "xz":
+		flags = 1
+		b = append(b, s...)
 	default:
 		return 0, fmt.Errorf("no compression %q", w.o.Compress)
 	}

@@ -83,6 +83,13 @@ func (s *holding) Release(context.Context) error {
 	return nil
 }
 
+func (s *holding) Held() int {
+	if s.entry == nil {
+		return 0
+	}
+	return 1
+}
+
 func (s *holding) Drop() {
 	s.entry = nil
 	if len(s.held) > 0 {

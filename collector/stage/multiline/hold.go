@@ -7,6 +7,33 @@ import (
 	"lighter"
 )
 
+// holdBatch holds b, which was handed on while a group is open.
+func (j *joiner) holdBatch(b *lighter.Batch) {
+	b.Hold()
+	j.held = append(j.held, b)
+	j.heldBytes += b.Bytes
+	j.metrics.held.Add(int64(b.Bytes))
+	if len(b.Entries) == 0 {
+		j.emptied += b.Bytes
+	}
+}
+
+// adopt adds the memory of the held batches to b, which has the last of the lines held back and is about to be
+// handed on: release keeps those batches alive until b is acknowledged. It leaves out batches that were handed
+// on with entries, because the receiver of those entries counts them.
+func (j *joiner) adopt(b *lighter.Batch) { b.Bytes += j.emptied }
+
+// count stores the number of lines that are held back.
+func (j *joiner) count() {
+	lines := 0
+	for i := range j.groups {
+		if g := &j.groups[i]; g.open() {
+			lines += g.lines + len(g.unsure)
+		}
+	}
+	j.lines.Store(int64(lines))
+}
+
 // release arranges that all held batches are released once b is acknowledged, which has the last of the
 // lines held back. The newest is released first, and each other one when the next newer is acknowledged. So
 // the position moves past all of them at once, and never stops between two batches that contain lines of
@@ -25,7 +52,7 @@ func (j *joiner) release(b *lighter.Batch) {
 func (j *joiner) forget() {
 	j.metrics.held.Add(-int64(j.heldBytes))
 	clear(j.held)
-	j.held, j.heldBytes = j.held[:0], 0
+	j.held, j.heldBytes, j.emptied = j.held[:0], 0, 0
 }
 
 // handOn hands on the open groups for which want returns true, in a batch of the stage's own. Their lines
@@ -49,6 +76,9 @@ func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
 	if len(gone) == 0 {
 		return nil
 	}
+	if len(gone) == j.opened {
+		j.adopt(own)
+	}
 	if err := j.append(ctx, own); err != nil {
 		return err
 	}
@@ -57,6 +87,7 @@ func (j *joiner) handOn(ctx context.Context, want func(*group) bool) error {
 		g.close()
 	}
 	j.opened -= len(gone)
+	j.count()
 	if j.opened > 0 {
 		j.held[0].Hold() // the position must wait for own, too
 		own.After(j.held[:1])
@@ -146,6 +177,10 @@ func (j *joiner) Release(ctx context.Context) error {
 	return j.handOn(ctx, func(*group) bool { return true })
 }
 
+// Held implements stage.Holder. A batch whose Append has failed does not count, but lines of earlier batches do
+// although they cannot be handed on any more.
+func (j *joiner) Held() int { return int(j.lines.Load()) }
+
 // Drop implements stage.Holder.
 func (j *joiner) Drop() {
 	j.drop()
@@ -155,6 +190,7 @@ func (j *joiner) Drop() {
 		j.timer.Stop()
 	}
 	j.closeAll()
+	j.lines.Store(0)
 	for _, b := range j.held {
 		if b.Origin != nil {
 			b.Origin.Rewind() // the oldest is rewound, which rewinds the others

@@ -339,3 +339,112 @@ func TestClockOfOneStreamIsWaitedFor(t *testing.T) {
 		h.Drop()
 	})
 }
+
+// What the stage keeps alive is always counted: by itself up to its bound, and by the endpoint for as long as that
+// has not acknowledged the entry whose lines were held back.
+func TestHeldMemoryIsCounted(t *testing.T) {
+	const size = 64 << 10 // of the memory that a batch was read into, of which few lines are left
+	begin := multiline.Config{FirstLine: regexp.MustCompile("^BEGIN"), Wait: time.Hour}
+	for name, tc := range map[string]struct {
+		config multiline.Config
+		even   []string // lines of the batches 0, 2, 4, …
+		odd    []string // of those between them
+	}{
+		"each batch begins an entry":       {begin, []string{"BEGIN"}, []string{"BEGIN"}},
+		"every other one goes on with one": {begin, []string{"BEGIN"}, []string{"more", "BEGIN"}},
+		"every other one ends one":         {multiline.Config{Wait: time.Hour}, []string{"panic: boom"}, []string{"\tpanic: again", "other"}},
+	} {
+		alive := 0
+		end := &holding{}
+		s := stage.NewChain(end, stage.Log{}, nil, multiline.Maker(tc.config, multiline.NewMetrics(prometheus.NewRegistry())))
+		for i := range 200 {
+			text := tc.even
+			if i%2 == 1 {
+				text = tc.odd
+			}
+			b := batch(lines(0, time.Duration(i)*10*time.Millisecond, text...), func() { alive -= size })
+			b.Bytes = size
+			alive += size
+			if err := s.Append(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			b.Done()
+			if counted := end.bytes(); alive > counted+2*size {
+				t.Errorf("%s: after %d batches %d bytes are alive, and the endpoint counts %d", name, i+1, alive, counted)
+				break
+			}
+		}
+		s.Drop()
+		end.acknowledge()
+		if alive != 0 {
+			t.Errorf("%s: %d bytes are still alive when all is acknowledged", name, alive)
+		}
+	}
+}
+
+// holding is an endpoint that acknowledges nothing before acknowledge is called.
+type holding struct{ batches []*lighter.Batch }
+
+func (s *holding) Append(_ context.Context, b *lighter.Batch) error {
+	b.Hold()
+	s.batches = append(s.batches, b)
+	return nil
+}
+
+func (s *holding) bytes() (n int) {
+	for _, b := range s.batches {
+		n += b.Bytes
+	}
+	return n
+}
+
+func (s *holding) acknowledge() {
+	for _, b := range s.batches {
+		b.Done()
+	}
+	s.batches = nil
+}
+
+// Held returns the lines that are held back, also when they could not be handed on.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := &blocked{open: make(chan struct{})}
+		s, h := newStage(multiline.Config{}, end)
+		want := func(when string, n int) {
+			t.Helper()
+			if held := h.Held(); held != n {
+				t.Errorf("%s: %d lines are held back, want %d", when, held, n)
+			}
+		}
+		want("at the beginning", 0)
+		appendLines(t, s, lines(0, 0, "panic: boom", ""))
+		want("with a line that may belong to the first one", 2)
+		appendLines(t, s, lines(1, 2, "panic: other"))
+		want("with a second stream", 3)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := h.Release(ctx); err == nil {
+			t.Fatal("Release has found room")
+		}
+		want("after Release has failed", 3)
+		if err := s.Append(ctx, batch(lines(0, 3, "one", "two"), nil)); err == nil {
+			t.Fatal("Append has found room")
+		}
+		want("after Append has failed", 3)
+		h.Drop()
+		want("after Drop", 0)
+
+		s, h = newStage(multiline.Config{}, end)
+		appendLines(t, s, lines(0, 0, "panic: boom"))
+		close(end.open)
+		if err := h.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want("after Release", 0)
+		appendLines(t, s, lines(0, 0, "panic: boom"))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		want("when the clock has handed it on", 0)
+		h.Drop()
+	})
+}

@@ -28,6 +28,8 @@ type joiner struct {
 
 	held      []*lighter.Batch // oldest first
 	heldBytes int
+	emptied   int          // bytes of the held batches that were handed on without entries, see adopt
+	lines     atomic.Int64 // number of lines that are held back
 
 	out output
 
@@ -90,19 +92,20 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 		}
 	}
 	j.out.end()
+	if j.opened == 0 {
+		j.adopt(b)
+	}
 	if err := j.pass(ctx, b); err != nil {
 		return err
 	}
 	switch {
 	case j.opened > 0:
-		b.Hold()
-		j.held = append(j.held, b)
-		j.heldBytes += b.Bytes
-		j.metrics.held.Add(int64(b.Bytes))
+		j.holdBatch(b)
 		j.wind()
 	case len(j.held) > 0:
 		j.release(b)
 	}
+	j.count()
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 // sink records the batches that it gets, and releases them at once unless it holds.
 type sink struct {
 	holds bool
+	shut  bool // there is no room
 
 	mu      sync.Mutex // clocks append, too
 	held    []*lighter.Batch
@@ -27,7 +28,11 @@ type sink struct {
 	got     []string
 }
 
-func (s *sink) Append(_ context.Context, b *lighter.Batch) error {
+func (s *sink) Append(ctx context.Context, b *lighter.Batch) error {
+	if s.shut {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batches++

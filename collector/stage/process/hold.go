@@ -19,6 +19,8 @@ type holding struct {
 
 	held      []*lighter.Batch // batches that the position must not pass, oldest first
 	heldBytes int
+	emptied   int          // bytes of the held batches that were handed on without entries, see adopt
+	lines     atomic.Int64 // number of lines that are held back
 
 	timer   *time.Timer               // calls expire; nil until needed
 	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not read
@@ -76,21 +78,50 @@ func (h *holding) Append(ctx context.Context, b *lighter.Batch) error {
 	}
 	h.deliver()
 	h.kept = nil
+	if len(h.open) == 0 {
+		h.adopt(b)
+	}
 	if err := h.append(ctx, b); err != nil {
 		return err
 	}
 	switch {
 	case len(h.open) > 0:
-		b.Hold()
-		h.held = append(h.held, b)
-		h.heldBytes += b.Bytes
-		h.shared.metrics.held.Add(int64(b.Bytes))
+		h.holdBatch(b)
 		h.keepClocks()
 	case len(h.held) > 0:
 		h.release(b)
 	}
+	h.count()
 	h.wind()
 	return nil
+}
+
+// holdBatch holds b, which was handed on while a group is open.
+func (h *holding) holdBatch(b *lighter.Batch) {
+	b.Hold()
+	h.held = append(h.held, b)
+	h.heldBytes += b.Bytes
+	h.shared.metrics.held.Add(int64(b.Bytes))
+	if len(b.Entries) == 0 {
+		h.emptied += b.Bytes
+	}
+}
+
+// adopt counts the memory of the held batches in b, which has the last of what they hold back and is about to be
+// handed on: release keeps them alive until b is acknowledged. Batches that were handed on with entries are
+// left out, because whoever took those entries counts them.
+func (h *holding) adopt(b *lighter.Batch) {
+	b.Bytes += h.emptied
+	h.emptied = 0
+}
+
+// count notes how many lines are held back.
+func (h *holding) count() {
+	lines := 0
+	for _, g := range h.open {
+		lines += g.lines
+	}
+	h.lines.Store(int64(lines))
 }
 
 func (h *holding) full(b *lighter.Batch) bool {
@@ -124,6 +155,9 @@ func (h *holding) handOnEarlier(ctx context.Context) error {
 	b := h.earlier
 	switch {
 	case b != nil:
+		if !left {
+			h.adopt(b)
+		}
 		b.Streams = h.listed()
 		if err := h.append(ctx, b); err != nil {
 			return err
@@ -166,7 +200,7 @@ func (h *holding) release(b *lighter.Batch) {
 func (h *holding) forget() {
 	h.shared.metrics.held.Add(-int64(h.heldBytes))
 	clear(h.held)
-	h.held, h.heldBytes = h.held[:0], 0
+	h.held, h.heldBytes, h.emptied = h.held[:0], 0, 0
 	h.kept = nil
 }
 
@@ -260,7 +294,11 @@ func (h *holding) end(ctx context.Context, want func(*group) bool) error {
 			delete(h.groups, key)
 		}
 	}
-	return h.handOnEarlier(ctx)
+	if err := h.handOnEarlier(ctx); err != nil {
+		return err
+	}
+	h.count()
+	return nil
 }
 
 // Release implements stage.Holder.
@@ -272,6 +310,9 @@ func (h *holding) Release(ctx context.Context) error {
 	return h.end(ctx, func(*group) bool { return true })
 }
 
+// Held implements stage.Holder. A batch whose Append has failed does not count, but lines of earlier batches do.
+func (h *holding) Held() int { return int(h.lines.Load()) }
+
 // Drop implements stage.Holder.
 func (h *holding) Drop() {
 	h.drop()
@@ -281,6 +322,7 @@ func (h *holding) Drop() {
 		h.timer.Stop()
 	}
 	h.open, h.earlier = nil, nil
+	h.lines.Store(0)
 	clear(h.groups)
 	for _, b := range h.held {
 		if b.Origin != nil {

@@ -451,3 +451,99 @@ func TestStagesThatHoldOneAfterTheOther(t *testing.T) {
 		}
 	}
 }
+
+// What the stages keep alive is always counted: by themselves up to their bound, and by the endpoint for as long as
+// that has not acknowledged the entry whose lines were held back.
+func TestHeldMemoryIsCounted(t *testing.T) {
+	const size = 64 << 10 // of the memory that a batch was read into, of which few lines are left
+	const block = "stage.multiline {\n\tfirstline = \"^S\"\n\tmax_wait_time = \"1h\"\n}"
+	for name, tc := range map[string]struct {
+		stages    string
+		even, odd []string // lines of every other batch
+	}{
+		"each batch begins a block":        {block, []string{"S"}, []string{"S"}},
+		"every other one goes on with one": {block, []string{"S"}, []string{"more", "S"}},
+		"other lines are dropped":          {"stage.drop { expression = \"^x\" }\n" + block, []string{"x", "S", "x"}, []string{"x", "more", "x", "S"}},
+		"every other one ends a line":      {"stage.cri { }", []string{"2026-01-02T03:04:05Z stdout P a"}, []string{"2026-01-02T03:04:05Z stdout F b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPipe(t, tc.stages, labels.FromStrings("a", "1"))
+			p.end.holds = true
+			alive := 0
+			for i := range 200 {
+				text := tc.even
+				if i%2 == 1 {
+					text = tc.odd
+				}
+				var entries []in
+				for _, l := range text {
+					entries = append(entries, in{line: l})
+				}
+				b := p.batch(entries...)
+				b.Bytes = size
+				b.Begin(func() { alive -= size })
+				alive += size
+				if err := p.chain.Append(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				b.Done()
+				counted := 0
+				for _, one := range p.end.held {
+					counted += one.Bytes
+				}
+				if alive > counted+2*size {
+					t.Fatalf("after %d batches %d bytes are alive, and the endpoint counts %d", i+1, alive, counted)
+				}
+			}
+			p.chain.Drop()
+			for _, one := range p.end.held {
+				one.Done()
+			}
+			if alive != 0 {
+				t.Errorf("%d bytes are still alive when all is acknowledged", alive)
+			}
+		})
+	}
+}
+
+// Held returns the lines that are held back, also when they could not be handed on.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipe(t, "stage.cri { }\n"+`stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"))
+		want := func(when string, n int) {
+			t.Helper()
+			synctest.Wait()
+			if held := p.chain.Held(); held != n {
+				t.Errorf("%s: %d lines are held back, want %d", when, held, n)
+			}
+		}
+		line := func(text string) in { return in{line: "2026-01-02T03:04:05Z stdout " + text} }
+		want("at the beginning", 0)
+		p.read(line("F S1"), line("F a"))
+		want("with a block", 2)
+		p.read(line("P b"))
+		want("with a line of which the rest is still to come", 3)
+		p.end.shut = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.chain.Release(ctx); err == nil {
+			t.Fatal("Release has found room")
+		}
+		want("after Release has failed", 3)
+		if err := p.chain.Append(ctx, p.batch(line("F S2"))); err == nil {
+			t.Fatal("Append has found room")
+		}
+		want("after Append has failed", 3)
+		p.chain.Drop()
+		want("after Drop", 0)
+
+		p = newPipe(t, `stage.multiline { firstline = "^S" }`, labels.FromStrings("a", "1"))
+		p.read(in{line: "S1"})
+		p.release()
+		want("after Release", 0)
+		p.read(in{line: "S2"})
+		time.Sleep(time.Hour)
+		want("when the clock has handed it on", 0)
+		p.chain.Drop()
+	})
+}
