@@ -213,7 +213,7 @@ func TestWarnsOnceAMonth(t *testing.T) {
 	s.traffic = func(hour time.Time) int { return 2 * weekly(hour) }
 	s.until(at("2027-02-01 00:00"), nil)
 	// January exceeds both levels, and each is logged once.
-	if got := s.log.String(); strings.Count(got, "level=WARN") > 2 || !strings.Contains(got, " project to 1") {
+	if got := s.log.String(); strings.Count(got, "level=WARN") > 2 || !strings.Contains(got, " are projected to reach 1") {
 		t.Errorf("the log of January is %q, want one warning for each level", got)
 	}
 }
