@@ -79,7 +79,7 @@ func TestWriteRefuses(t *testing.T) {
 		"version":          {of(), func(h http.Header) { h.Set("X-Prometheus-Remote-Write-Version", "2.0.0") }, 400, `X-Prometheus-Remote-Write-Version is "2.0.0", 0.1.0 is expected`},
 		"no user agent":    {of(), func(h http.Header) { h.Del("User-Agent") }, 400, "there is no User-Agent"},
 		"no snappy":        {[]byte("\x05hello"), nil, 400, "snappy: snappy: corrupt input"},
-		"a bomb":           {[]byte("\xff\xff\xff\xff\x0f"), nil, 400, "snappy: 4294967295 bytes uncompressed, at most 268435456 are taken"},
+		"a bomb":           {[]byte("\xff\xff\xff\xff\x0f"), nil, 400, "snappy: 4294967295 bytes uncompressed, at most 268435456 are accepted"},
 		"no protobuf":      {snappy.Encode(nil, []byte("hello")), nil, 400, "protobuf: "},
 		"no labels":        {of(series(nil, 1)), nil, 400, "series 1 of 1: it has no labels"},
 		"no name":          {of(series([]string{"a", "b"}, 1)), nil, 400, "series 1 of 1: it has no __name__"},
