@@ -12,6 +12,7 @@ import (
 
 	"lighter/config"
 	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
 )
 
 // LokiWrite are the arguments of loki.write.
@@ -92,9 +93,12 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 		b.fail(b.place("max_streams"), "leave it out, and set max_global_streams_per_user in Loki", "lighter does not limit the number of streams")
 	}
 	for i, e := range a.Endpoints {
-		block := b.blocks("endpoint")[i]
+		address, ok := b.endpointURL(b.blocks("endpoint")[i], e.URL)
+		if !ok {
+			continue
+		}
 		c := loki.DefaultConfig()
-		c.URL = b.endpointURL(block, e.URL)
+		c.URL = address
 		c.HTTP = e.HTTP.config()
 		c.Headers = secretHeaders(e.Headers)
 		c.Tenant = e.TenantID
@@ -132,29 +136,71 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 	return b.add(config.Node{Name: b.name(suffix), Args: args})
 }
 
-// endpointURL returns the address of an endpoint, and refuses one to which nothing can be sent.
-func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
+// wantURL says what an address must be.
+const wantURL = "url: want http:// or https:// and a host"
+
+// httpURL returns an address, and refuses one that nothing can be asked of or sent to.
+func (b *builder) httpURL(block *ast.BlockStmt, address string) string {
 	u, err := url.Parse(address)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 		return address
 	}
-	const want = "url: want http:// or https:// and a host"
 	at := placeIn(block, "url")
 	for _, stmt := range block.Body {
 		a, ok := stmt.(*ast.AttributeStmt)
 		if !ok || a.Name.Name != "url" {
 			continue
 		}
-		if b.l.excuse(at, a.Value, want) {
+		if b.l.excuse(at, a.Value, wantURL) {
 			return unsetURL
 		}
 		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
-			b.fail(at, notSet(names), want)
+			b.fail(at, notSet(names), wantURL)
 			return address
 		}
 	}
-	b.fail(at, "", want)
+	b.fail(at, "", wantURL)
 	return address
+}
+
+// endpointURL returns the address of an endpoint. It is not ok where there is none: such an endpoint is left out of
+// the plan.
+func (b *builder) endpointURL(block *ast.BlockStmt, address string) (_ string, ok bool) {
+	if address != "" {
+		return b.httpURL(block, address), true
+	}
+	at, hint := placeIn(block, "url"), ""
+	for _, stmt := range block.Body {
+		a, isArgument := stmt.(*ast.AttributeStmt)
+		if !isArgument || a.Name.Name != "url" {
+			continue
+		}
+		if b.l.excuse(at, a.Value, wantURL) {
+			return unsetURL, true
+		}
+		hint = b.l.empty(a.Value)
+	}
+	b.l.emptyURLs = append(b.l.emptyURLs, emptyURL{at, hint})
+	return "", false
+}
+
+// emptyURL is where an endpoint has an empty URL.
+type emptyURL struct {
+	at   span
+	hint string
+}
+
+// leaveOut warns of the endpoints whose URL is empty, which are not in the plan. Such a URL is mostly that of an
+// optional backend. Where there is no other endpoint, it is refused: there would be nothing to do.
+func (l *loader) leaveOut() {
+	others := config.Has[loki.Config](l.plan) || config.Has[remotewrite.Config](l.plan) || config.Has[config.Echo](l.plan)
+	for _, e := range l.emptyURLs {
+		if others {
+			l.warn(e.at, e.hint, "the url is empty, so that nothing is sent to this endpoint")
+		} else {
+			l.fail(e.at, e.hint, wantURL)
+		}
+	}
 }
 
 // environmentCalls returns the names of the environment variables that an expression or a body reads.

@@ -48,7 +48,7 @@ func (a *RemoteHTTP) Validate() error {
 }
 
 var remoteHTTP = kindOf(func(b *builder, a *RemoteHTTP) map[string]any {
-	address := b.endpointURL(b.block(), a.URL)
+	address := b.httpURL(b.block(), a.URL)
 	shown := shownURL(address)
 	unknown := func(why error) map[string]any {
 		if !b.l.Unset {

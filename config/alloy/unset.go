@@ -49,6 +49,25 @@ func notSet(names []string) string {
 	return "the environment variables " + list(names) + " are not set"
 }
 
+// empty says which environment variables that a part of the file reads are not set, or are empty. It says nothing
+// if there are none.
+func (l *loader) empty(n ast.Node) string {
+	if unset := l.unsetVariables(n); len(unset) > 0 {
+		return notSet(unset)
+	}
+	names := slices.DeleteFunc(environmentCalls(n), func(name string) bool {
+		value, _ := l.Getenv(name)
+		return value != ""
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	if len(names) == 1 {
+		return "the environment variable " + names[0] + " is empty"
+	}
+	return "the environment variables " + list(names) + " are empty"
+}
+
 // excuse warns of what is wrong with a part of the file because environment variables are not set, and
 // reports whether that is so. It is not so where the file is to be run.
 func (l *loader) excuse(at span, of ast.Node, message string) bool {
