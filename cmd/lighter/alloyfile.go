@@ -25,6 +25,10 @@ import (
 // has it there.
 const defaultFile = "/etc/alloy/config.alloy"
 
+// defaultDataDir is where Alloy's image stores data unless its command says something else. A volume that is
+// mounted there has Alloy's positions.
+const defaultDataDir = "/var/lib/alloy/data"
+
 // stdin is what a command line calls the standard input.
 const stdin = "-"
 
