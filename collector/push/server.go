@@ -109,7 +109,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.o.Logger.Info("listening for Loki's push API", "address", s.listener.Addr())
+	s.o.Logger.Info("listening for Loki's push API", "address", s.listener.Addr().String())
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var background sync.WaitGroup
