@@ -138,7 +138,7 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 		}
 	}
 	c.Host = host
-	c.HostNameSet = b.l.Agent.Host != ""
+	c.HostNameSet = true // no label of Alloy's discovery has it
 	tls := client.TLS
 	if tls == (TLS{}) {
 		return c
