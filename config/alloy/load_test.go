@@ -2,6 +2,7 @@ package alloy_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -134,6 +135,34 @@ func TestEmpty(t *testing.T) {
 	f, err := alloy.Load("-", from("// nothing\n"))
 	if err != nil || len(f.Plan.Nodes) != 0 || f.Plan.Agent.DataDir != "/data" {
 		t.Errorf("the plan is %+v, err = %v", f, err)
+	}
+}
+
+// TestUnusedExporter loads a file with an exporter that the agent lacks. Where something scrapes it that is an
+// error.
+func TestUnusedExporter(t *testing.T) {
+	const file = `prometheus.exporter.memcached "sessions" {
+	address = "sessions:11211"
+}
+
+prometheus.scrape "all" {
+	targets    = %s
+	forward_to = [prometheus.remote_write.out.receiver]
+}
+
+prometheus.remote_write "out" {
+	endpoint {
+		url = "http://prometheus:9090/api/v1/write"
+	}
+}
+`
+	f, err := alloy.Load("-", from(fmt.Sprintf(file, `[{__address__ = "app:8080"}]`)))
+	if err != nil || len(f.Plan.Nodes) != 3 || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0].Message, "nothing uses prometheus.exporter.memcached.sessions") {
+		t.Errorf("the file is %+v, the error is %v, want a warning", f, err)
+	}
+	f, err = alloy.Load("-", from(fmt.Sprintf(file, "prometheus.exporter.memcached.sessions.targets")))
+	if err == nil || !strings.Contains(err.Error(), `lighter has no component "prometheus.exporter.memcached"`) {
+		t.Errorf("the file is %+v, the error is %v", f, err)
 	}
 }
 

@@ -76,6 +76,7 @@ type entry struct {
 	links     []link
 	state     state
 	failed    bool
+	lacking   bool // of a kind of exporter that the agent lacks, which is no error unless something uses it
 	exports   map[string]any
 }
 
@@ -170,7 +171,9 @@ func (m *module) classify(e *entry) bool {
 	if builtIn {
 		e.kind = k
 	} else if e.custom = m.registry.find(name); e.custom == nil {
-		m.unknownComponent(b)
+		if e.lacking = strings.HasPrefix(name, "prometheus.exporter."); !e.lacking {
+			m.unknownComponent(b)
+		}
 		return false
 	}
 	if b.Label == "" {
@@ -192,8 +195,29 @@ func (m *module) evaluate() {
 	for _, e := range m.entries {
 		m.link(e)
 	}
+	m.checkLacking()
 	for _, e := range m.entries {
 		m.visit(e, nil)
+	}
+}
+
+// checkLacking says which exporters the agent lacks. One that nothing scrapes would do nothing in any case.
+func (m *module) checkLacking() {
+	used := map[*entry]bool{}
+	for _, e := range m.entries {
+		for _, l := range e.links {
+			used[l.to] = true
+		}
+	}
+	for _, e := range m.entries {
+		b := e.component.Block
+		switch {
+		case !e.lacking:
+		case used[e] || insteadOf(e.component.Name) == "":
+			m.unknownComponent(b)
+		default:
+			m.l.warn(headOf(b), insteadOf(e.component.Name), "lighter has no component %q, and nothing uses %s, %s", e.component.Name, e.id, DoesNotRun)
+		}
 	}
 }
 
