@@ -187,6 +187,9 @@ func whatItDoes(args any) string {
 
 // hostOf returns a URL without what may be a secret in it.
 func hostOf(address string) string {
+	if address == alloy.UnsetURL || address == alloy.UnsetHost {
+		return "an address that is not known here"
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return "an address that does not parse"

@@ -122,7 +122,7 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 	c := docker.DefaultConfig()
 	if host == "" {
 		const empty = "host is empty; it is mostly " + usualHost
-		host = unsetHost
+		host = UnsetHost
 		at, of := headOf(b.block()), ast.Node(b.block().Body)
 		for _, stmt := range b.block().Body {
 			if a, ok := stmt.(*ast.AttributeStmt); ok && (a.Name.Name == "host" || a.Name.Name == "docker_host") {

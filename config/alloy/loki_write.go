@@ -152,7 +152,7 @@ func (b *builder) httpURL(block *ast.BlockStmt, address string) string {
 			continue
 		}
 		if b.l.excuse(at, a.Value, wantURL) {
-			return unsetURL
+			return UnsetURL
 		}
 		if names := b.l.unsetVariables(a.Value); len(names) > 0 {
 			b.fail(at, notSet(names), wantURL)
@@ -176,7 +176,7 @@ func (b *builder) endpointURL(block *ast.BlockStmt, address string) (_ string, o
 			continue
 		}
 		if b.l.excuse(at, a.Value, wantURL) {
-			return unsetURL, true
+			return UnsetURL, true
 		}
 		hint = b.l.empty(a.Value)
 	}

@@ -10,10 +10,10 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// unsetURL and unsetHost stand in the plan for what is not known where a file is only looked at.
+// UnsetURL and UnsetHost stand in the plan for what is not known where a file is only looked at.
 const (
-	unsetURL  = "http://unset.invalid/"
-	unsetHost = "tcp://unset.invalid:2375"
+	UnsetURL  = "http://unset.invalid/"
+	UnsetHost = "tcp://unset.invalid:2375"
 )
 
 // unsetVariables returns the environment variables that a part of the file reads and that are not set. What the
@@ -92,9 +92,9 @@ const (
 // addUnset adds the nodes that stand for unknown ones, if the plan refers to them.
 func (l *loader) addUnset() {
 	logs := loki.DefaultConfig()
-	logs.Name, logs.URL = unsetLogs, unsetURL
+	logs.Name, logs.URL = unsetLogs, UnsetURL
 	metrics := remotewrite.DefaultConfig()
-	metrics.Name, metrics.URL = unsetMetrics, unsetURL
+	metrics.Name, metrics.URL = unsetMetrics, UnsetURL
 	for _, n := range []config.Node{
 		{Name: unsetLogs, Args: logs},
 		{Name: unsetMetrics, Args: metrics},
