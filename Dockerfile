@@ -18,7 +18,8 @@ ARG COMMIT=unknown
 RUN go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
       -o /out/lighter ./cmd/lighter \
- && mkdir -p /out/var/lib/lighter && chmod 770 /out/var/lib/lighter
+ && mkdir -p /out/var/lib/lighter && chmod 770 /out/var/lib/lighter \
+ && mkdir -p /out/alloy/bin /out/alloy/usr/bin && ln -s /lighter /out/alloy/bin/alloy && ln -s /lighter /out/alloy/usr/bin/alloy
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
@@ -26,6 +27,9 @@ COPY --from=build /out/lighter /lighter
 # An empty directory that belongs to the user whom deploy/docker-compose.yml names, so that a new volume on it does too, and to
 # root's group, so that root may write there without any capability.
 COPY --from=build --chown=65532:0 /out/var /var
+
+# Where Alloy's image has its binary, which an entrypoint or a health check may name.
+COPY --from=build /out/alloy/ /
 
 # A compose file that runs Alloy gives the agent root, and the socket belongs to root. So the image does too, and
 # such a file works when only the image's name is changed. The agent needs no root itself: deploy/docker-compose.yml

@@ -174,6 +174,10 @@ func TestExplain(t *testing.T) {
 			t.Errorf("the output has no %q:\n%s", want, stdout)
 		}
 	}
+	code, stdout, _ = command(t, environ[:1], "explain", writeFile(t, seedFile))
+	if code != exitOK || !strings.Contains(stdout, "sends logs to an address that is not known here") {
+		t.Errorf("without the address: exit %d, stdout:\n%s", code, stdout)
+	}
 	code, stdout, _ = command(t, []string{"GRAFANA_LOKI_URL=http://loki:3100"}, "explain")
 	if code != exitOK || !strings.Contains(stdout, "log_stages\n") {
 		t.Errorf("of the environment: exit %d, stdout:\n%s", code, stdout)

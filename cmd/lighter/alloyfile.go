@@ -27,7 +27,11 @@ import (
 // lighter's has it there.
 const defaultFile = "/etc/alloy/config.alloy"
 
-// stdin is the argument that means the standard input.
+// defaultDataDir is where Alloy's image stores data unless its command says something else. A volume that is
+// mounted there has Alloy's positions.
+const defaultDataDir = "/var/lib/alloy/data"
+
+// stdin is what a command line calls the standard input.
 const stdin = "-"
 
 // loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold

@@ -91,6 +91,8 @@ variables; lighter without a command is lighter run.`,
 	}
 	root.Flags().AddFlagSet(agent.Flags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.Version = currentBuild().line() // so that there is --version too
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(agent, c.configCommand(), c.demoCommand(), c.discoverCommand(), c.explainCommand(), c.fmtCommand(), c.healthcheckCommand(), c.redactCommand(), c.validateCommand(), c.versionCommand())
 	return root

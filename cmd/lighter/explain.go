@@ -188,6 +188,9 @@ func whatItDoes(args any) string {
 
 // hostOf returns a URL without the parts that may be secret.
 func hostOf(address string) string {
+	if address == alloy.UnsetURL || address == alloy.UnsetHost {
+		return "an address that is not known here"
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return "an address that does not parse"

@@ -63,7 +63,7 @@ func (c *cli) agentAddress(args []string) (string, error) {
 		}
 		return args[0], nil
 	}
-	s, _, err := env.ReadSettings([]string{"LIGHTER_LISTEN=" + c.env("LIGHTER_LISTEN"), "LIGHTER_DATA_DIR=" + c.env("LIGHTER_DATA_DIR")}, os.ReadFile)
+	s, err := c.healthSettings()
 	if err != nil {
 		return "", err
 	}
@@ -73,18 +73,30 @@ func (c *cli) agentAddress(args []string) (string, error) {
 	return s.Listen, nil
 }
 
-// addressFile is the file in which a running agent stores the address of its server, for its health check.
+// healthSettings are the settings that a health check reads.
+func (c *cli) healthSettings() (*env.Settings, error) {
+	s, _, err := env.ReadSettings([]string{"LIGHTER_LISTEN=" + c.env("LIGHTER_LISTEN"), "LIGHTER_DATA_DIR=" + c.env("LIGHTER_DATA_DIR")}, os.ReadFile)
+	return s, err
+}
+
+// addressFile is where a running agent has written the address of its server, for its health check.
 func addressFile(dataDir string) string { return filepath.Join(dataDir, "address") }
 
-// writeAddress writes the address of the agent's server into its data directory, if there is one, and
-// returns a function that removes it. If writing fails the agent runs nevertheless; the health check then
-// uses LIGHTER_LISTEN.
-func writeAddress(dataDir, addr string) (remove func()) {
-	file := addressFile(dataDir)
-	if err := os.WriteFile(file, []byte(addr+"\n"), 0o644); err != nil {
-		_ = os.Remove(file)
+// writeAddress writes the address of the agent's server into directories where its health check may look, and
+// returns what removes it again. It is no reason for the agent not to run that this fails: the health check asks
+// where LIGHTER_LISTEN says then.
+func writeAddress(addr string, dirs ...string) (remove func()) {
+	for _, dir := range dirs {
+		file := addressFile(dir)
+		if err := os.WriteFile(file, []byte(addr+"\n"), 0o644); err != nil {
+			_ = os.Remove(file)
+		}
 	}
-	return func() { _ = os.Remove(file) }
+	return func() {
+		for _, dir := range dirs {
+			_ = os.Remove(addressFile(dir))
+		}
+	}
 }
 
 // readyURL returns the URL of /ready for an agent that listens on addr, host:port. For an agent that

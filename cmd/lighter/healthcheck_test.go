@@ -61,12 +61,15 @@ func TestHealthcheckOfNobody(t *testing.T) {
 // A health check finds an agent whose address and data directory are set by flags by its argument, and one
 // of which only the address is set by a flag by the data directory.
 func TestHealthcheckFindsTheAgent(t *testing.T) {
-	dir := t.TempDir()
+	dir, stored := t.TempDir(), t.TempDir()
 	environ := []string{"DOCKER_HOST=unix://" + filepath.Join(dir, "none.sock"), "GRAFANA_LOKI_URL=http://127.0.0.1:1", "LIGHTER_DATA_DIR=" + dir}
-	line, stop := startAgent(t, environ, "run", "--server.http.listen-addr=127.0.0.1:0")
+	line, stop := startAgent(t, environ, "run", "--server.http.listen-addr=127.0.0.1:0", "--storage.path="+stored)
 	for name, check := range map[string]func() (int, string, string){
-		"by its data directory": func() (int, string, string) {
+		"by the environment's data directory": func() (int, string, string) {
 			return command(t, []string{"LIGHTER_DATA_DIR=" + dir, "LIGHTER_LISTEN=127.0.0.1:1"}, "healthcheck")
+		},
+		"by its own data directory": func() (int, string, string) {
+			return command(t, []string{"LIGHTER_DATA_DIR=" + stored, "LIGHTER_LISTEN=127.0.0.1:1"}, "healthcheck")
 		},
 		"by its address": func() (int, string, string) {
 			return command(t, []string{"LIGHTER_DATA_DIR=" + t.TempDir()}, "healthcheck", "127.0.0.1:"+itoa(line.Port))
@@ -77,8 +80,10 @@ func TestHealthcheckFindsTheAgent(t *testing.T) {
 		}
 	}
 	stop()
-	if _, err := os.Stat(filepath.Join(dir, "address")); err == nil {
-		t.Error("the address is still there after a clean stop")
+	for _, dir := range []string{dir, stored} {
+		if _, err := os.Stat(filepath.Join(dir, "address")); err == nil {
+			t.Error("the address is still there after a clean stop")
+		}
 	}
 	if code, _, _ := command(t, environ, "healthcheck", "a", "b"); code != exitUsage {
 		t.Errorf("with two addresses: exit %d, want %d", code, exitUsage)

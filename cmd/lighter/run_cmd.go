@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,8 @@ func (c *cli) runCommand() *cobra.Command {
 		Short: "Run the agent, configured by environment variables or by an Alloy file",
 		Long: `run runs the agent. It is configured by environment variables or, with an argument,
 by an Alloy file or a directory of them; - is stdin. Without an argument the file
-` + defaultFile + ` is run if it exists, as in Alloy's image.`,
+` + defaultFile + ` is run if it exists, as in Alloy's image, and
+its data is in ` + defaultDataDir + ` if that exists.`,
 		Args: fileArgument(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runAgent(cmd.Context(), flags, args)
@@ -127,6 +129,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	if len(args) == 0 {
 		if _, err := os.Stat(defaultFile); err == nil {
 			args = []string{defaultFile}
+			flags.dataDir = cmp.Or(flags.dataDir, c.dataDirLike(defaultDataDir))
 		}
 	}
 	first, err := c.configure(ctx, flags, args)
@@ -148,11 +151,16 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 			logger.Info("shutdown", "signal", by)
 		}
 	})
+	health, err := c.healthSettings()
+	if err != nil { // those of the run are the same, and were read
+		return c.refuse(ctx, err)
+	}
 	event := "startup_failed"
 	err = serveAgent(ctx, first, serveOptions{
-		logger:   logger,
-		own:      own,
-		uiPrefix: flags.uiPrefix,
+		logger:    logger,
+		own:       own,
+		uiPrefix:  flags.uiPrefix,
+		healthDir: health.DataDir,
 		listening: func(s *web.Server) {
 			event = "failed" // later failures are those of a running agent
 			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
@@ -171,7 +179,16 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 	return nil
 }
 
-// refuse logs why a configuration is not run. Errors in a file are printed on lines of their own.
+// dataDirLike returns the directory where Alloy's image stores data if there is one, because somebody has mounted
+// it, and nothing is said in the environment.
+func (c *cli) dataDirLike(alloys string) string {
+	if info, err := os.Stat(alloys); err != nil || !info.IsDir() || c.env("LIGHTER_DATA_DIR") != "" {
+		return ""
+	}
+	return alloys
+}
+
+// refuse says why a configuration is not run. What is wrong with a file takes lines of its own.
 func (c *cli) refuse(ctx context.Context, err error) error {
 	var all alloy.Diagnostics
 	if errors.As(err, &all) {

@@ -214,3 +214,22 @@ func TestStartupFailedInQuotedLogfmt(t *testing.T) {
 		t.Errorf("log = %q", stderr)
 	}
 }
+
+// A volume that is mounted where Alloy's image stores data is used as it is there, unless the environment names
+// another directory.
+func TestDataDirLikeAlloys(t *testing.T) {
+	dir := t.TempDir()
+	for name, tc := range map[string]struct {
+		environ []string
+		alloys  string
+		want    string
+	}{
+		"mounted":         {nil, dir, dir},
+		"not mounted":     {nil, filepath.Join(dir, "none"), ""},
+		"another is said": {[]string{"LIGHTER_DATA_DIR=/elsewhere"}, dir, ""},
+	} {
+		if got := (&cli{environ: tc.environ}).dataDirLike(tc.alloys); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

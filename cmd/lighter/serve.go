@@ -19,9 +19,10 @@ import (
 // serveOptions are the parameters of an agent and its server besides the configuration.
 type serveOptions struct {
 	logger    *slog.Logger
-	own       *agent.OwnLog              // the logger also writes to it, for plans that ship it; may be nil
-	uiPrefix  string                     // a path below which the server can also be reached
-	listening func(*web.Server)          // called once the server has its address
+	own       *agent.OwnLog              // what the logger writes to, for plans that ship it; may be nil
+	uiPrefix  string                     // a path below which the server is reached too
+	healthDir string                     // where a health check looks that does not know the flags
+	listening func(*web.Server)          // is called once the server has its address
 	read      func() (configured, error) // reads the configuration again; nil if there is nothing to read
 }
 
@@ -50,7 +51,7 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 	if err := server.Listen(p.Agent.Listen); err != nil {
 		return err
 	}
-	defer writeAddress(p.Agent.DataDir, server.Addr())()
+	defer writeAddress(server.Addr(), p.Agent.DataDir, o.healthDir)()
 	o.listening(server)
 
 	ctx, cancel := context.WithCancelCause(ctx)

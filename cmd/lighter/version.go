@@ -51,14 +51,18 @@ func buildFrom(version, commit string, info *debug.BuildInfo) build {
 	return b
 }
 
+// line says all of it.
+func (b build) line() string {
+	return fmt.Sprintf("lighter %s (commit %s, %s)", b.Version, b.Commit, runtime.Version())
+}
+
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the commit and the Go version",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b := currentBuild()
-			_, err := fmt.Fprintf(c.stdout, "lighter %s (commit %s, %s)\n", b.Version, b.Commit, runtime.Version())
+			_, err := fmt.Fprintln(c.stdout, currentBuild().line())
 			return err
 		},
 	}

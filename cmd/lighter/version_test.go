@@ -28,8 +28,10 @@ func TestBuildFrom(t *testing.T) {
 }
 
 func TestVersionCommand(t *testing.T) {
-	code, stdout, stderr := command(t, nil, "version")
-	if !regexp.MustCompile(`^lighter \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(stdout) || code != exitOK || stderr != "" {
-		t.Errorf("version = %d %q %q", code, stdout, stderr)
+	for _, arg := range []string{"version", "--version"} {
+		code, stdout, stderr := command(t, nil, arg)
+		if !regexp.MustCompile(`^lighter \S+ \(commit \S+, go1\.\S+\)\n$`).MatchString(stdout) || code != exitOK || stderr != "" {
+			t.Errorf("%s = %d %q %q", arg, code, stdout, stderr)
+		}
 	}
 }

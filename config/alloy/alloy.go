@@ -116,6 +116,7 @@ func Load(path string, o Options) (*File, error) {
 			finish()
 		}
 	}
+	l.leaveOut()
 	if l.errors == 0 {
 		l.addUnset()
 		l.startTimes()
@@ -150,6 +151,7 @@ type loader struct {
 	components []*Component
 	owners     map[string]*Component // by the node's name
 	finish     []func()              // what is done when all nodes are there
+	emptyURLs  []emptyURL
 
 	diagnostics Diagnostics
 	errors      int

@@ -122,7 +122,7 @@ func engineRefused(prefix string) map[string]string {
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
 	if host == "" {
-		host = unsetHost
+		host = UnsetHost
 		argument := "host"
 		if b.entry.component.Name == "prometheus.exporter.cadvisor" {
 			argument = "docker_host"
@@ -130,7 +130,7 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 		b.l.complain(b.place(argument), argument, valueOf(b.block(), argument), "", "it is empty; mostly it is "+usualHost)
 	}
 	c.Host = host
-	c.HostNameSet = b.l.Agent.Host != ""
+	c.HostNameSet = true // no label of Alloy's discovery has it
 	tls := client.TLS
 	if tls == (TLS{}) {
 		return c

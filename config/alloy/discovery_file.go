@@ -57,7 +57,7 @@ func (a *DiscoveryHTTP) Validate() error {
 }
 
 var discoveryHTTP = kindOf(func(b *builder, a *DiscoveryHTTP) map[string]any {
-	return b.page(http.Config{URL: b.endpointURL(b.block(), a.URL), RefreshInterval: a.RefreshInterval, HTTP: a.HTTP.config()})
+	return b.page(http.Config{URL: b.httpURL(b.block(), a.URL), RefreshInterval: a.RefreshInterval, HTTP: a.HTTP.config()})
 }, "targets")
 
 // DiscoveryDNS are the arguments of discovery.dns.

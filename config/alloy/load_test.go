@@ -167,6 +167,34 @@ func TestNotPermitted(t *testing.T) {
 	}
 }
 
+// TestUnusedExporter loads a file with an exporter that the agent lacks. Where something scrapes it that is an
+// error.
+func TestUnusedExporter(t *testing.T) {
+	const file = `prometheus.exporter.memcached "sessions" {
+	address = "sessions:11211"
+}
+
+prometheus.scrape "all" {
+	targets    = %s
+	forward_to = [prometheus.remote_write.out.receiver]
+}
+
+prometheus.remote_write "out" {
+	endpoint {
+		url = "http://prometheus:9090/api/v1/write"
+	}
+}
+`
+	f, err := alloy.Load("-", from(fmt.Sprintf(file, `[{__address__ = "app:8080"}]`)))
+	if err != nil || len(f.Plan.Nodes) != 3 || len(f.Warnings) != 1 || !strings.Contains(f.Warnings[0].Message, "nothing uses prometheus.exporter.memcached.sessions") {
+		t.Errorf("the file is %+v, the error is %v, want a warning", f, err)
+	}
+	f, err = alloy.Load("-", from(fmt.Sprintf(file, "prometheus.exporter.memcached.sessions.targets")))
+	if err == nil || !strings.Contains(err.Error(), `lighter has no component "prometheus.exporter.memcached"`) {
+		t.Errorf("the file is %+v, the error is %v", f, err)
+	}
+}
+
 // TestSecrets looks for secrets in what is said of a file that is wrong.
 func TestSecrets(t *testing.T) {
 	_, err := alloy.Load("-", from(`

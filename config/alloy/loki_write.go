@@ -14,6 +14,7 @@ import (
 
 	"lighter/config"
 	"lighter/exporters/loki"
+	"lighter/exporters/remotewrite"
 )
 
 // LokiWrite are the arguments of loki.write.
@@ -94,9 +95,12 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 		b.fail(b.place("max_streams"), "leave it out, and set max_global_streams_per_user in Loki", "lighter does not limit the number of streams")
 	}
 	for i, e := range a.Endpoints {
-		block := b.blocks("endpoint")[i]
+		address, ok := b.endpointURL(b.blocks("endpoint")[i], e.URL)
+		if !ok {
+			continue
+		}
 		c := loki.DefaultConfig()
-		c.URL = b.endpointURL(block, e.URL)
+		c.URL = address
 		c.HTTP = e.HTTP.config()
 		c.Headers = secretHeaders(e.Headers)
 		c.Tenant = e.TenantID
@@ -134,8 +138,8 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 	return b.add(config.Node{Name: b.name(suffix), Args: args})
 }
 
-// endpointURL returns the address of an endpoint, and refuses one to which nothing can be sent.
-func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
+// httpURL returns an address, and refuses one to which no request can be sent.
+func (b *builder) httpURL(block *ast.BlockStmt, address string) string {
 	of := valueOf(block, "url")
 	u, err := url.Parse(address)
 	// Without a host before the port it is this machine, which nobody means who has a variable there.
@@ -143,14 +147,14 @@ func (b *builder) endpointURL(block *ast.BlockStmt, address string) string {
 	if hasHost && (u.Scheme == "http" || u.Scheme == "https") {
 		return address
 	}
-	if b.l.complain(placeIn(block, "url"), "url", of, "", b.notURL(err)) {
-		return unsetURL
+	if b.l.complain(placeIn(block, "url"), "url", of, "", b.wantURL(err)) {
+		return UnsetURL
 	}
 	return address
 }
 
-// notURL says what the address of an endpoint is, after the error of its parser.
-func (b *builder) notURL(err error) string {
+// wantURL describes the address that an argument must have. err is the error of parsing the one that it has.
+func (b *builder) wantURL(err error) string {
 	example := "http://HOST:PORT/PATH"
 	switch b.entry.component.Name {
 	case "loki.write":
@@ -160,10 +164,41 @@ func (b *builder) notURL(err error) string {
 	}
 	why := ""
 	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
-		what, _, _ := strings.Cut(wrong.Err.Error(), `"`) // what comes then is quoted from the address
+		what, _, _ := strings.Cut(wrong.Err.Error(), `"`) // what follows is quoted from the address
 		why = fmt.Sprintf("it does not parse (%s); ", strings.TrimSpace(what))
 	}
 	return fmt.Sprintf("%swant an address that begins with http:// or https:// and has a host, such as %q", why, example)
+}
+
+// endpointURL returns the address of an endpoint. ok is false if there is none, and the endpoint is then left out of
+// the plan.
+func (b *builder) endpointURL(block *ast.BlockStmt, address string) (_ string, ok bool) {
+	of := valueOf(block, "url")
+	if address != "" || b.l.Unset && len(b.l.unsetVariables(of)) > 0 {
+		return b.httpURL(block, address), true
+	}
+	b.l.emptyURLs = append(b.l.emptyURLs, emptyURL{placeIn(block, "url"), of, b.wantURL(nil)})
+	return "", false
+}
+
+// emptyURL is an endpoint with an empty URL.
+type emptyURL struct {
+	at   span
+	of   ast.Node // the URL
+	want string   // describes the address that it must be
+}
+
+// leaveOut warns of the endpoints with an empty URL, which are not in the plan. Such a URL is usually that of an
+// optional backend. If there is no other endpoint, it is an error, because there would be nothing to do.
+func (l *loader) leaveOut() {
+	others := config.Has[loki.Config](l.plan) || config.Has[remotewrite.Config](l.plan) || config.Has[config.Echo](l.plan)
+	for _, e := range l.emptyURLs {
+		if others {
+			l.warn(e.at, l.empty(e.of), "the url is empty, so that nothing is sent to this endpoint")
+		} else {
+			l.complain(e.at, "url", e.of, l.empty(e.of), e.want)
+		}
+	}
 }
 
 // environmentCalls returns the names of the environment variables that an expression or a body reads.

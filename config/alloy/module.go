@@ -77,6 +77,7 @@ type entry struct {
 	links     []link
 	state     state
 	failed    bool
+	lacking   bool // of a kind of exporter that the agent lacks, which is no error unless something uses it
 	exports   map[string]any
 }
 
@@ -175,7 +176,9 @@ func (m *module) classify(e *entry) bool {
 	if builtIn {
 		e.kind = k
 	} else if e.custom = m.registry.find(name); e.custom == nil {
-		if !m.registry.mayHave(name) {
+		exporter, isExporter := strings.CutPrefix(name, "prometheus.exporter.")
+		e.lacking = isExporter && (exporterImages[exporter] != "" || slices.Contains(alloyComponents, name))
+		if !e.lacking && !m.registry.mayHave(name) {
 			m.unknownComponent(b)
 		}
 		return false
@@ -199,8 +202,29 @@ func (m *module) evaluate() {
 	for _, e := range m.entries {
 		m.link(e)
 	}
+	m.checkLacking()
 	for _, e := range m.entries {
 		m.visit(e, nil)
+	}
+}
+
+// checkLacking says which exporters the agent lacks. One that nothing scrapes would do nothing in any case.
+func (m *module) checkLacking() {
+	used := map[*entry]bool{}
+	for _, e := range m.entries {
+		for _, l := range e.links {
+			used[l.to] = true
+		}
+	}
+	for _, e := range m.entries {
+		b := e.component.Block
+		switch {
+		case !e.lacking:
+		case used[e]:
+			m.unknownComponent(b)
+		default:
+			m.l.warn(headOf(b), insteadOf(e.component.Name), "lighter has no component %q, and nothing uses %s, %s", e.component.Name, e.id, DoesNotRun)
+		}
 	}
 }
 

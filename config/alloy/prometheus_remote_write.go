@@ -141,8 +141,12 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	receiver := MetricsReceiver{Component: b.entry.component.ID}
 	for i, e := range a.Endpoints {
 		block := b.blocks("endpoint")[i]
+		address, ok := b.endpointURL(block, e.URL)
+		if !ok {
+			continue
+		}
 		c := remotewrite.DefaultConfig()
-		c.URL = b.endpointURL(block, e.URL)
+		c.URL = address
 		c.HTTP = e.HTTP.config()
 		c.Timeout = e.RemoteTimeout
 		c.Headers = secretHeaders(e.Headers)

@@ -48,20 +48,20 @@ func (a *RemoteHTTP) Validate() error {
 }
 
 var remoteHTTP = kindOf(func(b *builder, a *RemoteHTTP) map[string]any {
-	address := b.endpointURL(b.block(), a.URL)
+	address := b.httpURL(b.block(), a.URL)
 	shown := shownURL(address)
 	unknown := func(why error) map[string]any {
 		if !b.l.Unset {
 			b.fail(b.place("url"), "", "%s cannot be read: %v", shown, why)
 			return nil
 		}
-		if address != unsetURL { // of which is warned already
+		if address != UnsetURL { // of which is warned already
 			b.warn(b.place("url"), "", "%s cannot be read here: %v", shown, why)
 		}
 		b.entry.failed = true
 		return nil
 	}
-	if address == unsetURL {
+	if address == UnsetURL {
 		return unknown(nil)
 	}
 	p := &Poll{Every: a.PollFrequency, Shown: shown, args: *a}

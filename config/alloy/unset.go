@@ -13,10 +13,10 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// unsetURL and unsetHost stand in the plan for what is not known where a file is only looked at.
+// UnsetURL and UnsetHost stand in the plan for what is not known where a file is only looked at.
 const (
-	unsetURL  = "http://unset.invalid/"
-	unsetHost = "tcp://unset.invalid:2375"
+	UnsetURL  = "http://unset.invalid/"
+	UnsetHost = "tcp://unset.invalid:2375"
 )
 
 // unsetVariables returns the environment variables that a part of the file reads and that are not set. What the
@@ -52,9 +52,28 @@ func notSet(names []string) string {
 	return "the environment variables " + list(names) + " are not set"
 }
 
-// complain says what is wrong with an argument, whose value is of, or with a whole body: argument is empty then.
-// If that comes of environment variables that are not set, they are said first, and once for all that is wrong
-// for want of them. Where the file is only looked at, that is a warning, and complain reports true.
+// empty returns which environment variables that a part of the file reads are not set or empty, as a sentence. It
+// returns an empty string if there are none.
+func (l *loader) empty(n ast.Node) string {
+	if unset := l.unsetVariables(n); len(unset) > 0 {
+		return notSet(unset)
+	}
+	names := slices.DeleteFunc(environmentCalls(n), func(name string) bool {
+		value, _ := l.Getenv(name)
+		return value != ""
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	if len(names) == 1 {
+		return "the environment variable " + names[0] + " is empty"
+	}
+	return "the environment variables " + list(names) + " are empty"
+}
+
+// complain reports what is wrong with an argument, whose value is of, or with a whole body if argument is empty.
+// If the cause is that environment variables are not set, they are named first, and once for everything that is wrong
+// because of them. If the file is only examined, that is a warning, and complain returns true.
 func (l *loader) complain(at span, argument string, of ast.Node, hint, message string) (excused bool) {
 	arguments, names := l.wants(argument, of, message)
 	if len(names) == 0 {
@@ -128,9 +147,9 @@ const (
 // addUnset adds the nodes that stand for unknown ones, if the plan refers to them.
 func (l *loader) addUnset() {
 	logs := loki.DefaultConfig()
-	logs.Name, logs.URL = unsetLogs, unsetURL
+	logs.Name, logs.URL = unsetLogs, UnsetURL
 	metrics := remotewrite.DefaultConfig()
-	metrics.Name, metrics.URL = unsetMetrics, unsetURL
+	metrics.Name, metrics.URL = unsetMetrics, UnsetURL
 	for _, n := range []config.Node{
 		{Name: unsetLogs, Args: logs},
 		{Name: unsetMetrics, Args: metrics},

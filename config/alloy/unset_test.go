@@ -1,6 +1,9 @@
 package alloy_test
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,5 +139,91 @@ func TestUnset(t *testing.T) {
 	o.Unset = false
 	if f, err := alloy.Load("-", o); err == nil {
 		t.Errorf("the file runs: %+v", f.Plan)
+	}
+}
+
+// TestNoURL loads files with endpoints that have no address.
+func TestNoURL(t *testing.T) {
+	const logs = `loki.source.api "in" {
+	http {
+		listen_port = 3100
+	}
+	forward_to = [loki.write.logs.receiver]
+}
+
+loki.write "logs" {
+	endpoint {
+		url = %s
+	}
+}
+`
+	const metrics = `prometheus.scrape "app" {
+	targets    = [{__address__ = "app:8080"}]
+	forward_to = [prometheus.relabel.all.receiver]
+}
+
+prometheus.relabel "all" {
+	forward_to = [prometheus.remote_write.optional.receiver]
+}
+
+prometheus.remote_write "optional" {
+	endpoint {
+		url = %s
+	}
+}
+`
+	for name, tc := range map[string]struct {
+		logs, metrics string
+		want          []string // nodes
+		said          string
+	}{
+		"one of two, set to nothing": {
+			`"http://loki/push"`, `sys.env("EMPTY")`,
+			[]string{"loki.write.logs", "loki.source.api.in"},
+			`-:15:2: prometheus.scrape.app sends to nothing, so that it does not run
+-:24:3: the url is empty, so that nothing is sent to this endpoint; the environment variable EMPTY is empty`,
+		},
+		"one of two, not set": {
+			`sys.env("NOT_SET")`, `"http://prometheus/write"`,
+			[]string{"prometheus.remote_write.optional", "prometheus.relabel.all", "prometheus.scrape.app.static", "prometheus.scrape.app"},
+			`-:5:2: loki.source.api.in sends to nothing, so that it does not run
+-:10:3: the url is empty, so that nothing is sent to this endpoint; the environment variable NOT_SET is not set`,
+		},
+		"both": {
+			`sys.env("EMPTY")`, `""`, nil,
+			`-:10:3: url: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; the environment variable EMPTY is empty
+-:24:3: url: want an address that begins with http:// or https:// and has a host, such as "http://prometheus:9090/api/v1/write"`,
+		},
+		"a path is no address": {
+			`"http://loki/push"`, `sys.env("NOT_SET") + "/write"`, nil,
+			`-:24:3: the environment variable NOT_SET is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://prometheus:9090/api/v1/write"; set it where lighter runs, or write a default: coalesce(sys.env("NOT_SET"), "…")`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := alloy.Load("-", from(fmt.Sprintf(logs, tc.logs)+fmt.Sprintf(metrics, tc.metrics)))
+			var nodes []string
+			var ds alloy.Diagnostics
+			if err == nil {
+				ds = f.Warnings
+				for _, n := range f.Plan.Nodes {
+					nodes = append(nodes, n.Name)
+				}
+			} else {
+				errors.As(err, &ds)
+				ds = slices.DeleteFunc(ds, func(d alloy.Diagnostic) bool { return d.Severity != alloy.Error })
+			}
+			var said []string
+			for _, d := range ds {
+				said = append(said, d.Error())
+			}
+			if diff := cmp.Diff(tc.said, strings.Join(said, "\n")); diff != "" {
+				t.Errorf("said (-want +got):\n%s", diff)
+			}
+			slices.Sort(tc.want)
+			slices.Sort(nodes)
+			if diff := cmp.Diff(tc.want, nodes); diff != "" {
+				t.Errorf("nodes (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

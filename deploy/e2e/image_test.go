@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// image examines lighter's image: one small binary, the CA bundle, the data directory of its user, and no
-// shell.
+// image examines lighter's image: one small binary, which also has Alloy's names, the CA bundle, the data
+// directory of its user, and no shell.
 func (l *lab) image(t *testing.T) {
 	ctx := t.Context()
 	id, err := l.engine.Do(ctx, "create", "--label", "lighter-e2e", agentImage)
@@ -26,7 +26,7 @@ func (l *lab) image(t *testing.T) {
 	defer f.Close()
 	const limit = 34 << 20
 	owner := -1
-	var files []string
+	var files, links []string
 	for r := tar.NewReader(f); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -42,6 +42,8 @@ func (l *lab) image(t *testing.T) {
 			files = append(files, name)
 		case name == "var/lib/lighter":
 			owner = h.Uid
+		case h.Linkname == "/lighter":
+			links = append(links, name)
 		case h.Typeflag == tar.TypeReg && h.Size > 0: // the Engine adds empty files
 			files = append(files, name)
 		}
@@ -51,6 +53,9 @@ func (l *lab) image(t *testing.T) {
 	}
 	if got, want := strings.Join(files, " "), "etc/ssl/certs/ca-certificates.crt lighter"; got != want {
 		t.Errorf("the image has the files %s, want %s", got, want)
+	}
+	if got, want := strings.Join(links, " "), "bin/alloy usr/bin/alloy"; got != want {
+		t.Errorf("the image has the links %s to the binary, want %s", got, want)
 	}
 	user, err := l.engine.Do(ctx, "image", "inspect", "--format", "{{.Config.User}} {{.Config.Entrypoint}} {{.Config.Cmd}} {{.Config.Healthcheck.Test}}", agentImage)
 	must(t, err)

@@ -154,7 +154,7 @@ func (q *Queue) readBody(r Record, dst []byte) ([]byte, error) {
 	body := all[len(dst):]
 	switch _, err := f.ReadAt(body, offset); {
 	case errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%s at %d: %w: it is cut off off", f.Name(), offset, errDamaged)
+		return nil, fmt.Errorf("%s at %d: %w: it is cut off off off", f.Name(), offset, errDamaged)
 	case err != nil:
 		return nil, err
 	case crc32.Checksum(body, castagnoli) != sum:

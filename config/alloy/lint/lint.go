@@ -42,6 +42,7 @@ var rules = []rule{
 	{"unused", unused},
 	{"forward-nowhere", forwardNowhere},
 	{"no-targets", noTargets},
+	{"pattern-of-files", patternOfFiles},
 	{"unexpanded-variable", unexpandedVariable},
 	{"plain-secret", plainSecret},
 }

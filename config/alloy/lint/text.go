@@ -60,3 +60,39 @@ func plainSecret(s *scope, found report) {
 func isPlaceholder(text string) bool {
 	return strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") || strings.Contains(text, "{{")
 }
+
+// patternOfFiles finds patterns where only the path of one file is looked for.
+func patternOfFiles(s *scope, found report) {
+	for _, c := range s.blocks {
+		if c.name != "loki.source.file" || matchesFiles(c.block) {
+			continue
+		}
+		targets := attribute(c.block, "targets")
+		if targets == nil {
+			continue
+		}
+		walk(targets, func(n ast.Node) {
+			o, ok := n.(*ast.ObjectExpr)
+			if !ok {
+				return
+			}
+			for _, f := range o.Fields {
+				text, ok := stringOf(f.Value)
+				if !ok || f.Name.Name != "__path__" || !strings.ContainsAny(text, "*?[{") {
+					continue
+				}
+				found(f.Value, "loki.source.file takes this for the path of one file and expands no pattern, so that it finds no file", "targets = local.file_match.<label>.targets, or file_match { enabled = true } in "+c.id())
+			}
+		})
+	}
+}
+
+// matchesFiles reports whether a loki.source.file may expand patterns itself.
+func matchesFiles(b *ast.BlockStmt) bool {
+	matches := false
+	blocks(b.Body, "file_match", func(inner *ast.BlockStmt) {
+		l, isLiteral := attribute(inner, "enabled").(*ast.LiteralExpr)
+		matches = attribute(inner, "enabled") != nil && (!isLiteral || l.Value != "false")
+	})
+	return matches
+}
