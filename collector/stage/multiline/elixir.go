@@ -7,7 +7,7 @@ package multiline
 //	    (app 0.1.0) lib/app.ex:5: App.handle_call/3
 //	Last message: :crash
 //	State: %{}
-func (p phase) elixir(line []byte) (phase, verdict) {
+func (p phase) elixir(line []byte) (phase, relation) {
 	switch {
 	case hasPrefix(line, "    "):
 		return exFrames, joins

@@ -12,7 +12,7 @@ import "bytes"
 // A line that names an error somewhere else than at its beginning, such as at the end of what a logger
 // writes, begins a trace if a frame follows immediately. If a line begins with the error's name, more lines
 // of the error's message may precede the first frame.
-func (p phase) frames(line []byte) (phase, verdict) {
+func (p phase) frames(line []byte) (phase, relation) {
 	body, blanks := unindent(line)
 	switch p {
 	case nodeFile, nodeCode, nodeCaret:
@@ -66,7 +66,7 @@ func (p phase) frames(line []byte) (phase, verdict) {
 }
 
 // frameLine decides whether a line is a frame, or another line that only a trace has.
-func frameLine(body []byte, blanks int) (phase, verdict) {
+func frameLine(body []byte, blanks int) (phase, relation) {
 	switch {
 	case blanks > 0 && isFrame(body):
 		return orTail(body, framed), joins
@@ -87,7 +87,7 @@ func frameLine(body []byte, blanks int) (phase, verdict) {
 }
 
 // otherFrame decides whether a line begins the frames of a runtime that names errors as others do.
-func otherFrame(line []byte) (phase, verdict) {
+func otherFrame(line []byte) (phase, relation) {
 	switch {
 	case hasPrefix(line, "Stack trace:"), hasPrefix(line, "[stacktrace]"):
 		return phpFrames, joins
@@ -107,7 +107,7 @@ func otherFrame(line []byte) (phase, verdict) {
 //
 //	Error: boom
 //	    at main (/app/main.js:10:9)
-func (p phase) nodeHead(line []byte) (phase, verdict) {
+func (p phase) nodeHead(line []byte) (phase, relation) {
 	blank := isBlank(line)
 	switch {
 	case p == nodeFile && !blank && isCode(line):

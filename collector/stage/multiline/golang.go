@@ -10,7 +10,7 @@ import "bytes"
 //	main.main()
 //		/app/main.go:4 +0x25
 //	exit status 2
-func (p phase) golang(line []byte) (phase, verdict) {
+func (p phase) golang(line []byte) (phase, relation) {
 	if len(line) == 0 {
 		switch p {
 		case goHead:

@@ -152,9 +152,9 @@ func (j *joiner) join(b *lighter.Batch) {
 		}
 		g := &j.groups[e.Stream]
 		if g.lines > 0 {
-			p, v := j.follows(g, e)
-			if v != ends {
-				j.extend(g, *e, p, v)
+			p, rel := j.follows(g, e)
+			if rel != ends {
+				j.extend(g, *e, p, rel)
 				continue
 			}
 			j.finish(g)
@@ -180,8 +180,8 @@ func (j *joiner) begins(line []byte) phase {
 	return none
 }
 
-// follows decides whether e belongs to the group, as far as that is known yet.
-func (j *joiner) follows(g *group, e *lighter.Entry) (phase, verdict) {
+// follows returns how e relates to the group, as far as that is known yet, and the group's phase after e.
+func (j *joiner) follows(g *group, e *lighter.Entry) (phase, relation) {
 	if e.Time-g.last > int64(j.Wait) {
 		return none, ends
 	}
@@ -194,19 +194,19 @@ func (j *joiner) follows(g *group, e *lighter.Entry) (phase, verdict) {
 	if structured(e.Line) {
 		return none, ends
 	}
-	p, v := g.phase.next(e.Line)
-	if v == mayJoin && (len(g.unsure) == maxUnsure || g.size()+g.unsureBytes+len(e.Line) >= j.MaxBytes) {
+	p, rel := g.phase.next(e.Line)
+	if rel == mayJoin && (len(g.unsure) == maxUnsure || g.size()+g.unsureBytes+len(e.Line) >= j.MaxBytes) {
 		return none, ends
 	}
-	return p, v
+	return p, rel
 }
 
 // extend adds e, which joins the group or may join it. If a joining line would exceed a bound, the group's
 // entry goes into the output, and the group continues with a new entry.
-func (j *joiner) extend(g *group, e lighter.Entry, p phase, v verdict) {
+func (j *joiner) extend(g *group, e lighter.Entry, p phase, rel relation) {
 	g.phase, g.last, g.due = p, e.Time, time.Time{}
 	g.doubt(e)
-	if v == mayJoin {
+	if rel == mayJoin {
 		return
 	}
 	for i := range g.unsure {
@@ -252,7 +252,7 @@ func (j *joiner) endWith(b *lighter.Batch) bool {
 		if n < 0 {
 			return false
 		}
-		if _, v := j.follows(g, &b.Entries[n]); v != ends {
+		if _, rel := j.follows(g, &b.Entries[n]); rel != ends {
 			return false
 		}
 		left--

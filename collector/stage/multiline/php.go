@@ -12,7 +12,7 @@ import "bytes"
 //	Stack trace:
 //	#0 {main}
 //	  thrown in /app/main.php on line 5
-func (p phase) php(line []byte) (phase, verdict) {
+func (p phase) php(line []byte) (phase, relation) {
 	switch p {
 	case phpHead:
 		switch {

@@ -10,7 +10,7 @@ package multiline
 //	During handling of the above exception, another exception occurred:
 //
 //	Traceback (most recent call last):
-func (p phase) python(line []byte) (phase, verdict) {
+func (p phase) python(line []byte) (phase, relation) {
 	body, blanks := unindent(line)
 	switch p {
 	case pyFrames:

@@ -9,7 +9,7 @@ import "bytes"
 //	  x
 //	  ^
 //		from main.rb:5:in '<main>'
-func (p phase) ruby(line []byte) (phase, verdict) {
+func (p phase) ruby(line []byte) (phase, relation) {
 	if p == rubyBare {
 		if isRubyFrame(line) {
 			return rubyBare, joins

@@ -12,7 +12,7 @@ import "bytes"
 //	note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.
 //
 // It also recognises the causes of an error that main returns, as the crate anyhow prints them.
-func (p phase) rust(line []byte) (phase, verdict) {
+func (p phase) rust(line []byte) (phase, relation) {
 	body, blanks := unindent(line)
 	switch p {
 	case rustHead:

@@ -4,13 +4,13 @@ import (
 	"bytes"
 )
 
-// verdict is the decision whether a line belongs to the lines before it.
-type verdict uint8
+// relation is how a line relates to the lines before it.
+type relation uint8
 
 const (
-	ends    verdict = iota // it does not, and neither does any later line
-	joins                  // it does, and so do the unsure lines before it
-	mayJoin                // it does only if a later line does
+	ends    relation = iota // it does not belong to them, and neither does any later line
+	joins                   // it belongs to them, and so do the unsure lines before it
+	mayJoin                 // it belongs to them only if a later line does
 )
 
 // maxUnsure is how many successive lines may be unsure. It limits the length of an error message between
@@ -73,7 +73,7 @@ const (
 )
 
 // next decides whether line continues the trace.
-func (p phase) next(line []byte) (phase, verdict) {
+func (p phase) next(line []byte) (phase, relation) {
 	switch {
 	case p < pyFrames:
 		return p.frames(line)
@@ -134,7 +134,7 @@ func beginIndented(line []byte) phase {
 	}
 	switch body[0] {
 	case 'a', '.', '-', '[', 'C', 'S', 'W':
-		if p, v := frameLine(body, len(line)-len(body)); v == joins {
+		if p, rel := frameLine(body, len(line)-len(body)); rel == joins {
 			return p
 		}
 	case 'F':

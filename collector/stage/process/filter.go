@@ -81,15 +81,15 @@ type match struct {
 
 func (o *match) run(r *runner, x *entry, at int) int {
 	n := r.resolve(x)
-	if n.matches[at] == unknown {
-		n.matches[at] = yes
+	if n.selects[at] == undecided {
+		n.selects[at] = selected
 		for _, m := range o.matchers {
 			if !m.Matches(n.getText(m.Name)) {
-				n.matches[at] = no
+				n.selects[at] = notSelected
 			}
 		}
 	}
-	if n.matches[at] == no {
+	if n.selects[at] == notSelected {
 		return o.end
 	}
 	for i := range o.filters {

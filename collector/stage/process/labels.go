@@ -19,7 +19,7 @@ type node struct {
 
 	derived map[string]*node // results of sets of changes, by key
 	after   []*node          // results of stages that depend on labels only, by stage; nil if unknown
-	matches []verdict        // results of the selectors, by stage
+	selects []selection      // by the selectors, by stage
 
 	list  int   // number of the runner's list of streams that index refers to
 	index int32 // of stream in that list
@@ -31,12 +31,13 @@ type label struct {
 	value []byte // text
 }
 
-type verdict uint8
+// selection is whether the selector of a stage.match selects a label set.
+type selection uint8
 
 const (
-	unknown verdict = iota
-	yes
-	no
+	undecided selection = iota
+	selected
+	notSelected
 )
 
 // gone is the node of entries that are dropped because of their labels.
@@ -57,7 +58,7 @@ func (r *runner) newNode(set labels.Labels) *node {
 	n := &node{set: set, hash: set.Hash(), list: -1}
 	set.Range(func(l labels.Label) { n.labels = append(n.labels, label{l.Name, l.Value, []byte(l.Value)}) })
 	if ops := len(r.ops); ops > 0 {
-		n.after, n.matches = make([]*node, ops), make([]verdict, ops)
+		n.after, n.selects = make([]*node, ops), make([]selection, ops)
 	}
 	n.values = make([]value, len(r.names))
 	for _, l := range n.labels {
