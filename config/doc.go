@@ -3,5 +3,5 @@
 // Package config/env makes a Plan from environment variables. Everything that determines labels is
 // expressed in relabel rules, as in an Alloy file, so that nothing behind the Plan knows how it was
 // written. Errors from there refer to settings by placeholders (lighter.SettingDataDir and others), which
-// Words replaces by the user's names.
+// NameSettings replaces by the user's names.
 package config

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, c *cli) int {
 	case errors.Is(err, errSaid):
 		return exitFailed
 	default:
-		fmt.Fprintf(c.stderr, "lighter: %s\n", config.Words(oneLine(err.Error())))
+		fmt.Fprintf(c.stderr, "lighter: %s\n", config.NameSettings(oneLine(err.Error())))
 		return exitFailed
 	}
 }

@@ -36,7 +36,7 @@ func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(v.String())
 	}
 	if a.Value.Kind() == slog.KindString {
-		a.Value = slog.StringValue(config.Words(a.Value.String()))
+		a.Value = slog.StringValue(config.NameSettings(a.Value.String()))
 	}
 	switch {
 	case a.Value.Kind() == slog.KindDuration:

@@ -122,7 +122,7 @@ func preview(p *config.Plan, found map[string][]lighter.Target, now time.Time) P
 	for _, c := range containersIn(p, found) {
 		pc := PreviewContainer{ID: c.ID, Name: c.Name, Running: c.Running}
 		pc.Streams, pc.LogsSkipped = e.previewLogs(c, now)
-		pc.LogsSkipped = config.Words(pc.LogsSkipped)
+		pc.LogsSkipped = config.NameSettings(pc.LogsSkipped)
 		pc.Targets, pc.MetricsSkipped = e.previewScrapes(func(t lighter.Target) bool { return t.Container != nil && t.Container.ID == c.ID })
 		if !c.Running && len(pc.Targets) == 0 && config.Has[scrape.Config](p) {
 			pc.MetricsSkipped = "it does not run"
@@ -241,7 +241,7 @@ func (e *evaluation) previewScrapes(is func(lighter.Target) bool) (shown []Previ
 		for _, t := range scrapeTargets(arrived) {
 			loop, err := scrape.New(t, s, scrape.Options{})
 			if err != nil {
-				shown = append(shown, PreviewTarget{Labels: map[string]string{}, Error: config.Words(err.Error())})
+				shown = append(shown, PreviewTarget{Labels: map[string]string{}, Error: config.NameSettings(err.Error())})
 				continue
 			}
 			interval := t.Labels.Get("__scrape_interval__")

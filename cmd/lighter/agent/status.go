@@ -75,7 +75,7 @@ func kindOf(args any) string {
 
 func check(name string, errs []error) web.Check {
 	if err := errors.Join(errs...); err != nil {
-		return web.Check{Name: name, Fail: config.Words(oneLine(err.Error()))}
+		return web.Check{Name: name, Fail: config.NameSettings(oneLine(err.Error()))}
 	}
 	return web.Check{Name: name}
 }
@@ -100,7 +100,7 @@ func (a *Agent) Status() web.Status {
 		n := g.nodes[planned.Name]
 		p := n.part
 		if n.err != nil {
-			st.Endpoints = append(st.Endpoints, web.Endpoint{Name: n.Name, Kind: kindOf(n.Args), NotReady: config.Words(oneLine(notOpened(n).Error()))})
+			st.Endpoints = append(st.Endpoints, web.Endpoint{Name: n.Name, Kind: kindOf(n.Args), NotReady: config.NameSettings(oneLine(notOpened(n).Error()))})
 		}
 		if p == nil {
 			continue
@@ -108,12 +108,12 @@ func (a *Agent) Status() web.Status {
 		switch c := planned.Args.(type) {
 		case docker.Config:
 			e := p.engine.Status()
-			st.Docker = web.Docker{Host: c.Host, Reachable: e.Reachable, Since: e.Since, APIVersion: e.APIVersion, EngineVersion: e.EngineVersion, Error: config.Words(e.Err)}
+			st.Docker = web.Docker{Host: c.Host, Reachable: e.Reachable, Since: e.Since, APIVersion: e.APIVersion, EngineVersion: e.EngineVersion, Error: config.NameSettings(e.Err)}
 			st.Host = cmp.Or(st.Host, e.HostName)
 		case config.Files:
 			st.Docker = web.Docker{Host: c.Root, Reachable: true}
 			if err := p.files.Err(); err != nil {
-				st.Docker.Reachable, st.Docker.Error = false, config.Words(err.Error())
+				st.Docker.Reachable, st.Docker.Error = false, config.NameSettings(err.Error())
 			}
 		case loki.Config:
 			s := p.loki.Status()
@@ -135,7 +135,7 @@ func (a *Agent) Status() web.Status {
 	running := a.reports()
 	st.Containers = a.followedContainers(g, running)
 	for _, s := range a.view.all().skipped {
-		st.Skipped = append(st.Skipped, web.Skipped{ID: s.container.ID, Name: s.container.Name, Reason: config.Words(s.why)})
+		st.Skipped = append(st.Skipped, web.Skipped{ID: s.container.ID, Name: s.container.Name, Reason: config.NameSettings(s.why)})
 	}
 	st.Sources = a.otherSources(g, running)
 	a.loops.Each(func(j collector.Job, r collector.Runner) {
@@ -212,8 +212,8 @@ func (a *Agent) followedContainers(g *graph, running map[string]tail.Status) []w
 			State:     s.State,
 			Read:      s.Read,
 			Delivered: s.Delivered,
-			Reason:    config.Words(reason),
-			Error:     config.Words(s.LastError),
+			Reason:    config.NameSettings(reason),
+			Error:     config.NameSettings(s.LastError),
 		}
 		if t := f.target; t.leftOut() {
 			if c.State = "left out"; t.noLabels {
@@ -252,7 +252,7 @@ func (a *Agent) otherSources(g *graph, running map[string]tail.Status) []web.Log
 		}
 		one := web.LogSource{
 			Kind: r.kind(), Name: r.name(), Node: r.source.Name,
-			State: s.State, Read: s.Read, Delivered: s.Delivered, Error: config.Words(s.LastError),
+			State: s.State, Read: s.Read, Delivered: s.Delivered, Error: config.NameSettings(s.LastError),
 		}
 		for _, p := range r.paths {
 			one.To = append(one.To, p.endpoint)
@@ -287,7 +287,7 @@ func ofTarget(s scrape.Status) web.Target {
 		LastTime:  s.LastScrape,
 		Duration:  s.Duration.Seconds(),
 		Samples:   int64(s.Samples),
-		LastError: config.Words(s.Err),
+		LastError: config.NameSettings(s.Err),
 		Warning:   s.Warning,
 	}
 }
@@ -297,10 +297,10 @@ func ofEndpoint(kind string, s endpoint.Status, notReady error) web.Endpoint {
 	e := web.Endpoint{
 		Name: s.Name, Kind: kind, URL: s.URL, Up: s.Up, Since: s.Since,
 		Waiting: int64(s.Waiting.Items), WaitingBytes: s.Waiting.Bytes, Delivered: s.Delivered,
-		Dropped: s.Dropped, LastError: config.Words(s.LastError),
+		Dropped: s.Dropped, LastError: config.NameSettings(s.LastError),
 	}
 	if notReady != nil {
-		e.NotReady = config.Words(oneLine(notReady.Error()))
+		e.NotReady = config.NameSettings(oneLine(notReady.Error()))
 	}
 	return e
 }

@@ -161,7 +161,7 @@ func (h *handler) servePage(w http.ResponseWriter, _ *http.Request) {
 }
 
 func serveError(w http.ResponseWriter, code int, text string) {
-	serveJSON(w, code, map[string]string{"error": config.Words(text)})
+	serveJSON(w, code, map[string]string{"error": config.NameSettings(text)})
 }
 
 func serveJSON(w http.ResponseWriter, code int, v any) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Each setting mentioned in errors has a name in the environment, which the README lists.
-func TestWords(t *testing.T) {
+func TestNameSettings(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestWords(t *testing.T) {
 				t.Fatal(err)
 			}
 			n++
-			name, _, _ := strings.Cut(config.Words(text), "=")
+			name, _, _ := strings.Cut(config.NameSettings(text), "=")
 			if strings.Contains(name, "{") || !strings.Contains(string(readme), "`"+name+"`") {
 				t.Errorf("%s is called %q, want a variable of the README", text, name)
 			}
@@ -41,7 +41,7 @@ func TestWords(t *testing.T) {
 		t.Error("no setting was found in setting.go")
 	}
 	const text = `{"a":1} {b} x{`
-	if got := config.Words(text); got != text {
-		t.Errorf("Words(%q) = %q, want it unchanged", text, got)
+	if got := config.NameSettings(text); got != text {
+		t.Errorf("NameSettings(%q) = %q, want it unchanged", text, got)
 	}
 }

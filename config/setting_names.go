@@ -6,8 +6,8 @@ import (
 	"lighter"
 )
 
-// environmentWords maps the settings to their names in the environment.
-var environmentWords = strings.NewReplacer(
+// settingNames replaces each setting by its name.
+var settingNames = strings.NewReplacer(
 	lighter.SettingBufferMax, "LIGHTER_BUFFER_MAX",
 	lighter.SettingDataDir, "LIGHTER_DATA_DIR",
 	lighter.SettingListen, "LIGHTER_LISTEN",
@@ -22,5 +22,7 @@ var environmentWords = strings.NewReplacer(
 	lighter.SettingCertPath, "DOCKER_CERT_PATH",
 )
 
-// Words returns a text, such as an error's, with each setting replaced by its name in the environment.
-func Words(text string) string { return environmentWords.Replace(text) }
+// NameSettings returns a text, such as an error's, with each setting replaced by its name, which is that of
+// its environment variable. It does so for an agent that runs an Alloy file, too, although not all of these
+// variables apply to that.
+func NameSettings(text string) string { return settingNames.Replace(text) }
