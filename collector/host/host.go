@@ -204,7 +204,7 @@ func (h *Host) report(name string, err error) {
 	case now == "":
 		h.o.Logger.Info("metrics of the host are complete again", "part", name)
 	default:
-		h.o.Logger.Warn("metrics of the host are not complete", "part", name, "err", err)
+		h.o.Logger.Warn("metrics of the host are not complete", "part", name, "error", err)
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, deco
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryFull)
 	default:
-		s.o.Logger.Debug("a push request was refused", "path", path, "from", r.RemoteAddr, "status", a.status, "err", a.err)
+		s.o.Logger.Debug("a push request was refused", "path", path, "from", r.RemoteAddr, "status", a.status, "error", a.err)
 	}
 	http.Error(w, a.err.Error(), a.status)
 }

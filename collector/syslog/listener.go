@@ -194,7 +194,7 @@ func (l *listener) serve(ctx, waiting context.Context, conn net.Conn) {
 		l.complain("a connection is closed", err, from)
 	case err == io.EOF, waiting.Err() != nil, errors.As(err, &network) && network.Timeout(), errors.Is(err, io.ErrUnexpectedEOF):
 	default:
-		l.logger.Debug("a syslog connection broke", "from", from, "err", err)
+		l.logger.Debug("a syslog connection broke", "from", from, "error", err)
 	}
 }
 
@@ -328,7 +328,7 @@ func (l *listener) complain(what string, err error, from string) {
 	}
 	c.last[what], c.count[what] = now, 0
 	c.mu.Unlock()
-	args := []any{"err", err, "times", n}
+	args := []any{"error", err, "times", n}
 	if from != "" {
 		args = append(args, "from", from)
 	}

@@ -146,7 +146,7 @@ func (d *Discoverer) ask(ctx context.Context, k *known) {
 	}
 	if k.err.Set(err) {
 		if err != nil {
-			d.logger.Error("DNS cannot be asked for targets: the last ones of the name stay", "name", k.name, "type", d.cfg.Type, "err", err)
+			d.logger.Error("DNS cannot be asked for targets: the last ones of the name stay", "name", k.name, "type", d.cfg.Type, "error", err)
 		} else {
 			d.logger.Info("DNS can be asked for targets again", "name", k.name, "type", d.cfg.Type)
 		}

@@ -127,7 +127,7 @@ func (d *Discoverer) refresh(path string, f *known) {
 		targets, err = read(path, info)
 	}
 	if f.err.Set(err) && err != nil {
-		d.logger.Error("a file of targets cannot be read: its last targets stay", "file", path, "err", err)
+		d.logger.Error("a file of targets cannot be read: its last targets stay", "file", path, "error", err)
 	}
 	if err != nil {
 		f.info = nil // it is tried again

@@ -110,7 +110,7 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		}
 		if d.err.Set(err) {
 			if err != nil {
-				d.logger.Error("targets cannot be asked for: the last ones stay", "url", d.shown, "err", err)
+				d.logger.Error("targets cannot be asked for: the last ones stay", "url", d.shown, "error", err)
 			} else {
 				d.logger.Info("targets can be asked for again", "url", d.shown)
 			}

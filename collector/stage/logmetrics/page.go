@@ -27,7 +27,7 @@ func (s *Set) Collect(ch chan<- prometheus.Metric) {
 	p, refused := s.page()
 	add := func(m prometheus.Metric, err error) {
 		if err != nil {
-			s.logger.Error("a metric counted from log lines cannot be shown", "err", err)
+			s.logger.Error("a metric counted from log lines cannot be shown", "error", err)
 			return
 		}
 		ch <- m
