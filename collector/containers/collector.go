@@ -26,8 +26,8 @@ import (
 const (
 	// DefaultInterval is how often a container is measured.
 	DefaultInterval = time.Minute
-	// DefaultSizeInterval is how often the Engine is asked to determine the size of a container's files.
-	DefaultSizeInterval = 30 * time.Minute
+	// SizeInterval is how often the Engine is asked to determine the size of a container's files.
+	SizeInterval = 30 * time.Minute
 	// DefaultSizeDelay is the time from the start to the first such request.
 	DefaultSizeDelay = 30 * time.Second
 
@@ -69,9 +69,8 @@ type Options struct {
 	Wanted func() []Container
 	Logger *slog.Logger
 
-	Interval     time.Duration // between two samples of a container; if 0, DefaultInterval
-	SizeInterval time.Duration // between two requests for the size of a container's files; if 0, DefaultSizeInterval
-	SizeDelay    time.Duration // before the first such request; if 0, DefaultSizeDelay
+	Interval  time.Duration // between two samples of a container; if 0, DefaultInterval
+	SizeDelay time.Duration // before the first such request; if 0, DefaultSizeDelay
 
 	// CgroupRoot is where the cgroup file system of the Engine's host may be mounted, such as
 	// /sys/fs/cgroup. It is used only for containers that are found there. If it is empty, the Engine is
@@ -120,9 +119,6 @@ type known struct {
 func New(o Options) *Collector {
 	if o.Interval <= 0 {
 		o.Interval = DefaultInterval
-	}
-	if o.SizeInterval <= 0 {
-		o.SizeInterval = DefaultSizeInterval
 	}
 	if o.SizeDelay <= 0 {
 		o.SizeDelay = DefaultSizeDelay

@@ -249,7 +249,7 @@ func TestSizesAreAskedForSeldomAndOneByOne(t *testing.T) {
 		for _, r := range asked {
 			after = append(after, r.at.Sub(begin))
 		}
-		const first, again = containers.DefaultSizeDelay, containers.DefaultSizeInterval
+		const first, again = containers.DefaultSizeDelay, containers.SizeInterval
 		want := []time.Duration{first, first + time.Second, first + again, first + again + time.Second, first + 2*again, first + 2*again + time.Second}
 		if !slices.Equal(after, want) {
 			t.Errorf("sizes were asked for after %v, want %v", after, want)

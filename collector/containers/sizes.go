@@ -40,7 +40,7 @@ func (c *Collector) walk(ctx context.Context) {
 				return
 			}
 		}
-		if !sleep(ctx, c.SizeInterval-time.Since(begun)) {
+		if !sleep(ctx, SizeInterval-time.Since(begun)) {
 			return
 		}
 	}

@@ -69,12 +69,6 @@ func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 	return found, errors.Join(failed...)
 }
 
-// CheckPattern returns an error if a pattern of Match is malformed.
-func CheckPattern(pattern string) error {
-	_, err := compile(pattern)
-	return err
-}
-
 // Glob returns the paths that a pattern of Match finds, sorted, without those that do not exist. An error
 // tells of directories that cannot be read; the paths are those of the others.
 func Glob(pattern string) ([]string, error) {

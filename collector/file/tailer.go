@@ -32,15 +32,15 @@ type Options struct {
 	InitialDelay  time.Duration // before a packed file is read
 
 	// A file that inotify does not tell about is looked at after MinPoll, and each look that finds nothing
-	// doubles that up to MaxPoll. Zero is DefaultPoll.
+	// doubles that up to MaxPoll. Zero is defaultPoll.
 	MinPoll, MaxPoll time.Duration
 
 	// Legacy are positions that Promtail or Alloy wrote, for files that have none yet; nil has none.
 	Legacy *positionsyml.Positions
 }
 
-// DefaultPoll is how often Alloy looks at files.
-const DefaultPoll = 250 * time.Millisecond
+// defaultPoll is how often Alloy looks at files.
+const defaultPoll = 250 * time.Millisecond
 
 // Reads bounds how many files are open for being read, and with that the memory that they are read into.
 type Reads chan struct{}
@@ -92,7 +92,7 @@ type Tailer struct {
 // New returns a Tailer of a path that does nothing until Run. All entries are of the stream.
 func New(path string, stream *lighter.Stream, o Options) *Tailer {
 	if o.MinPoll <= 0 {
-		o.MinPoll = DefaultPoll
+		o.MinPoll = defaultPoll
 	}
 	o.MaxPoll = max(o.MinPoll, o.MaxPoll)
 	if o.Key == "" {

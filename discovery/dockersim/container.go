@@ -234,13 +234,5 @@ func (c *Container) Connect(n Endpoint) {
 	c.engine.emitNetworkLocked(c, n.Network, "connect")
 }
 
-// Disconnect detaches the container from a network.
-func (c *Container) Disconnect(network string) {
-	c.engine.mu.Lock()
-	defer c.engine.mu.Unlock()
-	c.spec.Networks = slices.DeleteFunc(slices.Clone(c.spec.Networks), func(n Endpoint) bool { return n.Network == network })
-	c.engine.emitNetworkLocked(c, network, "disconnect")
-}
-
 // running reports whether a stream that follows the log waits for more.
 func (c *Container) running() bool { return c.run != nil && !c.run.over }

@@ -24,9 +24,6 @@ const (
 	Fatal
 )
 
-// Levels is the number of levels. Every level is smaller.
-const Levels = int(Fatal) + 1
-
 // String returns Loki's name of the level.
 func (l Level) String() string {
 	switch l {
@@ -48,8 +45,9 @@ func (l Level) String() string {
 	return "unknown"
 }
 
-// Of returns the level of a line: that of Better, or otherwise the one that Loki detects. send reports
-// whether the level must be sent because Loki would find another one.
+// Of returns the level of a line: the one that it contains if it is in a known format with a level, or
+// otherwise the one that Loki detects. send reports whether the level must be sent because Loki would find
+// another one.
 func Of(line []byte) (l Level, send bool) {
 	if begins(line) {
 		o := object{full: true}
@@ -75,18 +73,4 @@ func Of(line []byte) (l Level, send bool) {
 		own = loki
 	}
 	return own, own != loki
-}
-
-// Better returns the level of a line in a known format that contains the level, whether or not Loki finds
-// the same. It returns false for all other lines; for those, Loki's result is as good as any guess.
-func Better(line []byte) (Level, bool) {
-	var own Level
-	if begins(line) {
-		o := object{full: true}
-		o.read(line)
-		own = o.level()
-	} else if own = ofText(line); own == Unknown {
-		_, own = detect(line)
-	}
-	return own, own != Unknown
 }

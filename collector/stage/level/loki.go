@@ -6,15 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Detect returns the detected_level that Loki 3.7 computes for a line without structured metadata, in a
-// stream without a label that names a level. Later versions also find words in single quotes and after
-// bars; that alone is no reason to send a level.
-func Detect(line []byte) Level {
-	l, _ := detect(line)
-	return l
-}
-
-// detect returns the level that Loki finds, and the actual value of the level field of a logfmt line.
+// detect returns the detected_level that Loki 3.7 computes for a line without structured metadata, in a
+// stream without a label that names a level, and the actual value of the level field of a logfmt line.
+// Later versions of Loki also find words in single quotes and after bars; that alone is no reason to send a
+// level.
 func detect(line []byte) (loki, field Level) {
 	if isJSON(line) {
 		var o object

@@ -3,9 +3,8 @@ package redact
 import "bytes"
 
 const (
-	pemBegin = "-----BEGIN"
-	pemEnd   = "-----END"
-	pemDash  = "-----"
+	pemEnd  = "-----END"
+	pemDash = "-----"
 
 	maxPEMLabel = 64  // bytes after BEGIN
 	maxSpoken   = 256 // bytes between a BEGIN and an END without a key between them
