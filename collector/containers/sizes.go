@@ -17,7 +17,7 @@ func (c *Collector) walk(ctx context.Context) {
 	if !sleep(ctx, c.SizeDelay) {
 		return
 	}
-	lastError := ""
+	var failures lighter.Failures
 	for begun := time.Now(); ctx.Err() == nil; begun = time.Now() {
 		for _, w := range c.Wanted() {
 			if !w.Running {
@@ -27,8 +27,7 @@ func (c *Collector) walk(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err != nil && !errors.Is(err, lighter.ErrGone) && err.Error() != lastError {
-				lastError = err.Error()
+			if err != nil && !errors.Is(err, lighter.ErrGone) && failures.Set(err) {
 				c.Logger.Warn("the disk usage of a container is not known", "container", w.Name, "error", err)
 			}
 			c.mu.Lock()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,11 +40,12 @@ type journal struct {
 	mu        sync.Mutex  // guards the fields below; not held while waiting for the disk, except to append
 	file      journalFile // append-only; nil while it cannot be written
 	size      int64
-	live      int64  // size when the file was last replaced
-	lacks     bool   // the file on disk lacks records
-	recording bool   // rewrite is running; appended records are also added to pending
-	pending   []byte // records appended since rewrite took its snapshot
-	failed    string // the logged reason why the journal cannot be written or replaced
+	live      int64            // size when the file was last replaced
+	lacks     bool             // the file on disk lacks records
+	recording bool             // rewrite is running; appended records are also added to pending
+	pending   []byte           // records appended since rewrite took its snapshot
+	failures  lighter.Failures // to write or replace the file
+	onlyGrows bool             // at the last failure the file could still be appended to, but not be replaced
 	pause     time.Duration
 	retry     *time.Timer // nil unless a retry is scheduled
 	closed    bool
@@ -123,14 +123,13 @@ func (j *journal) renew() {
 		return
 	}
 	j.pause = 0
-	switch {
-	case j.failed == "":
-	case strings.HasPrefix(j.failed, cannotReplace):
+	switch _, _, ended := j.failures.Works(); {
+	case !ended:
+	case j.onlyGrows:
 		j.logger.Info("the file of positions can be rewritten again", "file", j.path)
 	default:
 		j.logger.Info("positions can be written again", "file", j.path)
 	}
-	j.failed = ""
 }
 
 // Messages of fails. While the file is open, positions are appended to it, whether it can be replaced or
@@ -147,11 +146,10 @@ func (j *journal) fails(err error) {
 		return
 	}
 	what, level := cannotWrite, slog.LevelError
-	if j.file != nil {
+	if j.onlyGrows = j.file != nil; j.onlyGrows {
 		what, level = cannotReplace, slog.LevelWarn
 	}
-	if text := what + ": " + err.Error(); text != j.failed {
-		j.failed = text
+	if j.failures.Failed(what + ": " + err.Error()) {
 		j.logger.Log(context.Background(), level, what, "file", j.path, "error", err)
 	}
 	if j.retry == nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
 )
 
 // Memory is the state that an ended Loop leaves to its successor, which scrapes the same target with other
@@ -12,8 +14,8 @@ type Memory struct {
 	pages    *pages
 	bodySize int
 	last     int64
-	failing  trouble
-	dropping trouble
+	failing  lighter.Failures
+	dropping lighter.Failures
 	status   Status
 }
 

@@ -108,11 +108,11 @@ type Loop struct {
 
 	// Owned by Run.
 	pages    *pages
-	bodySize int       // of the last page, to allocate the next one in one go
-	last     int64     // time of the last scrape, Unix milliseconds
-	failing  trouble   // scrapes of the target
-	dropping trouble   // samples of its pages
-	refused  []trouble // by sink
+	bodySize int                // of the last page, to allocate the next one in one go
+	last     int64              // time of the last scrape, Unix milliseconds
+	failing  lighter.Failures   // to scrape the target
+	dropping lighter.Failures   // to keep all samples of its page
+	refused  []lighter.Failures // of sinks to take its samples, by sink
 
 	mu     sync.Mutex
 	status Status
@@ -131,7 +131,7 @@ func New(t lighter.Target, cfg Config, o Options) (*Loop, error) {
 		target:  parsed,
 		request: newRequest(parsed, cfg, o.UserAgent),
 		pages:   newPages(parsed.labels, cfg, o.Sinks, o.Names),
-		refused: make([]trouble, len(o.Sinks)),
+		refused: make([]lighter.Failures, len(o.Sinks)),
 		status:  Status{Labels: parsed.labels, URL: parsed.shown, Health: Unknown},
 	}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter"
 )
 
 // Health is the health of a target, according to its last scrape.
@@ -77,33 +79,20 @@ func (n *counts) dropped() error {
 	return errors.New(strings.Join(all, ", "))
 }
 
-// trouble is something that may fail repeatedly; the zero value has not failed.
-type trouble struct {
-	since  time.Time // of the first of the present failures, or zero
-	times  int
-	logged string
-}
-
 // logChange logs a failure once, again when it changes to another, and once when it is over. The text for a
 // broken page, or for one without room, differs each time, but counts as the same failure.
-func (l *Loop) logChange(t *trouble, failed, over string, err error) {
+func (l *Loop) logChange(f *lighter.Failures, failed, over string, err error) {
 	if err == nil {
-		if t.times > 0 {
-			l.Logger.Info(over, "target", l.target.shown, "after", time.Since(t.since).Round(time.Millisecond), "failures", t.times)
-			*t = trouble{}
+		if after, n, ended := f.Works(); ended {
+			l.Logger.Info(over, "target", l.target.shown, "after", after.Round(time.Millisecond), "failures", n)
 		}
 		return
 	}
-	if t.times == 0 {
-		t.since = time.Now()
-	}
-	t.times++
 	what := err.Error()
 	if result := resultOf(err); result == resultBadContent || result == resultNoRoom {
 		what = result
 	}
-	if what != t.logged {
-		t.logged = what
+	if f.Failed(what) {
 		l.Logger.Warn(failed, "target", l.target.shown, "job", l.target.labels.Get("job"), "error", err)
 	}
 }

@@ -3,6 +3,8 @@ package tail
 import (
 	"sync"
 	"time"
+
+	"lighter"
 )
 
 // The states of a tailer.
@@ -26,11 +28,9 @@ type Status struct {
 
 // State holds a tailer's Status and what has been logged about it. It is safe for concurrent use.
 type State struct {
-	mu     sync.Mutex
-	st     Status
-	logged string // the last logged reason of the present failures
-	since  time.Time
-	breaks int
+	mu       sync.Mutex
+	st       Status
+	failures lighter.Failures // to read the log
 }
 
 // Set sets the tailer's state.
@@ -44,15 +44,8 @@ func (s *State) Set(state string) {
 func (s *State) Break(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	s.st.State, s.st.LastError, s.st.LastErrorAt = Broken, err.Error(), now
-	news := s.logged != s.st.LastError
-	if s.logged == "" {
-		s.since, s.breaks = now, 0
-	}
-	s.logged = s.st.LastError
-	s.breaks++
-	return news
+	s.st.State, s.st.LastError, s.st.LastErrorAt = Broken, err.Error(), time.Now()
+	return s.failures.Set(err)
 }
 
 // lost records that lines of the log are lost.
@@ -68,11 +61,8 @@ func (s *State) handedOn(lines int, last int64) (breaks int, after time.Duration
 	defer s.mu.Unlock()
 	s.st.Read += int64(lines)
 	s.st.LastLine = time.Unix(0, last).UTC()
-	if s.logged == "" {
-		return 0, 0
-	}
-	s.logged = ""
-	return s.breaks, time.Since(s.since)
+	after, breaks, _ = s.failures.Works()
+	return breaks, after
 }
 
 func (s *State) delivered(lines int) {

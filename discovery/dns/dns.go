@@ -94,7 +94,7 @@ type known struct {
 	name    string
 	told    bool
 	targets []lighter.Target
-	err     discovery.LastError
+	lookups lighter.Failures
 }
 
 // New returns a Discoverer that does nothing until Run. A nil resolver is that of the system.
@@ -144,7 +144,7 @@ func (d *Discoverer) ask(ctx context.Context, k *known) {
 	if ctx.Err() != nil {
 		return
 	}
-	if k.err.Set(err) {
+	if k.lookups.Set(err) {
 		if err != nil {
 			d.logger.Error("DNS cannot be asked for targets: the last ones of the name stay", "name", k.name, "type", d.cfg.Type, "error", err)
 		} else {

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
-	"lighter/discovery"
 )
 
 const (
@@ -47,9 +46,9 @@ type Discoverer struct {
 	networks  networks
 	told      told
 	self      SelfFinder
-	endedSoon bool                // the last stream of events ended before minStream
-	lastEvent int64               // time of the newest event, Unix nanoseconds on the Engine's clock
-	hostError discovery.LastError // why the Engine does not report its host's name
+	endedSoon bool             // the last stream of events ended before minStream
+	lastEvent int64            // time of the newest event, Unix nanoseconds on the Engine's clock
+	hostName  lighter.Failures // to get the name of the Engine's host
 }
 
 // New returns a Discoverer that does nothing until Run or List. It does not own the client.
@@ -203,7 +202,7 @@ func (d *Discoverer) connect(ctx context.Context) (api *client.Client, host stri
 	if ctx.Err() != nil {
 		return nil, "", ctx.Err()
 	}
-	switch news := d.hostError.Set(err); { // the containers are followed nevertheless
+	switch news := d.hostName.Set(err); { // the containers are followed nevertheless
 	case news && err != nil:
 		d.logger.Warn("the Docker Engine does not report its host's name, so the host label of streams is the host name of the agent's own system; set "+lighter.SettingHost+" to choose the label", "error", err)
 	case news:

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"lighter"
 )
 
 // Status reports whether the Engine can be reached. It can if its stream of events is open and it has
@@ -23,7 +25,7 @@ type health struct {
 
 	mu       sync.Mutex
 	now      Status
-	failures int // failed attempts since the Engine was last reachable
+	failures lighter.Failures // to reach the Engine
 }
 
 func newHealth(logger *slog.Logger) health {
@@ -51,24 +53,22 @@ func (h *health) up() {
 		return
 	}
 	attrs := []any{"api_version", h.now.APIVersion, "engine_version", h.now.EngineVersion}
-	if h.failures > 0 {
-		attrs = append(attrs, "failures", h.failures, "after", time.Since(h.now.Since).Round(time.Millisecond).String())
+	if _, n, failed := h.failures.Works(); failed {
+		attrs = append(attrs, "failures", n, "after", time.Since(h.now.Since).Round(time.Millisecond).String())
 	}
 	h.logger.Info("connected to the Docker Engine", attrs...)
-	h.now.Reachable, h.now.Since, h.now.Err, h.failures = true, time.Now(), "", 0
+	h.now.Reachable, h.now.Since, h.now.Err = true, time.Now(), ""
 }
 
-// down records that the Engine cannot be reached because of err, and logs that unless the text of err is
-// the one that was logged last.
+// down records that the Engine cannot be reached because of err, and logs that if it is news.
 func (h *health) down(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failures++
 	if h.now.Reachable {
 		h.now.Reachable, h.now.Since = false, time.Now()
 	}
-	if text := err.Error(); text != h.now.Err {
-		h.now.Err = text
-		h.logger.Warn("the Docker Engine cannot be reached, trying again", "error", text)
+	h.now.Err = err.Error()
+	if h.failures.Set(err) {
+		h.logger.Warn("the Docker Engine cannot be reached, trying again", "error", h.now.Err)
 	}
 }

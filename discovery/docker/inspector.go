@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lighter"
-	"lighter/discovery"
 )
 
 // maxInspections is how many containers are inspected at the same time. Each inspection takes a
@@ -31,7 +30,7 @@ type inspected struct {
 	state       string // from the Engine's list, when the container was inspected
 	stale       bool   // the container must be inspected before this is used again
 	failed      bool   // the last inspection failed
-	lastError   discovery.LastError
+	failures    lighter.Failures
 }
 
 func newInspector(c *Client, logger *slog.Logger) inspector {
@@ -142,11 +141,11 @@ func (i *inspector) inspect(ctx context.Context, s container.Summary, before *in
 	}
 	now := &inspected{state: s.State, failed: true}
 	if before != nil {
-		now.description, now.lastError = before.description, before.lastError
+		now.description, now.failures = before.description, before.failures
 	} else {
 		now.container = summarise(s)
 	}
-	if now.lastError.Set(err) {
+	if now.failures.Set(err) {
 		i.logger.Warn("the Engine lists a container but cannot inspect it, so only the data of the list, or what was known before, is used", "container", now.container.Name, "error", err)
 	}
 	return now, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
-	"lighter/discovery"
+	"lighter"
 )
 
 const (
@@ -28,11 +28,11 @@ type networks struct {
 	logger *slog.Logger
 	pause  time.Duration // between two requests while they fail
 
-	known     map[string]network.Summary // by id
-	pending   chan networksResponse      // delivers the response to a request; nil if there is no request
-	late      bool                       // the last response did not come within the patience
-	next      time.Time                  // the earliest time of the next request after a failure
-	lastError discovery.LastError
+	known    map[string]network.Summary // by id
+	pending  chan networksResponse      // delivers the response to a request; nil if there is no request
+	late     bool                       // the last response did not come within the patience
+	next     time.Time                  // the earliest time of the next request after a failure
+	failures lighter.Failures
 }
 
 type networksResponse struct {
@@ -82,7 +82,7 @@ func (n *networks) wait(ctx context.Context, patience time.Duration) {
 // store stores the networks of a response. If the request failed, it keeps the previous ones.
 func (n *networks) store(r networksResponse) {
 	n.pending = nil
-	switch news := n.lastError.Set(r.err); {
+	switch news := n.failures.Set(r.err); {
 	case news && r.err != nil:
 		n.logger.Warn("the Engine's networks cannot be listed: targets have the labels of networks that were known before, and lack those of others", "error", r.err)
 	case news:

@@ -29,7 +29,6 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
-	"lighter/discovery"
 	"lighter/discovery/docker"
 )
 
@@ -52,7 +51,7 @@ type Discoverer struct {
 	self       docker.SelfFinder
 	watch      func() (watch, error) // newWatch, unless a test replaces it
 	unreadable map[string]bool       // ids of containers whose files cannot be read, as logged; "" stands for all hidden ones
-	listError  discovery.LastError   // why the folders cannot be listed
+	lists      lighter.Failures      // of attempts to list the folders
 
 	mu  sync.Mutex
 	err error // see Err
@@ -70,7 +69,7 @@ func New(root string, logger *slog.Logger) *Discoverer {
 		unreadable: map[string]bool{},
 		err:        fmt.Errorf("the containers in %s have not been listed yet", root),
 	}
-	d.listError.Set(d.err)
+	d.lists.Set(d.err)
 	return d
 }
 
@@ -204,7 +203,7 @@ func (d *Discoverer) setErr(err error) {
 	d.mu.Lock()
 	d.err = err
 	d.mu.Unlock()
-	switch news := d.listError.Set(err); {
+	switch news := d.lists.Set(err); {
 	case news && err != nil:
 		d.logger.Error("containers are not found", "error", err)
 	case news:

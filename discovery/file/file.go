@@ -70,7 +70,7 @@ type known struct {
 	info    fs.FileInfo // as it was before the file was read; nil if it must be read
 	read    time.Time
 	targets []lighter.Target
-	err     discovery.LastError
+	reads   lighter.Failures // of attempts to read it
 }
 
 // New returns a Discoverer that does nothing until Run.
@@ -126,7 +126,7 @@ func (d *Discoverer) refresh(path string, f *known) {
 	if err == nil {
 		targets, err = read(path, info)
 	}
-	if f.err.Set(err) && err != nil {
+	if f.reads.Set(err) && err != nil {
 		d.logger.Error("a file of targets cannot be read: its last targets stay", "file", path, "error", err)
 	}
 	if err != nil {

@@ -66,9 +66,9 @@ type Discoverer struct {
 	cfg    Config
 	logger *slog.Logger
 	client *http.Client
-	label  string // the URL as targets have it, without a password
-	shown  string // likewise for the log: without the query, which may hold a token
-	err    discovery.LastError
+	label  string           // the URL as targets have it, without a password
+	shown  string           // likewise for the log: without the query, which may hold a token
+	asks   lighter.Failures // of requests
 }
 
 // New returns a Discoverer that does nothing until Run. userAgent is what it says of itself.
@@ -108,7 +108,7 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		if ctx.Err() != nil {
 			return nil, false
 		}
-		if d.err.Set(err) {
+		if d.asks.Set(err) {
 			if err != nil {
 				d.logger.Error("targets cannot be asked for: the last ones stay", "url", d.shown, "error", err)
 			} else {
