@@ -95,7 +95,6 @@ func (t *Tailer) State() *tail.State { return t.feed.State }
 // An attempt to reach an absent Engine costs nothing, and its logs must be read soon after its return.
 // Opening a log that the Engine cannot read, or for which there is hardly any room, makes the Engine read
 // the log from its start.
-// Engine read the log from its start.
 const (
 	minReopen     = 100 * time.Millisecond
 	maxReopenAway = 2 * time.Second

@@ -25,8 +25,8 @@ type dataDir struct {
 
 	mu    sync.Mutex // guards the fields below
 	locks []*os.File
-	said  string      // the last logged reason why there is no lock
-	retry *time.Timer // nil unless another attempt is scheduled
+	tries lighter.Failures // to lock the directory
+	retry *time.Timer      // nil unless another attempt is scheduled
 }
 
 // lockAgain is the pause before locking is tried again. It is no longer than the first pause of those who
@@ -83,8 +83,7 @@ func (d *dataDir) take() error {
 // lockLater logs once why there is no lock, until the reason changes, and schedules another attempt. The
 // caller holds mu.
 func (d *dataDir) lockLater(err error) {
-	if text := err.Error(); text != d.said {
-		d.said = text
+	if d.tries.Set(err) {
 		advice := "free space on that volume; until then make sure that no other agent uses the directory"
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			advice = "stop one of the two agents, or give each one a directory of its own: both write to it"

@@ -98,7 +98,7 @@ func (a *Agent) build(p *config.Plan, old *graph) (*graph, error) {
 			built.part = was
 			continue
 		}
-		if err := a.make(built, was); err != nil {
+		if err := a.makePart(built, was); err != nil {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.Name, err))
 		} else if built.part != nil {
 			a.identify(built.part)
@@ -121,9 +121,9 @@ func (a *Agent) identify(p *part) {
 	}
 }
 
-// make makes the part of a node, unless it is an endpoint: for that it only checks whether it could be
+// makePart makes the part of a node, unless it is an endpoint: for that it only checks whether it could be
 // made. was is the part of the node with that name in the previous plan, or nil.
-func (a *Agent) make(n *node, was *part) error {
+func (a *Agent) makePart(n *node, was *part) error {
 	switch c := n.Args.(type) {
 	case docker.Config:
 		c.Name = n.Name
@@ -140,7 +140,7 @@ func (a *Agent) make(n *node, was *part) error {
 	case discoveryfile.Config:
 		n.part = &part{source: discoveryfile.New(c, a.o.Logger.With("node", n.Name))}
 	case discoveryhttp.Config:
-		d, err := discoveryhttp.New(c, "lighter/"+a.o.Version, a.o.Logger.With("node", n.Name))
+		d, err := discoveryhttp.New(c, a.userAgent(), a.o.Logger.With("node", n.Name))
 		if err != nil {
 			return err
 		}
@@ -253,39 +253,18 @@ func (g *graph) open(a *Agent) error {
 		logEndpoints++
 	}
 	memory := max(logMemory/int64(max(logEndpoints, 1)), minLogMemory)
-	userAgent := "lighter/" + a.o.Version
 	for _, n := range g.plan.Nodes {
 		built := g.nodes[n.Name]
-		var err error
+		var dir string
 		switch c := n.Args.(type) {
 		case loki.Config:
-			if err = a.openData(a.process.DataDir); err != nil {
-				break
-			}
-			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, logBuffers, n.Name), a.process.BufferMax
-			if buffers[c.Dir] = true; built.part != nil {
-				built.part.loki.SetMemory(memory)
-				break
-			}
-			var e *loki.Endpoint
-			if e, err = loki.New(c, loki.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, MemoryBytes: memory, Metrics: a.metrics.loki, Send: a.metrics.sending, Logger: a.o.Logger}); err == nil {
-				built.part = &part{loki: e, logs: e, run: e.Run}
-			}
+			dir, built.err = a.openLoki(built, c, memory)
 		case remotewrite.Config:
-			if err = a.openData(a.process.DataDir); err != nil {
-				break
-			}
-			c.Name, c.Dir, c.MaxBytes = n.Name, filepath.Join(a.data.dir, metricBuffers, n.Name), a.process.BufferMax
-			if buffers[c.Dir] = true; built.part != nil {
-				break
-			}
-			var e *remotewrite.Endpoint
-			if e, err = remotewrite.New(c, remotewrite.Options{UserAgent: userAgent, FlushTimeout: flushTimeout, Metrics: a.metrics.remote, SendMetrics: a.metrics.sending, Logger: a.o.Logger}); err == nil {
-				built.part = &part{remote: e, samples: e, run: e.Run}
-			}
+			dir, built.err = a.openRemoteWrite(built, c)
 		}
-		if built.err = err; err != nil {
-			errs = append(errs, err)
+		buffers[dir] = true
+		if built.err != nil {
+			errs = append(errs, built.err)
 		} else if built.part != nil && built.part.id == 0 {
 			a.identify(built.part)
 		}
@@ -295,6 +274,45 @@ func (g *graph) open(a *Agent) error {
 	}
 	return errors.Join(errs...)
 }
+
+// openLoki makes the part of a Loki endpoint, or gives the one that it has its share of the memory. It returns
+// the directory of the endpoint's buffer.
+func (a *Agent) openLoki(n *node, c loki.Config, memory int64) (dir string, err error) {
+	if err := a.openData(a.process.DataDir); err != nil {
+		return "", err
+	}
+	dir = filepath.Join(a.data.dir, logBuffers, n.Name)
+	if n.part != nil {
+		n.part.loki.SetMemory(memory)
+		return dir, nil
+	}
+	c.Name, c.Dir, c.MaxBytes = n.Name, dir, a.process.BufferMax
+	e, err := loki.New(c, loki.Options{UserAgent: a.userAgent(), FlushTimeout: flushTimeout, MemoryBytes: memory, Metrics: a.metrics.loki, Send: a.metrics.sending, Logger: a.o.Logger})
+	if err == nil {
+		n.part = &part{loki: e, logs: e, run: e.Run}
+	}
+	return dir, err
+}
+
+// openRemoteWrite makes the part of a remote-write endpoint, unless it has one. It returns the directory of
+// the endpoint's buffer.
+func (a *Agent) openRemoteWrite(n *node, c remotewrite.Config) (dir string, err error) {
+	if err := a.openData(a.process.DataDir); err != nil {
+		return "", err
+	}
+	dir = filepath.Join(a.data.dir, metricBuffers, n.Name)
+	if n.part != nil {
+		return dir, nil
+	}
+	c.Name, c.Dir, c.MaxBytes = n.Name, dir, a.process.BufferMax
+	e, err := remotewrite.New(c, remotewrite.Options{UserAgent: a.userAgent(), FlushTimeout: flushTimeout, Metrics: a.metrics.remote, SendMetrics: a.metrics.sending, Logger: a.o.Logger})
+	if err == nil {
+		n.part = &part{remote: e, samples: e, run: e.Run}
+	}
+	return dir, err
+}
+
+func (a *Agent) userAgent() string { return "lighter/" + a.o.Version }
 
 // openData opens the data directory, once.
 func (a *Agent) openData(dir string) (err error) {

@@ -19,7 +19,7 @@ func (a *Agent) scrapeJob(n config.Node, c scrape.Config, t lighter.Target, over
 	c.Name = n.Name
 	id := n.Name + t.Labels.String()
 	part := g.part(n.Name)
-	o := scrape.Options{Client: part.client, OverTargetLimit: over, Failures: part.failures, Buffers: a.buffers, UserAgent: "lighter/" + a.o.Version, Metrics: a.metrics.scrape, Logger: a.o.Logger}
+	o := scrape.Options{Client: part.client, OverTargetLimit: over, Failures: part.failures, Buffers: a.buffers, UserAgent: a.userAgent(), Metrics: a.metrics.scrape, Logger: a.o.Logger}
 	all := ways(g.plan, n)
 	if a.leavesHost(endpointsOf(all)) {
 		o.Observe = a.observeScrape
