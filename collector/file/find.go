@@ -15,13 +15,13 @@ import (
 	"lighter/collector/position"
 )
 
-// visit is the one whose file is read, or was read last.
+// visit returns the visit whose file is read, or was read last.
 func (t *Tailer) visit() *visit { return &t.trail[t.at] }
 
-// open opens the file in which reading goes on, and reports whether there is one at present.
+// open opens the file in which reading continues, and reports whether there is one at present.
 func (t *Tailer) open() (bool, error) {
 	for try := 0; ; {
-		s, err := openSource(t.path, t.o.Decompression)
+		s, err := openPath(t.path, t.o.Decompression)
 		if err != nil {
 			return false, err
 		}
@@ -47,22 +47,23 @@ func (t *Tailer) open() (bool, error) {
 	}
 }
 
-// maxTries is how often the files of a directory are looked at anew because they were renamed meanwhile.
+// maxTries is how often a directory is listed again because its files were renamed in the meantime.
 const maxTries = 10
 
-// errMoved means that files were renamed while they were looked at.
+// errMoved means that files were renamed while the directory was searched.
 var errMoved = errors.New("files were renamed meanwhile")
 
-// choose returns the open file in which reading goes on, which may be s, the one at the path; s is nil if
-// there is none. If it returns nil, done tells that there is none at present; else there is another visit.
-func (t *Tailer) choose(s *source, careful bool) (found *source, done bool, err error) {
+// choose returns the open file in which reading continues. It may be s, which is the file at the path, or nil
+// if there is none there. If choose returns nil, done means that there is no such file at present; otherwise
+// another visit has begun, and choose must be called again.
+func (t *Tailer) choose(s *openFile, careful bool) (found *openFile, done bool, err error) {
 	if len(t.trail) == 0 {
 		found, err = t.first(s)
 		return found, true, err
 	}
 	v := t.visit()
 	original := s != nil && v.is(s.look)
-	if original && (!t.ended || t.mark.Offset > 0) { // if it has ended it may have been away for a while only
+	if original && (!t.ended || t.mark.Offset > 0) { // a visit that has ended may only have been renamed for a while
 		holds, err := t.holds(s)
 		if holds || err != nil {
 			t.ended = false
@@ -85,9 +86,9 @@ func (t *Tailer) choose(s *source, careful bool) (found *source, done bool, err 
 	return nil, !t.advance(dir, s), nil
 }
 
-// search returns the open file that has what is left to read of the present visit; nil if there is none.
-// original tells that s, the file at the path, is the one of the visit, but was cut off.
-func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
+// search returns the open file that has the rest of the present visit, or nil if there is none. original means
+// that s, the file at the path, is the one of the visit, but was truncated.
+func (t *Tailer) search(dir files, s *openFile, original bool) (*openFile, error) {
 	v := t.visit()
 	known := v.HeadBytes >= knownBytes
 	if !original {
@@ -100,7 +101,7 @@ func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
 			if err != nil {
 				return nil, err
 			}
-			if holds { // a copy has taken the file's place
+			if holds { // a copy has replaced the file
 				v.Device, v.Inode = s.device, s.inode
 				return s, nil
 			}
@@ -113,7 +114,7 @@ func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
 	copied := slices.DeleteFunc(slices.Clone(dir), func(f fileAt) bool {
 		return f.size <= t.offset || !strings.HasPrefix(f.name, stem)
 	})
-	slices.SortFunc(copied, func(a, b fileAt) int { // the one that was written last is first
+	slices.SortFunc(copied, func(a, b fileAt) int { // the last written first
 		return cmp.Or(cmp.Compare(b.mtime.Sec, a.mtime.Sec), cmp.Compare(b.mtime.Nsec, a.mtime.Nsec))
 	})
 	found, err := t.openOne(copied, func(l look) bool { return !v.is(l) })
@@ -121,14 +122,14 @@ func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
 	return found, err
 }
 
-// openOne opens the first file, other than the one at the path, that may is true for and that holds what
-// was read; nil if there is none.
-func (t *Tailer) openOne(dir files, may func(look) bool) (*source, error) {
+// openOne opens the first file, other than the one at the path, for which may returns true and that has the
+// content that was read. It returns nil if there is none.
+func (t *Tailer) openOne(dir files, may func(look) bool) (*openFile, error) {
 	for _, f := range dir {
 		if f.name == t.path || !may(f.look) {
 			continue
 		}
-		s, err := openSource(f.name, t.o.Decompression)
+		s, err := openPath(f.name, t.o.Decompression)
 		if errors.Is(err, fs.ErrPermission) {
 			continue
 		}
@@ -154,7 +155,7 @@ func (t *Tailer) openOne(dir files, may func(look) bool) (*source, error) {
 }
 
 // first begins the trail of a path that is seen for the first time.
-func (t *Tailer) first(s *source) (*source, error) {
+func (t *Tailer) first(s *openFile) (*openFile, error) {
 	if s == nil {
 		t.late = true
 		return nil, nil
@@ -177,9 +178,9 @@ func (t *Tailer) first(s *source) (*source, error) {
 	return s, nil
 }
 
-// lineStart returns the beginning of the line that an offset of a plain file is in. It is 0 if the
-// file is shorter, and the offset itself if the line is longer than any may be.
-func (t *Tailer) lineStart(s *source, offset int64) (int64, error) {
+// lineStart returns the offset of the beginning of the line that contains an offset of a plain file. It is 0
+// if the file is shorter, and the given offset if the line is over 1 MiB.
+func (t *Tailer) lineStart(s *openFile, offset int64) (int64, error) {
 	head, err := s.bom()
 	if err != nil {
 		return 0, err
@@ -209,7 +210,7 @@ func (t *Tailer) lineStart(s *source, offset int64) (int64, error) {
 	return offset, nil
 }
 
-// bornAfter reports whether a file is known to have been made after a time, Unix nanoseconds.
+// bornAfter reports whether a file is known to have been created after a time in Unix nanoseconds.
 func bornAfter(path string, at int64) bool {
 	var st unix.Statx_t
 	if at == 0 || unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BTIME, &st) != nil || st.Mask&unix.STATX_BTIME == 0 {
@@ -218,7 +219,7 @@ func bornAfter(path string, at int64) bool {
 	return st.Btime.Sec*1e9+int64(st.Btime.Nsec) > at
 }
 
-// add adds a file to the trail, which is read from an offset on, and writes that down.
+// add adds a file to the trail, to be read from an offset, and stores the trail.
 func (t *Tailer) add(l look, offset int64) {
 	if len(t.trail) > 0 {
 		t.lastTime = max(t.lastTime, t.trail[len(t.trail)-1].last())
@@ -233,8 +234,8 @@ func (t *Tailer) add(l look, offset int64) {
 	t.writeTrail()
 }
 
-// advance begins the next file, and reports whether there is one. s is what is at the path, or nil.
-func (t *Tailer) advance(dir files, s *source) bool {
+// advance begins the next file, and reports whether there is one. s is the file at the path, or nil.
+func (t *Tailer) advance(dir files, s *openFile) bool {
 	if t.at+1 < len(t.trail) {
 		t.at++
 		t.offset, t.mark, t.ended, t.was = t.visit().begin(), position.Bookmark{}, false, look{}
@@ -255,13 +256,13 @@ func (t *Tailer) advance(dir files, s *source) bool {
 	return true
 }
 
-// anew returns the file of the present visit if that was cut off, written anew and renamed.
+// anew returns the file of the present visit if it was truncated, written to again, and renamed.
 func (t *Tailer) anew(dir files) look {
 	for _, f := range dir {
 		if f.name == t.path || !t.visit().is(f.look) {
 			continue
 		}
-		s, err := openSource(f.name, t.o.Decompression)
+		s, err := openPath(f.name, t.o.Decompression)
 		if s == nil || err != nil {
 			continue // it cannot be read by the next visit either
 		}
@@ -274,10 +275,10 @@ func (t *Tailer) anew(dir files) look {
 	return look{}
 }
 
-// between returns the file that was begun after another one, if that one was renamed and there is one
-// between it and the one at the path: app.log.1 after app.log.2, and app.log-20260102 after app.log-20260101.
-// Whether numbers grow or fall with a file's age is seen by when the files were last written; dates, and files
-// that were written at one time, go by their names.
+// between returns the file that was begun right after another one, if both were renamed: app.log.1 after
+// app.log.2, and app.log-20260102 after app.log-20260101. Numbers may grow or fall with a file's age, so files
+// are ordered by when they were last written; dates, and files that were written at the same time, are ordered
+// by their names.
 func (t *Tailer) between(dir files, last look) (next look) {
 	i := slices.IndexFunc(dir, func(f fileAt) bool { return f.same(last) })
 	if i < 0 {
@@ -311,8 +312,8 @@ func (t *Tailer) before(a, b fileAt) bool {
 	return written < 0
 }
 
-// suffix returns what rotating has added to the path, a character and a number; empty if name is
-// something else.
+// suffix returns what a rotation has added to the path: a character and a number. It returns "" for all other
+// names.
 func (t *Tailer) suffix(name string) string {
 	suffix, ok := strings.CutPrefix(name, t.path)
 	if !ok || len(suffix) < 2 || strings.Trim(suffix[1:], "0123456789") != "" {
@@ -321,8 +322,8 @@ func (t *Tailer) suffix(name string) string {
 	return suffix
 }
 
-// later reports whether the file with the suffix a was begun after the one with the suffix b. The numbers
-// of files that are counted get greater with their age, and dates have more digits.
+// later reports whether the file with the suffix a was begun after the one with the suffix b. A number grows
+// with the age of the file; a date has more digits than a number.
 func later(a, b string) bool {
 	if isDate(a) && isDate(b) {
 		return a > b
@@ -330,10 +331,10 @@ func later(a, b string) bool {
 	return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(b, a)) > 0
 }
 
-// isDate reports whether a suffix has as many digits as a date.
+// isDate reports whether a suffix has as many digits as a date, or more.
 func isDate(suffix string) bool { return len(suffix) > len("20260102") }
 
-// files are those that may have been at a path, with the one that is.
+// files are the files that may have been at a path before, and the one that is there.
 type files []fileAt
 
 type fileAt struct {
@@ -341,7 +342,7 @@ type fileAt struct {
 	look
 }
 
-// at returns what has a name.
+// at returns the file with a name.
 func (f files) at(name string) look {
 	for _, one := range f {
 		if one.name == name {
@@ -351,8 +352,8 @@ func (f files) at(name string) look {
 	return look{}
 }
 
-// scan returns the files of the path's directory, and of the directory of what the path links to, as they all
-// were at one time: it looks until it sees the same twice. Who rotates files renames several of them.
+// scan returns the files of the path's directory, and of the directory of the file that the path links to. A
+// rotation renames several files, so scan lists them until two lists are the same.
 func (t *Tailer) scan() files {
 	last := t.scanOnce()
 	for range maxTries {
@@ -378,7 +379,7 @@ func (t *Tailer) scanOnce() (all files) {
 	}
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
-		if err != nil { // without it a file that was renamed is as good as gone
+		if err != nil { // then a renamed file cannot be found
 			continue
 		}
 		for _, e := range entries {
@@ -390,9 +391,9 @@ func (t *Tailer) scanOnce() (all files) {
 	return all
 }
 
-// holds reports whether a file has what was read of the present visit: its first bytes, and those
-// before the position.
-func (t *Tailer) holds(s *source) (bool, error) {
+// holds reports whether a file has the content that was read of the present visit, judged by its first bytes
+// and those before the position.
+func (t *Tailer) holds(s *openFile) (bool, error) {
 	v := t.visit()
 	if v.HeadBytes > 0 {
 		sum, ok, err := s.head(v.HeadBytes)
@@ -413,8 +414,8 @@ func (t *Tailer) holds(s *source) (bool, error) {
 	return ok && sum == t.mark.Sum, err
 }
 
-// use has reading go on in s. away tells that it is not the file at the path.
-func (t *Tailer) use(s *source, away bool) error {
+// use makes reading continue in s. away means that s is not the file at the path.
+func (t *Tailer) use(s *openFile, away bool) error {
 	head, err := s.bom()
 	if err != nil {
 		return err

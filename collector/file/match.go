@@ -18,9 +18,9 @@ import (
 	"lighter"
 )
 
-// MatchOptions says which files Match leaves out.
+// MatchOptions determine which files Match leaves out.
 type MatchOptions struct {
-	IgnoreOlderThan time.Duration // files that were not changed for so long; 0 leaves out none
+	IgnoreOlderThan time.Duration // leave out files that have not changed for so long; 0 means none
 }
 
 // Match returns a target for each file that the patterns of targets find, with the file's path in __path__ and
@@ -29,8 +29,8 @@ type MatchOptions struct {
 //
 // In a pattern * and ? stand for characters of a name, [a-z] and [^a-z] or [!a-z] for one of several, {a,b} for
 // one of several texts, and ** as a whole name for any number of directories; \ takes the meaning from the
-// next character. Links are followed, but not twice into the same directory. The error tells of the patterns
-// that are malformed and of the directories that cannot be read; the targets are those of the others.
+// next character. Links are followed, but not twice into the same directory. The error lists the patterns
+// that are malformed and the directories that cannot be read; the targets are those of all others.
 func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 	var found []lighter.Target
 	var failed []error
@@ -43,7 +43,7 @@ func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 		exclude, err := compile(target.Labels.Get(LabelPathExclude))
 		if err != nil {
 			failed = append(failed, fmt.Errorf("leave out files by %q: %w", target.Labels.Get(LabelPathExclude), err))
-			continue // rather none than those that are to be left out
+			continue // better no file than one that should be left out
 		}
 		for _, file := range files {
 			if exclude.match(file) {
@@ -55,7 +55,7 @@ func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 				continue
 			}
 			info, err := os.Stat(absolute)
-			if err != nil || info.IsDir() { // it may just have gone
+			if err != nil || info.IsDir() { // it may have just been removed
 				continue
 			}
 			if o.IgnoreOlderThan > 0 && time.Since(info.ModTime()) > o.IgnoreOlderThan {
@@ -70,7 +70,7 @@ func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 }
 
 // Glob returns the paths that a pattern of Match finds, sorted, without those that do not exist. An error
-// tells of directories that cannot be read; the paths are those of the others.
+// lists the directories that cannot be read; the paths are those in the others.
 func Glob(pattern string) ([]string, error) {
 	all, err := compile(pattern)
 	if err != nil {
@@ -100,7 +100,7 @@ const maxAlternatives = 1000
 
 var errAlternatives = fmt.Errorf("its braces stand for more than %d patterns", maxAlternatives)
 
-// compile reads a pattern; an empty one matches nothing.
+// compile parses a pattern. An empty one matches nothing.
 func compile(pattern string) (patterns, error) {
 	if pattern == "" {
 		return nil, nil
@@ -155,8 +155,8 @@ func expand(pattern string) ([]string, error) {
 	return done, nil
 }
 
-// braces finds the first braces of a pattern: where they open, what is between their commas, and the end of
-// them. open is negative if there are none.
+// braces finds the first pair of braces in a pattern: the index of the opening one, the parts between the
+// commas, and the index after the closing one. open is negative if there are no braces.
 func braces(pattern string) (open int, parts []string, end int, err error) {
 	open = -1
 	depth, from, class := 0, 0, false
@@ -187,7 +187,7 @@ func braces(pattern string) (open int, parts []string, end int, err error) {
 	return -1, nil, 0, nil
 }
 
-// negate writes [!a] as path.Match has it, [^a].
+// negate rewrites [!a] as [^a], which path.Match understands.
 func negate(name string) string {
 	b := []byte(name)
 	for i := 0; i+1 < len(b); i++ {
@@ -234,10 +234,11 @@ type walk struct {
 	failed []error
 }
 
-// fileID is by what a directory is known.
+// fileID identifies a directory.
 type fileID struct{ device, inode uint64 }
 
-// walk finds what the names match below a directory; above are the directories that a ** went through.
+// walk finds the files below a directory that the names match. above are the directories that a ** has already
+// entered.
 func (w *walk) walk(dir string, names []string, above []fileID) {
 	name, rest := names[0], names[1:]
 	switch {
@@ -254,7 +255,7 @@ func (w *walk) walk(dir string, names []string, above []fileID) {
 	}
 }
 
-// take goes on below what a name has matched, or has found a file if no name is left.
+// take continues below a file that a name has matched, or records the file if no name is left.
 func (w *walk) take(file string, rest []string, above []fileID) {
 	if len(rest) > 0 {
 		w.walk(file, rest, above)
@@ -263,7 +264,7 @@ func (w *walk) take(file string, rest []string, above []fileID) {
 	}
 }
 
-// through finds what the names match in a directory and in all below it.
+// through finds the files that the names match in a directory and in all directories below it.
 func (w *walk) through(dir string, names []string, above []fileID) {
 	id, ok := idOf(dir)
 	if !ok || slices.Contains(above, id) {
@@ -292,7 +293,7 @@ func (w *walk) through(dir string, names []string, above []fileID) {
 	}
 }
 
-// list returns what is in a directory. What is none is empty.
+// list returns the entries of a directory, or none if there is no such directory.
 func (w *walk) list(dir string) []fs.DirEntry {
 	entries, err := os.ReadDir(cmp.Or(dir, "."))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {

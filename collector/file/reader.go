@@ -17,46 +17,46 @@ import (
 // reader is where a Tailer is in its files.
 type reader struct {
 	trail    trail
-	at       int               // of the trail, which visit is read
-	offset   int64             // of the file, after the last line handed on
+	at       int               // index in the trail of the visit that is read
+	offset   int64             // in the file: after the last line handed on
 	mark     position.Bookmark // of offset; zero if there is none
-	ended    bool              // nothing is left to read of the visit
+	ended    bool              // the visit has been read to its end
 	late     bool              // there was no file at the path when Run began
 	lastTime int64             // the greatest time that a line has or may have
-	dirty    bool              // the trail has to be written before a line is handed on
+	dirty    bool              // the trail must be written before a line is handed on
 
-	file                *source // nil while none is open
-	away                bool    // it is not the file at the path
-	looked              bool    // since it is away it was found out whether it is over
-	over                bool    // there was another file after it, so nobody writes it any more
-	final               bool    // the next file has data: once the end is reached again, nothing more will come
+	file                *openFile // nil while none is open
+	away                bool      // file is not the one at the path
+	looked              bool      // over was determined since file has been away
+	over                bool      // there is a newer file than file, so nobody writes to file any more
+	final               bool      // the next file has data: when the end is reached once more, nothing more will come
 	lastRead, awaySince time.Time
-	was                 look // the file of the visit that was open last
+	was                 look // the last open file of the visit
 	coding              coding
 	lines               tail.Lines
-	need                int // bytes that the next read must have room for
+	need                int // room that the next read needs, in bytes
 
-	passing []byte // the beginning of a line that is longer than any may be, of which the end is looked for
+	passing []byte // the beginning of a line over the limit, whose end has not been read yet; nil if there is none
 
-	partial      int64 // offset of the end of a line that has no newline yet; 0 if there is none
-	partialEnd   int64 // the last one that there was
+	partial      int64 // offset of the end of a last line without a newline; 0 if there is none
+	partialEnd   int64 // the last value of partial that was not 0
 	partialSince time.Time
-	flushing     bool // a line without a newline is to be handed on
+	flushing     bool // hand on a last line without a newline
 
-	decoder *encoding.Decoder // of the coding; nil if it was not needed yet
+	decoder *encoding.Decoder // of the coding; nil until needed
 	decoded []byte            // memory for the lines of one read
 }
 
-// overdue reports whether a line without a newline has been waited for long enough.
+// overdue reports whether the last line has been without a newline for so long that it is handed on.
 func (t *Tailer) overdue() bool {
 	t.flushing = t.partial > 0 && time.Since(t.partialSince) >= lastLineWait
 	return t.flushing
 }
 
-// readsTurn is how long a file with a long backlog is read before others have their turn.
+// readsTurn is how long a file with a backlog is read before it is another file's turn.
 const readsTurn = time.Second
 
-// drain reads and hands on all there is, and reports whether there was anything.
+// drain reads and hands on everything that the files have, and reports whether there was anything.
 func (t *Tailer) drain(ctx context.Context) (read bool, err error) {
 	if err := t.o.Reads.acquire(ctx); err != nil {
 		return false, err
@@ -83,7 +83,7 @@ func (t *Tailer) drain(ctx context.Context) (read bool, err error) {
 		if more && time.Since(since) < readsTurn {
 			continue
 		}
-		if more { // others wait for their turn
+		if more { // give others a turn
 			t.o.Reads.release()
 			holds = false
 			if err := t.o.Reads.acquire(ctx); err != nil {
@@ -99,7 +99,7 @@ func (t *Tailer) drain(ctx context.Context) (read bool, err error) {
 	return read, ctx.Err()
 }
 
-// close closes what is open. The file is opened again where reading goes on.
+// close closes the open file, if any. It is opened again at the offset where reading continues.
 func (t *Tailer) close() {
 	if t.file != nil {
 		t.file.close()
@@ -109,10 +109,10 @@ func (t *Tailer) close() {
 	t.away = false
 }
 
-// forgetPassing has a line that is longer than any may be read again from its beginning.
+// forgetPassing makes a line over the limit, whose end has not been read yet, be read again from its beginning.
 func (t *Tailer) forgetPassing() { t.passing, t.need = nil, 0 }
 
-// rotated reports whether reading goes on in another file, now that the end of this one is reached.
+// rotated is called at the end of the file. It reports whether reading continues in another file.
 func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 	now, err := lookAt(t.path)
 	if err != nil {
@@ -128,9 +128,9 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 	}
 	quiet := t.over || time.Since(t.awaySince) > keepOpen && time.Since(t.lastRead) > keepOpen
 	switch {
-	case !now.exists && !quiet: // who writes may go on until there is a new file
+	case !now.exists && !quiet: // the writer may continue until there is a new file
 		return false, nil
-	case now.exists && now.size == 0 && !quiet: // who writes may not have opened the new one yet
+	case now.exists && now.size == 0 && !quiet: // the writer may not have opened the new file yet
 		return false, nil
 	case !t.final:
 		t.final = true
@@ -148,7 +148,7 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 			return false, err
 		}
 	}
-	if t.file == nil { // it was cut off meanwhile
+	if t.file == nil { // it was truncated in the meantime
 		return true, nil
 	}
 	// A deleted file may have been replaced by a copy of it that has grown.
@@ -157,8 +157,8 @@ func (t *Tailer) rotated(ctx context.Context) (next bool, err error) {
 	return now.exists, nil
 }
 
-// read reads once from the file and hands on what that gave. It reports whether there was a line, and whether
-// there may be more to read.
+// read reads from the file once and hands on the lines. took reports whether there was a line, and more
+// whether there may be more to read.
 func (t *Tailer) read(ctx context.Context) (took, more bool, err error) {
 	s := t.file
 	if err := s.refresh(); err != nil {
@@ -183,7 +183,7 @@ func (t *Tailer) read(ctx context.Context) (took, more bool, err error) {
 	start, before, mark := s.offset, t.offset, t.mark
 	n, broken := s.fill(c.Buf[:cap(c.Buf)])
 	c.Buf = c.Buf[:n]
-	if cut, err := t.cutOff(); err != nil || cut { // what was read then may be of another file
+	if cut, err := t.cutOff(); err != nil || cut { // then the content that was read may be another file's
 		return false, cut, err
 	}
 	taken := t.split(c.Buf, start)
@@ -215,7 +215,8 @@ func (t *Tailer) read(ctx context.Context) (took, more bool, err error) {
 	return took, more, broken
 }
 
-// cutOff reports whether the file no longer has what was read of it. It is closed then.
+// cutOff reports whether the file no longer has the content that was read, because it was truncated. If so,
+// cutOff closes it.
 func (t *Tailer) cutOff() (bool, error) {
 	s := t.file
 	holds := true
@@ -231,7 +232,7 @@ func (t *Tailer) cutOff() (bool, error) {
 				return false, err
 			}
 			holds = ok && sum == t.mark.Sum
-		} else if holds { // at the beginning of a file, of which more may have been read before
+		} else if holds { // at the beginning of a file that may have been read further before
 			var err error
 			if holds, err = t.holds(s); err != nil {
 				return false, err
@@ -244,7 +245,7 @@ func (t *Tailer) cutOff() (bool, error) {
 	return !holds, nil
 }
 
-// learnCoding finds out how the text is encoded, and reports whether that is known.
+// learnCoding determines the encoding of the text, and reports whether it is known.
 func (t *Tailer) learnCoding() (bool, error) {
 	if t.coding.newline != nil {
 		return true, nil
@@ -261,7 +262,7 @@ func (t *Tailer) learnCoding() (bool, error) {
 			}
 			return false, nil
 		}
-		c = t.set // the file has not got more
+		c = t.set // the file has nothing more
 	}
 	t.coding, t.decoder = c, nil
 	if c.skip > t.offset {
@@ -271,7 +272,7 @@ func (t *Tailer) learnCoding() (bool, error) {
 	return true, nil
 }
 
-// split adds the lines of b, which begins at an offset, and returns how many bytes they have.
+// split adds the complete lines of b, which begins at the offset start, and returns their size in bytes.
 func (t *Tailer) split(b []byte, start int64) (taken int) {
 	t.decoded = nil
 	end := start + int64(len(b))
@@ -292,9 +293,9 @@ func (t *Tailer) split(b []byte, start int64) (taken int) {
 	}
 }
 
-// leftOver takes what follows the last newline that was read, which begins at an offset: it is given back
-// or, of a line that is longer than any may be, passed over. full tells that the buffer holds nothing
-// else. If there is nothing but zeros, skip is where they end, or 0 if that is not known.
+// leftOver handles what was read after the last newline, which begins at the offset at: it gives it back, or
+// passes over it if its line is over the limit. full means that the buffer holds nothing else. If rest has
+// only zeros, skip is the offset where they end, or 0 if that is unknown.
 func (t *Tailer) leftOver(rest []byte, at int64, full bool) (skip int64, err error) {
 	s := t.file
 	unit := len(t.coding.newline)
@@ -308,7 +309,7 @@ func (t *Tailer) leftOver(rest []byte, at int64, full bool) (skip int64, err err
 			t.passing = nil
 			t.addLine(text, s.offset, s.offset, false)
 			t.partial = 0
-		case len(rest) > 0 && rest[len(rest)-1] == 0: // room that is reserved: what comes is written there
+		case len(rest) > 0 && rest[len(rest)-1] == 0: // reserved space, where new content will be written
 			t.forgetPassing()
 			return 0, s.seek(t.offset)
 		default:
@@ -334,7 +335,7 @@ func (t *Tailer) leftOver(rest []byte, at int64, full bool) (skip int64, err err
 	case len(rest) == 0:
 		t.partial = 0
 	case t.flushing && t.partialEnd == end:
-		if t.partial = 0; unit == 1 && rest[len(rest)-1] == 0 { // room that is reserved, as above
+		if t.partial = 0; unit == 1 && rest[len(rest)-1] == 0 { // reserved space, as above
 			s.giveBack(rest)
 			return 0, nil
 		}
@@ -346,7 +347,7 @@ func (t *Tailer) leftOver(rest []byte, at int64, full bool) (skip int64, err err
 	return 0, nil
 }
 
-// waitFor notes that a line without a newline ends at an offset.
+// waitFor records that a last line without a newline ends at an offset.
 func (t *Tailer) waitFor(end int64) {
 	if t.partialEnd != end {
 		t.partialEnd, t.partialSince = end, time.Now()
@@ -354,11 +355,11 @@ func (t *Tailer) waitFor(end int64) {
 	t.partial = end
 }
 
-// addLine adds a line that ends at an offset, newline included. The file was read up to readEnd.
+// addLine adds a line that ends, with its newline, at the offset end. The file was read up to readEnd.
 func (t *Tailer) addLine(text []byte, end, readEnd int64, borrowed bool) {
 	from := t.offset
 	t.offset = end
-	if t.coding.encoding == nil && len(text) > 0 && text[0] == 0 { // what was cut off is written on behind a hole
+	if t.coding.encoding == nil && len(text) > 0 && text[0] == 0 { // after a truncation, the writer has continued behind a hole
 		if text = bytes.TrimLeft(text, "\x00"); len(text) == 0 {
 			return
 		}
@@ -369,7 +370,7 @@ func (t *Tailer) addLine(text []byte, end, readEnd int64, borrowed bool) {
 	switch {
 	case t.coding.encoding != nil:
 		text, borrowed = t.decode(text), false
-	case borrowed && len(text) > t.o.MaxLineBytes: // it is cut in place, and the bookmark is of what was read
+	case borrowed && len(text) > t.o.MaxLineBytes: // the line will be cut in place, but the bookmark needs the content as it was read
 		text, borrowed = bytes.Clone(text), false
 	}
 	v := t.visit()
@@ -383,7 +384,7 @@ func (t *Tailer) addLine(text []byte, end, readEnd int64, borrowed bool) {
 	}
 }
 
-// decode returns text as UTF-8. What is no text in its encoding becomes U+FFFD.
+// decode returns text as UTF-8. Invalid bytes become U+FFFD.
 func (t *Tailer) decode(text []byte) []byte {
 	if t.decoder == nil {
 		t.decoder = t.coding.encoding.NewDecoder()
@@ -397,7 +398,7 @@ func (t *Tailer) decode(text []byte) []byte {
 			return t.decoded[from : from+n : from+n]
 		}
 		if err != transform.ErrShortDst {
-			return bytes.Clone(text) // what is not UTF-8 in it is replaced later
+			return bytes.Clone(text) // invalid UTF-8 is replaced later
 		}
 		t.decoded = make([]byte, 0, max(size, tail.MinChunk))
 	}
@@ -419,7 +420,7 @@ func (t *Tailer) anchor(from, readEnd int64) {
 	}
 	at := anchor{from, max(time.Now().UnixNano(), last)}
 	switch n := len(v.Anchors); {
-	case v.Anchors[n-1].offset() == from: // nothing was handed on that has its time from that
+	case v.Anchors[n-1].offset() == from: // no line that has its time from that anchor was handed on
 		v.Anchors[n-1] = at
 	case t.trail.anchors() < maxAnchors:
 		v.Anchors = append(v.Anchors, at)
@@ -429,7 +430,7 @@ func (t *Tailer) anchor(from, readEnd int64) {
 	t.dirty = true
 }
 
-// writeTrail writes the trail down.
+// writeTrail stores the trail with the position.
 func (t *Tailer) writeTrail() {
 	if n := len(t.trail); n > 0 && t.file != nil {
 		v := t.visit()

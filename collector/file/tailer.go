@@ -13,36 +13,36 @@ import (
 	"lighter/collector/tail"
 )
 
-// Options are what a Tailer works with; it owns none of it. Positions, Buffers, Metrics, Logger and Watcher
+// Options are the dependencies and settings of a Tailer, which owns none of them. Positions, Buffers, Metrics, Logger and Watcher
 // are shared by all tailers of a process.
 type Options struct {
 	tail.Options
 	Watcher *Watcher
-	Reads   Reads // shared by the tailers that hand on to the same Logs; nil is no bound
+	Reads   Reads // shared by the tailers with the same Logs; nil means no limit
 
-	// Key is behind KeyPrefix in the key of the position; empty is the path. Two Tailers of one path with the
-	// same KeyPrefix need different ones, see Sources.
+	// Key follows KeyPrefix in the key of the position; if empty, it is the path. Two Tailers of one path with
+	// the same KeyPrefix need different ones, see Sources.
 	Key string
 
-	// FromEnd has a file that is seen for the first time be read from its end, if it is there when Run begins
-	// and was not made after Options.Begin.
+	// FromEnd makes reading a new file start at its end, if the file exists when Run begins and was not created
+	// after Options.Begin.
 	FromEnd       bool
-	Encoding      string        // as the IANA calls it; empty is UTF-8. A byte order mark in a file wins
+	Encoding      string        // its IANA name; empty means UTF-8. A byte order mark in a file takes precedence
 	Decompression string        // "gz", "bz2" or "z"; empty reads files as they are
 	InitialDelay  time.Duration // before a packed file is read
 
-	// A file that inotify does not tell about is looked at after MinPoll, and each look that finds nothing
-	// doubles that up to MaxPoll. Zero is defaultPoll.
+	// If inotify does not report changes of a file, the file is checked after MinPoll. The interval doubles with
+	// each check that finds nothing, up to MaxPoll. If 0, MinPoll is defaultPoll.
 	MinPoll, MaxPoll time.Duration
 
-	// Legacy are positions that Promtail or Alloy wrote, for files that have none yet; nil has none.
+	// Legacy contains positions that Promtail or Alloy wrote, for files without a position; it may be nil.
 	Legacy *positionsyml.Positions
 }
 
-// defaultPoll is how often Alloy looks at files.
+// defaultPoll is how often Alloy checks files.
 const defaultPoll = 250 * time.Millisecond
 
-// Reads bounds how many files are open for being read, and with that the memory that they are read into.
+// Reads limits how many files are read at the same time, and thereby the memory that they are read into.
 type Reads chan struct{}
 
 // NewReads returns Reads for n files.
@@ -73,7 +73,7 @@ type Tailer struct {
 	labels string // of the target, as Alloy's positions have them
 	feed   *tail.Feed
 	o      Options
-	set    coding // of files that do not say themselves
+	set    coding // of files without a byte order mark
 	err    error  // why it cannot run
 
 	reader
@@ -82,11 +82,11 @@ type Tailer struct {
 	wrote   chan struct{} // has a value when the file was written after it had been quiet
 	changed chan struct{} // has a value when there is another file at the path
 	timer   *time.Timer
-	seen    look          // what was at the path when it was read last
-	poll    time.Duration // after how long the path is looked at though nothing was told
-	armed   bool          // inotify was to tell when wait was called last
-	again   bool          // the path is read although it looks as it did
-	untold  bool          // it was written once and inotify did not tell, and has told nothing since
+	seen    look          // the path, when it was last read
+	poll    time.Duration // after how long the path is checked although no change was reported
+	armed   bool          // inotify could report changes when wait was last called
+	again   bool          // read the path although it looks unchanged
+	untold  bool          // inotify has once failed to report a write, and has reported nothing since
 }
 
 // New returns a Tailer of a path that does nothing until Run. All entries are of the stream.
@@ -119,31 +119,31 @@ func (t *Tailer) Status() tail.Status { return t.feed.State.Status() }
 func (t *Tailer) State() *tail.State { return t.feed.State }
 
 const (
-	// step is the time between two reads of a file that is written all the time. Most of what a line costs is
-	// the waking, and so the process is woken twice a second whatever is written.
+	// step is the time between two reads of a file that is written constantly. Most of the cost of a line is
+	// waking up, so the process wakes up at most twice a second, however much is written.
 	step = 500 * time.Millisecond
-	// minIdle is after how long a path is looked at for the first time though inotify has not told that
-	// anything happened. Each look that finds nothing doubles that, up to maxIdle.
+	// minIdle is the time before the first check of a path for which inotify reports no change. The interval
+	// doubles with each check that finds nothing, up to maxIdle.
 	minIdle = 3 * time.Second
 	maxIdle = time.Minute
-	// keepOpen is how long a file is held open that is not written.
+	// keepOpen is how long a file that is not written stays open.
 	keepOpen = time.Minute
-	// lastLineWait is how long a last line without a newline is waited for. What a program writes through a
-	// buffer may end in the middle of a line for long.
+	// lastLineWait is how long a last line may lack its newline before it is handed on. The output of a program
+	// that buffers may end in the middle of a line for a long time.
 	lastLineWait = time.Minute
-	// endWait is how long the lines that stages hold back may take when a file's target is gone.
+	// endWait limits handing on the rest of a file whose target is gone.
 	endWait = 5 * time.Second
 )
 
-// A file that cannot be read is tried again after a pause, which is doubled each time.
+// Pauses before a file that cannot be read is tried again. They double each time.
 const (
 	minRetry = 100 * time.Millisecond
 	maxRetry = 30 * time.Second
 )
 
-// Run reads until ctx ends, which it reports as nil; any other error is one of Options. A file that cannot be
-// read is tried again. If ctx ends with lighter.ErrGone as the cause and no file is at the path, its position is
-// forgotten once all is acknowledged.
+// Run reads until ctx ends, and then returns nil. Any other result is an error in Options. A file that cannot
+// be read is tried again. If the cause of ctx's end is lighter.ErrGone and there is no file at the path, its
+// position is forgotten once everything is acknowledged.
 func (t *Tailer) Run(ctx context.Context) error {
 	defer t.feed.Close()
 	if t.err != nil {
@@ -169,7 +169,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			return nil
 		}
 		t.close()
-		t.again = t.o.Decompression == "" // a packed file that is broken gets no better unless it is written
+		t.again = t.o.Decompression == "" // a broken compressed file stays broken until it is written
 		if t.offset != before {
 			pause = minRetry
 		}
@@ -198,7 +198,7 @@ func (t *Tailer) end(ctx context.Context) {
 	defer cancel()
 	_, err := t.drain(last)
 	if t.flushing = t.partial > 0; t.flushing && err == nil {
-		_, err = t.drain(last) // what cannot be read any more is gone with the file
+		_, err = t.drain(last) // whatever cannot be read any more is gone with the file
 	}
 	if err = errors.Join(err, t.feed.End(last)); err != nil {
 		t.o.Logger.Warn("a file is gone before all of it was handed on, and the rest of it is lost", "file", t.path, "read_bytes", t.offset, "waited", endWait, "error", err)
@@ -206,7 +206,7 @@ func (t *Tailer) end(ctx context.Context) {
 	t.feed.Cursor().Gone()
 }
 
-// advise adds to an error what the user can do about it.
+// advise adds advice for the user to an error.
 func advise(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w; let the user of the agent read it, for example by the group of the file", err)
@@ -214,7 +214,7 @@ func advise(err error) error {
 	return err
 }
 
-// resume finds out where reading goes on.
+// resume determines where reading continues.
 func (t *Tailer) resume() {
 	at, mark := t.feed.From()
 	t.feed.Begin(position.SkipLines(0))
@@ -248,7 +248,7 @@ func (t *Tailer) follow(ctx context.Context) error {
 			t.untold = t.untold || byClock && t.armed
 			t.poll = t.minPoll()
 		}
-		if read || t.away { // what is not at the path is not watched
+		if read || t.away { // a file that is not at the path is not watched
 			if err := t.sleep(ctx, step); err != nil {
 				return err
 			}
@@ -256,7 +256,7 @@ func (t *Tailer) follow(ctx context.Context) error {
 	}
 }
 
-// await waits until there may be something to read, and reports whether nobody but the clock told so.
+// await waits until there may be something to read. byClock reports that only the clock ended the wait.
 func (t *Tailer) await(ctx context.Context) (byClock bool, err error) {
 	for {
 		now, err := lookAt(t.path)
@@ -277,7 +277,7 @@ func (t *Tailer) await(ctx context.Context) (byClock bool, err error) {
 	}
 }
 
-// rest closes a file that is quiet.
+// rest closes the file if it has not been written for a while.
 func (t *Tailer) rest() {
 	if t.file != nil && time.Since(t.lastRead) > keepOpen && t.passing == nil {
 		t.close()
@@ -325,8 +325,8 @@ func (t *Tailer) wait(ctx context.Context) (byClock bool, err error) {
 	return false, nil
 }
 
-// sleep waits until the clock shows a multiple of d. All logs wait for the same moments, so that the process
-// wakes up once for all of them.
+// sleep waits until the time is a multiple of d. All logs wait for the same moments, so that the process wakes
+// up once for all of them.
 func (t *Tailer) sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-t.after(d - time.Duration(time.Now().UnixNano()%int64(d))):
@@ -336,7 +336,7 @@ func (t *Tailer) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// after is time.After with the one timer that a Tailer has.
+// after is time.After with the Tailer's only timer.
 func (t *Tailer) after(d time.Duration) <-chan time.Time {
 	t.timer.Reset(d)
 	return t.timer.C

@@ -7,38 +7,38 @@ import (
 	"lighter/collector/position"
 )
 
-// trail is what was read under a path: the files, and the times that their lines have. It begins with the
-// file of the acknowledged position and goes up to the file that is read, and it is kept with the position.
+// trail lists the files that were read at a path, and the times of their lines. It begins with the file of
+// the acknowledged position and ends with the newest file. It is stored with the position.
 type trail []visit
 
-// visit is a file that was read, or is. After a file was cut off it is another visit.
+// visit is a file that was or is being read. A file that was truncated begins another visit.
 type visit struct {
-	Device    uint64   `json:"dev,omitempty"` // zero if it is not known
+	Device    uint64   `json:"dev,omitempty"` // zero if unknown
 	Inode     uint64   `json:"inode"`
 	Head      uint32   `json:"head,omitempty"` // sum of the first HeadBytes bytes of the file on disk
 	HeadBytes int64    `json:"head_bytes,omitempty"`
-	Anchors   []anchor `json:"anchors"` // by their offsets; there is always one
-	Until     int64    `json:"until"`   // lines that end up to here have their times from the anchors
+	Anchors   []anchor `json:"anchors"` // by offset; there is always at least one
+	Until     int64    `json:"until"`   // lines that end at this offset or before have their final times, from the anchors
 }
 
-// anchor is an offset and a time, Unix nanoseconds: a line that ends n bytes after the offset has the
-// time and n nanoseconds, up to the next anchor.
+// anchor is an offset and a time in Unix nanoseconds. Up to the next anchor, a line that ends n bytes after
+// the offset has the time of the anchor plus n nanoseconds.
 type anchor [2]int64
 
 func (a anchor) offset() int64         { return a[0] }
 func (a anchor) at(offset int64) int64 { return a[1] + offset - a[0] }
 
 const (
-	// maxAnchors is how many anchors a trail has at most. Each is written with each move of the position.
+	// maxAnchors is how many anchors a trail has at most. All are written each time the position moves.
 	maxAnchors = 128
 	// maxVisits is how many files may wait for their acknowledgement before the first of them is forgotten.
 	maxVisits = 64
-	// anchorBytes is up to how far from its offset an anchor holds. A flood has one for each so many
-	// bytes, and other logs have one for each read.
+	// anchorBytes is how many bytes one anchor covers. A flood needs an anchor for each such amount; other
+	// logs need one for each read.
 	anchorBytes = 1 << 20
 )
 
-// is reports whether a file has the device and inode of the visit's.
+// is reports whether a file has the device and inode of the visit.
 func (v *visit) is(l look) bool {
 	return l.inode == v.Inode && (v.Device == 0 || l.device == v.Device)
 }
@@ -46,7 +46,7 @@ func (v *visit) is(l look) bool {
 // begin is the offset at which reading the file began.
 func (v *visit) begin() int64 { return v.Anchors[0].offset() }
 
-// time returns the time of a line that ends at an offset, which is after begin. It holds for good
+// time returns the time of a line that ends at an offset, which is after begin. It is final
 // if the offset is not after Until.
 func (v *visit) time(end int64) int64 {
 	i := len(v.Anchors) - 1
@@ -72,7 +72,7 @@ func (t trail) find(at int64) (i int, offset int64) {
 	return i, v.begin()
 }
 
-// prune forgets what is before the position, and returns how many visits that were.
+// prune removes what is before the position, and returns how many visits it has removed.
 func (t *trail) prune(acked position.Position) (visits int) {
 	if acked.IsZero() {
 		return 0

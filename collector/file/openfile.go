@@ -16,10 +16,10 @@ import (
 	"lighter/collector/position"
 )
 
-// errNotRegular means that what is at a path is no file that can be read to its end.
+// errNotRegular means that there is something else than a regular file at a path, such as a pipe or a directory.
 var errNotRegular = errors.New("it is not a regular file")
 
-// look is what is at a path.
+// look is what a path was found to be.
 type look struct {
 	exists        bool
 	device, inode uint64
@@ -27,12 +27,12 @@ type look struct {
 	mtime         unix.Timespec
 }
 
-// same reports whether two looks are at the same file, whatever has become of it.
+// same reports whether two looks found the same file, even if its size or time differs.
 func (l look) same(o look) bool {
 	return l.exists && o.exists && l.device == o.device && l.inode == o.inode
 }
 
-// lookAt looks at a path. What is not there is no error.
+// lookAt looks at a path. It is no error if nothing is there.
 func lookAt(path string) (look, error) {
 	var st unix.Stat_t
 	switch err := unix.Stat(path, &st); {
@@ -50,8 +50,8 @@ func lookOf(st *unix.Stat_t) look {
 	return look{exists: true, device: st.Dev, inode: st.Ino, size: st.Size, mtime: st.Mtim}
 }
 
-// source is an open file. Offsets are those of what it holds when it is unpacked.
-type source struct {
+// openFile is an open file. Offsets are those of its content after decompression.
+type openFile struct {
 	file   *os.File
 	name   string
 	packed string // "gz", "bz2" or "z"; empty for a plain file
@@ -60,14 +60,14 @@ type source struct {
 	links  uint64 // number of names that the file has
 
 	unpack *bufio.Reader
-	kept   []byte // of a packed file: what was read and has to be given by fill again
-	ended  bool   // a packed file is read to its end
+	kept   []byte // of a packed file: content that was given back and that fill returns again
+	ended  bool   // a packed file has been read to its end
 
-	nulls int64 // from somewhere before it, the file has zeros up to this offset
+	nulls int64 // the file is known to have only zeros before this offset, since an earlier call of afterNulls
 }
 
-// openSource opens a file. It returns nil and no error if there is none.
-func openSource(name, packed string) (*source, error) {
+// openPath opens a file. It returns nil and no error if there is none.
+func openPath(name, packed string) (*openFile, error) {
 	if l, err := lookAt(name); err != nil || !l.exists { // opening a pipe would block
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func openSource(name, packed string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{file: f, name: name, packed: packed}
+	s := &openFile{file: f, name: name, packed: packed}
 	if err := s.refresh(); err != nil {
 		s.close()
 		return nil, err
@@ -87,7 +87,7 @@ func openSource(name, packed string) (*source, error) {
 }
 
 // refresh looks at the file again.
-func (s *source) refresh() error {
+func (s *openFile) refresh() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(s.file.Fd()), &st); err != nil {
 		return &os.PathError{Op: "stat", Path: s.name, Err: err}
@@ -96,8 +96,8 @@ func (s *source) refresh() error {
 	return nil
 }
 
-// bom returns the first bytes of the file, four at most, by which its encoding is known.
-func (s *source) bom() ([]byte, error) {
+// bom returns up to four of the file's first bytes, which may be a byte order mark.
+func (s *openFile) bom() ([]byte, error) {
 	if s.packed == "" {
 		b := make([]byte, 4)
 		n, err := s.file.ReadAt(b, 0)
@@ -117,8 +117,8 @@ func (s *source) bom() ([]byte, error) {
 	return b, err
 }
 
-// begin returns what unpacks the file from its beginning.
-func (s *source) begin() (*bufio.Reader, error) {
+// begin returns a reader of the file's content from its beginning.
+func (s *openFile) begin() (*bufio.Reader, error) {
 	in := io.NewSectionReader(s.file, 0, 1<<62)
 	switch s.packed {
 	case "gz":
@@ -139,17 +139,17 @@ func (s *source) begin() (*bufio.Reader, error) {
 	return nil, fmt.Errorf("unpack %s: %q is no known format, these are gz, bz2 and z", s.name, s.packed)
 }
 
-// broken says of an error what could not be read. A file that ends too early may be one that is
-// still being written.
-func (s *source) broken(err error) error {
+// broken adds to an error which file could not be decompressed. A file that ends too early may still be
+// being written.
+func (s *openFile) broken(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("unpack %s as %s: %w", s.name, s.packed, err)
 }
 
-// seek has fill read on at an offset.
-func (s *source) seek(offset int64) error {
+// seek makes fill continue at an offset.
+func (s *openFile) seek(offset int64) error {
 	if s.packed == "" {
 		s.offset = offset
 		return nil
@@ -165,8 +165,8 @@ func (s *source) seek(offset int64) error {
 	return nil
 }
 
-// fill reads on into buf, as much as there is and fits. At the end of the file it returns 0 and no error.
-func (s *source) fill(buf []byte) (n int, err error) {
+// fill reads into buf as much as there is and fits. At the end of the file it returns 0 and no error.
+func (s *openFile) fill(buf []byte) (n int, err error) {
 	if s.packed == "" {
 		n, err = s.file.ReadAt(buf, s.offset)
 		if err == io.EOF {
@@ -191,8 +191,8 @@ func (s *source) fill(buf []byte) (n int, err error) {
 	return n, err
 }
 
-// giveBack takes the end of what fill has given, which was not used: fill gives it again.
-func (s *source) giveBack(rest []byte) {
+// giveBack takes back the unused end of what fill has returned. The next fill returns it again.
+func (s *openFile) giveBack(rest []byte) {
 	s.offset -= int64(len(rest))
 	if s.packed != "" {
 		s.kept = append(append(make([]byte, 0, len(rest)+len(s.kept)), rest...), s.kept...)
@@ -200,13 +200,13 @@ func (s *source) giveBack(rest []byte) {
 }
 
 const (
-	headBytes  = 1 << 10 // of a file's first bytes, how many are summed up
-	sumBytes   = 64      // likewise of the bytes before a position
-	knownBytes = 64      // a file of which fewer were read is known by its inode alone
+	headBytes  = 1 << 10 // the length of the beginning of a file that is summed
+	sumBytes   = 64      // the length of what is summed before a position
+	knownBytes = 64      // a file of which less was read is recognized by its inode alone
 )
 
-// head returns the sum of the first n bytes of the file as it is on disk; ok is false if it has fewer.
-func (s *source) head(n int64) (sum uint32, ok bool, err error) {
+// head returns the checksum of the first n bytes of the file on disk. ok is false if the file is shorter.
+func (s *openFile) head(n int64) (sum uint32, ok bool, err error) {
 	b := make([]byte, n)
 	switch _, err = s.file.ReadAt(b, 0); err {
 	case nil:
@@ -217,8 +217,8 @@ func (s *source) head(n int64) (sum uint32, ok bool, err error) {
 	return 0, false, err
 }
 
-// sum returns the sum of the bytes before an offset of a plain file; ok is false if the file is shorter.
-func (s *source) sum(offset int64) (sum uint32, ok bool, err error) {
+// sum returns the checksum of the bytes before an offset of a plain file. ok is false if the file is shorter.
+func (s *openFile) sum(offset int64) (sum uint32, ok bool, err error) {
 	var buf [sumBytes]byte
 	b := buf[:min(offset, sumBytes)]
 	switch _, err = s.file.ReadAt(b, offset-int64(len(b))); err {
@@ -230,8 +230,8 @@ func (s *source) sum(offset int64) (sum uint32, ok bool, err error) {
 	return 0, false, err
 }
 
-// mark returns the bookmark of an offset that has come right after read.
-func (s *source) mark(offset int64, read []byte) position.Bookmark {
+// mark returns the bookmark of an offset. read is the content right before the offset.
+func (s *openFile) mark(offset int64, read []byte) position.Bookmark {
 	b := position.Bookmark{Inode: s.inode, Offset: offset}
 	if s.packed != "" {
 		return b
@@ -251,7 +251,7 @@ func (s *source) mark(offset int64, read []byte) position.Bookmark {
 // afterNulls returns the offset of the first byte that is not zero, at or after an offset of a plain file at
 // which there are zeros. It returns -1 if there is none up to the end: somebody may have reserved the
 // room, and write there later.
-func (s *source) afterNulls(offset int64) (int64, error) {
+func (s *openFile) afterNulls(offset int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	at := max(offset, s.nulls)
 	for {
@@ -277,4 +277,4 @@ func (s *source) afterNulls(offset int64) (int64, error) {
 	}
 }
 
-func (s *source) close() { _ = s.file.Close() } // it was only read
+func (s *openFile) close() { _ = s.file.Close() } // it was only read
