@@ -24,9 +24,9 @@ import (
 
 // inBackground sends a request and gives its answer when that comes.
 func inBackground(s *Server, body []byte) <-chan *http.Response {
-	answer := make(chan *http.Response, 1)
-	go func() { answer <- send(s, lokiPush, body).Result() }()
-	return answer
+	response := make(chan *http.Response, 1)
+	go func() { response <- send(s, lokiPush, body).Result() }()
+	return response
 }
 
 func answered(c <-chan *http.Response) int {
@@ -44,16 +44,16 @@ func TestAcknowledgement(t *testing.T) {
 		one, two := &backend{hold: true}, &backend{hold: true}
 		s := newServer(Options{Logs: []lighter.Logs{one, two}})
 		delivering(t, s)
-		answer := inBackground(s, protobuf(t, stream(`{a="b"}`, "x")))
+		response := inBackground(s, protobuf(t, stream(`{a="b"}`, "x")))
 		time.Sleep(AckTimeout / 2)
 		one.acknowledge()
 		synctest.Wait()
-		if n := answered(answer); n != 0 {
+		if n := answered(response); n != 0 {
 			t.Fatalf("answered with %d before the second endpoint has acknowledged", n)
 		}
 		two.acknowledge()
 		synctest.Wait()
-		if n := answered(answer); n != 204 {
+		if n := answered(response); n != 204 {
 			t.Errorf("status %d", n)
 		}
 	})
@@ -188,14 +188,14 @@ func TestRoomOfDroppedLines(t *testing.T) {
 				if path == "" {
 					path = lokiPush
 				}
-				answer := make(chan int, 1)
-				go func() { answer <- send(s, path, tc.body, tc.headers...).Code }()
+				response := make(chan int, 1)
+				go func() { response <- send(s, path, tc.body, tc.headers...).Code }()
 				synctest.Wait()
 				if used := s.room.used; used < tc.least || used > tc.most {
 					t.Errorf("%d bytes are counted, want %d to %d", used, tc.least, tc.most)
 				}
 				b.acknowledge()
-				if <-answer; s.room.used != 0 {
+				if <-response; s.room.used != 0 {
 					t.Errorf("%d bytes are still counted when all is acknowledged", s.room.used)
 				}
 			})
@@ -393,16 +393,16 @@ func TestStop(t *testing.T) {
 				stop := run(t, s)
 				client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return network.Dial(ctx) }}}
 				defer client.CloseIdleConnections()
-				answer := make(chan int, 1)
+				response := make(chan int, 1)
 				go func() {
 					r, err := client.Post("http://lighter.test"+lokiPush, "application/json", strings.NewReader(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`))
 					if err != nil {
 						t.Error(err)
-						answer <- 0
+						response <- 0
 						return
 					}
 					_ = r.Body.Close()
-					answer <- r.StatusCode
+					response <- r.StatusCode
 				}()
 				synctest.Wait()
 				if n := len(b.got()); n != 1 {
@@ -421,7 +421,7 @@ func TestStop(t *testing.T) {
 				if tc.acknowledged {
 					b.acknowledge()
 				}
-				if status, took := <-answer, time.Since(start); status != tc.status || took != tc.after {
+				if status, took := <-response, time.Since(start); status != tc.status || took != tc.after {
 					t.Errorf("status %d after %s, want %d after %s", status, took, tc.status, tc.after)
 				}
 				<-stopped

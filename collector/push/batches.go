@@ -37,7 +37,7 @@ func (t *taken) memory() int64 {
 	return int64(max(t.buffer, t.lines) + t.beside)
 }
 
-// maxRefused is how many of the streams that are left out an answer names.
+// maxRefused is how many of the streams that are left out a response names.
 const maxRefused = 3
 
 // begin begins a stream with the labels l: the entries that are added from now on belong to it. If relabelled is

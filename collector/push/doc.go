@@ -1,12 +1,12 @@
 // Package push receives log entries through Loki's push API, as Alloy's loki.source.api does, and hands them on.
 //
-// A Server answers these requests:
+// A Server responds to these requests:
 //
 //	POST /loki/api/v1/push, /api/v1/push   streams of entries, in protobuf or JSON
 //	POST /loki/api/v1/raw, /api/v1/raw     plain lines, which get the labels of the source
 //	GET  /ready
 //
-// # What an answer means
+// # What a response means
 //
 // 204 means that every endpoint behind the source has acknowledged all entries of the request: they have reached
 // its backend or its queue on disk. Only then may the sender forget them. A request whose entries are not

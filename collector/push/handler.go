@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// answer is the answer to a request: its status and, unless that is 204, the reason.
-type answer struct {
+// response is the response to a request: its status and, unless that is 204, the reason.
+type response struct {
 	status int
 	err    error
 }
@@ -34,13 +34,13 @@ func (s *Server) handler() http.Handler {
 	return mux
 }
 
-// serve answers one request that brings entries. decode is nil if these are raw lines.
+// serve responds to one request that brings entries. decode is nil if these are raw lines.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, decode func(*http.Request, []byte, *taken) error) {
 	start := time.Now()
 	s.o.Metrics.inflight.Inc()
-	var a answer
+	var a response
 	if s.requests.Add(1) > maxRequests {
-		a = answer{http.StatusTooManyRequests, errBusy}
+		a = response{http.StatusTooManyRequests, errBusy}
 	} else {
 		a = s.take(w, r, decode)
 	}
@@ -62,7 +62,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, deco
 }
 
 // take takes the entries of a request and waits until they are acknowledged.
-func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.Request, []byte, *taken) error) answer {
+func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.Request, []byte, *taken) error) response {
 	l := &lease{room: &s.room}
 	handedOn := false
 	defer func() {
@@ -108,16 +108,16 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, decode func(*http.
 		err = errNoRoom
 		s.tooSlow()
 	case <-r.Context().Done():
-		err = errNoRoom // the sender has gone, so nobody reads the answer
+		err = errNoRoom // the sender has gone, so nobody reads the response
 	case <-s.stopping:
 		err = errStopping
 	}
 	d.release()
-	return answer{http.StatusServiceUnavailable, err}
+	return response{http.StatusServiceUnavailable, err}
 }
 
 // await waits until a delivery is acknowledged.
-func (s *Server) await(r *http.Request, d *delivery, key *requestKey, timeout <-chan time.Time) answer {
+func (s *Server) await(r *http.Request, d *delivery, key *requestKey, timeout <-chan time.Time) response {
 	err := errTooLate
 	select {
 	case <-d.done:
@@ -134,7 +134,7 @@ func (s *Server) await(r *http.Request, d *delivery, key *requestKey, timeout <-
 	if key != nil {
 		s.unanswered.remember(*key, d)
 	}
-	return answer{http.StatusServiceUnavailable, err}
+	return response{http.StatusServiceUnavailable, err}
 }
 
 // tooSlow logs, once until the endpoints have caught up, that entries are not acknowledged in time.
@@ -144,21 +144,21 @@ func (s *Server) tooSlow() {
 	}
 }
 
-// final returns the answer to a request whose entries are all acknowledged.
-func final(d *delivery) answer {
+// final returns the response to a request whose entries are all acknowledged.
+func final(d *delivery) response {
 	if err := d.err(); err != nil {
-		return answer{http.StatusBadRequest, err}
+		return response{http.StatusBadRequest, err}
 	}
-	return answer{status: http.StatusNoContent}
+	return response{status: http.StatusNoContent}
 }
 
-// refusal returns the answer to a request that is refused because of err.
-func refusal(err error) answer {
+// refusal returns the response to a request that is refused because of err.
+func refusal(err error) response {
 	switch {
 	case errors.Is(err, errBusy):
-		return answer{http.StatusTooManyRequests, err}
+		return response{http.StatusTooManyRequests, err}
 	case errors.Is(err, errTooLarge):
-		return answer{http.StatusRequestEntityTooLarge, err}
+		return response{http.StatusRequestEntityTooLarge, err}
 	}
-	return answer{http.StatusBadRequest, err}
+	return response{http.StatusBadRequest, err}
 }

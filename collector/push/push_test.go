@@ -193,7 +193,7 @@ func TestLargeRequest(t *testing.T) {
 		for i := range 5000 {
 			lines = append(lines, fmt.Sprintf("%04d %s", i, strings.Repeat("x", 1000)))
 		}
-		answer := inBackground(s, protobuf(t, stream(`{a="b"}`, lines...)))
+		response := inBackground(s, protobuf(t, stream(`{a="b"}`, lines...)))
 		synctest.Wait()
 		if n := len(b.batches); n < 5 || n > 7 {
 			t.Errorf("%d batches", n)
@@ -209,7 +209,7 @@ func TestLargeRequest(t *testing.T) {
 		}
 		b.acknowledge()
 		synctest.Wait()
-		if status := answered(answer); status != 204 {
+		if status := answered(response); status != 204 {
 			t.Errorf("status %d", status)
 		}
 	})

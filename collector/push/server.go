@@ -136,7 +136,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(ctx, 2*stopTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(grace); err != nil {
-		_ = s.http.Close() // some senders do not read their answer
+		_ = s.http.Close() // some senders do not read their response
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (l *Losses) Readable() {
 func (l *Losses) DiskFailed(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.writes.Failed(changes.Words(err)); !ok {
+	if _, ok := l.writes.Failed(changes.WithoutPath(err)); !ok {
 		return
 	}
 	if errors.Is(err, queue.ErrFull) {
@@ -107,7 +107,7 @@ func (l *Losses) Acknowledged(err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.writes.Failed(changes.Words(err)); ok {
+	if _, ok := l.writes.Failed(changes.WithoutPath(err)); ok {
 		l.logger.Error(l.words.Items+" that were delivered cannot be removed from the disk, and may be sent again after a restart", "error", err)
 	}
 }

@@ -399,7 +399,7 @@ type HeldStream struct {
 	Waiting     endpoint.Waiting
 	Since       time.Time // when the oldest of these entries came to disk
 	NextAttempt time.Time // when the oldest are sent again; zero if that is at once
-	Words       string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
+	Text        string    // what Loki says, without secrets and shortened; empty if it has said nothing since the agent started
 }
 
 // Status returns the endpoint's present state.

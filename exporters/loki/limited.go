@@ -282,7 +282,7 @@ func (e *Endpoint) unreadLimited(s *limitedStream, r queue.Record, err error) {
 	}
 	e.limits.replace(s, again)
 	e.limits.postpone(s, readAgain)
-	if _, ok := d.reads.Failed(changes.Words(err)); ok {
+	if _, ok := d.reads.Failed(changes.WithoutPath(err)); ok {
 		d.logger.Error("log lines of a stream that Loki limits cannot be read from the disk: they are retried every second, and other streams continue", "error", err)
 	}
 }

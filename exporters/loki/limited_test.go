@@ -420,18 +420,18 @@ func TestStatusOfLimitedStreams(t *testing.T) {
 		if next := time.Until(h.NextAttempt); next <= 0 || next > 30*time.Second {
 			t.Errorf("the next attempt is in %s: want what is left of the 30 s that the backend asked for", next)
 		}
-		if !strings.HasPrefix(h.Words, "Per stream rate limit exceeded") || strings.Contains(h.Words, "s3cr3t") || len(h.Words) > 310 || !utf8.ValidString(h.Words) {
-			t.Errorf("words = %q: want the beginning of the backend's, without the secret", h.Words)
+		if !strings.HasPrefix(h.Text, "Per stream rate limit exceeded") || strings.Contains(h.Text, "s3cr3t") || len(h.Text) > 310 || !utf8.ValidString(h.Text) {
+			t.Errorf("words = %q: want the beginning of the backend's, without the secret", h.Text)
 		}
 		o.stop()
 
 		o = newOutageOf(t, dir, 64<<20, r, secret) // another process has heard nothing of it yet
 		noisy.o, api.o = o, o
-		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Words != "" || st.Held[0].Waiting.Items != 7 || !st.Held[0].Since.Equal(h.Since) {
+		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Text != "" || st.Held[0].Waiting.Items != 7 || !st.Held[0].Since.Equal(h.Since) {
 			t.Errorf("status after a restart = %+v", st)
 		}
 		time.Sleep(2 * time.Second)
-		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Words != h.Words {
+		if st := o.Status(); st.HeldStreams != 1 || st.Held[0].Text != h.Text {
 			t.Errorf("status = %+v: want it to say again why the stream is held", st)
 		}
 		r.Respond(nil)

@@ -211,7 +211,7 @@ func (l *limits) held() (streams int, next []HeldStream) {
 		return cmp.Or(a.due.Compare(b.due), strings.Compare(a.labels, b.labels), strings.Compare(a.tenant, b.tenant))
 	})
 	for _, s := range all[:min(len(all), maxHeldShown)] {
-		h := HeldStream{Labels: s.labels, Tenant: s.tenant, Since: s.waiting[0].Time, NextAttempt: s.due, Words: s.words}
+		h := HeldStream{Labels: s.labels, Tenant: s.tenant, Since: s.waiting[0].Time, NextAttempt: s.due, Text: s.words}
 		for _, r := range s.waiting {
 			h.Waiting.Add(endpoint.Waiting{Items: r.Items, Bytes: int64(r.Bytes)})
 		}

@@ -53,8 +53,8 @@ func newHealth(o Options) *health {
 // readyPatience is how long an endpoint may take nothing before it counts as not ready in /ready.
 const readyPatience = time.Minute
 
-// goOn prepares for another Sender with other settings, which may fix the reason to hold.
-func (h *health) goOn(o Options) {
+// continueWith prepares for another Sender with other settings, which may fix the reason to hold.
+func (h *health) continueWith(o Options) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.o = o

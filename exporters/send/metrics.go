@@ -72,7 +72,7 @@ func (g *upGauge) health(o Options) *health {
 		g.endpoints[o.Endpoint] = h
 		return h
 	}
-	h.goOn(o)
+	h.continueWith(o)
 	return h
 }
 

@@ -210,7 +210,7 @@ func (s *Sender) deliver(ctx context.Context, r Request) (halves []Request, err 
 		case refused:
 			rest := r
 			rest.Items -= resp.stored
-			s.drop(r, resp, s.Protocol.Refused(rest, resp.words))
+			s.drop(r, resp, s.Protocol.Refused(rest, resp.fullText))
 			return nil, nil
 		case tooLarge:
 			a, b, err := s.Protocol.Split(r)
@@ -243,7 +243,7 @@ func (s *Sender) limited(r Request, a response) *LimitedError {
 	if !ok || a.status != http.StatusTooManyRequests || a.verdict != retry {
 		return nil
 	}
-	streams, items := limiter.Limited(r, a.words)
+	streams, items := limiter.Limited(r, a.fullText)
 	if len(streams) == 0 {
 		return nil
 	}
@@ -263,7 +263,7 @@ type response struct {
 	verdict    verdict
 	status     int    // 0 if there was no response
 	text       string // the text of the endpoint or of the network error, as far as it is shown
-	words      string // the endpoint's complete text; must not be shown, because it may hold a secret
+	fullText   string // the endpoint's complete text; must not be shown, because it may hold a secret
 	retryAfter time.Duration
 	stored     int   // number of items that the endpoint reports as stored
 	unknown    error // the endpoint does not support requests like this one
@@ -313,7 +313,7 @@ func (s *Sender) tryPost(ctx context.Context, r Request, attempt int) response {
 		switch {
 		case stored < 0: // not reported
 		case a.verdict == taken && stored == 0 && r.Items > 0:
-			a.verdict, a.words, a.text = refused, nothingStored, nothingStored
+			a.verdict, a.fullText, a.text = refused, nothingStored, nothingStored
 		case foreign == emptyRefusal:
 			foreign = "" // an endpoint that reports how much it has stored need not give a reason
 		}
@@ -321,11 +321,11 @@ func (s *Sender) tryPost(ctx context.Context, r Request, attempt int) response {
 	switch to := resp.Header.Get("Location"); {
 	case foreign != "":
 		a.verdict, a.text = hold, foreign
-	case a.verdict == taken, a.words != "":
+	case a.verdict == taken, a.fullText != "":
 	case to != "":
 		a.text = "a redirect to " + cleanText([]byte(redacted.URL(to[:min(len(to), maxText)])))
 	default:
-		a.words = cleanText(text)
+		a.fullText = cleanText(text)
 		a.text = cleanText(text[:min(len(text), maxText)])
 	}
 	if a.status == http.StatusProxyAuthRequired && s.Proxy != nil {

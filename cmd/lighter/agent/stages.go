@@ -154,7 +154,7 @@ func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 		parsed, err := drop.Parse(rules)
 		return drop.Maker(parsed, s.dropped), err == nil && !parsed.Empty()
 	case config.Redact:
-		own := s.says(c.Label)
+		own := s.containerLabel(c.Label)
 		return s.redactor.Maker(s.redacted, s.maxLine), !isNo(own) && (!c.Off || own != "")
 	case config.Fields:
 		names := s.fields(c)
@@ -165,12 +165,14 @@ func (s *logStages) maker(args any) (_ stage.Maker, ok bool) {
 	return stage.Maker{}, false
 }
 
-// says returns the value of a container's own label, or "".
-func (s *logStages) says(label string) string { return strings.TrimSpace(s.labels.Get(label)) }
+// containerLabel returns the value of a container's own label, or "".
+func (s *logStages) containerLabel(label string) string {
+	return strings.TrimSpace(s.labels.Get(label))
+}
 
 // own returns the configured text followed by a line with the container's own, if that can be parsed.
 func (s *logStages) own(label, all string, parse func(string) error) string {
-	text := s.says(label)
+	text := s.containerLabel(label)
 	if text == "" {
 		return all
 	}
@@ -188,7 +190,7 @@ func (s *logStages) fields(c config.Fields) []fields.Named {
 	if err != nil { // cannot fail in a valid plan
 		s.logger.Error("fields do not parse", "error", err)
 	}
-	own, err := fields.ParseNamed(strings.ReplaceAll(s.says(c.Label), "\n", ","))
+	own, err := fields.ParseNamed(strings.ReplaceAll(s.containerLabel(c.Label), "\n", ","))
 	if err != nil {
 		s.warn(c.Label, err)
 		return all
@@ -205,7 +207,7 @@ func (s *logStages) warn(label string, err error) {
 
 func (s *logStages) multiline(c config.Multiline) (stage.Maker, bool) {
 	off, pattern := c.Off, c.Pattern
-	switch own := s.says(c.Label); {
+	switch own := s.containerLabel(c.Label); {
 	case own == "":
 	case isNo(own):
 		off = true
@@ -230,7 +232,7 @@ func (s *logStages) logMetrics(c config.LogMetrics) stage.Maker {
 	if err != nil { // cannot fail in a valid plan
 		s.logger.Error("the metrics counted from log lines do not parse", "error", err)
 	}
-	if text := s.says(c.Label); text != "" {
+	if text := s.containerLabel(c.Label); text != "" {
 		own, err := logmetrics.Parse(text)
 		if err == nil {
 			own, err = logmetrics.Merge(declared, own)

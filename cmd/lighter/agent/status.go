@@ -309,7 +309,7 @@ func ofHeld(all []loki.HeldStream) (held []web.HeldStream) {
 	for _, s := range all {
 		held = append(held, web.HeldStream{
 			Labels: s.Labels, Tenant: s.Tenant, Waiting: int64(s.Waiting.Items), WaitingBytes: s.Waiting.Bytes,
-			Since: s.Since.UTC(), NextAttempt: s.NextAttempt.UTC(), Reason: cmp.Or(s.Words, refusedBefore),
+			Since: s.Since.UTC(), NextAttempt: s.NextAttempt.UTC(), Reason: cmp.Or(s.Text, refusedBefore),
 		})
 	}
 	return held

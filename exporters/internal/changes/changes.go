@@ -46,9 +46,9 @@ func (l *Log) Works() (after time.Duration, failures int, ok bool) {
 	return after, failures, ok
 }
 
-// Words returns the text of an error without a file name: if many files cannot be written, one log line is
+// WithoutPath returns the text of an error without a file name: if many files cannot be written, one log line is
 // enough.
-func Words(err error) string {
+func WithoutPath(err error) string {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return file.Op + ": " + file.Err.Error()
 	}

@@ -43,12 +43,12 @@ func TestLog(t *testing.T) {
 	})
 }
 
-func TestWords(t *testing.T) {
+func TestWithoutPath(t *testing.T) {
 	err := fmt.Errorf("append: %w", &fs.PathError{Op: "write", Path: "/data/1", Err: errors.New("no space left")})
-	if got := changes.Words(err); got != "write: no space left" {
+	if got := changes.WithoutPath(err); got != "write: no space left" {
 		t.Errorf("%q", got)
 	}
-	if got := changes.Words(errors.New("full")); got != "full" {
+	if got := changes.WithoutPath(errors.New("full")); got != "full" {
 		t.Errorf("%q", got)
 	}
 }
