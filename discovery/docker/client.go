@@ -211,11 +211,11 @@ func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	var told engine
+	var e engine
 	err = c.call(ctx, callTimeout, "ask the Engine for its version", "/version", func(ctx context.Context) error {
 		v, err := api.ServerVersion(ctx)
-		told.version = v.Version
-		told.podman = slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
+		e.version = v.Version
+		e.podman = slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
 		return err
 	})
 	if err != nil && (errors.Is(err, errDisconnected) || ctx.Err() != nil) {
@@ -223,7 +223,7 @@ func (c *Client) connect(ctx context.Context) (*client.Client, error) {
 	} // any other error does not matter: an unknown Engine counts as Docker's
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.api, c.engine = api, told
+	c.api, c.engine = api, e
 	return api, nil
 }
 

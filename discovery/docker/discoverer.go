@@ -44,7 +44,7 @@ type Discoverer struct {
 
 	inspector inspector
 	networks  networks
-	told      told
+	history   eventHistory
 	self      SelfFinder
 	endedSoon bool             // the last stream of events ended before minStream
 	lastEvent int64            // time of the newest event, Unix nanoseconds on the Engine's clock

@@ -25,7 +25,7 @@ type eventStream struct {
 	ended   chan struct{} // closed when the stream has ended
 	err     error         // why the stream has ended; may be read only after ended is closed
 	cancel  context.CancelFunc
-	told    *told
+	history *eventHistory
 
 	mu     sync.Mutex
 	ids    map[string]bool // containers with an event since the last call of takeChanged
@@ -45,7 +45,7 @@ func (d *Discoverer) openEvents(ctx context.Context, api *client.Client) *eventS
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &eventStream{changed: make(chan struct{}, 1), ended: make(chan struct{}), cancel: cancel, told: &d.told}
+	s := &eventStream{changed: make(chan struct{}, 1), ended: make(chan struct{}), cancel: cancel, history: &d.history}
 	messages, errs := api.Events(ctx, events.ListOptions{ // returns when the headers of the response have arrived
 		Since:   fmt.Sprintf("%d.%09d", since/int64(time.Second), since%int64(time.Second)),
 		Filters: wantedEvents(),
@@ -91,7 +91,7 @@ func streamError(err error) error {
 // listed again, but not inspected.
 func (s *eventStream) add(m events.Message) {
 	if m.Type == events.ContainerEventType {
-		s.told.add(m)
+		s.history.add(m)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

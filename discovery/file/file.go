@@ -32,8 +32,8 @@ type Config struct {
 // DefaultConfig returns the Config of a discovery that sets no more than files.
 func DefaultConfig() Config { return Config{RefreshInterval: 5 * time.Minute} }
 
-// look is how long a change may be unnoticed.
-const look = 2 * time.Second
+// maxDelay is the longest time until a change is noticed.
+const maxDelay = 2 * time.Second
 
 const filepathLabel = "__meta_filepath"
 
@@ -80,7 +80,7 @@ func New(cfg Config, logger *slog.Logger) *Discoverer {
 
 // Run implements discovery.Source.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
-	every := look
+	every := maxDelay
 	if d.cfg.RefreshInterval > 0 {
 		every = min(every, d.cfg.RefreshInterval)
 	}

@@ -14,8 +14,8 @@ import (
 // maxRecent is how many events are kept for later followers. An Engine keeps as many.
 const maxRecent = 256
 
-// told holds an Engine's recent events of containers, and their followers. The zero value is ready to use.
-type told struct {
+// eventHistory holds an Engine's recent events of containers, and their followers. The zero value is ready to use.
+type eventHistory struct {
 	mu        sync.Mutex
 	recent    []lighter.Event // the newest events, in order of arrival
 	followers []*follower
@@ -26,25 +26,25 @@ type follower struct{ tell func(lighter.Event) }
 // Follow calls tell for each event of a container, first for earlier ones that have a time of since or
 // later. tell must not block. It is not called after stop has returned. Follow may be called at any time.
 func (d *Discoverer) Follow(since int64, tell func(lighter.Event)) (stop func()) {
-	t := &d.told
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, e := range t.recent {
+	h := &d.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.recent {
 		if e.Time >= since {
 			tell(e)
 		}
 	}
 	f := &follower{tell}
-	t.followers = append(t.followers, f)
+	h.followers = append(h.followers, f)
 	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.followers = slices.DeleteFunc(t.followers, func(other *follower) bool { return other == f })
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.followers = slices.DeleteFunc(h.followers, func(other *follower) bool { return other == f })
 	}
 }
 
 // add passes an event of a container to the followers.
-func (t *told) add(m events.Message) {
+func (h *eventHistory) add(m events.Message) {
 	action, detail, _ := strings.Cut(string(m.Action), ": ")
 	e := lighter.Event{Time: m.TimeNano, Container: m.Actor.ID, Action: action, Image: m.Actor.Attributes["image"]}
 	switch action {
@@ -56,16 +56,16 @@ func (t *told) add(m events.Message) {
 			e.Health = m.Actor.Attributes["health_status"]
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if slices.Contains(t.recent, e) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if slices.Contains(h.recent, e) {
 		return // the Engine repeats the last events after a reconnect
 	}
-	if len(t.recent) == maxRecent {
-		t.recent = slices.Delete(t.recent, 0, 1)
+	if len(h.recent) == maxRecent {
+		h.recent = slices.Delete(h.recent, 0, 1)
 	}
-	t.recent = append(t.recent, e)
-	for _, f := range t.followers {
+	h.recent = append(h.recent, e)
+	for _, f := range h.followers {
 		f.tell(e)
 	}
 }
