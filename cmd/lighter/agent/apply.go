@@ -48,16 +48,7 @@ func (a *Agent) Apply(p *config.Plan) error {
 	a.logFailure("an endpoint cannot be opened, and nothing is read for it", next.open(a))
 	a.graph.Store(next)
 	a.stages.configure(p)
-	for name, targets := range a.found {
-		if n, ok := next.nodes[name]; !ok || !isDiscovery(n) {
-			for _, t := range targets {
-				if t.Container != nil {
-					a.unlisted[t.Container.ID] = true
-				}
-			}
-			delete(a.found, name)
-		}
-	}
+	a.forgetDiscoveries(next)
 	a.forgetSeries(removed, next)
 	a.watch(next)
 	a.listenToOwnLog(next)
@@ -150,6 +141,21 @@ func (a *Agent) rewind(removed *graph) {
 		if removed.part(p.endpoint) != nil {
 			stored.Rewind(p.prefix())
 		}
+	}
+}
+
+// forgetDiscoveries forgets the targets of discoveries that next does not have. The caller holds a.mu.
+func (a *Agent) forgetDiscoveries(next *graph) {
+	for name, targets := range a.found {
+		if n, ok := next.nodes[name]; ok && isDiscovery(n) {
+			continue
+		}
+		for _, t := range targets {
+			if t.Container != nil {
+				a.unlisted[t.Container.ID] = true
+			}
+		}
+		delete(a.found, name)
 	}
 }
 
