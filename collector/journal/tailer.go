@@ -16,6 +16,7 @@ import (
 
 	"lighter"
 	"lighter/collector/inotify"
+	"lighter/collector/internal/recent"
 	"lighter/collector/journal/journalfile"
 	"lighter/collector/position"
 	"lighter/collector/stage"
@@ -72,9 +73,9 @@ type Tailer struct {
 	text     []byte                 // of the fields of an entry
 	offsets  []uint64
 	fields   []field
-	internal []field // those that rules read
-	cache    fieldCache
-	batches  sync.Pool // of *batch
+	internal []field                     // those that rules read
+	cache    recent.Map[fieldKey, field] // because entries share fields, such as the name of a unit; a field that is not needed is zero
+	batches  sync.Pool                   // of *batch
 	batch    *batch
 	number   uint64 // of batches
 	passed   bool   // an entry was read after the last Mark
@@ -105,6 +106,17 @@ type field struct {
 	internal    bool // a rule reads it
 }
 
+// fieldKey is where a field is.
+type fieldKey struct {
+	file *journalfile.File
+	at   uint64
+}
+
+const (
+	cacheFields = 4096 // a Tailer caches less than twice as many
+	maxCached   = 256  // bytes of a field that is cached
+)
+
 // batch is a batch that is filled, and of what.
 type batch struct {
 	lighter.Batch
@@ -129,7 +141,7 @@ func New(o Options) *Tailer {
 		machine: machineID,
 		notify:  inotify.Open,
 	}
-	t.want = t.wants
+	t.want, t.cache.Half = t.wants, cacheFields
 	if o.Path == "" {
 		t.roots = []string{persistent, runtime}
 	}
@@ -407,7 +419,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 	room := 4*t.o.MaxLineBytes + maxBatchBytes // of all fields together
 	for _, at := range t.offsets {
 		key := fieldKey{one.File, at}
-		if f, ok := t.cache.get(key); ok {
+		if f, ok := t.cache.Get(key); ok {
 			if f.name != nil {
 				t.fields = append(t.fields, f)
 			}
@@ -422,7 +434,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 			continue
 		}
 		if len(t.text) == from {
-			t.cache.put(key, field{})
+			t.cache.Put(key, field{})
 			continue
 		}
 		own := t.text[from:len(t.text):len(t.text)]
@@ -432,7 +444,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 		if len(own) <= maxCached && string(name) != "MESSAGE" {
 			own = bytes.Clone(own)
 			f.name, f.value, _ = bytes.Cut(own, []byte{'='})
-			t.cache.put(key, f)
+			t.cache.Put(key, f)
 		}
 	}
 	return nil
