@@ -371,7 +371,7 @@ func TestHeldIsBounded(t *testing.T) {
 		}
 		b.Done()
 	}
-	if pos.to < 1000-maxHeldBatches-1 {
+	if pos.to < 1000-256-1 { // 256 batches are held at most
 		t.Errorf("the position is %d of 1000", pos.to)
 	}
 	p.release()
