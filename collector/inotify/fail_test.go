@@ -69,7 +69,7 @@ func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 	}
 }
 
-// failReads has reading fail from now on.
+// failReads makes reading fail from now on.
 func failReads(w *Watcher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

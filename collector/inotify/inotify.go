@@ -74,7 +74,7 @@ func (i *Instance) Wait(ctx context.Context, d time.Duration) (told bool, err er
 	return err == nil, err
 }
 
-// event is an event of inotify(7).
+// event is an event as described in inotify(7).
 type event struct {
 	descriptor int32 // negative if events were lost
 	mask       uint32

@@ -65,7 +65,7 @@ type Tailer struct {
 	roots   []string
 	machine func() string
 
-	inotify *inotify.Instance // nil: there is none
+	inotify *inotify.Instance // nil if there is none
 	notify  func() (*inotify.Instance, error)
 	watched map[int32]bool // descriptors of directories
 
@@ -74,7 +74,7 @@ type Tailer struct {
 	offsets  []uint64
 	fields   []field
 	internal []field                     // those that rules read
-	cache    recent.Map[fieldKey, field] // because entries share fields, such as the name of a unit; a field that is not needed is zero
+	cache    recent.Map[fieldKey, field] // entries share equal fields, such as the name of a unit; a field that is not needed has the zero value
 	batches  sync.Pool                   // of *batch
 	batch    *batch
 	number   uint64 // of batches
@@ -287,7 +287,7 @@ func (t *Tailer) watch() (fresh bool) {
 	return fresh
 }
 
-// noInotify goes on without inotify.
+// noInotify continues without inotify.
 func (t *Tailer) noInotify(err error) {
 	if t.inotify != nil {
 		_ = t.inotify.Close()
