@@ -37,8 +37,8 @@
 //
 // # Cost
 //
-// A quiet file costs a goroutine and no buffer, and after a minute no file descriptor; one Watcher a process
-// wakes Tailers by inotify. Where inotify does not tell of writes, as with network file systems, a file is
+// A quiet file costs a goroutine and no buffer, and after a minute no file descriptor; one inotify.Watcher per
+// process wakes Tailers. Where inotify does not tell of writes, as with network file systems, a file is
 // looked at by the clock. A busy file is not read line by line but twice a second. Reads bounds how many files
 // are read at a time.
 package file

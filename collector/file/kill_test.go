@@ -17,6 +17,7 @@ import (
 
 	"lighter"
 	"lighter/collector/file"
+	"lighter/collector/inotify"
 	"lighter/collector/tail/tailtest"
 )
 
@@ -219,7 +220,7 @@ func testKill(t *testing.T, r *rand.Rand) {
 // A file is written and rotated in real time, while inotify tells of it.
 func TestWatched(t *testing.T) {
 	b := newBench(t)
-	watcher := file.NewWatcher(b.options.Logger)
+	watcher := inotify.NewWatcher(b.options.Logger)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = watcher.Run(ctx) })
@@ -257,7 +258,7 @@ func TestWatched(t *testing.T) {
 // Two Tailers of one file are both woken.
 func TestWatchedTwice(t *testing.T) {
 	b := newBench(t)
-	watcher := file.NewWatcher(b.options.Logger)
+	watcher := inotify.NewWatcher(b.options.Logger)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = watcher.Run(ctx) })
@@ -293,7 +294,7 @@ func TestQuietFiles(t *testing.T) {
 		b := newBench(t)
 		b.options.Reads = file.NewReads(16)
 		b.options.MaxPoll = time.Minute
-		b.options.Watcher = &file.Watcher{}
+		b.options.Watcher = &inotify.Watcher{}
 		b.options.Logs = b.sink
 		before, fds := heap(), openFiles(t)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 
 	"lighter"
 	"lighter/collector/file/positionsyml"
+	"lighter/collector/inotify"
 	"lighter/collector/position"
 	"lighter/collector/tail"
 )
@@ -17,8 +18,8 @@ import (
 // are shared by all tailers of a process.
 type Options struct {
 	tail.Options
-	Watcher *Watcher
-	Reads   Reads // shared by the tailers with the same Logs; nil means no limit
+	Watcher *inotify.Watcher
+	Reads   Reads // shared by the tailers that hand on to the same Logs; nil is no bound
 
 	// Key follows KeyPrefix in the key of the position; if empty, it is the path. Two Tailers of one path with
 	// the same KeyPrefix need different ones, see Sources.
@@ -78,7 +79,7 @@ type Tailer struct {
 
 	reader
 
-	watch   *watch
+	watch   *inotify.Watch
 	wrote   chan struct{} // has a value when the file was written after it had been quiet
 	changed chan struct{} // has a value when there is another file at the path
 	timer   *time.Timer
@@ -99,7 +100,7 @@ func New(path string, stream *lighter.Stream, o Options) *Tailer {
 		o.Key = path
 	}
 	if o.Watcher == nil {
-		o.Watcher = &Watcher{}
+		o.Watcher = &inotify.Watcher{}
 	}
 	t := &Tailer{
 		path: path, labels: legacyLabels(stream.Labels), o: o,
@@ -151,8 +152,8 @@ func (t *Tailer) Run(ctx context.Context) error {
 		return t.err
 	}
 	t.resume()
-	t.watch = t.o.Watcher.watch(t.path, t.wrote, t.changed)
-	defer t.watch.close()
+	t.watch = t.o.Watcher.Watch(t.path, t.wrote, t.changed, t.changed)
+	defer t.watch.Close()
 	t.timer = time.NewTimer(time.Hour)
 	defer t.timer.Stop()
 	defer t.close()
@@ -284,7 +285,7 @@ func (t *Tailer) rest() {
 	}
 }
 
-func (t *Tailer) polls() bool { return t.untold || !t.watch.tells() }
+func (t *Tailer) polls() bool { return t.untold || !t.watch.Tells() }
 
 func (t *Tailer) minPoll() time.Duration {
 	if t.polls() {
@@ -302,7 +303,7 @@ func (t *Tailer) maxPoll() time.Duration {
 
 // wait waits until it is worth looking at the path, and reports whether that is by the clock alone.
 func (t *Tailer) wait(ctx context.Context) (byClock bool, err error) {
-	t.armed = t.watch.arm()
+	t.armed = t.watch.Arm() && t.watch.Tells()
 	if now, err := lookAt(t.path); err != nil || now != t.seen {
 		return false, err // inotify does not tell of what happened before
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/collector/inotify"
 	"lighter/collector/position"
 	"lighter/collector/tail"
 )
@@ -50,7 +51,7 @@ func TestAllocsRead(t *testing.T) {
 				Positions: position.InMemory(), Logs: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 				Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 			},
-			Root: root, Containers: stopped{}, Watcher: &Watcher{},
+			Root: root, Containers: stopped{}, Watcher: &inotify.Watcher{},
 		}
 		log := logOf(lines, 200, kinds[0].text)
 		i := 0

@@ -19,6 +19,7 @@ import (
 
 	"lighter"
 	"lighter/collector/filelog"
+	"lighter/collector/inotify"
 	"lighter/collector/position"
 	"lighter/collector/tail"
 	"lighter/collector/tail/tailtest"
@@ -84,7 +85,7 @@ func newBench(t *testing.T) *bench {
 		},
 		Root:       root,
 		Containers: b.containers,
-		Watcher:    &filelog.Watcher{},
+		Watcher:    &inotify.Watcher{},
 	}
 	b.openPositions(nil)
 	return b

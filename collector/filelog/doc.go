@@ -15,5 +15,5 @@
 // When Logs has no room, the Tailer stops reading. Nobody else waits for that.
 //
 // A quiet log costs no memory for reading, and no periodic work except a check every few seconds: one
-// Watcher per process wakes Tailers by inotify. A busy log is read twice a second instead of line by line.
+// inotify.Watcher per process wakes Tailers. A busy log is read twice a second instead of line by line.
 package filelog

@@ -3,8 +3,9 @@ package filelog
 import (
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // nextSpecial returns the index in b, from i on, of the first quote, backslash or control character, which
@@ -58,7 +59,7 @@ func endOfString(b []byte) (end int, ok bool) {
 		if b[i] == '"' {
 			return i, true
 		}
-		_, n := escaped(b[i:])
+		_, n := jsontext.Escape(b[i:])
 		if n == 0 {
 			return 0, false
 		}
@@ -87,12 +88,12 @@ func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 			}
 		}
 		switch c := line[i]; {
-		case c == '\\' && i+1 < len(line) && escapes[line[i+1]] != 0: // nearly all have two bytes
-			line[w] = escapes[line[i+1]]
+		case c == '\\' && i+1 < len(line) && jsontext.Short[line[i+1]] != 0: // nearly all have two bytes
+			line[w] = jsontext.Short[line[i+1]]
 			w++
 			i += 2
 		case c == '\\':
-			r, n := escaped(line[i:])
+			r, n := jsontext.Escape(line[i:])
 			if n == 0 {
 				return nil, 0, 0, false
 			}
@@ -110,48 +111,4 @@ func unquote(line []byte, i int) (text []byte, end int, seen uint64, ok bool) {
 		}
 	}
 	return nil, 0, 0, false
-}
-
-// escaped returns the character of the escape that b begins with, and the escape's length, or a length of 0
-// if there is no escape. Half a surrogate pair is an escape but not a character; it becomes U+FFFD.
-func escaped(b []byte) (r rune, n int) {
-	if len(b) >= 2 && escapes[b[1]] != 0 && b[0] == '\\' {
-		return rune(escapes[b[1]]), 2
-	}
-	r, ok := hex4(b)
-	switch {
-	case !ok:
-		return 0, 0
-	case !utf16.IsSurrogate(r):
-		return r, 6
-	}
-	low, _ := hex4(b[6:])
-	if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
-		return r, 12
-	}
-	return r, 6
-}
-
-// escapes maps the second byte of each two-byte escape to its character.
-var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
-
-// hex4 returns the number in the escape \uXXXX that b begins with.
-func hex4(b []byte) (r rune, ok bool) {
-	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
-		return 0, false
-	}
-	for _, c := range b[2:6] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lighter/collector/filelog"
+	"lighter/collector/inotify"
 	"lighter/collector/tail"
 )
 
@@ -313,44 +314,36 @@ func TestNewerCannotBeOpened(t *testing.T) {
 	})
 }
 
-// After events were lost, rotations are noticed all the same.
+// Rotations whose events were lost are noticed when the Watcher reports that it has lost events.
 func TestRotationsAfterOverflow(t *testing.T) {
-	b := newWatchedBench(t)
-	b.maxFile = 2
-	b.tail((*filelog.Tailer).DisregardClock)
-	b.say("one")
-	b.within("first line", func() bool { return len(b.sink.Lines()) == 1 })
-	b.options.Watcher.Overflow()
-	b.rotate()
-	b.say("two")
-	b.within("line of the second file", func() bool { return len(b.sink.Lines()) == 2 })
-	open := b.sink.Block()
-	b.say("three")
-	<-b.sink.Asked()
-	b.rotate()
-	b.say("four")
-	b.rotate()
-	b.say("five")
-	open()
-	b.within("last line", func() bool { return slices.Equal(b.sink.Lines(), b.written) })
+	eachRotation(t, func(t *testing.T, b *bench) {
+		w := inotify.NewWatcher(b.options.Logger) // does not run, so all events are lost
+		defer func() { b.must(w.Close()) }()
+		b.options.Watcher = w
+		b.say("before")
+		r := b.tail((*filelog.Tailer).DisregardClock)
+		b.expect(b.written...)
+		for i := range 3 {
+			read := slices.Clone(b.written)
+			for j := range b.maxFile { // as many as the Engine keeps besides the file that is open
+				b.say(fmt.Sprintf("end of %d, %d", i, j))
+				b.rotate()
+				b.say(fmt.Sprintf("start of %d, %d", i, j+1))
+			}
+			b.expect(read...)
+			r.Overflow()
+			b.expect(b.written...)
+		}
+	})
 }
 
-// A log for which inotify has no more watches is checked nevertheless.
-func TestTooFewWatches(t *testing.T) {
-	for name, refused := range map[string]func(path string) bool{
-		"none for the file": func(path string) bool { return strings.HasSuffix(path, ".log") },
-		"none at all":       func(string) bool { return true },
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newWatchedBench(t)
-			b.options.Watcher.Refuse(refused)
-			b.tail((*filelog.Tailer).DisregardClock)
-			for range 3 {
-				b.say("line")
-				b.within("line", func() bool { return slices.Equal(b.sink.Lines(), b.written) })
-			}
-			b.said(1, "fs.inotify.max_user_watches")
-		})
+// A log that inotify does not watch is checked nevertheless.
+func TestUnwatched(t *testing.T) {
+	b := newBench(t)
+	b.tail((*filelog.Tailer).DisregardClock)
+	for range 3 {
+		b.say("line")
+		b.within("line", func() bool { return slices.Equal(b.sink.Lines(), b.written) })
 	}
 }
 
@@ -363,7 +356,7 @@ func newWatchedBench(t *testing.T) *bench {
 // watched makes inotify wake the bench's Tailers.
 func (b *bench) watched() {
 	b.t.Helper()
-	w := filelog.NewWatcher(slog.New(slog.NewTextHandler(b.log, nil)))
+	w := inotify.NewWatcher(slog.New(slog.NewTextHandler(b.log, nil)))
 	done := make(chan error, 1)
 	go func() { done <- w.Run(b.t.Context()) }()
 	b.t.Cleanup(func() {
@@ -421,30 +414,5 @@ func TestWoken(t *testing.T) {
 	b.within("end", func() bool { return r.Status().State == tail.Stopped })
 	if got := b.sink.Lines(); got[len(got)-1] != "out: bye" {
 		t.Errorf("lines = %q", got)
-	}
-}
-
-func TestWatcherWithoutInotify(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &filelog.Watcher{}
-		done := make(chan error, 1)
-		go func() { done <- w.Run(t.Context()) }()
-		t.Cleanup(func() {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		})
-	})
-}
-
-func TestClosedWatcher(t *testing.T) {
-	w := filelog.NewWatcher(slog.New(slog.DiscardHandler))
-	for range 2 {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := w.Run(t.Context()); err != nil {
-		t.Error(err)
 	}
 }

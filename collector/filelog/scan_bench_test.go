@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"lighter"
+	"lighter/collector/inotify"
 	"lighter/collector/position"
 	"lighter/collector/tail"
 )
@@ -98,7 +99,7 @@ func BenchmarkRead(b *testing.B) {
 						Positions: positions, Logs: discard{}, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 						Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 					},
-					Root: root, Containers: stopped{}, Watcher: &Watcher{},
+					Root: root, Containers: stopped{}, Watcher: &inotify.Watcher{},
 				}
 				b.SetBytes(int64(len(log)))
 				b.ReportAllocs()

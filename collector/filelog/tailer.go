@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lighter"
+	"lighter/collector/inotify"
 	"lighter/collector/tail"
 )
 
@@ -23,15 +24,15 @@ type Options struct {
 	tail.Options
 	Root       string // where the Engine's data directory is mounted
 	Containers Containers
-	Watcher    *Watcher
+	Watcher    *inotify.Watcher
 }
 
 // Tailer follows the log of one container. Run may be called once.
 type Tailer struct {
 	reader
 	containers Containers
-	watch      *watch
-	watcher    *Watcher
+	watch      *inotify.Watch
+	watcher    *inotify.Watcher
 
 	wrote    chan struct{} // receives a value when the log was written after a quiet time
 	look     chan struct{} // receives a value when there is a new file, or the container has changed
@@ -66,6 +67,14 @@ func (t *Tailer) State() *tail.State { return t.feed.State }
 // Without it the Tailer checks by the clock.
 func (t *Tailer) Wake() { wake(t.look) }
 
+// wake puts a value into a channel with a capacity of one, unless it is full.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 const (
 	// step is the time between two reads of a log that is written all the time. Waking up is most of the
 	// cost of a line, so the process wakes up twice a second however much is written.
@@ -94,8 +103,8 @@ func (t *Tailer) Run(ctx context.Context) error {
 		return err
 	}
 	t.feed.Start()
-	t.watch = t.watcher.watch(t.path, t.wrote, t.look)
-	defer t.watch.close()
+	t.watch = t.watcher.Watch(t.path, t.wrote, t.look, nil)
+	defer t.watch.Close()
 	t.timer = time.NewTimer(minPoll)
 	defer t.timer.Stop()
 	defer t.close()
@@ -204,7 +213,7 @@ func (t *Tailer) wait(ctx context.Context) error {
 	if t.untold {
 		idle = pollAlone
 	}
-	if !t.watch.arm() {
+	if !t.watch.Arm() {
 		idle, t.rotation = pollAlone, true
 	}
 	if !t.grown() { // inotify does not report earlier writes

@@ -8,10 +8,11 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/internal/recent"
 )
 
-// maxStreams is how many label sets a Streams remembers in each of its maps. Senders choose labels, so the number of
-// label sets has no other bound.
+// maxStreams is how many label sets a Streams remembers in each half of its maps. Senders choose labels, so the number
+// of label sets has no other bound.
 const maxStreams = 10_000
 
 // maxKeyBytes is the size of the largest label set that a Streams remembers. A larger one is made anew each time.
@@ -23,13 +24,16 @@ type Streams struct {
 	rules []*relabel.Config
 
 	mu     sync.Mutex
-	byRaw  recent // by the labels before the rules; nil if a rule drops them
-	byKept recent // by the labels that the stream has
+	byRaw  recent.Map[string, *lighter.Stream] // by the labels before the rules; nil if a rule drops them
+	byKept recent.Map[string, *lighter.Stream] // by the labels that the stream has
 	key    []byte
 }
 
 // NewStreams returns a Streams that applies rules.
-func NewStreams(rules []*relabel.Config) *Streams { return &Streams{rules: rules} }
+func NewStreams(rules []*relabel.Config) *Streams {
+	remembered := recent.Map[string, *lighter.Stream]{Half: maxStreams}
+	return &Streams{rules: rules, byRaw: remembered, byKept: remembered}
+}
 
 // Get returns the stream of entries that come with the labels l. It applies the rules, and removes labels that begin
 // with two underscores afterwards. It returns nil if a rule drops the entries. If tenant is not empty, the stream
@@ -38,23 +42,29 @@ func (s *Streams) Get(l labels.Labels, tenant string) *lighter.Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.key = append(append(append(s.key[:0], tenant...), 0), l.Bytes(nil)...)
-	if known, ok := s.byRaw.get(s.key); ok {
+	if known, ok := recent.GetBytes(&s.byRaw, s.key); ok {
 		return known
 	}
 	raw := string(s.key)
 	kept, keep := s.relabel(l, tenant)
 	if !keep {
-		s.byRaw.put(raw, nil)
+		s.remember(&s.byRaw, raw, nil)
 		return nil
 	}
 	s.key = append(s.key[:0], kept.Bytes(nil)...)
-	stream, ok := s.byKept.get(s.key)
+	stream, ok := recent.GetBytes(&s.byKept, s.key)
 	if !ok {
 		stream = lighter.NewStream(kept)
-		s.byKept.put(string(s.key), stream)
+		s.remember(&s.byKept, string(s.key), stream)
 	}
-	s.byRaw.put(raw, stream)
+	s.remember(&s.byRaw, raw, stream)
 	return stream
+}
+
+func (s *Streams) remember(in *recent.Map[string, *lighter.Stream], key string, stream *lighter.Stream) {
+	if len(key) <= maxKeyBytes {
+		in.Put(key, stream)
+	}
 }
 
 func (s *Streams) relabel(l labels.Labels, tenant string) (kept labels.Labels, keep bool) {
@@ -71,31 +81,4 @@ func (s *Streams) relabel(l labels.Labels, tenant string) (kept labels.Labels, k
 		b.Set(lighter.LabelTenant, tenant)
 	}
 	return b.Labels(), true
-}
-
-// recent remembers streams by keys, between maxStreams and twice as many of them: when young is full it
-// becomes old, and what nobody has asked for while it was old is forgotten.
-type recent struct {
-	young, old map[string]*lighter.Stream
-}
-
-func (r *recent) get(key []byte) (*lighter.Stream, bool) {
-	if s, ok := r.young[string(key)]; ok {
-		return s, true
-	}
-	s, ok := r.old[string(key)]
-	if ok {
-		r.put(string(key), s)
-	}
-	return s, ok
-}
-
-func (r *recent) put(key string, s *lighter.Stream) {
-	if len(key) > maxKeyBytes {
-		return
-	}
-	if r.young == nil || len(r.young) >= maxStreams {
-		r.young, r.old = map[string]*lighter.Stream{}, r.young
-	}
-	r.young[key] = s
 }

@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"time"
+
+	"lighter/collector/inotify"
 )
 
 var (
@@ -20,12 +22,12 @@ func (t *Tailer) SetRoots(persistent, runtime, machine string) {
 
 // NoInotify has the Tailer find no inotify.
 func (t *Tailer) NoInotify() {
-	t.notify = func() (*watcher, error) { return nil, errors.New("none left") }
+	t.notify = func() (*inotify.Instance, error) { return nil, errors.New("none left") }
 }
 
 // ByClock has the Tailer look by the clock alone, such as that of a synctest bubble.
 func (t *Tailer) ByClock() {
-	t.notify = func() (*watcher, error) { return nil, nil }
+	t.notify = func() (*inotify.Instance, error) { return nil, nil }
 }
 
 // Matches reports whether fields match.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"lighter"
+	"lighter/collector/internal/recent"
 )
 
 // labelPrefix is before the name of a field, in lower case, in the label that rules see of it.
@@ -20,7 +21,7 @@ const (
 	keywordLabel  = labelPrefix + "priority_keyword"
 )
 
-// cacheEntries limits how many combinations of values a labeller caches: at most twice as many.
+// cacheEntries limits how many combinations of values a labeller caches: less than twice as many.
 const cacheEntries = 2048
 
 // cacheBytes is how long the values of a combination may be for it to be cached.
@@ -34,11 +35,11 @@ type labeller struct {
 
 	read  map[string]bool // labels that rules read by their names
 	maps  []relabel.Regexp
-	names recent[bool] // whether a rule reads the label of a field
+	names recent.Map[string, bool] // whether a rule reads the label of a field
 
-	combinations recent[*stream] // by the values; a nil stream is dropped
-	sets         recent[*stream] // by the labels
-	bare         bool            // the rules have left an entry without labels
+	combinations recent.Map[string, *stream] // by the values; a nil stream is dropped
+	sets         recent.Map[string, *stream] // by the labels
+	bare         bool                        // the rules have left an entry without labels
 	key          []byte
 	builder      *labels.Builder
 }
@@ -52,6 +53,7 @@ type stream struct {
 
 func newLabeller(own labels.Labels, rules []*relabel.Config) *labeller {
 	l := &labeller{own: own, rules: rules, read: map[string]bool{}, builder: labels.NewBuilder(labels.EmptyLabels())}
+	l.names.Half, l.combinations.Half, l.sets.Half = cacheEntries, cacheEntries, cacheEntries
 	for _, r := range rules {
 		switch r.Action {
 		case relabel.LabelMap:
@@ -68,7 +70,7 @@ func newLabeller(own labels.Labels, rules []*relabel.Config) *labeller {
 
 // wants reports whether a rule reads the label of a field.
 func (l *labeller) wants(name []byte) bool {
-	if wanted, ok := l.names.get(name); ok {
+	if wanted, ok := recent.GetBytes(&l.names, name); ok {
 		return wanted
 	}
 	label := labelPrefix + strings.ToLower(string(name))
@@ -76,7 +78,7 @@ func (l *labeller) wants(name []byte) bool {
 	for _, r := range l.maps {
 		wanted = wanted || r.MatchString(label) || label == priorityLabel && r.MatchString(keywordLabel)
 	}
-	l.names.put(string(name), wanted)
+	l.names.Put(string(name), wanted)
 	return wanted
 }
 
@@ -94,12 +96,12 @@ func (l *labeller) stream(fields []field) *stream {
 		l.key = binary.AppendUvarint(l.key, uint64(len(fields[i].value)))
 		l.key = append(l.key, fields[i].value...)
 	}
-	if s, ok := l.combinations.get(l.key); ok {
+	if s, ok := recent.GetBytes(&l.combinations, l.key); ok {
 		return s
 	}
 	s := l.make(fields)
 	if len(l.key) <= cacheBytes {
-		l.combinations.put(string(l.key), s)
+		l.combinations.Put(string(l.key), s)
 	}
 	return s
 }
@@ -129,12 +131,12 @@ func (l *labeller) make(fields []field) *stream {
 		return nil
 	}
 	text := []byte(set.String())
-	if s, ok := l.sets.get(text); ok {
+	if s, ok := recent.GetBytes(&l.sets, text); ok {
 		return s
 	}
 	s := &stream{Stream: lighter.NewStream(set)}
 	if len(text) <= cacheBytes {
-		l.sets.put(string(text), s)
+		l.sets.Put(string(text), s)
 	}
 	return s
 }
@@ -160,28 +162,4 @@ func keyword(priority string) string {
 		return "debug"
 	}
 	return priority
-}
-
-// recent is a map that keeps the entries used last: at least cacheEntries, and at most twice as many. The zero value
-// is an empty map.
-type recent[V any] struct{ now, before map[string]V }
-
-func (r *recent[V]) get(key []byte) (v V, ok bool) {
-	if v, ok = r.now[string(key)]; ok {
-		return v, true
-	}
-	if v, ok = r.before[string(key)]; ok {
-		r.put(string(key), v)
-	}
-	return v, ok
-}
-
-func (r *recent[V]) put(key string, v V) {
-	if r.now == nil {
-		r.now = map[string]V{}
-	}
-	if len(r.now) >= cacheEntries {
-		r.now, r.before = map[string]V{}, r.now
-	}
-	r.now[key] = v
 }

@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+	"golang.org/x/sys/unix"
 
 	"lighter"
+	"lighter/collector/inotify"
+	"lighter/collector/internal/recent"
 	"lighter/collector/journal/journalfile"
 	"lighter/collector/position"
 	"lighter/collector/stage"
@@ -55,20 +60,22 @@ type Tailer struct {
 	cursor  *position.Cursor
 	marks   *marks
 	files   *files
-	watcher *watcher // nil: there is no inotify
 	labels  *labeller
 	pace    pace
 	roots   []string
 	machine func() string
-	notify  func() (*watcher, error)
+
+	inotify *inotify.Instance // nil if there is none
+	notify  func() (*inotify.Instance, error)
+	watched map[int32]bool // descriptors of directories
 
 	want     func(name []byte) bool // wants
 	text     []byte                 // of the fields of an entry
 	offsets  []uint64
 	fields   []field
-	internal []field // those that rules read
-	cache    fieldCache
-	batches  sync.Pool // of *batch
+	internal []field                     // those that rules read
+	cache    recent.Map[fieldKey, field] // entries share equal fields, such as the name of a unit; a field that is not needed has the zero value
+	batches  sync.Pool                   // of *batch
 	batch    *batch
 	number   uint64 // of batches
 	passed   bool   // an entry was read after the last Mark
@@ -99,6 +106,17 @@ type field struct {
 	internal    bool // a rule reads it
 }
 
+// fieldKey is where a field is.
+type fieldKey struct {
+	file *journalfile.File
+	at   uint64
+}
+
+const (
+	cacheFields = 4096 // a Tailer caches less than twice as many
+	maxCached   = 256  // bytes of a field that is cached
+)
+
 // batch is a batch that is filled, and of what.
 type batch struct {
 	lighter.Batch
@@ -121,9 +139,9 @@ func New(o Options) *Tailer {
 		pace:    pace{step: 500 * time.Millisecond, told: 10 * time.Second, alone: time.Second},
 		roots:   []string{o.Path},
 		machine: machineID,
-		notify:  newWatcher,
+		notify:  inotify.Open,
 	}
-	t.want = t.wants
+	t.want, t.cache.Half = t.wants, cacheFields
 	if o.Path == "" {
 		t.roots = []string{persistent, runtime}
 	}
@@ -172,7 +190,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			t.files.windows.Forget()
 		}
 		wait := t.pace.told
-		if t.watcher == nil || untold {
+		if t.inotify == nil || untold {
 			wait = t.pace.alone
 		}
 		if failed != nil && len(t.files.open) == 0 {
@@ -180,7 +198,7 @@ func (t *Tailer) Run(ctx context.Context) error {
 			retry = min(2*retry, maxRetry)
 		}
 		told := t.wait(ctx, wait)
-		if t.watcher != nil && !told && !untold && ctx.Err() == nil && t.grown() {
+		if t.inotify != nil && !told && !untold && ctx.Err() == nil && t.grown() {
 			untold = true // a file system that does not tell of what another machine writes
 		}
 	}
@@ -229,7 +247,7 @@ func (t *Tailer) begin() {
 	}
 	t.marks = m
 	t.files = newFiles(t.roots, t.machine, m, t.o.Logger, t.o.Metrics.Broken)
-	if t.watcher, err = t.notify(); err != nil {
+	if t.inotify, err = t.notify(); err != nil {
 		t.noInotify(err)
 	}
 }
@@ -237,8 +255,8 @@ func (t *Tailer) begin() {
 // end releases everything. Lines that a stage still holds are read again by the next Tailer.
 func (t *Tailer) end() {
 	t.files.close()
-	if t.watcher != nil {
-		t.watcher.close()
+	if t.inotify != nil {
+		_ = t.inotify.Close()
 	}
 	if h, ok := t.o.Logs.(stage.Holder); ok {
 		h.Drop()
@@ -246,34 +264,46 @@ func (t *Tailer) end() {
 	t.cursor.Done()
 }
 
-// watch has inotify watch the directories that exist now, and reports whether one of them is new.
+// watch has inotify watch the directories that exist now, and reports whether one of them is new. inotify does
+// not notice writes to mapped memory, so journald truncates a file to its current size after each write.
 func (t *Tailer) watch() (fresh bool) {
-	if t.watcher == nil {
+	if t.inotify == nil {
 		return false
 	}
-	fresh, err := t.watcher.watch(t.files.dirs)
-	if err != nil {
-		t.watcher.close()
-		t.watcher = nil
-		t.noInotify(err)
+	before := t.watched
+	t.watched = make(map[int32]bool, len(t.files.dirs))
+	for _, dir := range t.files.dirs {
+		d, err := t.inotify.Add(dir.path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.noInotify(err)
+			return false
+		}
+		t.watched[d] = true
+		fresh = fresh || !before[d]
 	}
 	return fresh
 }
 
+// noInotify continues without inotify.
 func (t *Tailer) noInotify(err error) {
+	if t.inotify != nil {
+		_ = t.inotify.Close()
+		t.inotify = nil
+	}
 	t.o.Logger.Warn("inotify cannot be used, so the journal is looked at once a second and not when it is written; raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches", "error", err)
 }
 
 // wait waits until something is written, but no longer than d. told reports whether inotify has reported that.
 func (t *Tailer) wait(ctx context.Context, d time.Duration) (told bool) {
-	if t.watcher == nil {
+	if t.inotify == nil {
 		t.sleep(ctx, d)
 		return false
 	}
-	told, err := t.watcher.wait(ctx, d)
+	told, err := t.inotify.Wait(ctx, d)
 	if err != nil && ctx.Err() == nil {
-		t.watcher.close()
-		t.watcher = nil
 		t.noInotify(err)
 	}
 	return told
@@ -389,7 +419,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 	room := 4*t.o.MaxLineBytes + maxBatchBytes // of all fields together
 	for _, at := range t.offsets {
 		key := fieldKey{one.File, at}
-		if f, ok := t.cache.get(key); ok {
+		if f, ok := t.cache.Get(key); ok {
 			if f.name != nil {
 				t.fields = append(t.fields, f)
 			}
@@ -404,7 +434,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 			continue
 		}
 		if len(t.text) == from {
-			t.cache.put(key, field{})
+			t.cache.Put(key, field{})
 			continue
 		}
 		own := t.text[from:len(t.text):len(t.text)]
@@ -414,7 +444,7 @@ func (t *Tailer) read(one *file, e *journalfile.Entry) (err error) {
 		if len(own) <= maxCached && string(name) != "MESSAGE" {
 			own = bytes.Clone(own)
 			f.name, f.value, _ = bytes.Cut(own, []byte{'='})
-			t.cache.put(key, f)
+			t.cache.Put(key, f)
 		}
 	}
 	return nil

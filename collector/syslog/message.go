@@ -12,6 +12,8 @@ import (
 	"github.com/leodido/go-syslog/v4/rfc3164"
 	"github.com/leodido/go-syslog/v4/rfc5424"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"lighter/collector/internal/year"
 )
 
 // The labels that the relabel rules see.
@@ -192,23 +194,10 @@ func rawLine(text []byte, base *syslog.Base) string {
 // what these can express. So is each time without a year, as RFC3164 has it.
 func (r *receiver) time(own time.Time, arrival int64) int64 {
 	if own.Year() == 0 && r.l.RFC3164DefaultToYear {
-		own = withYear(own, time.Unix(0, arrival))
+		own = year.Nearest(own, time.Unix(0, arrival))
 	}
 	if own.Before(time.Unix(0, math.MinInt64)) || own.After(time.Unix(0, math.MaxInt64)) {
 		return arrival
 	}
 	return own.UnixNano()
-}
-
-// withYear returns a time that has no year in the year in which it is close to now. Around the turn of the year,
-// December is of the old year and January of the new one.
-func withYear(t, now time.Time) time.Time {
-	year := now.Year()
-	switch {
-	case t.Month() == time.December && now.Month() == time.January:
-		year--
-	case t.Month() == time.January && now.Month() == time.December:
-		year++
-	}
-	return t.AddDate(year, 0, 0)
 }

@@ -101,20 +101,6 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-func TestWithYear(t *testing.T) {
-	for _, tc := range []struct{ stamp, now, want string }{
-		{"Oct 11 22:14:15", "2026-11-26T00:00:00Z", "2026-10-11T22:14:15Z"},
-		{"Dec 31 23:59:59", "2027-01-01T00:00:01Z", "2026-12-31T23:59:59Z"},
-		{"Jan  1 00:00:01", "2026-12-31T23:59:59Z", "2027-01-01T00:00:01Z"},
-	} {
-		stamp, _ := time.Parse(time.Stamp, tc.stamp)
-		now, _ := time.Parse(time.RFC3339, tc.now)
-		if got := withYear(stamp, now).Format(time.RFC3339); got != tc.want {
-			t.Errorf("%s at %s: %s, want %s", tc.stamp, tc.now, got, tc.want)
-		}
-	}
-}
-
 func FuzzReceive(f *testing.F) {
 	f.Add("<34>1 2003-10-11T22:14:15.003Z host app 1 ID47 [a@1 b=\"c\\\"\"] hello\nworld\n<34>1 - - - - - - x\n", uint8(0))
 	f.Add("<34>Oct 11 22:14:15 h a[1]: x\n10 <34>x", uint8(1))

@@ -46,16 +46,3 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
-
-func TestDistance(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3}, {"abc", "xbz", 2}, {"LIGHTER_HOTS", "LIGHTER_HOST", 2},
-	} {
-		if have := distance(tc.a, tc.b); have != tc.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", tc.a, tc.b, have, tc.want)
-		}
-	}
-}

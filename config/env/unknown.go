@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lighter/config/internal/near"
 )
 
 // ownPrefixes are prefixes reserved for settings.
@@ -24,9 +26,8 @@ func unknown(values map[string]string, all []setting) (warnings []string) {
 		own := slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(meant, prefix) })
 		if own && !slices.Contains(known, name) {
 			meant = usualName(meant)
-			near := nearest(meant, known)
 			escaped := strings.Trim(strconv.QuoteToASCII(name), `"`) // a warning is one line, whatever the name
-			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; the nearest is %s", escaped, near))
+			warnings = append(warnings, fmt.Sprintf("%s is not a setting and has no effect; the nearest is %s", escaped, nearest(meant, known)))
 		}
 	}
 	slices.Sort(warnings)
@@ -39,7 +40,7 @@ func nearest(name string, known []string) string {
 	if setting, file := strings.CutSuffix(name, fileSuffix); file && !slices.Contains(known, name) && slices.Contains(known, setting) {
 		return setting
 	}
-	return slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	return near.Name(name, known)
 }
 
 // otherWords are the last words of names in other programs, with ours. A word that is the end of another
@@ -61,25 +62,4 @@ func usualName(name string) string {
 		name += fileSuffix
 	}
 	return name
-}
-
-// distance returns the number of bytes to insert, remove or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1) // from a prefix of a to each prefix of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -19,6 +19,7 @@ import (
 
 	"lighter"
 	"lighter/collector/filelog"
+	"lighter/collector/inotify"
 	"lighter/collector/position"
 	"lighter/collector/tail"
 )
@@ -48,7 +49,7 @@ func BenchmarkLine(b *testing.B) {
 					Positions: position.InMemory(), Logs: s, Buffers: &tail.Buffers{}, Metrics: tail.NewMetrics(prometheus.NewRegistry()),
 					Logger: slog.New(slog.DiscardHandler), MaxLineBytes: 256 << 10, Patience: time.Second,
 				},
-				Root: root, Containers: stopped{}, Watcher: &filelog.Watcher{},
+				Root: root, Containers: stopped{}, Watcher: &inotify.Watcher{},
 			}
 			b.SetBytes(int64(len(log)))
 			b.ReportAllocs()

@@ -112,9 +112,7 @@ type Agent struct {
 	found     map[string][]lighter.Target // by discovery
 	unlisted  map[string]bool             // IDs of containers found by a discovery that was removed since: nobody lists them
 	pathBegan map[string]time.Time        // when the plan first had a path, by the path's prefix
-	watchers  map[string]*watching        // by prefix of paths that read containers' logs from files
-
-	fileWatcher fileWatching
+	watching  watching
 }
 
 // nodeMetrics count what the parts of all nodes do.
@@ -175,7 +173,6 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 		unlisted:  map[string]bool{},
 		pathBegan: map[string]time.Time{},
 		process:   p.Agent,
-		watchers:  map[string]*watching{},
 	}
 	a.stages = newStages(p, registry, o.Logger)
 	a.own.Add(selfPage, pages.Own(registry))
@@ -239,8 +236,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	err = errors.Join(err, g.stop(isDiscovery))
 	a.tailers.Stop() // nobody appends from here on
 	a.loops.Stop()
-	a.stopWatching(nil)
-	a.fileWatcher.stop()
+	a.watching.stop()
 	err = errors.Join(err, g.stop(isEndpoint))
 	if asked.Err() == nil {
 		err = cmp.Or(err, context.Cause(ctx))
@@ -292,8 +288,7 @@ func (a *Agent) Close() error {
 	if g := a.graph.Load(); g != nil {
 		errs = append(errs, g.close())
 	}
-	a.stopWatching(nil)
-	a.fileWatcher.stop()
+	a.watching.stop()
 	if a.data != nil {
 		errs = append(errs, a.data.close())
 	}

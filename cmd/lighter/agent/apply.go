@@ -89,10 +89,9 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 // managers, which do not wait: a loop whose target is no longer scraped marks its series as stale at the
 // endpoints that remain.
 func (a *Agent) endReaders(removed, next *graph) {
-	kept, watched := map[string]bool{}, map[string]bool{}
+	kept := map[string]bool{}
 	for _, p := range paths(next.plan) {
 		kept[p.prefix()] = true
-		watched[p.prefix()] = p.args.Root != ""
 	}
 	all, old := a.view.all(), a.graph.Load()
 	a.tailers.End(func(j collector.Job) bool {
@@ -110,7 +109,6 @@ func (a *Agent) endReaders(removed, next *graph) {
 		n, ok := old.nodes[scrapeOf(j)]
 		return !ok || len(removed.parts(endpointsOf(ways(old.plan, n.Node)))) > 0 // a loop of an earlier plan may still send its last samples
 	})
-	a.stopWatching(watched)
 }
 
 // sameListener reports whether a source does the same in two plans, and has the same destinations.

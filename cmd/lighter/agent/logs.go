@@ -148,7 +148,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 	if asked != nil {
 		version += fmt.Sprint("/", asked.id)
 	}
-	files := a.watchers[f.path.prefix()]
+	watcher := a.watching.watcher
 	out, err := stream(t.out, t.noOut), stream(t.err, t.noErr)
 	return collector.Job{
 		ID:      f.path.key(c.ID),
@@ -159,7 +159,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 				labels: t.labels, key: f.path.key(c.ID), positions: o.Positions, maxLine: o.MaxLineBytes, logger: a.o.Logger.With("container", c.Name),
 			})
 			if f.from == readFile {
-				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: files.watcher}), nil
+				return filelog.New(c, out, err, filelog.Options{Options: o, Root: f.path.args.Root, Containers: &a.containers, Watcher: watcher}), nil
 			}
 			return dockerlog.New(c, out, err, dockerlog.Options{Options: o, Engine: engine{asked.engine}}), nil
 		},

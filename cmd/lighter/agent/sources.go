@@ -153,7 +153,7 @@ func (r reading) stream() labels.Labels {
 // guards is read in advance.
 func (a *Agent) readingJob(r reading) collector.Job {
 	g := a.graph.Load()
-	files := file.Options{Options: a.tailing, Watcher: a.fileWatcher.watcher}
+	files := file.Options{Options: a.tailing, Watcher: a.watching.watcher}
 	files.Begin = a.pathBegan[r.paths[0].prefix()].UnixNano()
 	version := g.nodes[r.source.Name].hash
 	for _, p := range r.paths {

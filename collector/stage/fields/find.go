@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/bits"
 	"strings"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // Finder finds the values of several paths in one pass over a line. It is immutable, and safe for
@@ -198,7 +200,7 @@ func (s *search) match(key []byte, offset int, live uint64) (leaf, deep uint64, 
 	}
 	var memory [64]byte
 	if bytes.IndexByte(key, '\\') >= 0 {
-		key = unescape(memory[:0], key)
+		key = jsontext.Unescape(memory[:0], key)
 	}
 	for ; live != 0; live &= live - 1 {
 		rest := s.texts[bits.TrailingZeros64(live)][offset:]

@@ -1,12 +1,11 @@
 package fields
 
 import (
-	"bytes"
 	"math"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 	"unsafe"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // Kind is the type of a value.
@@ -38,75 +37,7 @@ func (v Value) Text(dst []byte) []byte {
 	if !v.Escaped {
 		return v.Raw
 	}
-	return unescape(dst[:0], v.Raw)
-}
-
-// unescape appends s to dst with its JSON escapes undone. It copies invalid escapes as they are. Half of a
-// surrogate pair becomes U+FFFD, as in encoding/json.
-func unescape(dst, s []byte) []byte {
-	for {
-		i := bytes.IndexByte(s, '\\')
-		if i < 0 || i+1 == len(s) {
-			return append(dst, s...)
-		}
-		dst, s = append(dst, s[:i]...), s[i:]
-		n := 2
-		switch c := s[1]; c {
-		case '"', '\\', '/':
-			dst = append(dst, c)
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			r, ok := hex4(s)
-			if !ok {
-				dst = append(dst, s[:2]...)
-				break
-			}
-			n = 6
-			if utf16.IsSurrogate(r) {
-				low, ok := hex4(s[n:])
-				if r = utf16.DecodeRune(r, low); ok && r != utf8.RuneError {
-					n = 12
-				} else {
-					r = utf8.RuneError
-				}
-			}
-			dst = utf8.AppendRune(dst, r)
-		default:
-			dst = append(dst, s[:2]...)
-		}
-		s = s[n:]
-	}
-}
-
-// hex4 reads an escape such as \u00e4 at the beginning of s.
-func hex4(s []byte) (rune, bool) {
-	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	var r rune
-	for _, c := range s[2:6] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
+	return jsontext.Unescape(dst[:0], v.Raw)
 }
 
 // Float returns the value of a number, or of a string that holds one: decimal, finite, without spaces.

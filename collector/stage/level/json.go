@@ -3,6 +3,8 @@ package level
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // begins reports whether a line begins like a JSON object. The object may be cut.
@@ -336,12 +338,12 @@ func unescapeKey(memory, key []byte) ([]byte, bool) {
 				r = ' ' // no key of interest has one
 			case 'u':
 				var ok bool
-				if r, ok = hex4(key[i:]); !ok {
+				if r, ok = jsontext.Hex(key[i:]); !ok {
 					return nil, false
 				}
 				size = 6
 				if 0xD800 <= r && r <= 0xDFFF {
-					low, ok := hex4(key[i+6:])
+					low, ok := jsontext.Hex(key[i+6:])
 					if !ok || low < 0xDC00 {
 						return nil, false
 					}

@@ -2,8 +2,9 @@ package level
 
 import (
 	"bytes"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // logfmtLevel returns the value of the field that Loki takes for the level of a logfmt line. If there are
@@ -133,18 +134,12 @@ func escapedLevel(s []byte) (l Level, is class, ok bool) {
 		case 'b', 'f', 'n', 'r', 't':
 			add(' ') // no level's name has one
 		case 'u':
-			r, ok := hex4(s[i:])
-			if !ok {
+			r, n := jsontext.Escape(s[i:])
+			if n == 0 {
 				return Unknown, 0, false
 			}
-			i += 4
-			if utf16.IsSurrogate(r) {
-				low, _ := hex4(s[i+2:])
-				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
-					i += 6
-				}
-			}
 			add(r)
+			i += n - 2
 		default:
 			return Unknown, 0, false
 		}
@@ -152,26 +147,4 @@ func escapedLevel(s []byte) (l Level, is class, ok bool) {
 	}
 	l, is = classify(name)
 	return l, is, true
-}
-
-// hex4 reads an escape such as \u00e4 at the beginning of s.
-func hex4(s []byte) (rune, bool) {
-	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	var r rune
-	for _, c := range s[2:6] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
 }

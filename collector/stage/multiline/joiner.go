@@ -3,75 +3,38 @@ package multiline
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"lighter"
 	"lighter/collector/stage"
 )
 
-// joiner is the stage of one log. Its groups stay open from one batch to the next. held are the batches
-// that the position must not pass while a group is open.
+// joiner is the stage of one log. Its groups stay open from one batch to the next. It holds the batches that
+// the position must not pass while a group is open.
 type joiner struct {
 	Config
+	*stage.HeldBatches
 	metrics *Metrics
 	log     stage.Log
 	next    lighter.Logs
 
-	// turn guards the fields below. Its capacity is one, and whoever has put a value into it may use them.
-	// The clock's goroutine keeps the turn for as long as next has no room, so Append must be able to give
-	// up.
-	turn    chan struct{}
 	groups  []group // by stream
 	opened  int     // number of open groups
 	streams []*lighter.Stream
 
-	held      []*lighter.Batch // oldest first
-	heldBytes int
-	emptied   int          // bytes of the held batches that were handed on without entries, see adopt
-	lines     atomic.Int64 // number of lines that are held back
-
 	out output
-
-	timer   *time.Timer               // calls expire; nil until needed
-	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not read
-	dropped context.Context           // is cancelled by Drop
-	drop    context.CancelFunc
 }
-
-// The held batches are bounded even if each batch ends inside an entry, for one log and for all logs
-// together. At the bound, an entry may be torn.
-const (
-	maxHeldBytes   = 1 << 20
-	maxHeldBatches = 256
-	maxHeldByAll   = 8 << 20
-)
 
 func newJoiner(c Config, m *Metrics, log stage.Log, next lighter.Logs) *joiner {
-	j := &joiner{Config: c, metrics: m, log: log, next: next, turn: make(chan struct{}, 1)}
-	j.dropped, j.drop = context.WithCancel(context.Background())
-	j.Resume()
-	return j
+	return &joiner{Config: c, HeldBatches: stage.NewHeldBatches(&m.held), metrics: m, log: log, next: next}
 }
-
-// take waits until nobody else uses the joiner.
-func (j *joiner) take(ctx context.Context) error {
-	select {
-	case j.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (j *joiner) give() { <-j.turn }
 
 // Append implements lighter.Logs.
 func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
-	if err := j.take(ctx); err != nil {
+	if err := j.Lock(ctx); err != nil {
 		return err
 	}
-	defer j.give()
+	defer j.Unlock()
 	j.streams = b.Streams
 	if j.opened > 0 && j.endWith(b) {
 		// The position may then move up to this batch, wherever in it the next group begins.
@@ -80,7 +43,7 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 		}
 	}
 	j.join(b)
-	full := j.heldBytes+b.Bytes > maxHeldBytes || len(j.held) == maxHeldBatches || j.metrics.held.Load()+int64(b.Bytes) > maxHeldByAll
+	full := j.Full(b)
 	for i := range j.groups {
 		g := &j.groups[i]
 		switch {
@@ -93,17 +56,17 @@ func (j *joiner) Append(ctx context.Context, b *lighter.Batch) error {
 	}
 	j.out.end()
 	if j.opened == 0 {
-		j.adopt(b)
+		j.Adopt(b)
 	}
 	if err := j.pass(ctx, b); err != nil {
 		return err
 	}
 	switch {
 	case j.opened > 0:
-		j.holdBatch(b)
+		j.HoldBatch(b)
 		j.wind()
-	case len(j.held) > 0:
-		j.release(b)
+	case j.Holds():
+		j.LetGo(b)
 	}
 	j.count()
 	return nil

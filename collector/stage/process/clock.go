@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // for the location of a stage.timestamp, because the image has no time zones
+
+	"lighter/collector/internal/year"
 )
 
 // setTime sets an entry's time if it can be represented in nanoseconds.
@@ -195,14 +197,7 @@ func timeParser(format string, location *time.Location) func(text string, now ti
 		if t.Year() != 0 {
 			return t, fmt.Errorf("the format %q has no year, and %q has one", format, strings.Clone(text))
 		}
-		year := now.Year()
-		switch {
-		case t.Month() == time.December && now.Month() == time.January:
-			year--
-		case t.Month() == time.January && now.Month() == time.December:
-			year++
-		}
-		return t.AddDate(year, 0, 0), nil
+		return year.Nearest(t, now), nil
 	}
 }
 

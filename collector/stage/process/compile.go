@@ -269,8 +269,10 @@ func (c *compiler) stage(s Stage) (op, error) {
 		return &labelsStage{values: c.named(s.Labels.Values), metadata: s.Labels.SourceType == SourceStructuredMetadata}, nil
 	case s.Limit != nil:
 		a := s.Limit
-		return &limit{rate: a.Rate, burst: a.Burst, drop: a.Drop, label: a.ByLabelName, distinct: max(a.MaxDistinctLabels, 10000),
-			dropped: c.reason("", "ratelimit_drop_stage"), byLabel: c.metrics.droppedByLabel, name: c.name}, nil
+		o := &limit{rate: a.Rate, burst: a.Burst, drop: a.Drop, label: a.ByLabelName,
+			dropped: c.reason("", "ratelimit_drop_stage"), byLabel: c.metrics.droppedByLabel, name: c.name}
+		o.buckets.Half, o.buckets.Forget = max(a.MaxDistinctLabels, 10000), o.forgetCounts
+		return o, nil
 	case s.Logfmt != nil:
 		return c.logfmt(s.Logfmt)
 	case s.Luhn != nil:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"lighter/collector/internal/recent"
 )
 
 // drop is stage.drop.
@@ -124,19 +126,18 @@ func (b *bucket) fill(rate float64, burst int) {
 
 // limit is stage.limit. All logs share its buckets.
 type limit struct {
-	rate     float64
-	burst    int
-	drop     bool
-	label    string // empty if there is only one bucket
-	distinct int
-	dropped  *counter
-	byLabel  *prometheus.CounterVec
-	name     string // of the component
+	rate    float64
+	burst   int
+	drop    bool
+	label   string // empty if there is only one bucket
+	dropped *counter
+	byLabel *prometheus.CounterVec
+	name    string // of the component
 
 	bucket
 
-	values   sync.Mutex         // guards the fields below
-	now, old map[string]*bucket // by label value: recently used ones, and older ones
+	values  sync.Mutex                  // guards buckets
+	buckets recent.Map[string, *bucket] // by label value
 }
 
 func (o *limit) run(r *runner, x *entry, at int) int {
@@ -176,22 +177,17 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 func (o *limit) of(value []byte) *bucket {
 	o.values.Lock()
 	defer o.values.Unlock()
-	b := o.now[string(value)]
-	if b != nil {
-		return b
-	}
-	if b = o.old[string(value)]; b == nil {
+	b, ok := recent.GetBytes(&o.buckets, value)
+	if !ok {
 		b = &bucket{}
-	}
-	if o.now == nil {
-		o.now = map[string]*bucket{}
-	}
-	o.now[string(value)] = b
-	if len(o.now) == o.distinct {
-		o.old, o.now = o.now, nil
-		o.byLabel.DeletePartialMatch(prometheus.Labels{"component_id": o.name})
+		o.buckets.Put(string(value), b)
 	}
 	return b
+}
+
+// forgetCounts deletes the counters by label value when buckets are forgotten, as Alloy does.
+func (o *limit) forgetCounts() {
+	o.byLabel.DeletePartialMatch(prometheus.Labels{"component_id": o.name})
 }
 
 // sleep waits for the given number of seconds. If ctx ends first, it returns ctx's error.

@@ -2,70 +2,33 @@ package process
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"lighter"
+	"lighter/collector/stage"
 )
 
 // holding is the stage of a log whose program holds entries back. It is a stage.Holder and stage.Clocked.
 type holding struct {
 	*runner
-
-	// turn guards the fields below. Its capacity is one, and whoever has put a value into it may use them.
-	// The clock's goroutine keeps the turn for as long as next has no room, so Append must be able to give
-	// up.
-	turn chan struct{}
-
-	held      []*lighter.Batch // batches that the position must not pass, oldest first
-	heldBytes int
-	emptied   int          // bytes of the held batches that were handed on without entries, see adopt
-	lines     atomic.Int64 // number of lines that are held back
-
-	timer   *time.Timer               // calls expire; nil until needed
-	reading atomic.Pointer[time.Time] // when the log's reader began to read; nil while it does not read
-	dropped context.Context           // is cancelled by Drop
-	drop    context.CancelFunc
+	*stage.HeldBatches
 }
-
-// The held batches are bounded even if each batch ends inside an entry, for one log and for all logs
-// together. At the bound, an entry may be torn.
-const (
-	maxHeldBytes   = 1 << 20
-	maxHeldBatches = 256
-	maxHeldByAll   = 8 << 20
-)
 
 func newHolding(r *runner) *holding {
-	h := &holding{runner: r, turn: make(chan struct{}, 1)}
-	h.dropped, h.drop = context.WithCancel(context.Background())
-	h.Resume()
-	return h
+	return &holding{r, stage.NewHeldBatches(&r.shared.metrics.held)}
 }
-
-// lock waits until nobody else uses the stage.
-func (h *holding) lock(ctx context.Context) error {
-	select {
-	case h.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (h *holding) unlock() { <-h.turn }
 
 // Append implements lighter.Logs.
 func (h *holding) Append(ctx context.Context, b *lighter.Batch) error {
-	if err := h.lock(ctx); err != nil {
+	if err := h.Lock(ctx); err != nil {
 		return err
 	}
-	defer h.unlock()
+	defer h.Unlock()
 	h.straddle = false
 	if err := h.process(ctx, b); err != nil {
 		return err
 	}
-	if len(h.open) > 0 && h.full(b) {
+	if len(h.open) > 0 && h.Full(b) {
 		for len(h.open) > 0 && h.err == nil {
 			h.finish(h.open[0], true)
 		}
@@ -79,53 +42,30 @@ func (h *holding) Append(ctx context.Context, b *lighter.Batch) error {
 	h.deliver()
 	h.kept = nil
 	if len(h.open) == 0 {
-		h.adopt(b)
+		h.Adopt(b)
 	}
 	if err := h.append(ctx, b); err != nil {
 		return err
 	}
 	switch {
 	case len(h.open) > 0:
-		h.holdBatch(b)
+		h.HoldBatch(b)
 		h.keepClocks()
-	case len(h.held) > 0:
-		h.release(b)
+	case h.Holds():
+		h.LetGo(b)
 	}
 	h.count()
 	h.wind()
 	return nil
 }
 
-// holdBatch holds b, which was handed on while a group is open.
-func (h *holding) holdBatch(b *lighter.Batch) {
-	b.Hold()
-	h.held = append(h.held, b)
-	h.heldBytes += b.Bytes
-	h.shared.metrics.held.Add(int64(b.Bytes))
-	if len(b.Entries) == 0 {
-		h.emptied += b.Bytes
-	}
-}
-
-// adopt counts the memory of the held batches in b, which has the last of what they hold back and is about to be
-// handed on: release keeps them alive until b is acknowledged. Batches that were handed on with entries are
-// left out, because whoever took those entries counts them.
-func (h *holding) adopt(b *lighter.Batch) {
-	b.Bytes += h.emptied
-	h.emptied = 0
-}
-
-// count notes how many lines are held back.
+// count stores the number of lines that are held back.
 func (h *holding) count() {
 	lines := 0
 	for _, g := range h.open {
 		lines += g.lines
 	}
-	h.lines.Store(int64(lines))
-}
-
-func (h *holding) full(b *lighter.Batch) bool {
-	return h.heldBytes+b.Bytes > maxHeldBytes || len(h.held) == maxHeldBatches || h.shared.metrics.held.Load()+int64(b.Bytes) > maxHeldByAll
+	h.SetLines(lines)
 }
 
 // append hands on b. No line can arrive while next has no room, so that time does not count as waiting.
@@ -145,7 +85,7 @@ func (h *holding) append(ctx context.Context, b *lighter.Batch) error {
 // none of their lines is held back any more. If it returns an error, which is that of ctx, they stay held.
 // h.batch is nil if all batches are held.
 func (h *holding) handOnEarlier(ctx context.Context) error {
-	if len(h.held) == 0 {
+	if !h.Holds() {
 		return nil
 	}
 	left := h.straddle
@@ -155,11 +95,13 @@ func (h *holding) handOnEarlier(ctx context.Context) error {
 	b := h.earlier
 	switch {
 	case b != nil:
+		size := b.Bytes
 		if !left {
-			h.adopt(b)
+			h.Adopt(b)
 		}
 		b.Streams = h.listed()
 		if err := h.append(ctx, b); err != nil {
+			b.Bytes = size // b adopts again when it is appended again
 			return err
 		}
 		h.earlier = nil
@@ -171,37 +113,15 @@ func (h *holding) handOnEarlier(ctx context.Context) error {
 	}
 	defer b.Done()
 	if left {
-		h.held[0].Hold() // the position must wait for b, too
-		b.After(h.held[:1])
+		h.WaitFor(b)
 		return nil
 	}
 	if h.log.Keep != nil {
-		h.held[len(h.held)-1].SetState(h.log.Keep())
+		h.SetState(h.log.Keep())
 	}
-	h.release(b)
-	return nil
-}
-
-// release arranges that all held batches are released once b is acknowledged, which has the last of the
-// lines held back. The newest is released first, and each other one when the next newer is acknowledged. So
-// the position moves past all of them at once, and never stops between two batches that contain lines of
-// one entry.
-func (h *holding) release(b *lighter.Batch) {
-	for i, older := range h.held {
-		next := b
-		if i+1 < len(h.held) {
-			next = h.held[i+1]
-		}
-		next.After([]*lighter.Batch{older})
-	}
-	h.forget()
-}
-
-func (h *holding) forget() {
-	h.shared.metrics.held.Add(-int64(h.heldBytes))
-	clear(h.held)
-	h.held, h.heldBytes, h.emptied = h.held[:0], 0, 0
+	h.LetGo(b)
 	h.kept = nil
+	return nil
 }
 
 // wind schedules the finishing of groups that get no more lines.
@@ -219,27 +139,16 @@ func (h *holding) wind() {
 			first = g.due
 		}
 	}
-	switch {
-	case first.IsZero():
-	case h.timer == nil:
-		h.timer = time.AfterFunc(first.Sub(now), h.expire)
-	default:
-		h.timer.Reset(first.Sub(now))
+	if !first.IsZero() {
+		h.Wind(first.Sub(now), h.expire)
 	}
 }
 
 // expire finishes the groups that have received no more lines in time.
-func (h *holding) expire() {
-	if h.lock(h.dropped) != nil {
-		return
-	}
-	defer h.unlock()
-	if h.dropped.Err() != nil {
-		return
-	}
+func (h *holding) expire(ctx context.Context) {
 	now := time.Now()
 	h.postpone(now)
-	if h.end(h.dropped, func(g *group) bool { return !g.due.IsZero() && !g.due.After(now) }) == nil {
+	if h.end(ctx, func(g *group) bool { return !g.due.IsZero() && !g.due.After(now) }) == nil {
 		h.wind()
 	}
 }
@@ -247,7 +156,7 @@ func (h *holding) expire() {
 // postpone makes sure that no group is finished before the reader has read for as long as its next line may
 // take.
 func (h *holding) postpone(now time.Time) {
-	began := h.reading.Load()
+	began := h.Reading()
 	for _, g := range h.groups {
 		from := now.Add(max(g.wait, pausedWait))
 		if began != nil {
@@ -261,15 +170,6 @@ func (h *holding) postpone(now time.Time) {
 
 // pausedWait is the smallest interval at which the clock checks whether the reader reads again.
 const pausedWait = time.Second
-
-// Pause implements stage.Clocked. It does not block, even if there is no room.
-func (h *holding) Pause() { h.reading.Store(nil) }
-
-// Resume implements stage.Clocked. It does not block either.
-func (h *holding) Resume() {
-	now := time.Now()
-	h.reading.Store(&now)
-}
 
 // end finishes and removes the groups for which want returns true.
 func (h *holding) end(ctx context.Context, want func(*group) bool) error {
@@ -303,34 +203,17 @@ func (h *holding) end(ctx context.Context, want func(*group) bool) error {
 
 // Release implements stage.Holder.
 func (h *holding) Release(ctx context.Context) error {
-	if err := h.lock(ctx); err != nil {
+	if err := h.Lock(ctx); err != nil {
 		return err
 	}
-	defer h.unlock()
+	defer h.Unlock()
 	return h.end(ctx, func(*group) bool { return true })
 }
 
-// Held implements stage.Holder. A batch whose Append has failed does not count, but lines of earlier batches do.
-func (h *holding) Held() int { return int(h.lines.Load()) }
-
 // Drop implements stage.Holder.
 func (h *holding) Drop() {
-	h.drop()
-	h.turn <- struct{}{} // soon: the clock's goroutine gives up
-	defer h.unlock()
-	if h.timer != nil {
-		h.timer.Stop()
-	}
-	h.open, h.earlier = nil, nil
-	h.lines.Store(0)
-	clear(h.groups)
-	for _, b := range h.held {
-		if b.Origin != nil {
-			b.Origin.Rewind() // the oldest is rewound, which rewinds the others
-		}
-	}
-	for _, b := range h.held {
-		b.Done()
-	}
-	h.forget()
+	h.DropHeld(func() {
+		h.open, h.earlier, h.kept = nil, nil, nil
+		clear(h.groups)
+	})
 }

@@ -371,7 +371,7 @@ func TestHeldIsBounded(t *testing.T) {
 		}
 		b.Done()
 	}
-	if pos.to < 1000-maxHeldBatches-1 {
+	if pos.to < 1000-256-1 { // 256 batches are held at most
 		t.Errorf("the position is %d of 1000", pos.to)
 	}
 	p.release()
@@ -504,6 +504,38 @@ func TestHeldMemoryIsCounted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The memory of held batches is counted once, even if there was no room for their entry at first.
+func TestHeldMemoryIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var counted []int
+		for _, failures := range []int{0, 3} {
+			p := newPipe(t, "stage.multiline {\n\tfirstline = \"^S\"\n\tmax_wait_time = \"1h\"\n}", labels.FromStrings("a", "1"))
+			b := p.batch(in{line: "S"})
+			b.Bytes = 64 << 10
+			if err := p.chain.Append(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			b.Done()
+			for range failures {
+				p.end.shut = true
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				if err := p.chain.Release(ctx); err == nil {
+					t.Fatal("Release has found room")
+				}
+				cancel()
+			}
+			p.end.shut, p.end.holds = false, true
+			p.release()
+			counted = append(counted, p.end.held[0].Bytes)
+			p.end.held[0].Done()
+			p.chain.Drop()
+		}
+		if counted[0] < 64<<10 || counted[1] != counted[0] {
+			t.Errorf("%d bytes are counted at once, %d after failures", counted[0], counted[1])
+		}
+	})
 }
 
 // Held returns the lines that are held back, also when they could not be handed on.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jmespath-community/go-jmespath"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // jsonStage is stage.json.
@@ -217,7 +219,7 @@ func (o *logfmtStage) value(r *runner, x *entry, b []byte, i int) (v []byte, end
 		if s.text(0) != i+1-start {
 			return nil, i, false
 		}
-		v = r.keep(x, unescape(r.buffer[:0], v))
+		v = r.keep(x, jsontext.Unescape(r.buffer[:0], v))
 	}
 	return v, i + 1, true
 }

@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
+
+	"lighter/collector/internal/jsontext"
 )
 
 // span is a value in a JSON text: its bytes from start to end. It is null if end is 0.
@@ -269,7 +269,7 @@ func (s *jsonScanner) object(i int, t *tree) int {
 		}
 		if outermost && s.keys != nil {
 			if bytes.IndexByte(key, '\\') >= 0 {
-				key = unescape(nil, key)
+				key = jsontext.Unescape(nil, key)
 			}
 			if s.keys.Match(key) {
 				s.keyed = append(s.keyed, pair{string(key), span{start, i}})
@@ -297,7 +297,7 @@ func (t *tree) child(key []byte, fold bool) *branch {
 		return nil
 	}
 	if bytes.IndexByte(key, '\\') >= 0 {
-		key = unescape(nil, key)
+		key = jsontext.Unescape(nil, key)
 	}
 	for i := range t.children {
 		if c := &t.children[i]; c.key == string(key) || fold && strings.EqualFold(c.key, borrow(key)) {
@@ -314,55 +314,6 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// unescape appends the content of a valid JSON string to b; s has no quotes.
-func unescape(b, s []byte) []byte {
-	for len(s) > 0 {
-		i := bytes.IndexByte(s, '\\')
-		if i < 0 {
-			return append(b, s...)
-		}
-		b = append(b, s[:i]...)
-		c := s[i+1]
-		s = s[i+2:]
-		switch c {
-		case 'b':
-			b = append(b, '\b')
-		case 'f':
-			b = append(b, '\f')
-		case 'n':
-			b = append(b, '\n')
-		case 'r':
-			b = append(b, '\r')
-		case 't':
-			b = append(b, '\t')
-		case 'u':
-			r := hex4(s)
-			s = s[4:]
-			if utf16.IsSurrogate(r) {
-				second := rune(utf8.RuneError)
-				if len(s) >= 6 && s[0] == '\\' && s[1] == 'u' {
-					second = utf16.DecodeRune(r, hex4(s[2:]))
-				}
-				if r = second; r != utf8.RuneError {
-					s = s[6:]
-				}
-			}
-			b = utf8.AppendRune(b, r)
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
-}
-
-func hex4(s []byte) rune {
-	n, err := strconv.ParseUint(borrow(s[:4]), 16, 32)
-	if err != nil {
-		return utf8.RuneError
-	}
-	return rune(n)
-}
-
 // jsonValue returns the value at v in a valid JSON text. Its bytes are in the text, or in the memory of the
 // entry's batch.
 func (r *runner) jsonValue(x *entry, line []byte, v span) value {
@@ -376,7 +327,7 @@ func (r *runner) jsonValue(x *entry, line []byte, v span) value {
 		if bytes.IndexByte(raw, '\\') < 0 {
 			return value{text, raw}
 		}
-		return value{text, r.keep(x, unescape(r.buffer[:0], raw))}
+		return value{text, r.keep(x, jsontext.Unescape(r.buffer[:0], raw))}
 	case 't', 'f':
 		return value{boolean, raw}
 	case 'n':

@@ -9,6 +9,7 @@ import (
 	"github.com/grafana/alloy/syntax/ast"
 
 	"lighter"
+	"lighter/config/internal/near"
 )
 
 // logStream finds rules that read the stream of a log where it is not known yet.
@@ -77,7 +78,7 @@ func unknownMeta(s *scope, found report) {
 				}
 				instead, ok := remedies[name]
 				if !ok {
-					instead = metaPrefix + nearest(name, metaLabels)
+					instead = metaPrefix + near.Name(name, metaLabels)
 				}
 				found(at, "discovery.docker sets no "+text+": the rule sees an empty value", instead)
 			})
@@ -144,36 +145,4 @@ func mayBeginWithSlash(expr string) bool {
 		return false
 	}
 	return visit(uint32(prog.Start))
-}
-
-// nearest returns the name of a list that takes the fewest changes to become another.
-func nearest(name string, all []string) string {
-	best, least := "", 1<<30
-	for _, other := range all {
-		if n := distance(name, other); n < least {
-			best, least = other, n
-		}
-	}
-	return best
-}
-
-// distance returns how many letters have to be put in, taken out or changed to make one text of another.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,4 +1,4 @@
-package filelog
+package inotify
 
 import (
 	"bytes"
@@ -8,26 +8,28 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-// If reading inotify fails, nothing ends: logs are checked by the clock from then on.
+// If reading inotify fails, nothing ends: files are checked by the clock from then on.
 func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 	for name, fail := range map[string]func(*Watcher){
-		"closed":         func(w *Watcher) { _ = w.file.Close() },
-		"read by Run":    func(w *Watcher) { w.Break() },
-		"read by others": func(w *Watcher) { w.Break(); _ = w.drain() },
+		"closed":         func(w *Watcher) { _ = w.instance.Close() },
+		"read by Run":    failReads,
+		"read by others": func(w *Watcher) { failReads(w); _ = w.drain() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			w := NewWatcher(slog.New(slog.NewTextHandler(&log, nil)))
-			h := w.watch(filepath.Join(t.TempDir(), "log"), make(chan struct{}, 1), make(chan struct{}, 1))
+			h := w.Watch(filepath.Join(t.TempDir(), "log"), make(chan struct{}, 1), make(chan struct{}, 1), nil)
 			create(t, h.path)
-			h.arm()
+			h.Arm()
 			if err := w.drain(); err != nil {
 				t.Fatal(err)
 			}
 			select { // the new file
-			case <-h.look:
+			case <-h.came:
 			default:
 			}
 			ctx, cancel := context.WithCancel(t.Context())
@@ -38,21 +40,21 @@ func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case <-h.look: // its reader is woken, and finds out that it must check by the clock
+			case <-h.came: // its reader is woken, and finds out that it must check by the clock
 			case err := <-done:
 				t.Fatalf("Run = %v, want that it goes on", err)
 			}
 			for range 3 {
-				if h.arm() {
+				if h.Arm() {
 					t.Error("armed, though nothing will tell")
 				}
 			}
-			other := w.watch(filepath.Join(t.TempDir(), "log"), make(chan struct{}, 1), make(chan struct{}, 1))
-			if other.arm() {
-				t.Error("another log is armed, though nothing will tell")
+			other := w.Watch(filepath.Join(t.TempDir(), "log"), make(chan struct{}, 1), make(chan struct{}, 1), nil)
+			if other.Arm() {
+				t.Error("another file is armed, though nothing will tell")
 			}
-			other.close()
-			h.close()
+			other.Close()
+			h.Close()
 			cancel()
 			if err := <-done; err != nil {
 				t.Errorf("Run = %v, want nil", err)
@@ -65,4 +67,11 @@ func TestAnInotifyThatFailsWhileItRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failReads makes reading fail from now on.
+func failReads(w *Watcher) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.instance.read = func(int, []byte) (int, error) { return -1, unix.EIO }
 }
