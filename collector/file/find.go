@@ -91,7 +91,11 @@ func (t *Tailer) search(dir files, s *source, original bool) (*source, error) {
 	v := t.visit()
 	known := v.HeadBytes >= knownBytes
 	if !original {
-		moved, err := t.openOne(dir, v.is)
+		renamed := dir
+		if !known { // its inode may be that of another log by now
+			renamed = slices.DeleteFunc(slices.Clone(dir), func(f fileAt) bool { return !t.rotatedName(f.name) })
+		}
+		moved, err := t.openOne(renamed, v.is)
 		if moved != nil || err != nil {
 			return moved, err
 		}
@@ -255,10 +259,11 @@ func (t *Tailer) advance(dir files, s *source) bool {
 	return true
 }
 
-// anew returns the file of the present visit if that was cut off, written anew and renamed.
+// anew returns the file of the present visit if that was cut off, written anew and renamed. Only its name tells
+// it from another log that was made with the inode of a file that is gone.
 func (t *Tailer) anew(dir files) look {
 	for _, f := range dir {
-		if f.name == t.path || !t.visit().is(f.look) {
+		if f.name == t.path || !t.visit().is(f.look) || !t.rotatedName(f.name) {
 			continue
 		}
 		s, err := openSource(f.name, t.o.Decompression)
@@ -309,6 +314,17 @@ func (t *Tailer) before(a, b fileAt) bool {
 		return later(suffixB, suffixA)
 	}
 	return written < 0
+}
+
+// rotatedName reports whether a file may be the one of the path after rotating it, by its name: app.log.1,
+// app.log-20260102, app.log.old and app-20260102.log after app.log, but not app-worker.log.
+func (t *Tailer) rotatedName(name string) bool {
+	added, ok := strings.CutPrefix(name, t.path)
+	if ok {
+		return added != "" && strings.Contains(".-_", added[:1])
+	}
+	added, ok = strings.CutPrefix(name, strings.TrimSuffix(t.path, filepath.Ext(t.path)))
+	return ok && len(added) > 1 && strings.Contains(".-_", added[:1]) && added[1] >= '0' && added[1] <= '9'
 }
 
 // suffix returns what rotating has added to the path, a character and a number; empty if name is
