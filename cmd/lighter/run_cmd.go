@@ -101,7 +101,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Long: `run runs the agent. It is configured by environment variables or, with an argument,
 by an Alloy file or a directory of them; - is stdin. Without an argument the file
 ` + defaultFile + ` is run if it exists, as in Alloy's image.`,
-		Args: fileArgument(cobra.MaximumNArgs(1)),
+		Args: fileArgument(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runAgent(cmd.Context(), flags, args)
 		},
