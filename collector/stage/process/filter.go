@@ -122,7 +122,8 @@ func (b *bucket) fill(rate float64, burst int) {
 	b.at = now
 }
 
-// limit is stage.limit. All logs share its buckets.
+// limit is stage.limit. All logs share its buckets, but each way has its own: the entries of one way must not take
+// the tokens of the same entries on another.
 type limit struct {
 	rate     float64
 	burst    int
@@ -133,22 +134,25 @@ type limit struct {
 	byLabel  *prometheus.CounterVec
 	name     string // of the component
 
-	bucket
+	mu   sync.Mutex          // guards the buckets' maps
+	ways map[string]*buckets // by the name of the way
+}
 
-	values   sync.Mutex         // guards the fields below
+// buckets are those of a way.
+type buckets struct {
+	one      bucket
 	now, old map[string]*bucket // by label value: recently used ones, and older ones
 }
 
 func (o *limit) run(r *runner, x *entry, at int) int {
-	b := &o.bucket
-	var value string
+	var v []byte
 	if o.label != "" {
-		v, ok := x.label(o.label)
-		if !ok {
+		var ok bool
+		if v, ok = x.label(o.label); !ok {
 			return at + 1
 		}
-		b, value = o.of(v), string(v)
 	}
+	b := o.bucket(r.way, v)
 	b.mu.Lock()
 	b.fill(o.rate, o.burst)
 	if b.tokens >= 1 {
@@ -158,8 +162,8 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 	}
 	if o.drop {
 		b.mu.Unlock()
-		if o.label != "" {
-			o.byLabel.WithLabelValues(o.name, o.label, value).Inc()
+		if o.label != "" && !r.way.Again {
+			o.byLabel.WithLabelValues(o.name, o.label, string(v)).Inc()
 		}
 		return r.drop(o.dropped)
 	}
@@ -172,23 +176,34 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// of returns the bucket of a label value.
-func (o *limit) of(value []byte) *bucket {
-	o.values.Lock()
-	defer o.values.Unlock()
-	b := o.now[string(value)]
+// bucket returns the bucket of a way, and of a label value if there is one for each.
+func (o *limit) bucket(w Way, value []byte) *bucket {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.ways[w.Name]
+	if all == nil {
+		if o.ways == nil {
+			o.ways = map[string]*buckets{}
+		}
+		all = &buckets{}
+		o.ways[w.Name] = all
+	}
+	if o.label == "" {
+		return &all.one
+	}
+	b := all.now[string(value)]
 	if b != nil {
 		return b
 	}
-	if b = o.old[string(value)]; b == nil {
+	if b = all.old[string(value)]; b == nil {
 		b = &bucket{}
 	}
-	if o.now == nil {
-		o.now = map[string]*bucket{}
+	if all.now == nil {
+		all.now = map[string]*bucket{}
 	}
-	o.now[string(value)] = b
-	if len(o.now) == o.distinct {
-		o.old, o.now = o.now, nil
+	all.now[string(value)] = b
+	if len(all.now) == o.distinct {
+		all.old, all.now = all.now, nil
 		o.byLabel.DeletePartialMatch(prometheus.Labels{"component_id": o.name})
 	}
 	return b
@@ -310,7 +325,9 @@ func (o *truncate) run(r *runner, x *entry, at int) int {
 		slices.Sort(fields)
 		fields = slices.Compact(fields)
 		x.values[o.slot] = value{text, x.batch.Copy([]byte(strings.Join(fields, ",")))}
-		o.cut.WithLabelValues(o.name, string(rule.where)).Add(float64(cut))
+		if !r.way.Again {
+			o.cut.WithLabelValues(o.name, string(rule.where)).Add(float64(cut))
+		}
 	}
 	return at + 1
 }
