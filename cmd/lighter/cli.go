@@ -74,6 +74,22 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.Name(), args[0])}
 }
 
+// atMostOne refuses more than one argument.
+func atMostOne(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("it takes one argument at most, but there are %d", len(args))
+	}
+	return nil
+}
+
+// exactlyOne refuses no argument, and more than one.
+func exactlyOne(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("the name of a file is missing")
+	}
+	return atMostOne(cmd, args)
+}
+
 // rootCommand returns the tree of commands. lighter without a command is lighter run.
 func (c *cli) rootCommand() *cobra.Command {
 	agent := c.runCommand()
@@ -103,7 +119,7 @@ func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
 		Short: "Print what a command does and its flags",
-		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		Args:  usageArgs(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err == nil && len(rest) > 0 {

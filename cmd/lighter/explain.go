@@ -28,7 +28,7 @@ func (c *cli) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [FILE|DIR]",
 		Short: "Print what will run: each node, from where, and to where",
-		Args:  fileArgument(cobra.MaximumNArgs(1)),
+		Args:  fileArgument(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.explain(cmd.Context(), flags, args)
 		},

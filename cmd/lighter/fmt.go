@@ -19,7 +19,7 @@ func (c *cli) fmtCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fmt FILE",
 		Short: "Format an Alloy file and print it; - is stdin",
-		Args:  fileArgument(cobra.ExactArgs(1)),
+		Args:  fileArgument(exactlyOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.format(cmd.Context(), args[0], write, test)
 		},

@@ -32,7 +32,7 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck [ADDRESS]",
 		Short: "Ask the running agent whether it is ready, for a Docker HEALTHCHECK",
-		Args:  usageArgs(cobra.MaximumNArgs(1)),
+		Args:  usageArgs(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthcheckTimeout)
 			defer cancel()

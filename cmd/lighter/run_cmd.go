@@ -103,7 +103,7 @@ func (c *cli) runCommand() *cobra.Command {
 by an Alloy file or a directory of them; - is stdin. Without an argument the file
 ` + defaultFile + ` is run if it exists, as in Alloy's image, and
 its data is in ` + defaultDataDir + ` if that exists.`,
-		Args: fileArgument(cobra.MaximumNArgs(1)),
+		Args: fileArgument(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runAgent(cmd.Context(), flags, args)
 		},

@@ -15,7 +15,7 @@ func (c *cli) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE|DIR",
 		Short: "Check an Alloy file: every error, and what it accepts though it cannot do what was meant",
-		Args:  fileArgument(cobra.ExactArgs(1)),
+		Args:  fileArgument(exactlyOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.validate(cmd.Context(), flags, args[0], strict)
 		},

@@ -92,7 +92,11 @@ func (t *Tailer) search(dir files, s *openFile, original bool) (*openFile, error
 	v := t.visit()
 	known := v.HeadBytes >= knownBytes
 	if !original {
-		moved, err := t.openOne(dir, v.is)
+		renamed := dir
+		if !known { // its inode may be that of another log by now
+			renamed = slices.DeleteFunc(slices.Clone(dir), func(f fileAt) bool { return !t.rotatedName(f.name) })
+		}
+		moved, err := t.openOne(renamed, v.is)
 		if moved != nil || err != nil {
 			return moved, err
 		}
@@ -259,7 +263,7 @@ func (t *Tailer) advance(dir files, s *openFile) bool {
 // anew returns the file of the present visit if it was truncated, written to again, and renamed.
 func (t *Tailer) anew(dir files) look {
 	for _, f := range dir {
-		if f.name == t.path || !t.visit().is(f.look) {
+		if f.name == t.path || !t.visit().is(f.look) || !t.rotatedName(f.name) {
 			continue
 		}
 		s, err := openPath(f.name, t.o.Decompression)
@@ -312,8 +316,19 @@ func (t *Tailer) before(a, b fileAt) bool {
 	return written < 0
 }
 
-// suffix returns what a rotation has added to the path: a character and a number. It returns "" for all other
-// names.
+// rotatedName reports whether a file may be the one of the path after rotating it, by its name: app.log.1,
+// app.log-20260102, app.log.old and app-20260102.log after app.log, but not app-worker.log.
+func (t *Tailer) rotatedName(name string) bool {
+	added, ok := strings.CutPrefix(name, t.path)
+	if ok {
+		return added != "" && strings.Contains(".-_", added[:1])
+	}
+	added, ok = strings.CutPrefix(name, strings.TrimSuffix(t.path, filepath.Ext(t.path)))
+	return ok && len(added) > 1 && strings.Contains(".-_", added[:1]) && added[1] >= '0' && added[1] <= '9'
+}
+
+// suffix returns what rotating has added to the path, a character and a number; empty if name is
+// something else.
 func (t *Tailer) suffix(name string) string {
 	suffix, ok := strings.CutPrefix(name, t.path)
 	if !ok || len(suffix) < 2 || strings.Trim(suffix[1:], "0123456789") != "" {

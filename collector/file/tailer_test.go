@@ -293,6 +293,19 @@ func TestRestart(t *testing.T) {
 			b.cut("app.log.1")
 			b.write("", strings.Repeat("c", 500)+"\n")
 		}, []string{"b", strings.Repeat("c", 500)}},
+		"cut off, written anew and renamed": {func(b *bench) {
+			b.write("", "b\n")
+			b.cut("")
+			b.write("", "c\n")
+			b.rename("app.log.1")
+			b.write("", "d\n")
+		}, []string{"c", "d"}},
+		"another log with its inode": {func(b *bench) {
+			b.cut("")
+			b.write("", "not c\n")
+			b.rename("web.log")
+			b.write("", "c\n")
+		}, []string{"c"}},
 		"made again": {func(b *bench) { b.must(os.Remove(b.path)); b.write("", "c\n") }, []string{"c"}},
 		"made again, longer": {func(b *bench) {
 			b.must(os.Remove(b.path))
@@ -315,6 +328,34 @@ func TestRestart(t *testing.T) {
 				b.tailer()
 				time.Sleep(2 * time.Minute)
 				b.want(tc.want...)
+			})
+		})
+	}
+}
+
+// A file of which nothing was read is found by its inode, which a log that is made after it is gone may have.
+func TestRestartUnread(t *testing.T) {
+	for renamed, want := range map[string][]string{
+		"app.log.1":      {"a", "b"},
+		"app-1.log":      {"a", "b"},
+		"web.log":        {"b"},
+		"app-worker.log": {"b"},
+	} {
+		t.Run(renamed, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				stop := b.tailer()
+				b.write("", "")
+				time.Sleep(soon)
+				journal := b.journal()
+				stop()
+				b.write("", "a\n")
+				b.rename(renamed)
+				b.write("", "b\n")
+				b.openPositions(journal)
+				b.tailer()
+				time.Sleep(2 * time.Minute)
+				b.want(want...)
 			})
 		})
 	}

@@ -1,11 +1,13 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -200,6 +202,38 @@ func TestRoomOfDroppedLines(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Where memory is limited, a request that is alone may not take all of it.
+func TestRoomOfLimitedMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &backend{}
+		s := newServer(Options{Logs: []lighter.Logs{b}, Memory: 128 << 20})
+		delivering(t, s)
+		if r := <-inBackground(s, protobuf(t, stream(`{a="b"}`, strings.Repeat("x", 65<<20)))); r.StatusCode != 413 {
+			t.Errorf("status %d of a request that takes more than half of the memory", r.StatusCode)
+		}
+		if r := <-inBackground(s, protobuf(t, stream(`{a="b"}`, "x"))); r.StatusCode != 204 {
+			t.Errorf("status %d of a small request", r.StatusCode)
+		}
+	})
+}
+
+// A request for whose entries there is no room is not said to be wrong.
+func TestRoomForEntries(t *testing.T) {
+	body := []byte(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"],["2","x"],["3","x"]]}]}`)
+	for kind, body := range map[string][]byte{"application/json": body, "application/x-protobuf": protobuf(t, stream(`{a="b"}`, "x", "x", "x"))} {
+		for free := int64(0); free < 4<<10; free += 16 {
+			s := newServer(Options{Logs: []lighter.Logs{&backend{}}})
+			s.room.used = maxHeldBytes - free
+			got := &taken{s: s, lease: &lease{room: &s.room}}
+			r := httptest.NewRequest(http.MethodPost, lokiPush, bytes.NewReader(body))
+			r.Header.Set("Content-Type", kind)
+			if err := s.decode(r, body, got); errors.Is(err, errBusy) && err != errBusy {
+				t.Fatalf("%s: with %d bytes free: %v", kind, free, err)
+			}
+		}
 	}
 }
 

@@ -71,8 +71,8 @@ func (t *taken) add(at int64, line []byte, fields []lighter.Field) error {
 	for _, f := range fields {
 		beside += len(f.Name) + len(f.Value) + incoming.FieldBytes
 	}
-	if !t.lease.grow(int64(beside)) { // the line is counted already, with the body that it came in
-		return errBusy
+	if err := t.lease.grow(int64(beside)); err != nil { // the line is counted already, with the body that it came in
+		return err
 	}
 	t.lines += len(line)
 	t.beside += beside

@@ -19,6 +19,7 @@ import (
 var (
 	errBusy     = errors.New("the senders together send more at once than this source can hold: send the request again a little later")
 	errTooLarge = errors.New("the request is too large")
+	errNoMemory = fmt.Errorf("%w: it takes more memory than this agent may use for it: send its entries in several requests", errTooLarge)
 )
 
 // readBody returns the body of a request. It decompresses gzip and deflate, and leaves snappy as it is.
@@ -61,8 +62,8 @@ func inflate(r io.Reader) (io.Reader, error) {
 // readAll reads r to its end. It returns an error if there is no room for what it reads.
 func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
 	body := make([]byte, 0, 4<<10)
-	if !l.grow(int64(cap(body))) {
-		return nil, errBusy
+	if err := l.grow(int64(cap(body))); err != nil {
+		return nil, err
 	}
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
@@ -79,10 +80,12 @@ func (s *Server) readAll(r io.Reader, l *lease) ([]byte, error) {
 		if len(body) < cap(body) {
 			continue
 		}
-		if !l.grow(int64(cap(body))) { // the buffer is about to become twice as large
-			return nil, errBusy
+		before := int64(cap(body))
+		if err := l.grow(2 * before); err != nil { // both buffers are there while the bytes are copied
+			return nil, err
 		}
-		body = append(make([]byte, 0, 2*cap(body)), body...)
+		body = append(make([]byte, 0, 2*before), body...)
+		l.shrinkTo(l.n - before)
 	}
 }
 
@@ -97,13 +100,10 @@ func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
 		return err
 	}
 	if kind == "application/json" {
-		if !t.lease.grow(jsonMemory(body)) {
-			return errBusy
+		if err := t.lease.grow(jsonMemory(body)); err != nil {
+			return err
 		}
-		if err := decodeJSON(body, t); err != nil {
-			return fmt.Errorf("the body is not a push request in JSON: %w", err)
-		}
-		return nil
+		return wrong("JSON", decodeJSON(body, t))
 	}
 	n, err := snappy.DecodedLen(body)
 	if err != nil {
@@ -112,18 +112,29 @@ func (s *Server) decode(r *http.Request, body []byte, t *taken) error {
 	if int64(n) > s.o.MaxBodyBytes {
 		return s.tooLarge()
 	}
-	if !t.lease.grow(int64(n)) {
-		return errBusy
+	if err := t.lease.grow(int64(n)); err != nil {
+		return err
 	}
 	raw, err := snappy.Decode(nil, body)
 	if err != nil {
 		return fmt.Errorf("the body is not in snappy's block format: %w", err)
 	}
 	t.buffer = n
-	if err := decodeProtobuf(raw, t); err != nil {
-		return fmt.Errorf("the body is not a push request in protobuf: %w", err)
+	return wrong("protobuf", decodeProtobuf(raw, t))
+}
+
+// wrong returns what is wrong with a push request in a format: err, but that there is no room for the entries is
+// no fault of the body.
+func wrong(format string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errBusy):
+		return errBusy
+	case errors.Is(err, errNoMemory):
+		return errNoMemory
 	}
-	return nil
+	return fmt.Errorf("the body is not a push request in %s: %w", format, err)
 }
 
 // jsonMemory returns about how much memory is needed, beside the body, to decode a push request in JSON: the text of

@@ -52,7 +52,7 @@ func TestStagesThatHold(t *testing.T) {
 				}
 				t.Cleanup(pipeline.Close)
 				holding, other := &backend{}, &backend{}
-				chain := stage.NewChain(holding, stage.Log{}, nil, pipeline.Maker())
+				chain := stage.NewChain(holding, stage.Log{}, nil, pipeline.Maker(process.Way{}))
 				t.Cleanup(chain.Drop)
 				s := newServer(Options{Logs: []lighter.Logs{chain, other}})
 				delivering(t, s)

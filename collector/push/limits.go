@@ -13,7 +13,8 @@ const (
 
 	// maxRequests is how many requests are served at a time.
 	maxRequests = 256
-	// maxHeldBytes is how much memory all requests together may take. A request that is alone may take more.
+	// maxHeldBytes is how much memory all requests together may take. A request that is alone may take more, unless
+	// the process's memory is limited: then it may take half of that, and at least maxHeldBytes.
 	maxHeldBytes = 64 << 20
 	// batchBytes is how large a batch becomes, its lines and their entries counted. A larger request is divided
 	// into several batches.
@@ -34,8 +35,9 @@ const (
 
 // room counts the memory that all requests take, which is bounded by maxHeldBytes.
 type room struct {
-	mu   sync.Mutex
-	used int64
+	mu    sync.Mutex
+	used  int64
+	alone int64 // what a request that is alone may take; 0 means any amount
 }
 
 // lease is the part of the room that one request takes.
@@ -44,17 +46,20 @@ type lease struct {
 	n    int64
 }
 
-// grow adds n bytes to the lease if there is room for them, and reports whether there is. A request that is alone
-// always has room.
-func (l *lease) grow(n int64) bool {
+// grow adds n bytes to the lease. It returns errBusy if other requests take the room, and errNoMemory if a request may
+// not take as much.
+func (l *lease) grow(n int64) error {
 	l.room.mu.Lock()
 	defer l.room.mu.Unlock()
+	if l.room.alone > 0 && l.n+n > l.room.alone {
+		return errNoMemory
+	}
 	if l.room.used+n > maxHeldBytes && l.room.used != l.n {
-		return false
+		return errBusy
 	}
 	l.room.used += n
 	l.n += n
-	return true
+	return nil
 }
 
 // shrinkTo gives back what the lease has beyond n bytes.

@@ -24,6 +24,7 @@ type Options struct {
 	Rules                []*relabel.Config // applied to the streams of push requests, not to raw lines
 	UseIncomingTimestamp bool              // keep the sender's times; otherwise an entry gets the time of its arrival
 	MaxBodyBytes         int64             // of a request, compressed and decompressed; 0 is 100 MiB
+	Memory               int64             // limit of the process's memory; 0 if there is none
 	Logs                 []lighter.Logs    // each takes all entries
 	Metrics              *Metrics
 	Logger               *slog.Logger
@@ -55,7 +56,12 @@ func New(o Options) *Server {
 	if o.MaxBodyBytes <= 0 {
 		o.MaxBodyBytes = defaultMaxBodyBytes
 	}
+	alone := o.Memory / 2
+	if alone > 0 {
+		alone = max(alone, maxHeldBytes)
+	}
 	s := &Server{
+		room:       room{alone: alone},
 		o:          o,
 		streams:    incoming.NewStreams(o.Rules),
 		plain:      incoming.NewStreams(nil),

@@ -285,7 +285,7 @@ func TestStopWithStagesThatHold(t *testing.T) {
 			if tc.full {
 				b.shut = make(chan struct{})
 			}
-			chain := stage.NewChain(b, stage.Log{}, nil, pipeline.Maker())
+			chain := stage.NewChain(b, stage.Log{}, nil, pipeline.Maker(process.Way{}))
 			t.Cleanup(chain.Drop)
 			var log bytes.Buffer
 			s, stop := running(t, Options{Listeners: []Listener{{Address: "127.0.0.1:0", Format: Raw, Labels: job}}, Logs: []lighter.Logs{chain}, Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -85,7 +85,7 @@ func TestUnreadable(t *testing.T) {
 		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory; look at the path; in a container it is a path of the container, and the file has to be mounted there"},
 		"no *.alloy in it":  {path: "testdata", want: "testdata: the directory has no file whose name ends in .alloy"},
 		"too many brackets": {path: "-", text: "a = " + deep, want: "-: brackets are nested more than 200 deep"},
-		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has 1048577 bytes, and a file may have 1048576 at most; split it into several files of one directory, and give lighter the directory"},
+		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has more than 1048576 bytes, and a file may have no more; split it into several files of one directory, and give lighter the directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load(tc.path, from(tc.text))

@@ -113,7 +113,7 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 		return nil, whole(hint, "%s", what)
 	}
 	if len(source) > maxSource {
-		return nil, whole("split it into several files of one directory, and give lighter the directory", "the file has %d bytes, and a file may have %d at most", len(source), maxSource)
+		return nil, whole("split it into several files of one directory, and give lighter the directory", "the file has more than %d bytes, and a file may have no more", maxSource)
 	}
 	if depth(source) > maxDepth {
 		return nil, whole("", "brackets are nested more than %d deep", maxDepth)

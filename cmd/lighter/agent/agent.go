@@ -80,6 +80,7 @@ type Agent struct {
 	metrics  nodeMetrics
 	own      *pages.Pages // pages of the process itself, for its scrape loops
 	release  func()       // undoes limitMemory
+	memory   int64        // limit of the process's memory; 0 if there is none
 
 	data      *dataDir                       // nil while no endpoint needs it; guarded by applying
 	positions atomic.Pointer[position.Store] // on disk; nil while there is no data directory
@@ -150,6 +151,7 @@ func New(p *config.Plan, o Options) (*Agent, error) {
 		registry: registry,
 		own:      pages.New(),
 		release:  release,
+		memory:   memoryLimit(memlimit.FromCgroup),
 		metrics: nodeMetrics{
 			queue:   queue,
 			loki:    loki.NewMetrics(registry, queue),

@@ -83,15 +83,15 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 	}
 }
 
-// endReaders ends, and waits for, the readers and listeners that use a removed part or lose one of their
-// paths, the listeners that change, because another one may take their address, and the loops that send to
+// endReaders ends, and waits for, the readers and listeners that use a removed part, lose one of their
+// paths or count on another one, the listeners that change, because another one may take their address, and the loops that send to
 // a removed endpoint: an endpoint must not be closed while somebody sends to it. All others are left to the
 // managers, which do not wait: a loop whose target is no longer scraped marks its series as stale at the
 // endpoints that remain.
 func (a *Agent) endReaders(removed, next *graph) {
-	kept := map[string]bool{}
+	kept := map[string]path{}
 	for _, p := range paths(next.plan) {
-		kept[p.prefix()] = true
+		kept[p.prefix()] = p
 	}
 	all, old := a.view.all(), a.graph.Load()
 	a.tailers.End(func(j collector.Job) bool {
@@ -101,7 +101,8 @@ func (a *Agent) endReaders(removed, next *graph) {
 		}
 		return len(of) == 0 || j.ID == listenerKey(of[0].source) && !sameListener(of[0].source.Name, old, next) ||
 			slices.ContainsFunc(of, func(p path) bool {
-				return !kept[p.prefix()] || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil ||
+				again, ok := kept[p.prefix()]
+				return !ok || !slices.Equal(again.ways, p.ways) || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil ||
 					slices.ContainsFunc(p.stages, func(n config.Node) bool { return removed.part(n.Name) != nil })
 			})
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"lighter/collector/dockerlog"
 	"lighter/collector/filelog"
 	"lighter/collector/stage"
+	"lighter/collector/stage/process"
 	"lighter/collector/tail"
 	"lighter/config"
 )
@@ -29,8 +31,8 @@ type path struct {
 	endpoint string // the name of the endpoint's node
 	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
 	// endpoint's name, followed by the names of the stages if several ways lead to the endpoint.
-	name  string
-	first bool // the first path of the source, on which the stages that count lines do so
+	name string
+	ways []process.Way // of the stages
 }
 
 // key returns the key of a log among positions and readers: "source/path/log".
@@ -61,7 +63,7 @@ func paths(p *config.Plan) (all []path) {
 		follow(n, nil)
 		for i := range all[first:] {
 			one := &all[first+i]
-			one.first = i == 0
+			one.ways = waysOf(all[first:first+i], *one)
 			if ways[one.endpoint] > 1 {
 				for _, s := range one.stages {
 					one.name += "+" + s.Name
@@ -70,6 +72,27 @@ func paths(p *config.Plan) (all []path) {
 		}
 	}
 	return all
+}
+
+// waysOf returns the ways of a path's stages. An entry is counted by the first of the paths that have the same
+// stages up to the one that counts; before are the earlier paths of the source.
+func waysOf(before []path, p path) (ways []process.Way) {
+	names := func(nodes []config.Node) (all []string) {
+		for _, n := range nodes {
+			all = append(all, n.Name)
+		}
+		return all
+	}
+	all := names(p.stages)
+	for i := range all {
+		ways = append(ways, process.Way{
+			Name: strings.Join(append(all[i+1:len(all):len(all)], p.endpoint), "+"),
+			Again: slices.ContainsFunc(before, func(o path) bool {
+				return len(o.stages) > i && slices.Equal(names(o.stages[:i+1]), all[:i+1])
+			}),
+		})
+	}
+	return ways
 }
 
 // givesEntries reports whether a node is a source of entries.

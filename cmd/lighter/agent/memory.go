@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -52,6 +53,18 @@ func limitMemory(logger *slog.Logger, cgroupLimit func() (uint64, error)) (pages
 	debug.SetMemoryLimit(limit - pages)
 	logger.Debug("the cgroup sets a memory limit", "bytes", cgroup, "heap", limit-pages, "pages", pages)
 	return pages, func() {}
+}
+
+// memoryLimit returns the limit of the process's memory that the environment or the cgroup sets, or 0.
+func memoryLimit(cgroupLimit func() (uint64, error)) int64 {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return debug.SetMemoryLimit(-1)
+	}
+	cgroup, err := cgroupLimit()
+	if err != nil {
+		return 0
+	}
+	return int64(min(cgroup, math.MaxInt64))
 }
 
 // pageShare returns the part of a process's memory that the pages of targets may take. Reading a page takes

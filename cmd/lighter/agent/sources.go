@@ -177,7 +177,7 @@ func (a *Agent) reader(g *graph, r reading, files file.Options) (collector.Runne
 		return a.listener(g, r, func(logs []lighter.Logs, logger *slog.Logger) server {
 			return push.New(push.Options{
 				Listen: c.Listen, Labels: c.Labels, Rules: c.Rules, UseIncomingTimestamp: c.UseIncomingTimestamp, MaxBodyBytes: c.MaxBodyBytes,
-				Logs: logs, Metrics: a.metrics.push, Logger: logger,
+				Memory: a.memory, Logs: logs, Metrics: a.metrics.push, Logger: logger,
 			})
 		}), nil
 	case config.FileSource:

@@ -73,7 +73,7 @@ func (s *stages) forget(before, wanted map[string]bool) {
 // chain returns the stages of a log on a path, followed by the path's endpoint. positions is nil for a
 // source without positions.
 func (a *Agent) chain(g *graph, p path, log stage.Log, m logStages) *stage.Chain {
-	m.stages, m.count = &a.stages, p.first
+	m.stages = &a.stages
 	var state []byte
 	if m.positions != nil {
 		state = m.positions.State(m.key)
@@ -88,18 +88,19 @@ type logStages struct {
 	key       string        // of the log's position
 	positions *position.Store
 	maxLine   int
-	count     bool // the log is counted on this path
+	count     bool // the stages that are made count entries, and not those of another path
 	logger    *slog.Logger
 }
 
 // makers returns the makers of the stages of a log on a path, in order. A container's own label that cannot
 // be parsed is logged, and has no effect.
 func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
-	for _, n := range p.stages {
+	for at, n := range p.stages {
 		shared := g.part(n.Name)
+		s.count = !p.ways[at].Again
 		for i, args := range n.Args.(config.Stages).List {
 			if shared != nil && shared.pipelines[i] != nil {
-				all = append(all, shared.pipelines[i].Maker())
+				all = append(all, shared.pipelines[i].Maker(p.ways[at]))
 			} else if one, ok := s.maker(args); ok {
 				all = append(all, one)
 			}

@@ -59,7 +59,7 @@ func chainOf(t testing.TB, text string) *stage.Chain {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	return stage.NewChain(&nowhere{}, stage.Log{}, nil, p.Maker())
+	return stage.NewChain(&nowhere{}, stage.Log{}, nil, p.Maker(Way{}))
 }
 
 // Stages that do not change an entry allocate nothing.

@@ -269,10 +269,8 @@ func (c *compiler) stage(s Stage) (op, error) {
 		return &labelsStage{values: c.named(s.Labels.Values), metadata: s.Labels.SourceType == SourceStructuredMetadata}, nil
 	case s.Limit != nil:
 		a := s.Limit
-		o := &limit{rate: a.Rate, burst: a.Burst, drop: a.Drop, label: a.ByLabelName,
-			dropped: c.reason("", "ratelimit_drop_stage"), byLabel: c.metrics.droppedByLabel, name: c.name}
-		o.buckets.Half, o.buckets.Forget = max(a.MaxDistinctLabels, 10000), o.forgetCounts
-		return o, nil
+		return &limit{rate: a.Rate, burst: a.Burst, drop: a.Drop, label: a.ByLabelName, values: max(a.MaxDistinctLabels, 10000),
+			dropped: c.reason("", "ratelimit_drop_stage"), byLabel: c.metrics.droppedByLabel, name: c.name, ways: map[string]*buckets{}}, nil
 	case s.Logfmt != nil:
 		return c.logfmt(s.Logfmt)
 	case s.Luhn != nil:

@@ -124,32 +124,37 @@ func (b *bucket) fill(rate float64, burst int) {
 	b.at = now
 }
 
-// limit is stage.limit. All logs share its buckets.
+// limit is stage.limit. All logs share its buckets, but each way has its own: the entries of one way must not take
+// the tokens of the same entries on another.
 type limit struct {
 	rate    float64
 	burst   int
 	drop    bool
 	label   string // empty if there is only one bucket
+	values  int    // label values whose buckets are kept for sure
 	dropped *counter
 	byLabel *prometheus.CounterVec
 	name    string // of the component
 
-	bucket
+	mu   sync.Mutex          // guards the buckets' maps
+	ways map[string]*buckets // by the name of the way
+}
 
-	values  sync.Mutex                  // guards buckets
-	buckets recent.Map[string, *bucket] // by label value
+// buckets holds the buckets of one way.
+type buckets struct {
+	one     bucket                      // used if there is no label
+	byValue recent.Map[string, *bucket] // by label value
 }
 
 func (o *limit) run(r *runner, x *entry, at int) int {
-	b := &o.bucket
-	var value string
+	var v []byte
 	if o.label != "" {
-		v, ok := x.label(o.label)
-		if !ok {
+		var ok bool
+		if v, ok = x.label(o.label); !ok {
 			return at + 1
 		}
-		b, value = o.of(v), string(v)
 	}
+	b := o.bucket(r.way, v)
 	b.mu.Lock()
 	b.fill(o.rate, o.burst)
 	if b.tokens >= 1 {
@@ -159,8 +164,8 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 	}
 	if o.drop {
 		b.mu.Unlock()
-		if o.label != "" {
-			o.byLabel.WithLabelValues(o.name, o.label, value).Inc()
+		if o.label != "" && !r.way.Again {
+			o.byLabel.WithLabelValues(o.name, o.label, string(v)).Inc()
 		}
 		return r.drop(o.dropped)
 	}
@@ -173,14 +178,22 @@ func (o *limit) run(r *runner, x *entry, at int) int {
 	return at + 1
 }
 
-// of returns the bucket of a label value.
-func (o *limit) of(value []byte) *bucket {
-	o.values.Lock()
-	defer o.values.Unlock()
-	b, ok := recent.GetBytes(&o.buckets, value)
+// bucket returns the bucket of a way, or the one of a label value if each value has a bucket.
+func (o *limit) bucket(w Way, value []byte) *bucket {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.ways[w.Name]
+	if all == nil {
+		all = &buckets{byValue: recent.Map[string, *bucket]{Half: o.values, Forget: o.forgetCounts}}
+		o.ways[w.Name] = all
+	}
+	if o.label == "" {
+		return &all.one
+	}
+	b, ok := recent.GetBytes(&all.byValue, value)
 	if !ok {
 		b = &bucket{}
-		o.buckets.Put(string(value), b)
+		all.byValue.Put(string(value), b)
 	}
 	return b
 }
@@ -306,7 +319,9 @@ func (o *truncate) run(r *runner, x *entry, at int) int {
 		slices.Sort(fields)
 		fields = slices.Compact(fields)
 		x.values[o.slot] = value{text, x.batch.Copy([]byte(strings.Join(fields, ",")))}
-		o.cut.WithLabelValues(o.name, string(rule.where)).Add(float64(cut))
+		if !r.way.Again {
+			o.cut.WithLabelValues(o.name, string(rule.where)).Add(float64(cut))
+		}
 	}
 	return at + 1
 }

@@ -40,7 +40,7 @@ func FuzzStages(f *testing.F) {
 		}
 		defer p.Close()
 		end := &sink{}
-		chain := stage.NewChain(end, stage.Log{}, nil, p.Maker())
+		chain := stage.NewChain(end, stage.Log{}, nil, p.Maker(Way{}))
 		b := &lighter.Batch{Streams: []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "stdout")), lighter.NewStream(labels.New(labels.Label{Name: name, Value: value}))}}
 		for i := range int32(6) {
 			e := lighter.Entry{Time: int64(i), Line: []byte(line), Stream: i % 2}
@@ -105,7 +105,7 @@ func FuzzTexts(f *testing.F) {
 		if err != nil {
 			t.Fatalf("stages that are valid one by one are not valid together: %v", err)
 		}
-		chain := stage.NewChain(&sink{}, stage.Log{}, nil, p.Maker())
+		chain := stage.NewChain(&sink{}, stage.Log{}, nil, p.Maker(Way{}))
 		b := &lighter.Batch{Streams: []*lighter.Stream{lighter.NewStream(labels.FromStrings("stream", "stdout"))}}
 		for i := range 5 {
 			b.Entries = append(b.Entries, lighter.Entry{Time: int64(i), Line: []byte(line)})

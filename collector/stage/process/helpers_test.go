@@ -92,7 +92,7 @@ func pipeOf(t *testing.T, a Arguments, sets ...labels.Labels) *pipe {
 	}
 	t.Cleanup(made.Close)
 	p := &pipe{t: t, pipeline: made, reg: reg, end: &sink{}}
-	p.chain = stage.NewChain(p.end, stage.Log{}, nil, made.Maker())
+	p.chain = stage.NewChain(p.end, stage.Log{}, nil, made.Maker(Way{}))
 	for _, set := range sets {
 		p.streams = append(p.streams, lighter.NewStream(set))
 	}

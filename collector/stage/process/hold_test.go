@@ -263,7 +263,7 @@ stage.cri { }`,
 					t.Fatal(err)
 				}
 				defer p.Close()
-				makers = append(makers, p.Maker())
+				makers = append(makers, p.Maker(Way{}))
 			}
 			for seed := range uint64(40) {
 				killed(t, rand.New(rand.NewPCG(seed, 1)), makers...)

@@ -54,6 +54,9 @@ type series struct {
 type metricsStage struct{ metrics []*custom }
 
 func (o *metricsStage) run(r *runner, x *entry, at int) int {
+	if r.way.Again {
+		return at + 1
+	}
 	for _, m := range o.metrics {
 		if v, ok := m.takes(x); ok {
 			m.record(r.resolve(x), v)

@@ -308,7 +308,7 @@ func (o *cri) run(r *runner, x *entry, at int) int {
 		return at + 1
 	}
 	if partial && r.openAt(at) >= o.max {
-		o.flushed.add(float64(r.openAt(at)))
+		r.count(o.flushed, r.openAt(at))
 		for i := 0; i < len(r.open); {
 			if r.open[i].key.at != at {
 				i++
@@ -333,10 +333,10 @@ func (o *cri) run(r *runner, x *entry, at int) int {
 	r.add(g, x, x.Line, "", g.lines == 0)
 	if o.cut && g.joined && len(g.text) > o.size {
 		g.text = g.text[:o.size]
-		o.tooLong.inc()
+		r.count(o.tooLong, 1)
 	} else if o.cut && !g.joined && len(g.first.Line) > o.size {
 		g.first.Line = g.first.Line[:o.size]
-		o.tooLong.inc()
+		r.count(o.tooLong, 1)
 	}
 	if !partial {
 		delete(r.groups, key)

@@ -54,14 +54,22 @@ func Relabel(rules []*relabel.Config, o Options) *Pipeline {
 	return p
 }
 
-// Maker makes the stage of a log. The stage is stage.Clocked if the stages include a stage.multiline or a
+// Way is one of several ways that the same entries take through a component: a log is read once for each endpoint
+// that it is sent to, so that no endpoint waits for another one.
+type Way struct {
+	Name  string // of what follows the component; each has buckets of stage.limit of its own
+	Again bool   // another way counts the entries
+}
+
+// Maker makes the stage of a log on a way. The stage is stage.Clocked if the stages include a stage.multiline or a
 // stage.cri, and a stage.Keeper if a stage.timestamp may fudge times.
-func (p *Pipeline) Maker() stage.Maker {
+func (p *Pipeline) Maker(w Way) stage.Maker {
 	return stage.Maker{Name: p.name, New: func(log stage.Log, next lighter.Logs) lighter.Logs {
 		if len(p.ops) == 0 {
 			return next
 		}
 		r := newRunner(p, log, next)
+		r.way = w
 		r.restoreClocks(log.State)
 		switch {
 		case p.holds && p.clocked:
@@ -103,13 +111,13 @@ type relabeling struct {
 }
 
 func (o *relabeling) run(r *runner, x *entry, at int) int {
-	o.processed.inc()
+	r.count(o.processed, 1)
 	if r.through(x, at, func(b *labels.Builder) bool {
 		return relabel.ProcessBuilder(b, o.rules...) && !b.Labels().IsEmpty()
 	}) == gone {
 		return none
 	}
-	o.written.inc()
+	r.count(o.written, 1)
 	return at + 1
 }
 

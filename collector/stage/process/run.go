@@ -83,6 +83,7 @@ func (r *runner) hasSlot(name string) bool { _, ok := r.slots[name]; return ok }
 type runner struct {
 	*program
 	shared *Pipeline
+	way    Way
 	log    stage.Log
 	next   lighter.Logs
 
@@ -222,8 +223,15 @@ const maxBuffer = 16 << 10
 
 // drop counts an entry that a stage drops.
 func (r *runner) drop(reason *counter) int {
-	reason.inc()
+	r.count(reason, 1)
 	return none
+}
+
+// count adds n to a counter, unless another way does.
+func (r *runner) count(c *counter, n int) {
+	if !r.way.Again {
+		c.add(float64(n))
+	}
 }
 
 // copyTo copies from to x, into the memory of b.

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,7 +209,7 @@ func TestMetricsThatConflict(t *testing.T) {
 			}
 			b := &lighter.Batch{Streams: []*lighter.Stream{lighter.NewStream(labels.FromStrings("app", "1"))}, Entries: []lighter.Entry{{}}}
 			b.Begin(nil)
-			if err := stage.NewChain(&nowhere{}, stage.Log{}, nil, p.Maker()).Append(t.Context(), b); err != nil {
+			if err := stage.NewChain(&nowhere{}, stage.Log{}, nil, p.Maker(Way{})).Append(t.Context(), b); err != nil {
 				t.Fatal(err)
 			}
 			b.Done()
@@ -238,7 +239,7 @@ func TestRelabel(t *testing.T) {
 	}, Options{Name: "loki.relabel.test", Metrics: NewShared(reg)})
 	defer made.Close()
 	p := &pipe{t: t, pipeline: made, reg: reg, end: &sink{}}
-	p.chain = stage.NewChain(p.end, stage.Log{}, nil, made.Maker())
+	p.chain = stage.NewChain(p.end, stage.Log{}, nil, made.Maker(Way{}))
 	for _, set := range []labels.Labels{labels.FromStrings("app", "a", "z", "z"), labels.FromStrings("app", "noisy"), labels.FromStrings("only", "x"), labels.FromStrings("z", "z")} {
 		p.streams = append(p.streams, lighter.NewStream(set))
 	}
@@ -285,7 +286,7 @@ func TestStreamsAreReused(t *testing.T) {
 func TestManyLabels(t *testing.T) {
 	p := newPipe(t, "stage.regex {\n\texpression = \"(?P<id>.+)\"\n\tlabels_from_groups = true\n}\nstage.static_labels { values = {a = \"b\"} }", labels.FromStrings("app", "x"))
 	var r *runner
-	maker := p.pipeline.Maker()
+	maker := p.pipeline.Maker(Way{})
 	p.chain = stage.NewChain(p.end, stage.Log{}, nil, stage.Maker{Name: "p", New: func(log stage.Log, next lighter.Logs) lighter.Logs {
 		r = maker.New(log, next).(*runner)
 		return r
@@ -343,5 +344,27 @@ func TestNewChecks(t *testing.T) {
 		if _, err := New(a, Options{Name: "p", Metrics: NewShared(prometheus.NewRegistry())}); err == nil {
 			t.Errorf("New(%+v) has no error", a)
 		}
+	}
+}
+
+// The log of an endpoint is read beside that of another: what a component counts is counted once, and each has
+// its own tokens of stage.limit.
+func TestWays(t *testing.T) {
+	for name, label := range map[string]string{"one bucket": "", "by label": "\n\tby_label_name = \"app\""} {
+		t.Run(name, func(t *testing.T) {
+			p := newPipe(t, "stage.limit {\n\trate = 0.001\n\tburst = 2\n\tdrop = true"+label+"\n}\nstage.metrics {\n\tmetric.counter {\n\t\tname = \"lines\"\n\t\tmatch_all = true\n\t\taction = \"inc\"\n\t}\n}", labels.FromStrings("app", "a"))
+			p.read(in{line: "1"}, in{line: "2"}, in{line: "3"})
+			end := &sink{}
+			p.chain = stage.NewChain(end, stage.Log{}, nil, p.pipeline.Maker(Way{Name: "other", Again: true}))
+			p.read(in{line: "1"}, in{line: "2"}, in{line: "3"})
+			if diff := cmp.Diff(p.end.got, end.got); diff != "" || len(end.got) != 2 {
+				t.Errorf("entries (-first way +other way):\n%s", diff)
+			}
+			for _, want := range []string{"loki_process_custom_lines{app=\"a\"} 2", "loki_process_dropped_lines_total{reason=\"ratelimit_drop_stage\"} 1"} {
+				if page := p.page("loki_process_"); !strings.Contains(page, want) {
+					t.Errorf("the page has no %s:\n%s", want, page)
+				}
+			}
+		})
 	}
 }
