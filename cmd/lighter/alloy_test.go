@@ -134,6 +134,10 @@ func TestValidate(t *testing.T) {
 	if code != exitFailed || !strings.Contains(stderr, "no such file") {
 		t.Errorf("a file that is not there: exit %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
+	code, stdout, stderr = command(t, environ, "run", filepath.Join(t.TempDir(), "none.alloy"))
+	if code != exitFailed || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "no such file") {
+		t.Errorf("run of a file that is not there: exit %d, stdout %q, stderr %q, want one line", code, stdout, stderr)
+	}
 }
 
 // A signal ends the wait for a named pipe that nobody writes to, and for the end of stdin.

@@ -188,10 +188,11 @@ func (c *cli) dataDirLike(alloys string) string {
 	return alloys
 }
 
-// refuse says why a configuration is not run. What is wrong with a file takes lines of its own.
+// refuse reports why a configuration is not run, in one line of the log. If that is about places in a file, it also
+// prints them with the file's lines.
 func (c *cli) refuse(ctx context.Context, err error) error {
 	var all alloy.Diagnostics
-	if errors.As(err, &all) {
+	if errors.As(err, &all) && !(len(all) == 1 && all[0].Line == 0) {
 		_ = alloy.Fprint(c.stderr, all)
 		err = fmt.Errorf("the configuration has %s: %w", counted(all), err)
 	}
