@@ -12,7 +12,7 @@ import (
 	"lighter/config/internal/near"
 )
 
-// logStream finds rules that read the stream of a log where it is not known yet.
+// logStream finds rules that read the stream of a log before it is known.
 func logStream(s *scope, found report) {
 	for _, c := range s.of("discovery.relabel") {
 		if !c.uses("output") {
@@ -25,7 +25,7 @@ func logStream(s *scope, found report) {
 			literals(attribute(r, "source_labels"), func(at ast.Node, text string) {
 				if text == lighter.LabelLogStream {
 					found(at,
-						"a target has no "+text+": a container has two streams, and only loki.source.docker sets the label, when it reads them. In a discovery.relabel whose output is used the rule never matches",
+						"a target has no "+text+": a container has two streams, and only loki.source.docker sets the label, when it reads them. The rule never matches in a discovery.relabel whose output is used",
 						fmt.Sprintf("in loki.source.docker: relabel_rules = %s.rules", c.id()))
 				}
 			})
@@ -33,7 +33,7 @@ func logStream(s *scope, found report) {
 	}
 }
 
-// dockerStage finds stage.docker where lines have no Docker JSON around them.
+// dockerStage finds uses of stage.docker for lines that are not Docker JSON.
 func dockerStage(s *scope, found report) {
 	for _, c := range s.of("loki.process") {
 		sources := c.sources()
@@ -42,13 +42,13 @@ func dockerStage(s *scope, found report) {
 		}
 		blocks(c.block.Body, "stage.docker", func(b *ast.BlockStmt) {
 			found(b,
-				"loki.source.docker gives lines as the container wrote them, with their stream and time, so stage.docker finds nothing to parse. It is for json-files that loki.source.file reads",
-				"leave stage.docker out")
+				"loki.source.docker provides lines as the container wrote them, with their stream and time, so stage.docker has nothing to parse. It is for json-files that loki.source.file reads",
+				"remove stage.docker")
 		})
 	}
 }
 
-// metaLabels are the labels of discovery.docker, but for those of container and network labels.
+// metaLabels are the labels of discovery.docker, except for those made from container and network labels.
 var metaLabels = []string{
 	"container_id", "container_name", "container_network_mode", "container_log_stream",
 	"network_id", "network_name", "network_scope", "network_internal", "network_ingress", "network_ip",
@@ -57,17 +57,17 @@ var metaLabels = []string{
 
 const metaPrefix = "__meta_docker_"
 
-// remedies are what to write for labels that people expect.
+// remedies has what to write instead of labels that people expect but that do not exist.
 var remedies = map[string]string{
-	"container_image":           "no label has the image's name; give the container a label of its own and read __meta_docker_container_label_<name>",
-	"container_log_path":        "loki.source.docker reads the log by the container's id and needs no path; for files, /var/lib/docker/containers/<id>/<id>-json.log is made of __meta_docker_container_id",
-	"container_state":           "discovery.docker gives running containers alone unless a filter says otherwise: filter { name = \"status\" values = [\"running\"] }",
-	"container_status":          "discovery.docker gives running containers alone unless a filter says otherwise: filter { name = \"status\" values = [\"running\"] }",
+	"container_image":           "no label has the image's name; set a label on the container and read __meta_docker_container_label_<name>",
+	"container_log_path":        "loki.source.docker reads the log by the container's ID and needs no path; for files, build /var/lib/docker/containers/<id>/<id>-json.log from __meta_docker_container_id",
+	"container_state":           "for running containers only: filter { name = \"status\" values = [\"running\"] }",
+	"container_status":          "for running containers only: filter { name = \"status\" values = [\"running\"] }",
 	"container_compose_service": "__meta_docker_container_label_com_docker_compose_service",
 	"container_compose_project": "__meta_docker_container_label_com_docker_compose_project",
 }
 
-// unknownMeta finds labels that look like those of discovery.docker and are not.
+// unknownMeta finds labels with the prefix of discovery.docker that it does not set.
 func unknownMeta(s *scope, found report) {
 	for _, c := range s.blocks {
 		blocks(c.block.Body, "rule", func(r *ast.BlockStmt) {
@@ -80,13 +80,13 @@ func unknownMeta(s *scope, found report) {
 				if !ok {
 					instead = metaPrefix + near.Name(name, metaLabels)
 				}
-				found(at, "discovery.docker sets no "+text+": the rule sees an empty value", instead)
+				found(at, "discovery.docker does not set "+text+": the rule gets an empty value", instead)
 			})
 		})
 	}
 }
 
-// nameSlash finds rules that keep or drop containers by name and forget that the name begins with a slash.
+// nameSlash finds rules that keep or drop containers by name and ignore that the name begins with a slash.
 func nameSlash(s *scope, found report) {
 	for _, c := range s.blocks {
 		blocks(c.block.Body, "rule", func(r *ast.BlockStmt) {
@@ -107,7 +107,7 @@ func nameSlash(s *scope, found report) {
 			if action == "drop" {
 				what = "so the rule drops nothing"
 			}
-			found(regex, "the value of __meta_docker_container_name begins with a slash, such as /web, and the expression has to match all of it, "+what, fmt.Sprintf("regex = %q", "/("+text+")"))
+			found(regex, "the value of __meta_docker_container_name begins with a slash, such as /web, and the expression must match the whole value, "+what, fmt.Sprintf("regex = %q", "/("+text+")"))
 		})
 	}
 }
@@ -116,7 +116,7 @@ func nameSlash(s *scope, found report) {
 func mayBeginWithSlash(expr string) bool {
 	parsed, err := syntax.Parse("^(?s:"+expr+")$", syntax.Perl)
 	if err != nil {
-		return true // that is for others to say
+		return true // the error is reported elsewhere
 	}
 	prog, err := syntax.Compile(parsed.Simplify())
 	if err != nil {

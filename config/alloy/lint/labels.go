@@ -18,7 +18,7 @@ var unbounded = map[string]bool{
 	"ip": true, "client_ip": true, "clientip": true, "client_ip_address": true, "remote_addr": true, "remote_ip": true, "remote_address": true, "ip_address": true,
 }
 
-// unboundedSources are labels with such values.
+// unboundedSources are the labels of targets and entries with such values.
 var unboundedSources = map[string]bool{
 	"__meta_docker_container_id":     true,
 	"__meta_docker_network_ip":       true,
@@ -28,14 +28,14 @@ var unboundedSources = map[string]bool{
 	"__journal_container_id_full":    true,
 }
 
-// unboundedLabels finds labels that make a stream for each request, container or peer.
+// unboundedLabels finds labels that create a stream for each request, container or peer.
 func unboundedLabels(s *scope, found report) {
-	const why = "each of its values is a stream of its own, and there is no end of them: Loki becomes slow, and refuses streams over its limit"
+	const why = "each value creates a separate stream, without limit: Loki becomes slow, and refuses streams above its limit"
 	streamLabels(s, func(c *component, at ast.Node, label string, process bool) {
 		if !unbounded[label] {
 			return
 		}
-		instead := "leave the label out"
+		instead := "remove the label"
 		if process {
 			instead = fmt.Sprintf("stage.structured_metadata { values = { %s = \"\" } }", label)
 		}
@@ -54,18 +54,18 @@ func unboundedLabels(s *scope, found report) {
 				return
 			}
 			if attribute(r, "regex") != nil {
-				return // it may take a bounded part
+				return // it may select a bounded part
 			}
 			literals(attribute(r, "source_labels"), func(at ast.Node, source string) {
 				if unboundedSources[source] {
-					found(at, fmt.Sprintf("the stream label %s gets the value of %s: %s", target, source, why), "leave the label out")
+					found(at, fmt.Sprintf("the stream label %s gets the value of %s: %s", target, source, why), "remove the label")
 				}
 			})
 		})
 	}
 }
 
-// levelNotes finds the level as a stream label.
+// levelNotes finds stages that make the level a stream label.
 func levelNotes(s *scope, found report) {
 	streamLabels(s, func(_ *component, at ast.Node, label string, process bool) {
 		if process && (label == "level" || label == "severity") {
@@ -76,7 +76,7 @@ func levelNotes(s *scope, found report) {
 	})
 }
 
-// streamLabels calls f for each label that a rule or a stage gives to streams.
+// streamLabels calls f for each label that a rule or a stage adds to streams.
 func streamLabels(s *scope, f func(c *component, at ast.Node, label string, process bool)) {
 	for _, c := range s.blocks {
 		if c.name == "loki.process" {
@@ -102,7 +102,7 @@ func streamLabels(s *scope, f func(c *component, at ast.Node, label string, proc
 	}
 }
 
-// feedsLogs reports whether the labels that a component's rules set are those of log streams.
+// feedsLogs reports whether a component's rules set labels of log streams.
 func feedsLogs(c *component) bool {
 	switch c.name {
 	case "loki.relabel":
@@ -117,7 +117,7 @@ func feedsLogs(c *component) bool {
 	return false
 }
 
-// stages calls f for each stage of a body, at any depth, with those that come after it at its own depth.
+// stages calls f for each stage of a body, at any depth, with the stages after it in the same block.
 func stages(body ast.Body, f func(stage *ast.BlockStmt, later []*ast.BlockStmt)) {
 	var list []*ast.BlockStmt
 	for _, stmt := range body {
@@ -133,7 +133,7 @@ func stages(body ast.Body, f func(stage *ast.BlockStmt, later []*ast.BlockStmt))
 	}
 }
 
-// takenAway reports whether one of the stages makes a label structured metadata, or drops it.
+// takenAway reports whether one of the stages turns a label into structured metadata, or drops it.
 func takenAway(label string, later []*ast.BlockStmt) bool {
 	for _, b := range later {
 		var names ast.Expr
@@ -141,7 +141,7 @@ func takenAway(label string, later []*ast.BlockStmt) bool {
 		case "stage.structured_metadata", "stage.label_drop":
 			names = attribute(b, "values")
 		case "stage.label_keep":
-			return true // it is for that stage to say
+			return true // that stage decides
 		}
 		for _, field := range fields(names) {
 			source, ok := stringOf(field.Value)
@@ -158,7 +158,7 @@ func takenAway(label string, later []*ast.BlockStmt) bool {
 	return false
 }
 
-// templateText finds the text of a template where nothing evaluates one.
+// templateText finds templates where they are not evaluated.
 func templateText(s *scope, found report) {
 	for _, c := range s.blocks {
 		if !strings.HasPrefix(c.name, "loki.") && !strings.HasPrefix(c.name, "discovery.") && !strings.HasPrefix(c.name, "prometheus.") {
@@ -174,15 +174,15 @@ func templateText(s *scope, found report) {
 			}
 			literals(a.Value, func(at ast.Node, text string) {
 				if strings.Contains(text, "{{") && strings.Contains(text, "}}") {
-					found(at, "nothing evaluates a template here: the label gets the text with its braces",
-						"a stage.template that puts the value into the extracted map, and a stage.labels behind it")
+					found(at, "a template is not evaluated here: the label gets the text with its braces",
+						"a stage.template that puts the value into the extracted map, followed by a stage.labels")
 				}
 			})
 		})
 	}
 }
 
-// labelFromNothing finds labels made of an extracted value that no stage before extracts.
+// labelFromNothing finds labels whose value comes from the extracted map but that no earlier stage extracts.
 func labelFromNothing(s *scope, found report) {
 	for _, c := range s.of("loki.process") {
 		known := map[string]bool{}
@@ -190,33 +190,33 @@ func labelFromNothing(s *scope, found report) {
 			if s.mayComeWith(c, key) || fromElsewhere(c, key) {
 				return
 			}
-			instead := fmt.Sprintf("before it, for example for JSON lines: stage.json { expressions = { %s = \"\" } }", key)
+			instead := fmt.Sprintf("for JSON lines, for example, before this stage: stage.json { expressions = { %s = \"\" } }", key)
 			if key != label.Name {
-				instead = fmt.Sprintf("if %q is to be the label's value: stage.static_labels { values = { %s = %q } }", key, label.Name, key)
+				instead = fmt.Sprintf("if %q should be the label's value: stage.static_labels { values = { %s = %q } }", key, label.Name, key)
 			}
 			found(label, fmt.Sprintf("no stage before this one extracts %q, so the label is never set", key), instead)
 		})
 	}
 }
 
-// fromElsewhere reports whether a value may be a label that comes with the entries: the extracted map begins
-// with all labels.
+// fromElsewhere reports whether a value may be a label that the entries already have, because the extracted map
+// initially contains all labels.
 func fromElsewhere(c *component, key string) bool {
 	for source := range c.sources() {
 		switch source {
 		case "loki.source.api", "loki.source.awsfirehose", "loki.source.heroku", "loki.source.gelf", "loki.source.kafka", "loki.source.kubernetes", "loki.source.podlogs", "loki.source.syslog":
-			return true // senders say what they like
+			return true // senders choose the labels
 		}
 		if strings.HasPrefix(source, "otelcol.") || !strings.Contains(source, ".") || strings.HasPrefix(source, "faro.") {
-			return true // likewise, and components that the file declares itself
+			return true // senders choose the labels, and custom components may set any
 		}
 	}
 	return strings.HasPrefix(key, "__")
 }
 
-const everything = "*" // a stage extracts names that its text does not tell
+const everything = "*" // a stage extracts names that are not in its text
 
-// extracted goes through stages in their order. known has what those before extract.
+// extracted visits stages in their order. known has the names that earlier stages extract.
 func extracted(body ast.Body, known map[string]bool, missing func(label *ast.Ident, key string)) {
 	for _, stmt := range body {
 		b, ok := stmt.(*ast.BlockStmt)
@@ -290,7 +290,7 @@ func dynamic(known map[string]bool, e ast.Expr) {
 	}
 }
 
-// groups notes the names of the groups of an expression.
+// groups adds the names of the groups of an expression to known.
 func groups(known map[string]bool, e ast.Expr, names *regexp.Regexp) {
 	text, ok := stringOf(e)
 	if !ok {

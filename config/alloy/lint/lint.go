@@ -1,8 +1,8 @@
-// Package lint finds what Alloy accepts in silence though it cannot do what was meant: a label that is never
-// set where it is read, a rule that can match nothing, a component that nothing uses. It looks at the text of
-// the files alone, and evaluates nothing.
+// Package lint finds parts of a configuration that Alloy accepts silently although they cannot do what was meant:
+// a label that is never set where it is read, a rule that cannot match anything, a component that nothing uses.
+// It examines only the text of the files, and evaluates nothing.
 //
-// A rule says nothing where it is not certain: a good file has no findings.
+// A rule reports only what is certain: a good file has no findings.
 package lint
 
 import (
@@ -13,22 +13,22 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// Finding is one thing that cannot do what was meant.
+// Finding is a part of a file that cannot do what was meant.
 type Finding struct {
 	Rule       string // the name of the rule, such as "log-stream"
-	Note       bool   // it works, but is worth a thought
+	Note       bool   // it works, but may not be what is wanted
 	Start, End token.Position
 	Message    string // what is wrong, and why
 	Instead    string // what to write instead
 }
 
-// rule finds things of one kind in a scope.
+// rule finds mistakes of one kind in a scope.
 type rule struct {
 	name  string
 	check func(*scope, report)
 }
 
-// report takes what a rule has found at a node.
+// report adds a finding at a node.
 type report func(at ast.Node, message, instead string)
 
 var rules = []rule{
@@ -47,8 +47,8 @@ var rules = []rule{
 	{"plain-secret", plainSecret},
 }
 
-// Check returns what all rules find in the files of one configuration, in the order of the files and of their
-// lines.
+// Check returns the findings of all rules in the files of one configuration, in the order of the files and of
+// their lines.
 func Check(files ...*ast.File) []Finding {
 	top := &scope{components: map[string]*component{}}
 	for _, f := range files {
@@ -85,14 +85,14 @@ func Check(files ...*ast.File) []Finding {
 	return all
 }
 
-// scope is the top level of a configuration, or the body of a declare block: what may refer to each other.
+// scope is the top level of a configuration, or the body of a declare block. Its blocks can refer to each other.
 type scope struct {
-	blocks     []*component          // all blocks, in their order, those without a label too
-	components map[string]*component // those that can be referred to
+	blocks     []*component          // all blocks in their order, including those without a label
+	components map[string]*component // the components that can be referred to
 	inner      []*scope              // of declare blocks
 
-	// labelNames has every label that something in the scope may set; those that stage.labels sets, only for
-	// the components behind it.
+	// labelNames has every label that something in the scope may set, except for those that stage.labels sets:
+	// they are in staged.
 	labelNames map[string]bool
 	staged     map[string][]*component // labels that stage.labels sets, and where
 	anyLabel   bool                    // a rule may set labels of any name
@@ -104,7 +104,7 @@ type component struct {
 	label string
 	block *ast.BlockStmt
 	refs  []reference // to other components, from all of its attributes
-	users []reference // of others, to this one
+	users []reference // from other components to this one
 }
 
 // reference is an expression that names an export of a component.
@@ -156,7 +156,7 @@ func (s *scope) connect() {
 	}
 }
 
-// mayComeWith reports whether the entries that come to a component may have a label.
+// mayComeWith reports whether the entries that a component receives may already have a label.
 func (s *scope) mayComeWith(c *component, label string) bool {
 	return s.anyLabel || s.labelNames[label] || slices.ContainsFunc(s.staged[label], func(other *component) bool { return other != c })
 }
@@ -191,7 +191,7 @@ func (s *scope) resolve(names []string) (_ *component, export string) {
 	return nil, ""
 }
 
-// noteLabels notes the labels that a body of a component may set. name is that of its block.
+// noteLabels records the labels that a body of a component may set. name is the name of its block.
 func (s *scope) noteLabels(c *component, name string, body ast.Body) {
 	for _, stmt := range body {
 		switch stmt := stmt.(type) {
@@ -248,12 +248,12 @@ func (c *component) id() string {
 	return c.name + "." + c.label
 }
 
-// uses reports whether somebody uses one of the component's exports.
+// uses reports whether another component uses an export of the component.
 func (c *component) uses(export string) bool {
 	return slices.ContainsFunc(c.users, func(r reference) bool { return r.export == export })
 }
 
-// sources returns the names of the components whose entries come to this one, on whatever way.
+// sources returns the names of the sources whose entries reach this component, directly or through others.
 func (c *component) sources() map[string]bool {
 	found, seen := map[string]bool{}, map[*component]bool{}
 	var visit func(*component)

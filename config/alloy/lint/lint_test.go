@@ -15,8 +15,8 @@ import (
 	"github.com/grafana/alloy/syntax/parser"
 )
 
-// Each file in testdata says behind which lines there is a finding, and of which rule: "// finds: RULE". For
-// each rule there is a file RULE.alloy, and one of neighbours in which the rule must find nothing.
+// In the files of testdata, "// finds: RULE" marks each line that has a finding, and names its rule. For each rule
+// there is a file RULE.alloy, and a file RULE-good.alloy with similar lines in which the rule must find nothing.
 func TestRules(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.alloy")
 	if err != nil || len(files) == 0 {

@@ -10,10 +10,10 @@ import (
 
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-?+][^}]*)?\}`)
 
-// patterns are attributes in whose text ${name} is a group of an expression, or whose text is a template.
+// patterns are the attributes in which ${name} is a group of an expression or part of a template.
 var patterns = map[string]bool{"replacement": true, "regex": true, "expression": true, "replace": true, "template": true}
 
-// unexpandedVariable finds variables in the way of a shell.
+// unexpandedVariable finds variables that are written as in a shell.
 func unexpandedVariable(s *scope, found report) {
 	for _, c := range s.blocks {
 		attributes(c.name, c.block.Body, func(_ string, a *ast.AttributeStmt) {
@@ -33,16 +33,16 @@ func unexpandedVariable(s *scope, found report) {
 				if after := text[m[1]:]; after != "" {
 					instead += fmt.Sprintf(" + %q", after)
 				}
-				found(at, "Alloy files have no ${"+name+"}: the text stays as it is, unless something such as envsubst replaces it before", instead)
+				found(at, "an Alloy file does not expand ${"+name+"}: the text stays unchanged unless a tool such as envsubst replaces it first", instead)
 			})
 		})
 	}
 }
 
-// secretNames are attributes that hold a secret.
+// secretNames are attributes that contain a secret.
 var secretNames = map[string]bool{"password": true, "bearer_token": true, "credentials": true, "client_secret": true, "secret_key": true, "api_key": true}
 
-// plainSecret finds secrets that are written into the file.
+// plainSecret finds secrets that are written in the file.
 func plainSecret(s *scope, found report) {
 	for _, c := range s.blocks {
 		attributes(c.name, c.block.Body, func(_ string, a *ast.AttributeStmt) {
@@ -50,18 +50,18 @@ func plainSecret(s *scope, found report) {
 			if !ok || !secretNames[a.Name.Name] || text == "" || variable.MatchString(text) || isPlaceholder(text) {
 				return
 			}
-			found(a.Value, "the secret is in the file, and so wherever the file is: in a repository, an image, a backup",
+			found(a.Value, "the secret is in the file, and therefore everywhere the file is: in a repository, an image, a backup",
 				fmt.Sprintf("%s = sys.env(%q)", a.Name.Name, strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(c.id())+"_"+a.Name.Name)))
 		})
 	}
 }
 
-// isPlaceholder reports whether a text stands where somebody else is to put a secret.
+// isPlaceholder reports whether a text is a placeholder for a secret.
 func isPlaceholder(text string) bool {
 	return strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") || strings.Contains(text, "{{")
 }
 
-// patternOfFiles finds patterns where only the path of one file is looked for.
+// patternOfFiles finds patterns where only the path of one file is allowed.
 func patternOfFiles(s *scope, found report) {
 	for _, c := range s.blocks {
 		if c.name != "loki.source.file" || matchesFiles(c.block) {
@@ -81,7 +81,7 @@ func patternOfFiles(s *scope, found report) {
 				if !ok || f.Name.Name != "__path__" || !strings.ContainsAny(text, "*?[{") {
 					continue
 				}
-				found(f.Value, "loki.source.file takes this for the path of one file and expands no pattern, so that it finds no file", "targets = local.file_match.<label>.targets, or file_match { enabled = true } in "+c.id())
+				found(f.Value, "loki.source.file does not expand patterns: it treats this as the path of one file, which does not exist", "targets = local.file_match.<label>.targets, or file_match { enabled = true } in "+c.id())
 			}
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// attribute returns the value of an attribute of a block, nil if it has none of the name.
+// attribute returns the value of an attribute of a block, or nil if the block does not have it.
 func attribute(b *ast.BlockStmt, name string) ast.Expr {
 	for _, stmt := range b.Body {
 		if a, ok := stmt.(*ast.AttributeStmt); ok && a.Name.Name == name {
@@ -18,7 +18,7 @@ func attribute(b *ast.BlockStmt, name string) ast.Expr {
 	return nil
 }
 
-// blocks calls f for each block of a name within a body, at any depth.
+// blocks calls f for each block with a name within a body, at any depth.
 func blocks(body ast.Body, name string, f func(*ast.BlockStmt)) {
 	for _, stmt := range body {
 		if b, ok := stmt.(*ast.BlockStmt); ok {
@@ -76,13 +76,13 @@ func literals(e ast.Expr, f func(at ast.Node, text string)) {
 	})
 }
 
-// isEmptyList reports whether an expression is [], or a call that joins such alone.
+// isEmptyList reports whether an expression is [].
 func isEmptyList(e ast.Expr) bool {
 	a, ok := e.(*ast.ArrayExpr)
 	return ok && len(a.Elements) == 0
 }
 
-// fields returns the fields of an object literal, nil if the expression is none.
+// fields returns the fields of an object literal, or nil if the expression is not one.
 func fields(e ast.Expr) []*ast.ObjectField {
 	if o, ok := e.(*ast.ObjectExpr); ok {
 		return o.Fields
@@ -124,12 +124,12 @@ func chain(e ast.Expr) []string {
 	return nil
 }
 
-// walk calls f for a node and all below it.
+// walk calls f for a node and all nodes below it.
 func walk(n ast.Node, f func(ast.Node)) {
 	ast.Walk(visitor(func(n ast.Node) bool { f(n); return true }), n)
 }
 
-// visitor calls a function for each node, which reports whether those below it are wanted too.
+// visitor is a function that is called for each node. It reports whether to visit the nodes below it.
 type visitor func(ast.Node) bool
 
 func (v visitor) Visit(n ast.Node) ast.Visitor {

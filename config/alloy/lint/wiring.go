@@ -6,13 +6,13 @@ import (
 	"github.com/grafana/alloy/syntax/ast"
 )
 
-// isComponent reports whether a block is a component, and not a block that configures the process, such as
-// logging, or one of a module.
+// isComponent reports whether a block is a component, rather than a block that configures the process, such as
+// logging, or a block of a module.
 func isComponent(c *component) bool {
 	return strings.Contains(c.name, ".") && !strings.HasPrefix(c.name, "import.")
 }
 
-// isSource reports whether a component begins a pipeline: nobody has to use its exports.
+// isSource reports whether a component is the beginning of a pipeline, so that nothing needs to use its exports.
 func isSource(c *component) bool {
 	return strings.HasPrefix(c.name, "loki.source.") || c.name == "prometheus.scrape" || strings.HasPrefix(c.name, "prometheus.operator.") || c.name == "prometheus.receive_http"
 }
@@ -30,16 +30,16 @@ func unused(s *scope, found report) {
 			if c.name == "discovery.relabel" {
 				out = "output"
 			}
-			instead = "targets = " + c.id() + "." + out + " in what is to use them"
+			instead = "targets = " + c.id() + "." + out + " in the component that should use them"
 		case strings.HasPrefix(c.name, "prometheus.exporter."):
 			instead = "a prometheus.scrape with targets = " + c.id() + ".targets"
 		case c.name == "loki.relabel" && isEmptyList(attribute(c.block, "forward_to")):
-			instead = "relabel_rules = " + c.id() + ".rules in the source that is to use them"
+			instead = "relabel_rules = " + c.id() + ".rules in the source that should use them"
 		case c.name == "loki.process" || c.name == "loki.write" || c.name == "loki.relabel" || c.name == "loki.echo" || c.name == "loki.secretfilter" ||
 			c.name == "prometheus.relabel" || c.name == "prometheus.remote_write":
-			instead = "forward_to = [" + c.id() + ".receiver] in what is to send to it"
+			instead = "forward_to = [" + c.id() + ".receiver] in the component that should send to it"
 		default:
-			instead = "leave it out"
+			instead = "remove it"
 		}
 		found(head{c.block}.node(), "nothing uses "+c.id()+", so it has no effect", instead)
 	}
@@ -52,7 +52,7 @@ func (h head) node() ast.Node {
 	return &ast.Ident{Name: strings.Join(h.block.Name, "."), NamePos: h.block.NamePos}
 }
 
-// forwardNowhere finds sources, and stages between, that send to nobody.
+// forwardNowhere finds sources and the components after them that send to nothing.
 func forwardNowhere(s *scope, found report) {
 	for _, c := range s.blocks {
 		to := attribute(c.block, "forward_to")
@@ -61,9 +61,9 @@ func forwardNowhere(s *scope, found report) {
 		}
 		switch {
 		case isSource(c):
-			found(to, c.id()+" sends to nobody: what it collects is thrown away", "forward_to = [a receiver, such as loki.write.default.receiver]")
+			found(to, c.id()+" sends to nothing: the data that it collects is dropped", "forward_to = [a receiver, such as loki.write.default.receiver]")
 		case c.uses("receiver"):
-			found(to, c.id()+" sends to nobody: what comes to it is thrown away", "forward_to = [a receiver, such as loki.write.default.receiver]")
+			found(to, c.id()+" sends to nothing: the data that it receives is dropped", "forward_to = [a receiver, such as loki.write.default.receiver]")
 		}
 	}
 }
@@ -75,7 +75,7 @@ func noTargets(s *scope, found report) {
 			continue
 		}
 		if targets := attribute(c.block, "targets"); targets != nil && s.isEmpty(targets, map[*component]bool{}) {
-			found(targets, c.id()+" has no targets, and can never have any", "targets = a discovery's targets, or a list such as [{\"__address__\" = \"api:3000\"}]")
+			found(targets, c.id()+" has no targets, and can never have any", "targets = the targets of a discovery, or a list such as [{\"__address__\" = \"api:3000\"}]")
 		}
 	}
 }
