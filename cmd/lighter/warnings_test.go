@@ -41,7 +41,7 @@ prometheus.remote_write "x" {
 	}
 	want := []string{
 		"-:2:15: prometheus.scrape.x has no targets, and can never have any (no-targets)",
-		"-:8:15: prometheus.scrape.y sends to nobody: what it collects is thrown away (forward-nowhere)",
+		"-:8:15: prometheus.scrape.y sends to nothing: the data that it collects is dropped (forward-nowhere)",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

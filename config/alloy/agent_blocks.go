@@ -27,7 +27,7 @@ func (a *Logging) SetToDefault() { *a = Logging{Level: "info", Format: "logfmt",
 
 const stderr = "stderr"
 
-// logLevels are the levels of the log, by name; Alloy takes none for info.
+// logLevels are the levels of the log, by name. As in Alloy, an empty name means info.
 var logLevels = map[string]slog.Level{
 	"":      slog.LevelInfo,
 	"debug": slog.LevelDebug,
@@ -36,19 +36,19 @@ var logLevels = map[string]slog.Level{
 	"error": slog.LevelError,
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *Logging) Validate() error {
 	if _, ok := logLevels[a.Level]; !ok {
-		return fmt.Errorf(`there is no level %q; there is "debug", "info", "warn" and "error"`, a.Level)
+		return fmt.Errorf(`there is no level %q; the levels are "debug", "info", "warn" and "error"`, a.Level)
 	}
 	if a.Format == "" {
 		a.Format = "logfmt"
 	}
 	if a.Format != "logfmt" && a.Format != "json" {
-		return fmt.Errorf(`there is no format %q; there is "logfmt" and "json"`, a.Format)
+		return fmt.Errorf(`there is no format %q; the formats are "logfmt" and "json"`, a.Format)
 	}
 	if a.Destination != stderr {
-		return fmt.Errorf("lighter has no destination %q; there is %q", a.Destination, stderr)
+		return fmt.Errorf("lighter has no destination %q; the only one is %q", a.Destination, stderr)
 	}
 	return nil
 }
@@ -60,22 +60,22 @@ var logging = kindOf(func(b *builder, a *Logging) map[string]any {
 	case len(to) > 0:
 		b.add(config.Node{Name: b.name(""), To: to, Args: config.AgentLog{}})
 	case len(a.WriteTo) > 0:
-		b.warn(b.place("write_to"), "", "the agent's log is sent to nothing")
+		b.warn(b.place("write_to"), "", "the agent's log is not sent anywhere")
 	}
 	return nil
 })
 
-// LiveDebugging are the arguments of the livedebugging block. The status page shows lines as they come
-// anyway.
+// LiveDebugging are the arguments of the livedebugging block. The status page always shows lines as they
+// arrive.
 type LiveDebugging struct {
 	Enabled bool `alloy:"enabled,attr,optional"`
 }
 
 var liveDebugging = kindOf(func(*builder, *LiveDebugging) map[string]any { return nil }).but(map[string]string{
-	"enabled": "accepted, without effect: the status page shows lines as they come whatever it says",
+	"enabled": "accepted, without effect: the status page always shows lines as they arrive",
 })
 
-// Tracing stands for the tracing block, whose arguments have no effect.
+// Tracing are the arguments of the tracing block. They have no effect.
 type Tracing struct {
 	SamplingFraction float64  `alloy:"sampling_fraction,attr,optional"`
 	SendTraceparent  bool     `alloy:"send_traceparent,attr,optional"`
@@ -83,12 +83,12 @@ type Tracing struct {
 	Sampler          *Sampler `alloy:"sampler,block,optional"`
 }
 
-// Sampler stands for a sampler block.
+// Sampler is a sampler block.
 type Sampler struct {
 	JaegerRemote *JaegerRemote `alloy:"jaeger_remote,block,optional"`
 }
 
-// JaegerRemote stands for a jaeger_remote block.
+// JaegerRemote is a jaeger_remote block.
 type JaegerRemote struct {
 	URL             string `alloy:"url,attr,optional"`
 	MaxOperations   int    `alloy:"max_operations,attr,optional"`
@@ -96,7 +96,7 @@ type JaegerRemote struct {
 }
 
 var tracing = kindOf(func(b *builder, _ *Tracing) map[string]any {
-	b.warn(b.place(), "", "the block %q has no effect in lighter, which makes no traces of itself", "tracing")
+	b.warn(b.place(), "", "the block %q has no effect in lighter, which does not trace itself", "tracing")
 	return nil
 }).but(map[string]string{
 	"sampler":                                noTraces,
@@ -109,7 +109,7 @@ var tracing = kindOf(func(b *builder, _ *Tracing) map[string]any {
 	"write_to":                               noTraces,
 })
 
-const noTraces = "accepted, without effect: lighter makes no traces of itself"
+const noTraces = "accepted, without effect: lighter does not trace itself"
 
 // HTTPServer are the arguments of the http block.
 type HTTPServer struct {
@@ -154,7 +154,7 @@ type HTTPServerTLS struct {
 	WindowsFilter    *Refused          `alloy:"windows_certificate_filter,block,optional"`
 }
 
-// ClientAuth is what a server asks of the certificates of its clients.
+// ClientAuth says whether a server requires certificates of its clients, and verifies them.
 type ClientAuth tls.ClientAuthType
 
 var clientAuths = map[string]tls.ClientAuthType{
@@ -165,17 +165,17 @@ var clientAuths = map[string]tls.ClientAuthType{
 	"RequireAndVerifyClientCert": tls.RequireAndVerifyClientCert,
 }
 
-// UnmarshalText refuses what there is not.
+// UnmarshalText refuses an unknown name.
 func (c *ClientAuth) UnmarshalText(text []byte) error {
 	known, ok := clientAuths[string(text)]
 	if !ok {
-		return fmt.Errorf("there is no such way to ask clients for certificates; there is %s", list(slices.Sorted(maps.Keys(clientAuths))))
+		return fmt.Errorf("there is no such client_auth_type; the types are %s", list(slices.Sorted(maps.Keys(clientAuths))))
 	}
 	*c = ClientAuth(known)
 	return nil
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *HTTPServerTLS) Validate() error {
 	if err := errors.Join(
 		atMostOne(a.ClientCA != "", "client_ca_pem", a.ClientCAFile != "", "client_ca_file"),

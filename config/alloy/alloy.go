@@ -20,76 +20,76 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// Options are what a configuration is loaded with. The zero value loads a file with the process's own
-// environment, and makes a plan without a data directory.
+// Options are the options of Load. The zero value loads a file with the environment of the process, and
+// makes a plan without a data directory.
 type Options struct {
-	Getenv   func(string) (string, bool)  // of sys.env; if nil, os.LookupEnv
+	Getenv   func(string) (string, bool)  // for sys.env; if nil, os.LookupEnv
 	ReadFile func(string) ([]byte, error) // if nil, os.ReadFile
 	Hostname string                       // constants.hostname, and the instance of exporters; if empty, os.Hostname
 	Version  string                       // constants.version
 
-	// Unset is for a file that is only looked at: what is wrong with it because an environment variable is not
-	// set, or a file is not there, is a warning, and the plan has placeholders for it.
+	// Unset is for a file that is only examined: errors that occur because an environment variable is not set or
+	// a file does not exist become warnings, and the plan has placeholders for the missing values.
 	Unset bool
 
-	Agent        config.Agent  // what the file does not say
-	LogsSince    time.Duration // how far back the first sight of a container reads
-	MaxLineBytes int           // a longer line is cut there; 0 is 256 KiB
-	DockerRoot   string        // the data directory of the Engine whose logs are read as files; empty asks the Engine alone
+	Agent        config.Agent  // the settings that are not in the file
+	LogsSince    time.Duration // how far back the log of a container is read when it is first seen
+	MaxLineBytes int           // longer lines are cut; 0 means 256 KiB
+	DockerRoot   string        // the data directory of the Engine whose logs are read as files; if empty, only the Engine is asked
 }
 
-// File is a configuration that was loaded.
+// File is a loaded configuration.
 type File struct {
 	Plan     *config.Plan
 	Warnings Diagnostics
 
-	// Reads are the files that the plan was made of: the configuration, what it imports, and the files
-	// of local.file. A change of one may change the plan. Files of passwords and certificates are not
-	// among them: whoever uses those reads them again by itself.
+	// Reads are the files that the plan was made from: the configuration, what it imports, and the files
+	// of local.file. A change of one may change the plan. Files with passwords and certificates are not
+	// among them: the components that use those read them again themselves.
 	Reads []string
 
-	// Polls are the addresses that the plan was made of, likewise.
+	// Polls are the addresses whose content the plan was made from. A change of it may change the plan.
 	Polls []*Poll
 
 	// Files are the files of the configuration and of its imports, parsed.
 	Files []*ast.File
 	// Sources are their texts, by name.
 	Sources map[string][]byte
-	// Components are those of the configuration and of each custom component that is used, in the order
-	// in which they were evaluated.
+	// Components are the components of the configuration and of each custom component that is used, in the
+	// order in which they were evaluated.
 	Components []*Component
 }
 
-// Component is a component of a configuration, or one of the blocks that set the agent up, such as logging.
+// Component is a component of a configuration, or one of the blocks that configure the agent, such as logging.
 type Component struct {
 	ID     string // of the component in the whole configuration, such as loki.write.default, or app.one.loki.write.default in a custom component
 	Name   string // such as loki.write
 	Label  string // such as default; empty for blocks such as logging
-	Module string // ID of the custom component that it is in; empty outside of those
+	Module string // ID of the custom component that it is in; empty outside of custom components
 	File   string
 
 	Block      *ast.BlockStmt
 	Args       any // a pointer to its arguments, such as *LokiWrite; nil for a custom component
 	References []Reference
 	Exports    []Export
-	Nodes      []string // of the plan that were made of it
+	Nodes      []string // the names of the nodes of the plan that were made from it
 }
 
 // Reference is where an argument of a component names an export of another one.
 type Reference struct {
-	Argument string   // with the blocks that it is in, such as endpoint.url
+	Argument string   // with the blocks around it, such as endpoint.url
 	Expr     ast.Expr // the name as it is written
 	To       *Component
-	Export   string // empty if it is all of them
+	Export   string // empty if all exports are meant
 }
 
-// Export is what a component gives to others.
+// Export is a value that a component gives to others.
 type Export struct {
 	Name    string
-	Reached bool // some other component refers to it
+	Reached bool // whether another component refers to it
 }
 
-// Component returns the component of an ID.
+// Component returns the component with an ID.
 func (f *File) Component(id string) (*Component, bool) {
 	i := slices.IndexFunc(f.Components, func(c *Component) bool { return c.ID == id })
 	if i < 0 {
@@ -99,7 +99,7 @@ func (f *File) Component(id string) (*Component, bool) {
 }
 
 // Load reads a configuration, which is a file, or a directory whose *.alloy files are read. Its error is a
-// Diagnostics with all that is wrong, warnings included.
+// Diagnostics with all errors and warnings.
 func Load(path string, o Options) (*File, error) {
 	l := newLoader(o)
 	root := &module{l: l, registry: newRegistry(nil), variables: l.variables(), imports: []string{filepath.Clean(path)}}
@@ -123,7 +123,7 @@ func Load(path string, o Options) (*File, error) {
 		l.validate(path)
 	}
 	if l.errors == 0 && len(l.components) == 0 {
-		l.warn(span{start: token.Position{Filename: path}}, "", "the configuration has no component, so that nothing is collected and nothing is sent")
+		l.warn(span{start: token.Position{Filename: path}}, "", "the configuration has no component, so nothing is collected and nothing is sent")
 	}
 	if l.errors > 0 {
 		return nil, l.diagnostics.sorted()
@@ -139,7 +139,7 @@ func Load(path string, o Options) (*File, error) {
 	}, nil
 }
 
-// loader is what all modules of a configuration share.
+// loader is the state that all modules of a configuration share.
 type loader struct {
 	Options
 	plan       *config.Plan
@@ -149,8 +149,8 @@ type loader struct {
 	polls      []*Poll
 	unset      []string // environment variables that were read and are not set
 	components []*Component
-	owners     map[string]*Component // by the node's name
-	finish     []func()              // what is done when all nodes are there
+	owners     map[string]*Component // by the names of their nodes
+	finish     []func()              // called when all nodes exist
 	emptyURLs  []emptyURL
 
 	diagnostics Diagnostics
@@ -158,7 +158,7 @@ type loader struct {
 	wanting     map[string]*wanted // by the names of environment variables that are not set
 	deprecated  map[string]int     // by the function's name, the index of its diagnostic
 	uses        map[string]int     // of a deprecated function
-	hidden      []string           // pairs of a value that may be secret and what is said instead of it
+	hidden      []string           // pairs of a value that may be secret and its replacement in messages
 }
 
 func newLoader(o Options) *loader {
@@ -219,7 +219,7 @@ func (l *loader) tell(severity Severity, at span, hint, format string, args ...a
 	l.diagnostics = append(l.diagnostics, newDiagnostic(severity, at, l.sources[at.start.Filename], hint, fmt.Sprintf(format, args...)))
 }
 
-// deprecate warns of a function at the first place where it is used, and says how often it is used.
+// deprecate warns about a function at the first place where it is used, and reports how often it is used.
 func (l *loader) deprecate(at span, name, now string) {
 	l.uses[name]++
 	first, ok := l.deprecated[name]
@@ -231,8 +231,8 @@ func (l *loader) deprecate(at span, name, now string) {
 	l.diagnostics[first].Message = fmt.Sprintf("the function %q is deprecated; it is used %d times", name, l.uses[name])
 }
 
-// hide has mask say something else instead of a value. Short ones are no secrets, and
-// are parts of other words.
+// hide makes mask replace a value with another text. Short values are not hidden: they are not secrets, and
+// they occur in other words.
 func (l *loader) hide(value, instead string) {
 	const shortest = 6
 	for _, v := range []string{value, strings.TrimSpace(value)} {
@@ -245,7 +245,7 @@ func (l *loader) hide(value, instead string) {
 	}
 }
 
-// startTimes has each scrape read the start timestamps of its pages if they are sent to an endpoint that takes
+// startTimes makes each scrape read the start timestamps of its pages if it sends to an endpoint that accepts
 // them.
 func (l *loader) startTimes() {
 	var takes func(names []string) bool
@@ -264,15 +264,15 @@ func (l *loader) startTimes() {
 	}
 }
 
-// mask returns what is wrong with a value without the value, if that came from the environment or a file.
+// mask returns a message about a value with the value replaced if it comes from the environment or a file.
 func (l *loader) mask(message string) string {
 	pairs := slices.SortedFunc(slices.Values(slices.Collect(slices.Chunk(l.hidden, 2))), func(a, b []string) int {
-		return len(b[0]) - len(a[0]) // a value may be the beginning of another one
+		return len(b[0]) - len(a[0]) // a value may be a prefix of another one
 	})
 	return strings.NewReplacer(slices.Concat(pairs...)...).Replace(message)
 }
 
-// validate says of each node that the plan refuses which component it was made of.
+// validate reports each node that the plan refuses as an error of the component that it was made from.
 func (l *loader) validate(path string) {
 	whole := span{start: token.Position{Filename: path}}
 	for _, err := range unjoin(l.plan.Validate()) {

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// options are what the files in testdata are loaded with.
+// options are the options with which the files in testdata are loaded.
 func options() alloy.Options {
 	environment := map[string]string{
 		"SET": "a value", "EMPTY": "", "LOKI_URL": "https://logs.test/loki/api/v1/push", "LOKI_USER": "1234", "TOKEN": "glc_secret",
@@ -37,7 +37,7 @@ func options() alloy.Options {
 	}
 }
 
-// golden compares a text with that of a file.
+// golden compares a text with the content of a file.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
@@ -63,7 +63,7 @@ func printed(t *testing.T, ds alloy.Diagnostics) string {
 	return b.String()
 }
 
-// TestGood loads files that run, each of which makes the plan beside it.
+// TestGood loads files that run, and compares each plan with the golden file next to it.
 func TestGood(t *testing.T) {
 	files, _ := filepath.Glob("testdata/good/*.alloy")
 	directories, _ := filepath.Glob("testdata/good/*.d")
@@ -85,7 +85,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestBroken loads files that are wrong, and compares all that is said of them.
+// TestBroken loads files with errors, and compares all diagnostics.
 func TestBroken(t *testing.T) {
 	files, _ := filepath.Glob("testdata/broken/*.alloy")
 	for _, file := range files {
@@ -100,7 +100,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// diagnostics returns the diagnostics of an error of Load, which has nothing else.
+// diagnostics returns the diagnostics of an error of Load.
 func diagnostics(err error) (all alloy.Diagnostics) {
 	errors.As(err, &all)
 	return all

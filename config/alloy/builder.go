@@ -26,8 +26,8 @@ type builder struct {
 
 func (b *builder) block() *ast.BlockStmt { return b.entry.component.Block }
 
-// name returns the name of a node of the component. It is the component's ID, and what tells it from the
-// component's other nodes, if it has more than one.
+// name returns the name of a node of the component: the component's ID, followed by a suffix if the component
+// has more than one node.
 func (b *builder) name(of string) string {
 	name := b.entry.component.ID
 	if of != "" {
@@ -39,7 +39,7 @@ func (b *builder) name(of string) string {
 // alloyID returns the component's ID as Alloy writes it, such as app.one/prometheus.scrape.default.
 func (b *builder) alloyID() string { return path.Join(b.module.alloyID, b.entry.id) }
 
-// nodeName returns a text with all that the name of a node does not take replaced.
+// nodeName returns a text with the characters replaced that cannot be in the name of a node.
 func nodeName(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '.' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -75,7 +75,7 @@ func (b *builder) add(n config.Node) string {
 	return n.Name
 }
 
-// from returns the nodes that give targets. Those that are written in the file become a node of their own.
+// from returns the nodes that provide the targets. Targets that are written in the file become a node of their own.
 func (b *builder) from(targets []Target) []string {
 	var nodes []string
 	var static []labels.Labels
@@ -92,7 +92,7 @@ func (b *builder) from(targets []Target) []string {
 	return nodes
 }
 
-// place returns where an argument or a block of the component stands, or the component's head.
+// place returns the place of an argument or a block of the component, or the place of the component's head.
 func (b *builder) place(names ...string) span { return placeIn(b.block(), names...) }
 
 func placeIn(block *ast.BlockStmt, names ...string) span {
@@ -131,7 +131,7 @@ func stmtName(s ast.Stmt) string {
 	return ""
 }
 
-// blocks returns the blocks of a name in the component.
+// blocks returns the blocks of the component that have a name.
 func (b *builder) blocks(name string) []*ast.BlockStmt {
 	var all []*ast.BlockStmt
 	for _, s := range b.block().Body {
@@ -150,7 +150,7 @@ func (b *builder) warn(at span, hint, format string, args ...any) {
 	b.l.warn(at, hint, format, args...)
 }
 
-// warnNoEffect warns of all arguments and blocks in a body that have no effect.
+// warnNoEffect warns about the arguments and blocks of a body that have no effect.
 func (b *builder) warnNoEffect(body ast.Body, path string) {
 	for _, stmt := range body {
 		name := path + stmtName(stmt)
@@ -167,7 +167,7 @@ func (b *builder) warnNoEffect(body ast.Body, path string) {
 	}
 }
 
-// asItIs reports whether an argument or block without effect asks for what the agent does anyway.
+// asItIs reports whether an argument or block without effect asks for what the agent always does.
 func asItIs(stmt ast.Stmt) bool {
 	switch stmt := stmt.(type) {
 	case *ast.BlockStmt:
@@ -187,21 +187,21 @@ func asItIs(stmt ast.Stmt) bool {
 	return false
 }
 
-// literalBool reports whether an expression is written as the value.
+// literalBool reports whether an expression is the literal of a value.
 func literalBool(e ast.Expr, value bool) bool {
 	l, ok := e.(*ast.LiteralExpr)
 	return ok && l.Kind == token.BOOL && l.Value == strconv.FormatBool(value)
 }
 
-// DoesNotRun is how a warning ends that is about a component that is left out of the plan.
-const DoesNotRun = "so that it does not run"
+// DoesNotRun ends each warning about a component that is left out of the plan.
+const DoesNotRun = "so it does not run"
 
-// noReceiver warns of a component that sends to nobody, so that it is left out of the plan.
+// noReceiver warns about a component that sends to nothing and is therefore left out of the plan.
 func (b *builder) noReceiver(argument string) {
 	b.warn(b.place(argument), "", "%s sends to nothing, %s", b.entry.component.ID, DoesNotRun)
 }
 
-// noTargets warns of a component whose list of targets is empty, so that it is left out of the plan.
+// noTargets warns about a component whose list of targets is empty and that is therefore left out of the plan.
 func (b *builder) noTargets(argument string) {
 	b.warn(b.place(argument), "", "%s has no targets, %s", b.entry.component.ID, DoesNotRun)
 }

@@ -3,7 +3,7 @@ package alloy
 // components are the kinds of components that the agent has.
 func components() map[string]kind { return componentKinds }
 
-// configBlocks are the blocks that set the agent up.
+// configBlocks are the blocks that configure the agent.
 func configBlocks() map[string]kind { return blockKinds }
 
 var componentKinds = map[string]kind{

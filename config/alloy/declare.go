@@ -11,16 +11,16 @@ import (
 	"github.com/grafana/alloy/syntax/vm"
 )
 
-// declaration is a custom component: a declare block, in the configuration or in a file that is imported.
+// declaration is a custom component: a declare block of the configuration or of an imported file.
 type declaration struct {
 	name     string
 	block    *ast.BlockStmt
-	path     string    // of the directory that module_path names
-	registry *registry // what the block sees
+	path     string    // the directory that module_path returns
+	registry *registry // the custom components that the block can use
 	imports  []string  // the files whose imports lead to the block
 }
 
-// exports returns the names of what the custom component exports.
+// exports returns the names of the exports of the custom component.
 func (d *declaration) exports() []string { return d.labels("export") }
 
 func (d *declaration) labels(block string) []string {
@@ -38,7 +38,7 @@ type registry struct {
 	declared map[string]*declaration
 	imported map[string]*registry // by the label of the import
 	outer    *registry            // of the module around a declare; nil for a file
-	unread   bool                 // it is of a file that could not be read as a whole, so that it may have any name
+	unread   bool                 // its file could not be read completely, so it may have any name
 }
 
 func newRegistry(outer *registry) *registry {
@@ -52,7 +52,7 @@ func unreadRegistry() *registry {
 	return r
 }
 
-// find returns the custom component of a block's name, or nil.
+// find returns the custom component that the name of a block means, or nil.
 func (r *registry) find(name string) *declaration {
 	namespace, inner, isImported := strings.Cut(name, ".")
 	for ; r != nil; r = r.outer {
@@ -104,13 +104,13 @@ func (m *module) declare(b *ast.BlockStmt) {
 	case twice:
 		m.l.fail(headOf(b), "give one of them another label", "the component %q is declared twice", b.Label)
 	case isComponent || isBlock || (*vm.Scope)(nil).IsStdlibIdentifiers(b.Label) || b.Label == "argument":
-		m.l.fail(headOf(b), "give it another label", "a custom component cannot be called %q, which is something else already", b.Label)
+		m.l.fail(headOf(b), "give it another label", "a custom component cannot be called %q, because that name is taken", b.Label)
 	default:
 		m.registry.declared[b.Label] = &declaration{name: b.Label, block: b, path: m.path, registry: m.registry, imports: m.imports}
 	}
 }
 
-// ImportFile are the arguments of import.file. A change of the file is seen however it is detected.
+// ImportFile are the arguments of import.file. A change of the file is noticed whatever the detector is.
 type ImportFile struct {
 	Filename      string        `alloy:"filename,attr"`
 	Detector      string        `alloy:"detector,attr,optional"`
@@ -122,14 +122,14 @@ func (a *ImportFile) SetToDefault() {
 	*a = ImportFile{Detector: "fsnotify", PollFrequency: time.Minute}
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *ImportFile) Validate() error { return checkDetector(a.Detector) }
 
-// The bounds of what files can make of each other.
+// The limits of imports and custom components.
 const (
-	maxImports    = 16   // files one of which imports the next
-	maxWithin     = 32   // custom components one of which is in the next
-	maxComponents = 2000 // in all
+	maxImports    = 16   // how deep imports may be nested
+	maxWithin     = 32   // how deep custom components may be nested
+	maxComponents = 2000 // in total
 )
 
 func (m *module) importFile(b *ast.BlockStmt) {
@@ -156,7 +156,7 @@ func (m *module) importFile(b *ast.BlockStmt) {
 	name := filepath.Clean(args.Filename)
 	switch {
 	case slices.Contains(m.imports, name):
-		m.l.fail(headOf(b), "", "%s is imported by what it imports itself", args.Filename)
+		m.l.fail(headOf(b), "", "%s imports itself, directly or through another file", args.Filename)
 	case len(m.imports) > maxImports || len(m.l.files) > maxImports*maxImports:
 		m.l.fail(headOf(b), "", "there are too many imports")
 	default:
@@ -180,14 +180,14 @@ func (l *loader) module(b *ast.BlockStmt, name string, imports []string) *regist
 			inner, ok := stmt.(*ast.BlockStmt)
 			switch {
 			case !ok:
-				l.fail(spanOf(stmt), "", "a file that is imported holds declare and import blocks, and no arguments")
+				l.fail(spanOf(stmt), "", "an imported file can have only declare and import blocks, not arguments")
 			case inner.GetBlockName() == "declare":
 				in.declare(inner)
 			case inner.GetBlockName() == "import.file":
 				in.importFile(inner)
 			case in.refusedBlock(inner, inner.GetBlockName()):
 			default:
-				l.fail(headOf(inner), "put it into a declare, and use that", "a file that is imported holds declare and import blocks, and not %q", inner.GetBlockName())
+				l.fail(headOf(inner), "put it into a declare, and use the declared component", "an imported file can have only declare and import blocks, not %q", inner.GetBlockName())
 			}
 		}
 	}
@@ -207,12 +207,12 @@ type ExportBlock struct {
 	Value any `alloy:"value,attr"`
 }
 
-// classifyBoundary is classify for argument and export blocks.
+// classifyBoundary implements classify for argument and export blocks.
 func (m *module) classifyBoundary(e *entry) bool {
 	b, name := e.component.Block, e.component.Name
 	switch {
 	case m.custom == nil:
-		m.l.fail(headOf(b), "put it into the declare that it belongs to", "the block %q stands outside of a declare", name)
+		m.l.fail(headOf(b), "put it into the declare that it belongs to", "the block %q is outside of a declare", name)
 		return false
 	case b.Label == "":
 		m.l.fail(headOf(b), "write "+name+` "name" { … }`, "the block %q has no label", name)
@@ -229,7 +229,7 @@ func (m *module) classifyBoundary(e *entry) bool {
 	return true
 }
 
-// checkArgument says what is wrong with a name that begins with argument.
+// checkArgument reports what is wrong with a name that begins with argument.
 func (m *module) checkArgument(c chain) {
 	if m.custom == nil {
 		m.l.fail(spanOf(c.expr), "", "only a declare has arguments")
@@ -240,7 +240,7 @@ func (m *module) checkArgument(c chain) {
 	case len(c.parts) < 2 || !slices.Contains(names, c.parts[1]):
 		m.l.fail(spanOf(c.expr), didYouMean(strings.Join(c.parts[1:], "."), names), "the declare %q has no argument of that name", m.custom.name)
 	case len(c.parts) == 2:
-		m.l.fail(spanOf(c.expr), "write "+c.String()+".value", "%s is a block, and not the value of the argument", c.String())
+		m.l.fail(spanOf(c.expr), "write "+c.String()+".value", "%s is a block, not the value of the argument", c.String())
 	}
 }
 
@@ -283,7 +283,7 @@ func (b *builder) instance(d *decoding) map[string]any {
 	return inner.exported
 }
 
-// arguments returns the arguments of a custom component, and whether all of them are known.
+// arguments returns the arguments of a custom component, and reports whether all of them are known.
 func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 	block, custom := b.entry.component.Block, b.entry.custom
 	names := custom.labels("argument")
@@ -292,7 +292,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 	for _, stmt := range block.Body {
 		a, ok := stmt.(*ast.AttributeStmt)
 		if !ok {
-			d.l.fail(spanOf(stmt), didYouMean(stmtName(stmt), names), "a custom component takes arguments, and no blocks")
+			d.l.fail(spanOf(stmt), didYouMean(stmtName(stmt), names), "a custom component takes arguments, not blocks")
 			continue
 		}
 		name := a.Name.Name
@@ -300,7 +300,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 		case !slices.Contains(names, name):
 			d.l.fail(spanOf(a.Name), didYouMean(name, names), "%s has no argument %q", custom.name, name)
 		case seen[name]:
-			d.l.fail(spanOf(a.Name), "leave one of them out", "the argument %q is there twice", name)
+			d.l.fail(spanOf(a.Name), "remove one of them", "the argument %q is set twice", name)
 		case d.unknown(a.Value):
 			d.partial = true
 		default:
@@ -325,7 +325,7 @@ func (b *builder) arguments(d *decoding) (given map[string]any, whole bool) {
 		switch {
 		case !inner.decode(a, &args):
 		case !args.Optional:
-			d.l.fail(headOf(block), howToWrite(custom.name, a.Label), "%s needs the argument %q, which is missing", custom.name, a.Label)
+			d.l.fail(headOf(block), howToWrite(custom.name, a.Label), "%s needs the argument %q", custom.name, a.Label)
 		default:
 			given[a.Label] = args.Default
 		}

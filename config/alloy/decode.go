@@ -17,20 +17,20 @@ import (
 	"github.com/grafana/alloy/syntax/vm"
 )
 
-// decoding turns the body of a block into the arguments of a component, and says all that is wrong with
-// it. The evaluator of the syntax package stops at the first error, so that each argument and each inner
-// block is evaluated by itself before the whole.
+// decoding turns the body of a block into the arguments of a component, and reports all errors in it. The
+// evaluator of the syntax package stops at the first error, so each argument and each inner block is first
+// evaluated by itself.
 type decoding struct {
 	l       *loader
 	scope   *vm.Scope
 	unknown func(ast.Expr) bool // reports whether a value cannot be known because of an error elsewhere
-	refused map[string]string   // by the path of an argument or block, why the agent does not take it
+	refused map[string]string   // by the path of an argument or block, why the agent does not support it
 
-	partial bool // some value was not known
+	partial bool // a value was not known
 }
 
 // decode decodes the body of a block into args, which is a pointer to a struct. It reports whether args is
-// whole.
+// complete.
 func (d *decoding) decode(block *ast.BlockStmt, args any) bool {
 	t := reflect.TypeOf(args).Elem()
 	if !d.check(block, block.Body, t, "") || d.partial {
@@ -39,7 +39,7 @@ func (d *decoding) decode(block *ast.BlockStmt, args any) bool {
 	return d.evaluate(block.Body, args, headOf(block))
 }
 
-// check reports whether a body holds what a struct takes, and values that it takes.
+// check reports whether a body has the arguments and blocks of a struct, with valid values.
 func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, path string) bool {
 	known := fieldsOf(t)
 	before := d.l.errors
@@ -64,13 +64,13 @@ func (d *decoding) check(block *ast.BlockStmt, body ast.Body, t reflect.Type, pa
 			if blocks {
 				what, hint = "block", "write "+name+" { … }"
 			}
-			d.l.fail(headOf(block), hint, "%s needs the %s %q, which is missing", block.GetBlockName(), what, name)
+			d.l.fail(headOf(block), hint, "%s needs the %s %q", block.GetBlockName(), what, name)
 		}
 	}
 	return d.l.errors == before
 }
 
-// howToWrite returns how an argument of a block is mostly written.
+// howToWrite returns how an argument of a block is usually written.
 func howToWrite(block, name string) string {
 	value := "…"
 	switch {
@@ -94,16 +94,16 @@ func (d *decoding) attribute(block *ast.BlockStmt, a *ast.AttributeStmt, known f
 	name := a.Name.Name
 	f, ok := known[name]
 	if why, refused := d.refused[path+name]; refused {
-		d.l.fail(spanOf(a), why, "lighter does not take %q in %s", name, block.GetBlockName())
+		d.l.fail(spanOf(a), why, "lighter does not support %q in %s", name, block.GetBlockName())
 		return
 	}
 	switch {
 	case !ok:
 		d.l.fail(spanOf(a.Name), unknownArgument(block.GetBlockName(), name, known), "%s has no argument %q", block.GetBlockName(), name)
 	case f.block:
-		d.l.fail(spanOf(a), fmt.Sprintf("write %s { … }, without an equals sign", name), "%q is a block, and not an argument", name)
+		d.l.fail(spanOf(a), fmt.Sprintf("write %s { … }, without an equals sign", name), "%q is a block, not an argument", name)
 	case nth > 1:
-		d.l.fail(spanOf(a.Name), "leave one of them out", "the argument %q is there twice", name)
+		d.l.fail(spanOf(a.Name), "remove one of them", "the argument %q is set twice", name)
 	case d.unknown(a.Value):
 		d.partial = true
 	default:
@@ -115,18 +115,18 @@ func (d *decoding) block(outer, b *ast.BlockStmt, known fields, path string, nth
 	name := b.GetBlockName()
 	f, ok := known[name]
 	if why, refused := d.refused[path+name]; refused {
-		d.l.fail(headOf(b), why, "lighter does not take the block %q in %s", name, outer.GetBlockName())
+		d.l.fail(headOf(b), why, "lighter does not support the block %q in %s", name, outer.GetBlockName())
 		return
 	}
 	switch {
 	case !ok:
 		d.l.fail(headOf(b), unknownBlock(outer.GetBlockName(), name, known), "%s has no block %q", outer.GetBlockName(), name)
 	case !f.block:
-		d.l.fail(headOf(b), fmt.Sprintf("write %s = …", name), "%q is an argument, and not a block", name)
+		d.l.fail(headOf(b), fmt.Sprintf("write %s = …", name), "%q is an argument, not a block", name)
 	case b.Label != "":
 		d.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 	case nth > 1 && !f.many:
-		d.l.fail(headOf(b), "make one block of them", "the block %q may be there only once", name)
+		d.l.fail(headOf(b), "combine them into one block", "the block %q is allowed only once", name)
 	default:
 		if d.check(b, b.Body, f.typ, path+name+".") && !d.partial {
 			d.evaluate(b.Body, reflect.New(f.typ).Interface(), headOf(b))
@@ -134,7 +134,7 @@ func (d *decoding) block(outer, b *ast.BlockStmt, known fields, path string, nth
 	}
 }
 
-// value evaluates one argument, to say what is wrong with it.
+// value evaluates one argument, and reports what is wrong with it.
 func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	err := evaluate(a.Value, d.scope, reflect.New(t).Interface())
 	if err == nil {
@@ -147,7 +147,7 @@ func (d *decoding) value(a *ast.AttributeStmt, t reflect.Type) {
 	}
 }
 
-// evaluate evaluates a body into args, and says what is wrong with it as a whole.
+// evaluate evaluates a body into args, and reports what is wrong with the body as a whole.
 func (d *decoding) evaluate(body ast.Body, args any, at span) bool {
 	err := evaluate(body, d.scope, args)
 	if err == nil {
@@ -170,7 +170,7 @@ func evaluate(n ast.Node, scope *vm.Scope, into any) (err error) {
 	return vm.New(n).Evaluate(scope, into)
 }
 
-// errorText returns what an error of the evaluator says, and where.
+// errorText returns the text and the place of an error of the evaluator.
 func errorText(err error, at span) (string, span) {
 	var all diag.Diagnostics
 	var one diag.Diagnostic
@@ -187,21 +187,21 @@ func errorText(err error, at span) (string, span) {
 	return withoutParser(strings.TrimSpace(one.Message)), at
 }
 
-// withoutParser returns what is wrong with a regular expression or a template without the name of its parser.
+// withoutParser returns an error about a regular expression or a template without the name of its parser.
 func withoutParser(message string) string {
 	return templateLine.ReplaceAllString(strings.ReplaceAll(message, "error parsing regexp: ", ""), "line $1: ")
 }
 
-// templateLine matches where in a template something is wrong.
+// templateLine matches the line of an error in a template.
 var templateLine = regexp.MustCompile(`template: template:(\d+): `)
 
-// noQuantity says what is wrong with a value that cannot be of a type, and what can be.
+// noQuantity has, by the type of an argument, the message for a value that cannot be parsed.
 var noQuantity = map[reflect.Type]string{
-	reflect.TypeFor[time.Duration]():    `is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"`,
-	reflect.TypeFor[units.Base2Bytes](): `is no size; write a number with its unit in quotes, such as "512KiB" or "1MiB"`,
+	reflect.TypeFor[time.Duration]():    `is not a valid duration; write a number with its unit in quotes, such as "30s" or "1h30m"`,
+	reflect.TypeFor[units.Base2Bytes](): `is not a valid size; write a number with its unit in quotes, such as "512KiB" or "1MiB"`,
 }
 
-// plainValue says in plain words what is wrong with a value, where the library's words do not.
+// plainValue rewrites a message of the library about a value in plain words.
 func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	if none, ok := noQuantity[elem(t)]; ok && (unitError.MatchString(message) || strings.Contains(message, "should be string")) {
 		given, _, _ := strings.Cut(unitError.ReplaceAllString(message, ""), " should be ")
@@ -226,7 +226,7 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 			want = of
 		}
 		text := fmt.Sprintf("want %s, got %s", want, typeNames[m[2]])
-		if !strings.HasPrefix(message, m[0]) { // it says of which part of the value
+		if !strings.HasPrefix(message, m[0]) { // it names a part of the value
 			text = fmt.Sprintf("is %s; want %s", typeNames[m[2]], want)
 		}
 		message = strings.Replace(message, m[0], text, 1)
@@ -238,17 +238,17 @@ func plainValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 		}
 		message = strings.Replace(message, m[0], fmt.Sprintf("takes %s %s, got %s", m[1], one, m[2]), 1)
 	}
-	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which cannot stand here")
+	message = strings.ReplaceAll(message, "secrets may not be converted into strings", "is a secret, which is not allowed here")
 	return strings.ReplaceAll(message, "got capsule", "got "+typeNames["capsule"])
 }
 
-// unitError matches what the parsers of durations and sizes say of a text that is none, which they repeat.
+// unitError matches the errors of the parsers of durations and sizes, which repeat the text.
 var unitError = regexp.MustCompile(`(?s)(time|units): (bad|invalid|missing|overflow|unknown).*`)
 
-// wrongCall matches what the library says of a function that is called with too few or too many arguments.
+// wrongCall matches the library's error for a function that is called with too few or too many arguments.
 var wrongCall = regexp.MustCompile(`expected (\d+) args, got (\d+)`)
 
-// capsules says what a value of another component is to be.
+// capsules describes the values that only other components can provide.
 var capsules = map[reflect.Type]string{
 	reflect.TypeFor[LogsReceiver]():    "a receiver of log entries, such as loki.write.LABEL.receiver",
 	reflect.TypeFor[MetricsReceiver](): "a receiver of metrics, such as prometheus.remote_write.LABEL.receiver",
@@ -256,7 +256,7 @@ var capsules = map[reflect.Type]string{
 	reflect.TypeFor[Rules]():           "relabel rules, such as discovery.relabel.LABEL.rules",
 }
 
-// elementOf returns the type of the elements of a list, but for Rules, or the type itself.
+// elementOf returns the type of the elements of a list, or the type itself if it is not a list or is Rules.
 func elementOf(t reflect.Type) reflect.Type {
 	t = elem(t)
 	if t.Kind() == reflect.Slice && t != reflect.TypeFor[Rules]() {
@@ -265,7 +265,7 @@ func elementOf(t reflect.Type) reflect.Type {
 	return t
 }
 
-// wrongType matches what the library says of a value that is of another type.
+// wrongType matches the library's error for a value of a wrong type.
 var wrongType = regexp.MustCompile(`should be (array|bool|capsule|function|null|number|object|string), got (array|bool|capsule|function|null|number|object|string)`)
 
 var typeNames = map[string]string{
@@ -276,7 +276,7 @@ var typeNames = map[string]string{
 	"null":     "null",
 	"number":   "a number",
 	"object":   "an object",
-	"string":   "a text in quotes",
+	"string":   "a string in quotes",
 }
 
 // capsuleType matches a capsule as the library names it.
@@ -291,7 +291,7 @@ var capsuleNames = map[string]string{
 	`capsule("alloytypes.OptionalSecret")`: "a string or a secret",
 }
 
-// environmentVariable matches what a shell would expand.
+// environmentVariable matches a variable as a shell expands it.
 var environmentVariable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`)
 
 func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
@@ -306,17 +306,17 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	case strings.HasPrefix(message, "sys.env takes 1 argument, got 2"):
 		return `write a default as in coalesce(sys.env("NAME"), "…")`
 	case strings.HasPrefix(text, "*") && strings.Contains(message, "repetition operator"):
-		return `write ".*" for any text`
+		return `write ".*" to match any text`
 	case isText && strings.Contains(message, "want a number"):
 		return "write a number without a unit and without quotes"
-	case isText && strings.Contains(message, "no duration") && days.MatchString(text):
+	case isText && strings.Contains(message, "not a valid duration") && days.MatchString(text):
 		return "there is no unit of days: a day is 24h"
 	case isList(t) && strings.Contains(message, "want a list"):
 		return listHint(a, t)
 	case isList(t) && strings.Contains(message, "is a list; want"):
 		if l, ok := a.Value.(*ast.ArrayExpr); ok && len(l.Elements) == 1 {
 			if parts, ok := dotted(l.Elements[0]); ok && (elementOf(t) == reflect.TypeFor[Target]()) {
-				return fmt.Sprintf("it is a list already: write %s = %s", a.Name.Name, strings.Join(parts, "."))
+				return fmt.Sprintf("it is already a list: write %s = %s", a.Name.Name, strings.Join(parts, "."))
 			}
 		}
 	case strings.HasSuffix(message, "is an object; want "+capsules[elementOf(t)]):
@@ -328,7 +328,7 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 	case strings.Contains(message, typeNames["capsule"]):
 		for _, c := range chains(a.Value) {
 			if last := c.parts[len(c.parts)-1]; last == "targets" || last == "output" {
-				return fmt.Sprintf("the targets in %s are known only while the agent runs: a list of targets can be handed on and concatenated", c)
+				return fmt.Sprintf("the targets in %s are known only while the agent runs: a list of targets can only be passed on and concatenated", c)
 			}
 		}
 	case strings.Contains(message, "is a secret"):
@@ -340,12 +340,12 @@ func hintForValue(message string, a *ast.AttributeStmt, t reflect.Type) string {
 // days matches a duration in days or weeks.
 var days = regexp.MustCompile(`^\s*\d+\s*(d|w|days?|weeks?)\b`)
 
-// isList reports whether an argument is a list for whoever writes it.
+// isList reports whether an argument is written as a list.
 func isList(t reflect.Type) bool {
 	return elem(t).Kind() == reflect.Slice && elem(t) != reflect.TypeFor[Rules]()
 }
 
-// listHint returns how a value is written that is to be a list.
+// listHint returns how to write a value that must be a list.
 func listHint(a *ast.AttributeStmt, t reflect.Type) string {
 	parts, isChain := dotted(a.Value)
 	last := ""
@@ -355,7 +355,7 @@ func listHint(a *ast.AttributeStmt, t reflect.Type) string {
 	name := strings.Join(parts, ".")
 	switch of := elementOf(t); {
 	case of == reflect.TypeFor[Target]() && (last == "receiver" || last == "rules"):
-		return "targets are what discovery components export: write " + a.Name.Name + " = discovery.docker.LABEL.targets"
+		return "discovery components export targets: write " + a.Name.Name + " = discovery.docker.LABEL.targets"
 	case of == reflect.TypeFor[Target]() && isChain:
 		return exportHint(name, t)
 	case isChain && last != "receiver" && last != "rules" && capsules[of] != "":
@@ -368,7 +368,7 @@ func listHint(a *ast.AttributeStmt, t reflect.Type) string {
 	return fmt.Sprintf("write a list: %s = [ … ]", a.Name.Name)
 }
 
-// exportHint returns what to write instead of the name of a component whose export is wanted.
+// exportHint returns what to write instead of the name of a component where one of its exports is needed.
 func exportHint(component string, t reflect.Type) string {
 	export := "receiver"
 	switch elementOf(t) {
@@ -383,7 +383,7 @@ func exportHint(component string, t reflect.Type) string {
 	return fmt.Sprintf("write %s.%s", component, export)
 }
 
-// literalText returns the text of a string that is written in the file.
+// literalText returns the text of a string literal.
 func literalText(e ast.Expr) (string, bool) {
 	l, ok := e.(*ast.LiteralExpr)
 	if !ok || l.Kind != token.STRING {
@@ -407,7 +407,7 @@ func unknownArgument(block, name string, known fields) string {
 		return fmt.Sprintf("write it in a block: %s { %s = … }", inner, name)
 	}
 	if _, isBlock := known[name]; !isBlock && slices.Contains([]string{"receiver", "output", "targets", "rules"}, name) {
-		return "that is what other components export"
+		return "other components export it; it cannot be set"
 	}
 	return didYouMean(name, known.names(false))
 }
@@ -425,7 +425,7 @@ func unknownBlock(block, name string, known fields) string {
 	return didYouMean(name, known.names(true))
 }
 
-// mapArguments are those arguments of blocks that hold names which people write as arguments themselves.
+// mapArguments are, by block, the arguments whose keys people write as arguments by mistake.
 var mapArguments = map[string]string{
 	"stage.labels":              "values",
 	"stage.static_labels":       "values",
@@ -434,18 +434,18 @@ var mapArguments = map[string]string{
 	"stage.logfmt":              "mapping",
 }
 
-// oftenMistaken has what to write instead of arguments and blocks that people write and that are not there.
+// oftenMistaken has what to write instead of arguments and blocks that do not exist but that people write.
 var oftenMistaken = map[string]string{
-	"loki.source.file.decompression_enabled": `write decompression { enabled = true format = "gz" } instead, on lines of their own`,
-	"loki.source.docker.rule":                "write the rules in a discovery.relabel with targets = [], and here relabel_rules = discovery.relabel.LABEL.rules",
-	"loki.source.docker.relabel":             "write the rules in a discovery.relabel with targets = [], and here relabel_rules = discovery.relabel.LABEL.rules",
-	"loki.source.docker.positions_directory": "positions are in the directory of --storage.path",
-	"loki.source.file.positions_directory":   "positions are in the directory of --storage.path",
+	"loki.source.file.decompression_enabled": `write decompression { enabled = true format = "gz" } instead, on separate lines`,
+	"loki.source.docker.rule":                "write the rules in a discovery.relabel with targets = [], and write here: relabel_rules = discovery.relabel.LABEL.rules",
+	"loki.source.docker.relabel":             "write the rules in a discovery.relabel with targets = [], and write here: relabel_rules = discovery.relabel.LABEL.rules",
+	"loki.source.docker.positions_directory": "positions are stored in the directory of --storage.path",
+	"loki.source.file.positions_directory":   "positions are stored in the directory of --storage.path",
 	"loki.write.url":                         "write it in a block: endpoint { url = … }",
 	"prometheus.remote_write.url":            "write it in a block: endpoint { url = … }",
 	"loki.source.file.path":                  `write targets = [{ __path__ = "…" }]`,
 	"prometheus.scrape.rule":                 "write the rules in a discovery.relabel before it, or in a prometheus.relabel after it",
-	"loki.process.rule":                      "write the rules in a loki.relabel, and forward_to = [loki.relabel.LABEL.receiver]",
+	"loki.process.rule":                      "write the rules in a loki.relabel, and write forward_to = [loki.relabel.LABEL.receiver] here",
 	"loki.process.stage":                     `write stage.NAME { … }, such as stage.json { … }`,
 	"prometheus.scrape.static_configs":       `write targets = [{ __address__ = "HOST:PORT" }]`,
 	"discovery.docker.relabel_configs":       "write the rules in a discovery.relabel after it",

@@ -14,13 +14,13 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// Severity says whether a file can be run in spite of what a Diagnostic tells.
+// Severity says whether a file with a Diagnostic can run.
 type Severity int
 
 const (
-	// Warning is of a file that runs, but perhaps not as its author thinks.
+	// Warning means that the file runs, but perhaps not as its author expects.
 	Warning Severity = iota
-	// Error is of a file that does not run.
+	// Error means that the file does not run.
 	Error
 )
 
@@ -31,7 +31,7 @@ func (s Severity) String() string {
 	return "Error"
 }
 
-// Diagnostic is one thing that is wrong with a file, and where.
+// Diagnostic is one error or warning about a file, with its place.
 type Diagnostic struct {
 	Severity Severity
 	File     string
@@ -45,7 +45,7 @@ type Diagnostic struct {
 	source []byte // of the file
 }
 
-// newDiagnostic returns what is wrong with a part of a file. source is the file's text.
+// newDiagnostic returns a diagnostic about a part of a file. source is the file's text.
 func newDiagnostic(severity Severity, at span, source []byte, hint, message string) Diagnostic {
 	d := Diagnostic{
 		Severity: severity,
@@ -64,7 +64,7 @@ func newDiagnostic(severity Severity, at span, source []byte, hint, message stri
 	return d
 }
 
-// Error returns where something is wrong, and what.
+// Error returns the place and the message.
 func (d Diagnostic) Error() string {
 	text := d.Message
 	if d.Hint != "" {
@@ -76,7 +76,7 @@ func (d Diagnostic) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", d.File, d.Line, d.Col, text)
 }
 
-// Diagnostics is all that is wrong with a file, in the order of its lines.
+// Diagnostics are all errors and warnings about a file, in the order of its lines.
 type Diagnostics []Diagnostic
 
 // Error returns one line for each diagnostic.
@@ -88,7 +88,7 @@ func (ds Diagnostics) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted orders diagnostics by file and place, and leaves out repetitions.
+// sorted orders diagnostics by file and place, and removes duplicates.
 func (ds Diagnostics) sorted() Diagnostics {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
@@ -98,10 +98,10 @@ func (ds Diagnostics) sorted() Diagnostics {
 	})
 }
 
-// tabWidth is how wide a tab is printed.
+// tabWidth is the printed width of a tab.
 const tabWidth = 4
 
-// Fprint writes diagnostics for a person: what is wrong and where, the line of the file with the place
+// Fprint writes diagnostics for people: the message and its place, the line of the file with the place
 // underlined, and what to write instead.
 func Fprint(w io.Writer, ds Diagnostics) error {
 	b := bufio.NewWriter(w)
@@ -122,10 +122,10 @@ func Fprint(w io.Writer, ds Diagnostics) error {
 	return b.Flush()
 }
 
-// longestLine is how many bytes a line may have that is shown.
+// longestLine is the length in bytes up to which a line is shown.
 const longestLine = 1000
 
-// underline writes the first line that d is about, and carets below its place.
+// underline writes the first line of the place of d, and carets below the place.
 func (d Diagnostic) underline(w io.Writer) {
 	line, ok := lineOf(d.source, d.Line)
 	if !ok || !utf8.ValidString(line) {
@@ -140,20 +140,20 @@ func (d Diagnostic) underline(w io.Writer) {
 	number := fmt.Sprint(d.Line)
 	carets := max(utf8.RuneCountInString(strings.TrimRight(line[from:max(from, to)], " \t")), 1)
 	if len(line) > longestLine {
-		return // the place is named already, and nobody reads that
+		return // the place has been named, and nobody reads such a line
 	}
 	_, _ = fmt.Fprintf(w, "\n%s | %s\n", number, untab(line))
 	_, _ = fmt.Fprintf(w, "%*s | %s%s\n", len(number), "", blanks(line[:from]), strings.Repeat("^", carets))
 }
 
-// mayBeSecret matches a name in a line whose string may be a secret, in whatever spelling.
+// mayBeSecret matches a name whose value may be a secret, in any spelling.
 var mayBeSecret = regexp.MustCompile(`(?i)pass|token|secret|credential|bearer|authorization|api_?key|key_pem|header`)
 
 // secretURL matches a URL with user information or with a query.
 var secretURL = regexp.MustCompile(`://[^/?#]*@|\?[^=]*=`)
 
-// withoutSecrets returns a line of a file with asterisks in place of the strings that may be secrets, and as
-// wide as it was. A string that does not end in the line is hidden to the line's end.
+// withoutSecrets returns a line of a file with each string that may be a secret replaced by as many asterisks.
+// A string that does not end in the line is hidden to the line's end.
 func withoutSecrets(line string) string {
 	named := mayBeSecret.MatchString(line)
 	return quotedText.ReplaceAllStringFunc(line, func(text string) string {
@@ -169,7 +169,7 @@ func withoutSecrets(line string) string {
 	})
 }
 
-// quotedText matches a string, up to the line's end if it does not end before.
+// quotedText matches a string, or the rest of the line if the string does not end in it.
 var quotedText = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*(?:\"|$)|`[^`]*(?:`|$)")
 
 func lineOf(source []byte, number int) (string, bool) {
@@ -185,7 +185,7 @@ func lineOf(source []byte, number int) (string, bool) {
 	return strings.TrimRight(line, "\r"), source != nil
 }
 
-// untab replaces what would move or colour the rest of a line on a terminal.
+// untab replaces the characters that would move or colour the rest of a line on a terminal.
 func untab(line string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -204,7 +204,7 @@ func blanks(text string) string {
 // span is a place in a file.
 type span struct{ start, end token.Position }
 
-// spanOf returns where a node of the syntax stands. That of a block is its name and label.
+// spanOf returns the place of a syntax node. The place of a block is its name and label.
 func spanOf(n ast.Node) span {
 	switch n := n.(type) {
 	case *ast.BlockStmt:
@@ -214,7 +214,7 @@ func spanOf(n ast.Node) span {
 	}
 }
 
-// headOf returns where a block's name and label stand.
+// headOf returns the place of a block's name and label.
 func headOf(b *ast.BlockStmt) span {
 	end := b.NamePos.Add(len(b.GetBlockName()) - 1)
 	if b.Label != "" && b.LabelPos.Valid() {

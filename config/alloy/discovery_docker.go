@@ -38,7 +38,7 @@ func (a *DiscoveryDocker) SetToDefault() {
 	a.HTTP.SetToDefault()
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *DiscoveryDocker) Validate() error {
 	if err := checkDockerHost("host", a.Host); err != nil {
 		return err
@@ -49,11 +49,11 @@ func (a *DiscoveryDocker) Validate() error {
 	return a.HTTP.Validate()
 }
 
-// checkDockerHost refuses what is no address of an Engine. name is that of the argument.
+// checkDockerHost returns an error if host is not a valid address of an Engine. name is the name of the argument.
 func checkDockerHost(name, host string) error {
 	u, err := url.Parse(host)
 	switch {
-	case host == "": // which engine refuses
+	case host == "": // engine reports it
 		return nil
 	case err == nil && slices.Contains([]string{"unix", "tcp", "http", "https"}, u.Scheme):
 		return nil
@@ -74,7 +74,7 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	if !a.MatchFirstNetwork {
 		c.Networks = docker.AllNetworks
 	}
-	c.Stopped = true // a log is read to its end; no scrape sees containers that do not run
+	c.Stopped = true // logs are read to their end; containers that do not run are never scraped
 	for _, f := range a.Filters {
 		if c.Filters == nil {
 			c.Filters = map[string][]string{}
@@ -87,10 +87,10 @@ var discoveryDocker = kindOf(func(b *builder, a *DiscoveryDocker) map[string]any
 	node := b.add(config.Node{Name: b.name(""), Args: c})
 	return map[string]any{"targets": []Target{{Node: node}}}
 }, "targets").without(engineNoEffect("")).refusing(engineRefused("")).but(engineBut("", map[string]string{
-	"refresh_interval": "the Engine tells of a container at once; this is how often all of them are listed beside that",
+	"refresh_interval": "the Engine reports changes of containers at once; this is how often all containers are listed in addition",
 }))
 
-// engineBut adds to what is said of a component's arguments what is different with TLS to an Engine.
+// engineBut adds to the notes about a component's arguments what is different for TLS to an Engine.
 func engineBut(prefix string, all map[string]string) map[string]string {
 	for _, name := range []string{"ca_pem", "cert_pem", "key_pem", "server_name", "min_version"} {
 		all[prefix+"tls_config."+name] = "refused; put ca.pem, cert.pem and key.pem into one directory, and write ca_file, cert_file and key_file"
@@ -98,12 +98,12 @@ func engineBut(prefix string, all map[string]string) map[string]string {
 	return all
 }
 
-// engineNoEffect and engineRefused say which arguments of a client mean nothing, and which cannot be taken,
-// where an Engine is asked. prefix is the path of the client's block.
+// engineNoEffect and engineRefused return the arguments of a client that have no effect, and those that are
+// refused, if the client asks an Engine. prefix is the path of the client's block.
 func engineNoEffect(prefix string) map[string]string {
 	return map[string]string{
-		prefix + "follow_redirects": "an Engine redirects to nowhere",
-		prefix + "enable_http2":     "an Engine is asked by HTTP/1.1",
+		prefix + "follow_redirects": "an Engine does not redirect",
+		prefix + "enable_http2":     "lighter talks to an Engine over HTTP/1.1",
 	}
 }
 
@@ -113,12 +113,12 @@ func engineRefused(prefix string) map[string]string {
 		"basic_auth", "authorization", "oauth2", "bearer_token", "bearer_token_file", "http_headers",
 		"proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
 	} {
-		refused[prefix+name] = "ask the Engine by its socket, by TLS, or through a proxy that is named as host and needs no password"
+		refused[prefix+name] = "connect to the Engine through its socket, with TLS, or through a proxy that is the host and needs no password"
 	}
 	return refused
 }
 
-// engine returns the settings with which an Engine is asked. at is the block that has those of the client.
+// engine returns the settings of the connection to an Engine. at is the block with the settings of the client.
 func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) docker.Config {
 	c := docker.DefaultConfig()
 	if host == "" {
@@ -127,10 +127,10 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 		if b.entry.component.Name == "prometheus.exporter.cadvisor" {
 			argument = "docker_host"
 		}
-		b.l.complain(b.place(argument), argument, valueOf(b.block(), argument), "", "it is empty; mostly it is "+usualHost)
+		b.l.complain(b.place(argument), argument, valueOf(b.block(), argument), "", "it is empty; the usual value is "+usualHost)
 	}
 	c.Host = host
-	c.HostNameSet = true // no label of Alloy's discovery has it
+	c.HostNameSet = true // no label of Alloy's discovery contains the host name
 	tls := client.TLS
 	if tls == (TLS{}) {
 		return c
@@ -139,18 +139,18 @@ func (b *builder) engine(host string, client HTTPClient, at *ast.BlockStmt) dock
 	c.TLSVerify = !tls.InsecureSkipVerify
 	for name, file := range map[string]string{"ca.pem": tls.CAFile, "cert.pem": tls.CertFile, "key.pem": tls.KeyFile} {
 		if file == "" || file != filepath.Join(c.CertPath, name) {
-			b.fail(placeIn(at, "tls_config"), "put them into one directory by those names, and write ca_file, cert_file and key_file", "lighter takes the certificates for an Engine from files that are called ca.pem, cert.pem and key.pem")
+			b.fail(placeIn(at, "tls_config"), "put them into one directory with those names, and write ca_file, cert_file and key_file", "the certificates for an Engine must be files called ca.pem, cert.pem and key.pem in one directory")
 			break
 		}
 	}
 	if tls.ServerName != "" || tls.MinVersion != 0 {
-		b.fail(placeIn(at, "tls_config"), "leave them out", "lighter takes no server_name and no min_version for an Engine")
+		b.fail(placeIn(at, "tls_config"), "remove them", "lighter does not support server_name and min_version for an Engine")
 	}
 	return c
 }
 
-// engineNode returns the name of a node that asks an Engine: that of a discovery that asks it already, or
-// of a new one. whole wants one that finds all containers.
+// engineNode returns the name of a node that asks an Engine: a discovery of the plan that asks it already, or
+// a new node. If whole is set, the node finds all containers.
 func (b *builder) engineNode(c docker.Config, whole bool) string {
 	for n, other := range config.All[docker.Config](b.l.plan) {
 		if other.Host == c.Host && other.CertPath == c.CertPath && other.TLSVerify == c.TLSVerify && !(whole && len(other.Filters) > 0) {
@@ -161,7 +161,7 @@ func (b *builder) engineNode(c docker.Config, whole bool) string {
 	return b.add(config.Node{Name: b.name("engine"), Args: c})
 }
 
-// clientOf returns the settings of an optional block, or the defaults.
+// clientOf returns the settings of an optional block, or the defaults if it is nil.
 func clientOf(block *HTTPClient) HTTPClient {
 	if block != nil {
 		return *block

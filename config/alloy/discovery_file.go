@@ -9,7 +9,7 @@ import (
 	"lighter/discovery/http"
 )
 
-// errRefresh is of a discovery that would never look.
+// errRefresh is the error for a discovery that would never refresh.
 var errRefresh = errors.New("refresh_interval must be above 0")
 
 // DiscoveryFile are the arguments of discovery.file.
@@ -23,7 +23,7 @@ func (a *DiscoveryFile) SetToDefault() {
 	*a = DiscoveryFile{RefreshInterval: file.DefaultConfig().RefreshInterval}
 }
 
-// Validate refuses what would never look.
+// Validate reports an interval with which nothing would ever be discovered.
 func (a *DiscoveryFile) Validate() error {
 	if a.RefreshInterval <= 0 {
 		return errRefresh
@@ -48,7 +48,7 @@ func (a *DiscoveryHTTP) SetToDefault() {
 	a.HTTP.SetToDefault()
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *DiscoveryHTTP) Validate() error {
 	if a.RefreshInterval <= 0 {
 		return errRefresh
@@ -74,7 +74,7 @@ func (a *DiscoveryDNS) SetToDefault() {
 	*a = DiscoveryDNS{RefreshInterval: d.RefreshInterval, Type: d.Type}
 }
 
-// Validate refuses what would never look.
+// Validate reports an interval with which nothing would ever be discovered.
 func (a *DiscoveryDNS) Validate() error {
 	if a.RefreshInterval <= 0 {
 		return errRefresh

@@ -11,7 +11,7 @@ type DiscoveryRelabel struct {
 var discoveryRelabel = kindOf(func(b *builder, a *DiscoveryRelabel) map[string]any {
 	rules := relabelRules(a.Rules)
 	exports := map[string]any{"output": []Target{}, "rules": rules}
-	if len(a.Targets) == 0 { // it is there for its rules
+	if len(a.Targets) == 0 { // it exists for its rules
 		return exports
 	}
 	node := b.add(config.Node{Name: b.name(""), From: b.from(a.Targets), Args: config.Relabel{Rules: rules}})

@@ -14,7 +14,7 @@ import (
 
 const docs = "../../docs/alloy.md"
 
-// TestDocs holds the tables of docs/alloy.md to the components that there are.
+// TestDocs compares the tables of docs/alloy.md with the components of the agent.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile(docs)
 	if err != nil {
@@ -34,7 +34,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// between replaces what stands between <!-- name --> and <!-- end of name -->.
+// between replaces the text between <!-- name --> and <!-- end of name -->.
 func between(t *testing.T, text, name, content string) string {
 	t.Helper()
 	before, rest, ok := strings.Cut(text, "<!-- "+name+" -->\n")

@@ -20,8 +20,8 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// dump writes a plan as golden files hold it: each node with its edges, and what differs from the defaults
-// of its package. Secrets are revealed.
+// dump writes a plan in the format of golden files: each node with its edges, and the settings that differ
+// from the defaults of its package. Secrets are revealed.
 func dump(p *config.Plan) string {
 	var b strings.Builder
 	b.WriteString("agent\n")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// SpokenOf returns the paths of the arguments of a kind of which something is said.
+// SpokenOf returns the paths of the arguments of a kind that have a note.
 func SpokenOf(name string) []string {
 	k, ok := components()[name]
 	if !ok {
@@ -27,8 +27,8 @@ func Markdown() string {
 	for _, part := range []struct {
 		title     string
 		component bool
-		own       bool // of lighter
-	}{{"Components", true, false}, {"Blocks that set the agent up", false, false}, {"Components of lighter's own", true, true}} {
+		own       bool // whether it is only in lighter
+	}{{"Components", true, false}, {"Blocks that configure the agent", false, false}, {"Lighter's own components", true, true}} {
 		fmt.Fprintf(&b, "\n## %s\n", part.title)
 		for _, k := range Kinds() {
 			if k.Component == part.component && strings.HasPrefix(k.Name, "lighter.") == part.own {
@@ -36,11 +36,11 @@ func Markdown() string {
 			}
 		}
 	}
-	b.WriteString("\n## Blocks that are not taken\n\n| block | what to do instead |\n|---|---|\n")
+	b.WriteString("\n## Blocks that lighter does not have\n\n| block | what to do instead |\n|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(refusedBlocks)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, cell(refusedBlocks[name]))
 	}
-	b.WriteString("\n## Components that lighter does not have\n\nA file that has one of them is refused, with its name and what to do instead.\n\n| component | what to do instead |\n|---|---|\n")
+	b.WriteString("\n## Components that lighter does not have\n\nA file that uses one of them is refused, with an error that says what to do instead.\n\n| component | what to do instead |\n|---|---|\n")
 	hints := map[string][]string{}
 	var order []string
 	for _, name := range slices.Sorted(slices.Values(notHere())) {
@@ -59,7 +59,7 @@ func Markdown() string {
 	return b.String() + "\n"
 }
 
-// notHere returns the components of which something is known that the agent lacks.
+// notHere returns the components that the agent lacks and has a hint for.
 func notHere() []string {
 	all := slices.Clone(alloyComponents)
 	for name := range exporterImages {
@@ -102,13 +102,13 @@ func writeKind(b *strings.Builder, k Kind, client map[string]bool) {
 		name, within := strings.CutPrefix(a.Path, at)
 		state := a.inLighter()
 		switch {
-		case strings.HasPrefix(a.Path, "stage.match.stage."): // as those outside of it
+		case strings.HasPrefix(a.Path, "stage.match.stage."): // the same as outside of it
 		case isClient && within && client[name] && state == supported:
 			g := group{topBlock(a.Path), supported}
 			if at == "" {
 				g.block = ""
 			}
-			if of := "what an [HTTP client](#http-client) takes, but for what is said below"; !slices.Contains(names[g], of) {
+			if of := "the arguments of an [HTTP client](#http-client), except for those below"; !slices.Contains(names[g], of) {
 				add(g, of)
 			}
 		default:
@@ -148,7 +148,7 @@ func (a Argument) written() string {
 
 const supported = "supported"
 
-// clientAt returns the block of a kind in which the arguments of an HTTP client are, if they are there.
+// clientAt returns the block of a kind that has the arguments of an HTTP client, if there is one.
 func clientAt(k Kind, client map[string]bool) (string, bool) {
 	for _, a := range k.Arguments {
 		if at, ok := strings.CutSuffix(a.Path, "follow_redirects"); ok && client["follow_redirects"] {
@@ -175,7 +175,7 @@ func (a Argument) inLighter() string {
 // cell returns a text as a cell of a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
-// ClientMarkdown returns the table of what an HTTP client takes.
+// ClientMarkdown returns the table of the arguments of an HTTP client.
 func ClientMarkdown() string {
 	var b strings.Builder
 	writeKind(&b, Kind{Arguments: (kind{}).arguments(reflect.TypeFor[HTTPClient](), "", nil)}, nil)

@@ -6,8 +6,8 @@ import (
 	"github.com/grafana/alloy/syntax/printer"
 )
 
-// Format returns the text of an Alloy file as Alloy's own formatter prints it. name is what errors call the
-// file; they are Diagnostics.
+// Format returns the text of an Alloy file as Alloy's own formatter prints it. Errors are Diagnostics that call
+// the file name.
 func Format(name string, text []byte) ([]byte, error) {
 	f, wrong := parseSource(name, bytes.TrimPrefix(text, byteOrderMark))
 	if wrong != nil {

@@ -14,7 +14,7 @@ import (
 	"lighter"
 )
 
-// HTTPClient are the arguments of all that makes HTTP requests.
+// HTTPClient are the arguments of a component that makes HTTP requests.
 type HTTPClient struct {
 	BasicAuth       *BasicAuth        `alloy:"basic_auth,block,optional"`
 	Authorization   *Authorization    `alloy:"authorization,block,optional"`
@@ -32,7 +32,7 @@ type HTTPClient struct {
 // SetToDefault sets Alloy's defaults.
 func (c *HTTPClient) SetToDefault() { *c = HTTPClient{FollowRedirects: true, EnableHTTP2: true} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (c *HTTPClient) Validate() error {
 	ways := 0
 	for _, set := range []bool{c.BasicAuth != nil, c.Authorization != nil, c.OAuth2 != nil, c.BearerToken != "", c.BearerTokenFile != ""} {
@@ -41,7 +41,7 @@ func (c *HTTPClient) Validate() error {
 		}
 	}
 	if ways > 1 {
-		return errors.New("there is more than one of basic_auth, authorization, oauth2, bearer_token and bearer_token_file")
+		return errors.New("only one of basic_auth, authorization, oauth2, bearer_token and bearer_token_file can be set")
 	}
 	if headers := c.config().HTTPHeaders; headers != nil {
 		if err := headers.Validate(); err != nil {
@@ -51,7 +51,7 @@ func (c *HTTPClient) Validate() error {
 	return c.Proxy.Validate()
 }
 
-// config returns the settings as the agent's clients take them.
+// config returns the settings in the form that the agent's clients use.
 func (c *HTTPClient) config() promconfig.HTTPClientConfig {
 	all := promconfig.HTTPClientConfig{
 		TLSConfig:       c.TLS.config(),
@@ -98,7 +98,7 @@ func promSecrets(values []alloytypes.Secret) []promconfig.Secret {
 	return all
 }
 
-// secretHeaders returns headers as endpoints take them.
+// secretHeaders returns headers in the form that endpoints use.
 func secretHeaders(headers map[string]string) map[string]lighter.Secret {
 	if len(headers) == 0 {
 		return nil
@@ -112,26 +112,26 @@ func secretHeaders(headers map[string]string) map[string]lighter.Secret {
 
 const bearer = "Bearer"
 
-// BasicAuth is a name and a password.
+// BasicAuth is a user name and a password.
 type BasicAuth struct {
 	Username     string            `alloy:"username,attr,optional"`
 	Password     alloytypes.Secret `alloy:"password,attr,optional"`
 	PasswordFile string            `alloy:"password_file,attr,optional"`
 }
 
-// Validate refuses two passwords.
+// Validate reports an error if there are two passwords.
 func (b *BasicAuth) Validate() error {
 	return atMostOne(b.Password != "", "password", b.PasswordFile != "", "password_file")
 }
 
-// Authorization is another header of that name.
+// Authorization is an Authorization header other than that of BasicAuth.
 type Authorization struct {
 	Type            string            `alloy:"type,attr,optional"`
 	Credentials     alloytypes.Secret `alloy:"credentials,attr,optional"`
 	CredentialsFile string            `alloy:"credentials_file,attr,optional"`
 }
 
-// Validate refuses what a basic_auth block is for.
+// Validate refuses the type basic, for which there is the basic_auth block.
 func (a *Authorization) Validate() error {
 	if err := atMostOne(a.Credentials != "", "credentials", a.CredentialsFile != "", "credentials_file"); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (a *Authorization) Validate() error {
 	return nil
 }
 
-// OAuth2 is how a token is asked for.
+// OAuth2 says how to request a token.
 type OAuth2 struct {
 	ClientID         string            `alloy:"client_id,attr,optional"`
 	ClientSecret     alloytypes.Secret `alloy:"client_secret,attr,optional"`
@@ -158,7 +158,7 @@ type OAuth2 struct {
 	TLS              *TLS              `alloy:"tls_config,block,optional"`
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (o *OAuth2) Validate() error {
 	switch {
 	case o.ClientID == "":
@@ -190,7 +190,7 @@ func (o *OAuth2) config() *promconfig.OAuth2 {
 	return c
 }
 
-// Proxy is what stands between a client and a server.
+// Proxy says which proxy a client uses.
 type Proxy struct {
 	ProxyURL             ProxyURL                       `alloy:"proxy_url,attr,optional"`
 	NoProxy              string                         `alloy:"no_proxy,attr,optional"`
@@ -205,22 +205,22 @@ type ProxyURL struct{ *url.URL }
 func (u *ProxyURL) UnmarshalText(text []byte) error {
 	parsed, err := url.Parse(string(text))
 	if err != nil {
-		return errors.New("it is no URL")
+		return errors.New("it is not a valid URL")
 	}
 	u.URL = parsed
 	return nil
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (p *Proxy) Validate() error {
 	given := p.ProxyURL.URL != nil && p.ProxyURL.String() != ""
 	switch {
 	case len(p.ProxyConnectHeader) > 0 && !given && !p.ProxyFromEnvironment:
 		return errors.New("proxy_connect_header needs proxy_url or proxy_from_environment")
 	case given && p.ProxyFromEnvironment:
-		return errors.New("there is both proxy_url and proxy_from_environment")
+		return errors.New("proxy_url and proxy_from_environment cannot both be set")
 	case p.NoProxy != "" && p.ProxyFromEnvironment:
-		return errors.New("there is both no_proxy and proxy_from_environment")
+		return errors.New("no_proxy and proxy_from_environment cannot both be set")
 	case p.NoProxy != "" && !given:
 		return errors.New("no_proxy needs proxy_url")
 	}
@@ -242,7 +242,7 @@ func (p *Proxy) config() promconfig.ProxyConfig {
 	return c
 }
 
-// TLS is how a client knows a server, and what it shows of itself.
+// TLS says how a client verifies a server, and with which certificate it authenticates itself.
 type TLS struct {
 	CA                 string            `alloy:"ca_pem,attr,optional"`
 	CAFile             string            `alloy:"ca_file,attr,optional"`
@@ -255,20 +255,20 @@ type TLS struct {
 	MinVersion         TLSVersion        `alloy:"min_version,attr,optional"`
 }
 
-// TLSVersion is such as "TLS12".
+// TLSVersion is a version such as "TLS12".
 type TLSVersion promconfig.TLSVersion
 
-// UnmarshalText refuses versions that there are not.
+// UnmarshalText refuses an unknown version.
 func (v *TLSVersion) UnmarshalText(text []byte) error {
 	known, ok := promconfig.TLSVersions[string(text)]
 	if !ok {
-		return fmt.Errorf("there is no such version of TLS; there is %s", list(slices.Sorted(maps.Keys(promconfig.TLSVersions))))
+		return fmt.Errorf("there is no such version of TLS; the versions are %s", list(slices.Sorted(maps.Keys(promconfig.TLSVersions))))
 	}
 	*v = TLSVersion(known)
 	return nil
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (t *TLS) Validate() error {
 	if err := errors.Join(
 		atMostOne(t.CA != "", "ca_pem", t.CAFile != "", "ca_file"),
@@ -303,7 +303,7 @@ func (t *TLS) config() promconfig.TLSConfig {
 
 func atMostOne(a bool, nameA string, b bool, nameB string) error {
 	if a && b {
-		return fmt.Errorf("there is both %s and %s", nameA, nameB)
+		return fmt.Errorf("%s and %s cannot both be set", nameA, nameB)
 	}
 	return nil
 }

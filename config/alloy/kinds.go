@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Kind is a component or a block that the agent has, as documentation tells of it.
+// Kind describes a component or a block that the agent has, for its documentation.
 type Kind struct {
 	Name      string
-	Component bool // else it is a block that sets the agent up
+	Component bool // otherwise it is a block that configures the agent
 	Exports   []string
 	Arguments []Argument
 }
 
-// Argument is an argument of a Kind, or a block of it.
+// Argument is an argument or a block of a Kind.
 type Argument struct {
-	Path     string // with the blocks that it is in, such as endpoint.basic_auth.username
+	Path     string // with the blocks around it, such as endpoint.basic_auth.username
 	Block    bool
 	Required bool
 	NoEffect string // why it has no effect; empty if it has one
-	Refused  string // what to do instead; empty if the agent takes it
-	Partly   string // which values the agent does not take, or what is different; empty if there is nothing to say
+	Refused  string // what to do instead; empty if the agent supports it
+	Partly   string // which values the agent does not support, or what is different; empty if nothing is
 }
 
-// Kinds returns the components and blocks that the agent has, in the order of their names. Of the stages of
-// loki.process it names those that are not within others.
+// Kinds returns the components and blocks that the agent has, in the order of their names. It does not repeat
+// the stages of loki.process for the stages that contain others.
 func Kinds() []Kind {
 	var all []Kind
 	for _, kinds := range []map[string]kind{components(), configBlocks()} {
@@ -45,8 +45,8 @@ func Kinds() []Kind {
 	return all
 }
 
-// arguments returns the arguments of a body, those of inner blocks after their block. within are the types
-// of the blocks around it, which may hold themselves.
+// arguments returns the arguments of a body; the arguments of an inner block follow the block. within has the
+// types of the blocks around it, because a block may contain itself.
 func (k kind) arguments(t reflect.Type, path string, within []reflect.Type) []Argument {
 	var all []Argument
 	known := fieldsOf(t)

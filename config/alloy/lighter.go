@@ -9,11 +9,11 @@ import (
 	"lighter/discovery/docker"
 )
 
-// The components whose names begin with lighter are what Print writes for nodes that Alloy has no component
-// for. Who writes a file may use them too.
+// Print writes components whose names begin with lighter for nodes that Alloy has no component for. They can
+// also be used in a file that a person writes.
 
-// LighterDocker are the arguments of lighter.docker: the containers of an Engine, stopped ones too, each
-// with its addresses on the network that it shares with the agent.
+// LighterDocker are the arguments of lighter.docker, which finds all containers of an Engine, stopped ones too,
+// with their addresses on the network that they share with the agent.
 type LighterDocker struct {
 	Host       string `alloy:"host,attr"`
 	APIVersion string `alloy:"api_version,attr,optional"`
@@ -34,8 +34,8 @@ var lighterDocker = kindOf(func(b *builder, a *LighterDocker) map[string]any {
 	return b.page(c)
 }, "targets")
 
-// LighterDockerFiles are the arguments of lighter.docker_files: the containers in the data directory of an
-// Engine that is not asked.
+// LighterDockerFiles are the arguments of lighter.docker_files, which finds the containers in the data directory
+// of an Engine without asking the Engine.
 type LighterDockerFiles struct {
 	Root string `alloy:"root,attr"`
 }
@@ -80,7 +80,7 @@ var lighterContainerMetrics = kindOf(func(b *builder, a *LighterContainerMetrics
 	return map[string]any{"targets": []Target{{Node: node}}}
 }, "targets")
 
-// engineOf returns the node of an Engine, given as its targets.
+// engineOf returns the node of an Engine from its targets.
 func engineOf(targets []Target) string {
 	for _, t := range targets {
 		if t.Node != "" {
@@ -119,7 +119,7 @@ var lighterContainerLogs = kindOf(func(b *builder, a *LighterContainerLogs) map[
 	return nil
 })
 
-// LighterProcess are the arguments of lighter.process: the stages that the environment's settings have.
+// LighterProcess are the arguments of lighter.process: the stages that the environment can configure.
 type LighterProcess struct {
 	ForwardTo []LogsReceiver `alloy:"forward_to,attr"`
 	Stages    []LighterStage `alloy:"stage,enum,optional"`
@@ -134,8 +134,8 @@ type LighterStage struct {
 	LogMetrics *LighterLogMetrics `alloy:"log_metrics,block,optional"`
 }
 
-// The stages of lighter.process. ContainerLabel is the name of a target's label with which a container says
-// something else for its own log.
+// The stages of lighter.process. ContainerLabel is the name of the target's label with which a container
+// overrides the setting for its own log.
 type (
 	// LighterMultiline is stage.multiline.
 	LighterMultiline struct {

@@ -74,7 +74,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// TestUnreadable loads what is no configuration.
+// TestUnreadable loads files that are not configurations.
 func TestUnreadable(t *testing.T) {
 	deep := strings.Repeat("[", 300)
 	for name, tc := range map[string]struct {
@@ -82,10 +82,10 @@ func TestUnreadable(t *testing.T) {
 		text string
 		want string
 	}{
-		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory; look at the path; in a container it is a path of the container, and the file has to be mounted there"},
+		"no file":           {path: "testdata/none.alloy", want: "testdata/none.alloy: the configuration cannot be read: no such file or directory; check the path; in a container it is a path inside the container, and the file must be mounted there"},
 		"no *.alloy in it":  {path: "testdata", want: "testdata: the directory has no file whose name ends in .alloy"},
 		"too many brackets": {path: "-", text: "a = " + deep, want: "-: brackets are nested more than 200 deep"},
-		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has more than 1048576 bytes, and a file may have no more; split it into several files of one directory, and give lighter the directory"},
+		"too large":         {path: "-", text: strings.Repeat(" ", 1<<20+1), want: "-: the file has more than 1048576 bytes, which is the limit; split it into several files in one directory, and give lighter the directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alloy.Load(tc.path, from(tc.text))
@@ -108,8 +108,8 @@ func TestGrowth(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"a component in itself":   {"declare \"a\" {\n\ta \"x\" { }\n}\n\na \"x\" { }\n", "contains itself"},
 		"components that double":  {doubling.String(), "too many components"},
-		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "is imported by what it imports itself"},
-		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "is imported by what it imports itself"},
+		"a file that imports it":  {"import.file \"x\" {\n\tfilename = \"-\"\n}\n", "imports itself, directly or through another file"},
+		"an import in a declare":  {"declare \"a\" {\n\timport.file \"x\" {\n\t\tfilename = \"-\"\n\t}\n\n\tx.a \"x\" { }\n}\n\na \"x\" { }\n", "imports itself, directly or through another file"},
 		"thousands of characters": {"x = " + strings.Repeat("\xd2", 20_000), "not text in UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// TestPlanRefused loads a file whose plan cannot be built, for what the file does not say.
+// TestPlanRefused loads a file whose plan is refused because of a setting that is not in the file.
 func TestPlanRefused(t *testing.T) {
 	o := from("loki.write \"x\" {\nendpoint {\nurl = \"http://loki/push\"\n}\n}\n")
 	o.Agent.DataDir = ""
@@ -131,25 +131,25 @@ func TestPlanRefused(t *testing.T) {
 	}
 }
 
-// TestEmpty loads a file that asks for nothing.
+// TestEmpty loads a file without components.
 func TestEmpty(t *testing.T) {
 	f, err := alloy.Load("-", from("// nothing\n"))
 	if err != nil || len(f.Plan.Nodes) != 0 || f.Plan.Agent.DataDir != "/data" {
 		t.Errorf("the plan is %+v, err = %v", f, err)
 	}
-	if want := "-: the configuration has no component, so that nothing is collected and nothing is sent"; f.Warnings.Error() != want {
+	if want := "-: the configuration has no component, so nothing is collected and nothing is sent"; f.Warnings.Error() != want {
 		t.Errorf("the warnings are %v, want %s", f.Warnings, want)
 	}
 }
 
-// TestDirectoryForAFile loads a directory that Docker has made in the place of a file that is not there.
+// TestDirectoryForAFile loads a directory that Docker has created in place of a file that does not exist.
 func TestDirectoryForAFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "config.alloy")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, err := alloy.Load(dir, options())
-	if err == nil || !strings.Contains(err.Error(), "Docker makes a directory") {
+	if err == nil || !strings.Contains(err.Error(), "Docker creates a directory") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -161,14 +161,14 @@ func TestNotPermitted(t *testing.T) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
 	}
 	_, err := alloy.Load("config.alloy", o)
-	want := fmt.Sprintf("config.alloy: the configuration cannot be read: permission denied; lighter runs as the user of ID %d: give that user the right to read it", os.Geteuid())
+	want := fmt.Sprintf("config.alloy: the configuration cannot be read: permission denied; lighter runs as the user with ID %d: allow that user to read it", os.Geteuid())
 	if err == nil || err.Error() != want {
 		t.Errorf("the error is %v, want %s", err, want)
 	}
 }
 
-// TestUnusedExporter loads a file with an exporter that the agent lacks. Where something scrapes it that is an
-// error.
+// TestUnusedExporter loads a file with an exporter that the agent lacks. That is an error only if something
+// scrapes it.
 func TestUnusedExporter(t *testing.T) {
 	const file = `prometheus.exporter.memcached "sessions" {
 	address = "sessions:11211"
@@ -195,7 +195,7 @@ prometheus.remote_write "out" {
 	}
 }
 
-// TestSecrets looks for secrets in what is said of a file that is wrong.
+// TestSecrets looks for secrets in the diagnostics about a file with errors.
 func TestSecrets(t *testing.T) {
 	_, err := alloy.Load("-", from(`
 loki.write "default" {
@@ -232,7 +232,7 @@ a "x" {
 	}
 }
 
-// TestFiles opens no more than what the configuration asks for.
+// TestFiles checks that only the files that the configuration names are opened.
 func TestFiles(t *testing.T) {
 	var opened []string
 	o := options()
@@ -255,7 +255,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestKinds looks for paths that kinds speak of and that are not among their arguments.
+// TestKinds looks for notes of kinds about paths that are not among their arguments.
 func TestKinds(t *testing.T) {
 	kinds := alloy.Kinds()
 	if len(kinds) < 20 {

@@ -10,7 +10,7 @@ import (
 	"lighter/config"
 )
 
-// LocalFile are the arguments of local.file. A change of the file is seen however it is detected.
+// LocalFile are the arguments of local.file. A change of the file is noticed whatever the detector is.
 type LocalFile struct {
 	Filename      string        `alloy:"filename,attr"`
 	Detector      string        `alloy:"detector,attr,optional"`
@@ -21,12 +21,12 @@ type LocalFile struct {
 // SetToDefault sets Alloy's defaults.
 func (a *LocalFile) SetToDefault() { *a = LocalFile{Detector: "fsnotify", PollFrequency: time.Minute} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LocalFile) Validate() error { return checkDetector(a.Detector) }
 
 func checkDetector(name string) error {
 	if name != "fsnotify" && name != "poll" {
-		return fmt.Errorf(`there is no detector %q; there is "fsnotify" and "poll"`, name)
+		return fmt.Errorf(`there is no detector %q; the detectors are "fsnotify" and "poll"`, name)
 	}
 	return nil
 }
@@ -35,7 +35,7 @@ var localFile = kindOf(func(b *builder, a *LocalFile) map[string]any {
 	content, err := b.l.content(a.Filename)
 	switch of := valueOf(b.block(), "filename"); {
 	case err == nil:
-	case b.l.Unset && a.Filename != "": // it may be there where the file runs
+	case b.l.Unset && a.Filename != "": // it may exist where the configuration runs
 		b.warn(b.place("filename"), "", "%s cannot be read here: %v", a.Filename, pathError(err))
 		b.entry.failed = true
 		return nil
@@ -57,7 +57,7 @@ type LocalFileMatch struct {
 // SetToDefault sets Alloy's defaults.
 func (a *LocalFileMatch) SetToDefault() { *a = LocalFileMatch{SyncPeriod: defaultSyncPeriod} }
 
-// Validate refuses a period with which nothing could be found.
+// Validate reports a period with which no file would ever be found.
 func (a *LocalFileMatch) Validate() error {
 	if a.SyncPeriod <= 0 {
 		return errors.New("sync_period must be above 0")
@@ -65,7 +65,7 @@ func (a *LocalFileMatch) Validate() error {
 	return nil
 }
 
-// defaultSyncPeriod is how often files are looked for.
+// defaultSyncPeriod is the default interval at which files are looked for.
 const defaultSyncPeriod = 10 * time.Second
 
 var localFileMatch = kindOf(func(b *builder, a *LocalFileMatch) map[string]any {

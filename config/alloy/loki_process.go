@@ -14,17 +14,17 @@ type LokiProcess struct {
 var lokiProcess = kindOf(func(b *builder, a *LokiProcess) map[string]any {
 	return b.stages(a.ForwardTo, process.Arguments{Stages: a.Stages})
 }, "receiver").refusing(map[string]string{
-	"stage.eventlogmessage": "remove the stage, or take such a message apart with stage.regex",
-	"stage.windowsevent":    "remove the stage, or take such a message apart with stage.regex",
+	"stage.eventlogmessage": "remove the stage, or parse such a message with stage.regex",
+	"stage.windowsevent":    "remove the stage, or parse such a message with stage.regex",
 }).but(map[string]string{
-	"stage.cri":                           "a partial line is handed on when its log ends",
-	"stage.match":                         "it takes all stages, with what is said of them here",
+	"stage.cri":                           "a partial line is passed on when its log ends",
+	"stage.match":                         "it can contain all stages, with the same differences",
 	"stage.metrics.metric.counter.action": "a negative value is ignored",
-	"stage.multiline.max_wait_time":       "a block also ends where the times of two lines are that far apart",
-	"stage.sampling.rate":                 "whether an entry is kept follows from a hash of it",
-	"stage.template.template":             "it makes at most 4 MiB of an entry",
-	"stage.timestamp.action_on_failure":   "the last times of 256 label sets are kept for each log",
-	"stage.timestamp.format":              "where it has no year, the entry's own time gives it",
+	"stage.multiline.max_wait_time":       "a block also ends between two lines whose times are that far apart",
+	"stage.sampling.rate":                 "a hash of the entry decides whether it is kept",
+	"stage.template.template":             "it produces at most 4 MiB for an entry",
+	"stage.timestamp.action_on_failure":   "the last timestamps of 256 label sets are remembered for each log",
+	"stage.timestamp.format":              "if it has no year, the year of the entry's own time is used",
 })
 
 // LokiRelabel are the arguments of loki.relabel.
@@ -43,11 +43,11 @@ var lokiRelabel = kindOf(func(b *builder, a *LokiRelabel) map[string]any {
 	exports["rules"] = rules
 	return exports
 }, "receiver", "rules").without(map[string]string{
-	"max_cache_size": "the labels of a stream are changed once and kept with it",
+	"max_cache_size": "the rules are applied once to each stream, and the result is kept with it",
 })
 
-// stages makes the node of a component that takes entries and sends them on, and returns its exports. Where
-// it sends to nothing, what is sent to it ends there, and the component has no node.
+// stages makes the node of a component that receives entries and passes them on, and returns its exports. If the
+// component sends to nothing, it has no node, and the entries that it receives are dropped.
 func (b *builder) stages(forwardTo []LogsReceiver, stage any) map[string]any {
 	receiver := LogsReceiver{Component: b.entry.component.ID}
 	if to := logNodes(forwardTo); len(to) > 0 {

@@ -7,8 +7,8 @@ import (
 	"lighter/config"
 )
 
-// LokiSecretFilter are the arguments of loki.secretfilter. What is a secret, and what stands in its place, is
-// up to the agent's own redaction.
+// LokiSecretFilter are the arguments of loki.secretfilter. The agent's own redaction decides what a secret is and
+// what replaces it.
 type LokiSecretFilter struct {
 	ForwardTo         []LogsReceiver `alloy:"forward_to,attr"`
 	OriginLabel       string         `alloy:"origin_label,attr,optional"`
@@ -24,7 +24,7 @@ type LokiSecretFilter struct {
 // SetToDefault sets Alloy's defaults.
 func (a *LokiSecretFilter) SetToDefault() { *a = LokiSecretFilter{Rate: 1, RedactPercent: 80} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LokiSecretFilter) Validate() error {
 	if a.Rate < 0 || a.Rate > 1 {
 		return errors.New("rate must be from 0 to 1")
@@ -35,13 +35,13 @@ func (a *LokiSecretFilter) Validate() error {
 var lokiSecretFilter = kindOf(func(b *builder, a *LokiSecretFilter) map[string]any {
 	return b.stages(a.ForwardTo, config.Redact{})
 }, "receiver").without(map[string]string{
-	"origin_label":       "what is redacted is counted by its kind",
-	"redact_with":        "what stands in place of a secret is lighter's own word for its kind",
-	"redact_percent":     "a secret is replaced whole",
-	"rate":               "each entry is looked at",
-	"processing_timeout": "the time for an entry has a bound that follows from its length",
-	"drop_on_timeout":    "the time for an entry has a bound that follows from its length",
-	"label_timed_out":    "the time for an entry has a bound that follows from its length",
+	"origin_label":       "redacted secrets are counted by their kind",
+	"redact_with":        "a secret is replaced by lighter's own word for its kind",
+	"redact_percent":     "a secret is always replaced completely",
+	"rate":               "every entry is examined",
+	"processing_timeout": "the time for an entry is limited by its length",
+	"drop_on_timeout":    "the time for an entry is limited by its length",
+	"label_timed_out":    "the time for an entry is limited by its length",
 }).refusing(map[string]string{
 	"gitleaks_config": "write patterns of your own as stage.replace in a loki.process",
 })

@@ -24,7 +24,7 @@ type LokiSourceAPI struct {
 	MaxSendMessageSize      units.Base2Bytes  `alloy:"max_send_message_size,attr,optional"`
 }
 
-// APIServer is a http block of loki.source.api.
+// APIServer is an http block of loki.source.api.
 type APIServer struct {
 	ListenAddress      string        `alloy:"listen_address,attr,optional"`
 	ListenPort         int           `alloy:"listen_port,attr,optional"`
@@ -52,7 +52,7 @@ type ServerTLS struct {
 	MinVersion   string            `alloy:"min_version,attr,optional"`
 }
 
-// HTTP2 is a http2 block.
+// HTTP2 is an http2 block.
 type HTTP2 struct {
 	Enabled                      bool          `alloy:"enabled,attr,optional"`
 	MaxHandlers                  int           `alloy:"max_handlers,attr,optional"`
@@ -104,13 +104,13 @@ var lokiSourceAPI = kindOf(func(b *builder, a *LokiSourceAPI) map[string]any {
 	}})
 	return nil
 }).without(map[string]string{
-	"grpc":                      "nothing of lighter is asked by gRPC",
-	"graceful_shutdown_timeout": "requests that are under way at a stop are answered within the time that all have to stop",
+	"grpc":                      "lighter has no gRPC server",
+	"graceful_shutdown_timeout": "requests that are in progress at a stop share the time limit of the whole shutdown",
 	"http.conn_limit":           "the number of connections is not limited",
 	"http.server_read_timeout":  "the server has a limit of its own",
 	"http.server_write_timeout": "the server has a limit of its own",
 	"http.server_idle_timeout":  "the server has a limit of its own",
 	"http.http2":                "the server speaks HTTP/1.1",
 }).refusing(map[string]string{
-	"http.tls": "put a proxy that speaks TLS before the port",
+	"http.tls": "put a proxy that terminates TLS in front of the port",
 })

@@ -23,7 +23,7 @@ type LokiSourceDocker struct {
 // SetToDefault sets Alloy's defaults.
 func (a *LokiSourceDocker) SetToDefault() { *a = LokiSourceDocker{RefreshInterval: time.Minute} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LokiSourceDocker) Validate() error {
 	if a.RefreshInterval <= 0 {
 		return errors.New("refresh_interval must be above 0")
@@ -43,7 +43,7 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 		return nil
 	}
 	engine := b.engine(a.Host, clientOf(a.HTTP), blockIn(b.block(), "http_client_config"))
-	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
+	b.l.finish = append(b.l.finish, func() { // when all other Engines of the plan are known
 		b.add(config.Node{Name: b.name(""), From: from, To: to, Args: config.LogSource{
 			Rules:        a.RelabelRules,
 			Labels:       labels.FromMap(a.Labels),
@@ -58,6 +58,6 @@ var lokiSourceDocker = kindOf(func(b *builder, a *LokiSourceDocker) map[string]a
 
 func lokiSourceDockerNoEffect() map[string]string {
 	all := engineNoEffect("http_client_config.")
-	all["refresh_interval"] = "a log is followed without a limit of time"
+	all["refresh_interval"] = "a log is followed without a time limit"
 	return all
 }

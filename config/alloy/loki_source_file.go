@@ -42,7 +42,7 @@ type FileMatch struct {
 // SetToDefault sets Alloy's defaults.
 func (a *FileMatch) SetToDefault() { *a = FileMatch{SyncPeriod: defaultSyncPeriod} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *FileMatch) Validate() error {
 	if a.SyncPeriod <= 0 {
 		return errors.New("sync_period must be above 0")
@@ -57,13 +57,13 @@ type Decompression struct {
 	Format       string        `alloy:"format,attr"`
 }
 
-// Validate refuses formats that cannot be read.
+// Validate reports a format that cannot be read.
 func (a *Decompression) Validate() error {
 	switch a.Format {
 	case "gz", "z", "bz2":
 		return nil
 	}
-	return fmt.Errorf(`there is no format %q; there is "bz2", "gz" and "z"`, a.Format)
+	return fmt.Errorf(`there is no format %q; the formats are "bz2", "gz" and "z"`, a.Format)
 }
 
 // SetToDefault sets Alloy's defaults.
@@ -75,13 +75,13 @@ func (a *LokiSourceFile) SetToDefault() {
 
 const restartFromBeginning = "restart_from_beginning"
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LokiSourceFile) Validate() error {
 	switch a.OnPositionsFileError {
 	case "skip", "restart_from_end", restartFromBeginning:
 		return nil
 	}
-	return fmt.Errorf(`on_positions_file_error: there is no %q; there is "skip", "restart_from_end" and %q`, a.OnPositionsFileError, restartFromBeginning)
+	return fmt.Errorf(`on_positions_file_error: there is no %q; the values are "skip", "restart_from_end" and %q`, a.OnPositionsFileError, restartFromBeginning)
 }
 
 var lokiSourceFile = kindOf(func(b *builder, a *LokiSourceFile) map[string]any {
@@ -116,5 +116,5 @@ var lokiSourceFile = kindOf(func(b *builder, a *LokiSourceFile) map[string]any {
 	b.add(config.Node{Name: b.name(""), From: from, To: to, Args: c})
 	return nil
 }).without(map[string]string{
-	"on_positions_file_error": "a position that cannot be read is found again by the file's content, or the file is read from its beginning",
+	"on_positions_file_error": "a lost position is found again by the file's content, or the file is read from its beginning",
 })

@@ -36,7 +36,7 @@ var lokiSourceJournal = kindOf(func(b *builder, a *LokiSourceJournal) map[string
 		b.noReceiver("forward_to")
 		return nil
 	}
-	all := map[string]string{"job": b.alloyID()} // as in Alloy until 1.18; 1.19 has no other job
+	all := map[string]string{"job": b.alloyID()} // as in Alloy until 1.18; in 1.19 the job cannot be changed
 	maps.Copy(all, a.Labels)
 	b.add(config.Node{Name: b.name(""), To: to, Args: config.JournalSource{
 		Path:         a.Path,
@@ -49,5 +49,5 @@ var lokiSourceJournal = kindOf(func(b *builder, a *LokiSourceJournal) map[string
 	}})
 	return nil
 }).without(map[string]string{
-	"legacy_position": "Promtail's position in the journal is not taken over, and max_age says how far back is read",
+	"legacy_position": "Promtail's position in the journal is not taken over; max_age sets how far back the journal is read",
 })

@@ -52,7 +52,7 @@ type CiscoComponents struct {
 	SecondFractions bool `alloy:"second_fractions,attr,optional"`
 }
 
-// config returns what a listener looks for.
+// config returns the settings of the parser.
 func (a *CiscoComponents) config() config.SyslogCisco {
 	if a == nil {
 		return config.SyslogCisco{}
@@ -77,13 +77,13 @@ func (a *SyslogListener) SetToDefault() {
 	*a = SyslogListener{Protocol: "tcp", IdleTimeout: defaultIdleTimeout, MaxMessageLength: defaultMessageLength, SyslogFormat: rfc5424}
 }
 
-// What a listener takes for 0, too.
+// The values that 0 stands for, too.
 const (
 	defaultIdleTimeout   = 2 * time.Minute
 	defaultMessageLength = 8192
 )
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *SyslogListener) Validate() error {
 	noEffect := func(argument string) error {
 		return fmt.Errorf("%s has no effect if syslog_format is %q", argument, a.SyslogFormat)
@@ -91,9 +91,9 @@ func (a *SyslogListener) Validate() error {
 	format := a.SyslogFormat
 	switch {
 	case a.Protocol != "tcp" && a.Protocol != "udp":
-		return fmt.Errorf(`there is no protocol %q; there is "tcp" and "udp"`, a.Protocol)
+		return fmt.Errorf(`there is no protocol %q; the protocols are "tcp" and "udp"`, a.Protocol)
 	case format != rfc5424 && format != rfc3164 && format != raw:
-		return fmt.Errorf(`there is no syslog_format %q; there is "rfc5424", "rfc3164" and "raw"`, format)
+		return fmt.Errorf(`there is no syslog_format %q; the formats are "rfc5424", "rfc3164" and "raw"`, format)
 	case a.RFC3164CiscoComponents != nil && format != rfc3164:
 		return noEffect("rfc3164_cisco_components")
 	case a.RFC5424AllowEmptyMsg && format != rfc5424:
@@ -122,7 +122,7 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 	for i, l := range a.Listeners {
 		block := b.blocks("listener")[i]
 		if l.TLS.CA+l.TLS.Cert+string(l.TLS.Key) != "" {
-			b.fail(placeIn(block, "tls_config"), "write ca_file, cert_file and key_file", "lighter takes the certificates of a syslog listener from files alone")
+			b.fail(placeIn(block, "tls_config"), "write ca_file, cert_file and key_file", "the certificates of a syslog listener must be in files")
 		}
 		c.Listeners = append(c.Listeners, config.SyslogListener{
 			Address:              l.Address,
@@ -146,11 +146,11 @@ var lokiSourceSyslog = kindOf(func(b *builder, a *LokiSourceSyslog) map[string]a
 	b.add(config.Node{Name: b.name(""), To: to, Args: c})
 	return nil
 }).without(map[string]string{
-	"listener.udp_queue_size":                  "a datagram is parsed when it is read",
+	"listener.udp_queue_size":                  "a datagram is parsed as soon as it is read",
 	"listener.udp_host_cache_size":             "hosts are not looked up",
-	"listener.tls_config.server_name":          "it is for clients, and a listener is a server",
-	"listener.tls_config.insecure_skip_verify": "it is for clients, and a listener is a server",
-	"listener.tls_config.min_version":          "TLS 1.2 is the least",
+	"listener.tls_config.server_name":          "it is a setting of clients, and a listener is a server",
+	"listener.tls_config.insecure_skip_verify": "it is a setting of clients, and a listener is a server",
+	"listener.tls_config.min_version":          "the minimum is TLS 1.2",
 }).but(map[string]string{
 	"listener.tls_config.ca_pem":   "refused; write ca_file",
 	"listener.tls_config.cert_pem": "refused; write cert_file",

@@ -64,7 +64,7 @@ func (a *LokiWAL) SetToDefault() {
 	*a = LokiWAL{MaxSegmentAge: time.Hour, MinReadFrequency: 250 * time.Millisecond, MaxReadFrequency: time.Second, DrainTimeout: 15 * time.Second}
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LokiWAL) Validate() error {
 	if a.MinReadFrequency >= a.MaxReadFrequency {
 		return errors.New("min_read_frequency must be below max_read_frequency")
@@ -86,13 +86,13 @@ func (a *LokiEndpoint) SetToDefault() {
 	a.HTTP.SetToDefault()
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *LokiEndpoint) Validate() error { return a.HTTP.Validate() }
 
 var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 	receiver := LogsReceiver{Component: b.entry.component.ID}
 	if a.MaxStreams > 0 {
-		b.fail(b.place("max_streams"), "leave it out, and set max_global_streams_per_user in Loki", "lighter does not limit the number of streams")
+		b.fail(b.place("max_streams"), "remove it, and set max_global_streams_per_user in Loki", "lighter does not limit the number of streams")
 	}
 	for i, e := range a.Endpoints {
 		address, ok := b.endpointURL(b.blocks("endpoint")[i], e.URL)
@@ -114,19 +114,19 @@ var lokiWrite = kindOf(func(b *builder, a *LokiWrite) map[string]any {
 	}
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{
-	"endpoint.max_backoff_retries":            "what an endpoint does not take is kept, and sent until it takes it",
-	"endpoint.retry_on_http_429":              "what an endpoint does not take is kept, and sent until it takes it",
-	"endpoint.queue_config.capacity":          "what waits is kept on disk",
-	"endpoint.queue_config.min_shards":        "the order of a stream's lines is kept by one sender",
-	"endpoint.queue_config.drain_timeout":     "what waits at a stop is sent after the next start",
-	"endpoint.queue_config.block_on_overflow": "what does not fit is read again from the log when there is room",
-	"wal": "logs themselves are what is read again after a crash, and nothing is lost without a copy of them",
+	"endpoint.max_backoff_retries":            "data that an endpoint does not accept is kept, and sent again until it is accepted",
+	"endpoint.retry_on_http_429":              "data that an endpoint does not accept is kept, and sent again until it is accepted",
+	"endpoint.queue_config.capacity":          "waiting data is kept on disk",
+	"endpoint.queue_config.min_shards":        "a single sender keeps the order of each stream's lines",
+	"endpoint.queue_config.drain_timeout":     "data that waits at a stop is sent after the next start",
+	"endpoint.queue_config.block_on_overflow": "lines that do not fit are read again from the log when there is room",
+	"wal": "after a crash the logs themselves are read again, so no copy of them is needed",
 }).but(map[string]string{
 	"max_streams": "refused unless it is 0; set max_global_streams_per_user in Loki",
 })
 
-// endpoint adds the node of one of a component's endpoints. It is called as the component is if there is no
-// other, else by its own name or number, too.
+// endpoint adds the node of one of a component's endpoints. The node has the name of the component if there is
+// only one endpoint; otherwise the name or the number of the endpoint is added.
 func (b *builder) endpoint(index, of int, name string, args any) string {
 	suffix := ""
 	if of > 1 {
@@ -138,11 +138,11 @@ func (b *builder) endpoint(index, of int, name string, args any) string {
 	return b.add(config.Node{Name: b.name(suffix), Args: args})
 }
 
-// httpURL returns an address, and refuses one to which no request can be sent.
+// httpURL returns an address, and reports an error if no request can be sent to it.
 func (b *builder) httpURL(block *ast.BlockStmt, address string) string {
 	of := valueOf(block, "url")
 	u, err := url.Parse(address)
-	// Without a host before the port it is this machine, which nobody means who has a variable there.
+	// An address with a port and without a host means this machine, but not if a variable for the host is not set.
 	hasHost := err == nil && (u.Hostname() != "" || u.Host != "" && len(b.l.unsetVariables(of)) == 0)
 	if hasHost && (u.Scheme == "http" || u.Scheme == "https") {
 		return address
@@ -165,7 +165,7 @@ func (b *builder) wantURL(err error) string {
 	why := ""
 	if wrong := (*url.Error)(nil); errors.As(err, &wrong) {
 		what, _, _ := strings.Cut(wrong.Err.Error(), `"`) // what follows is quoted from the address
-		why = fmt.Sprintf("it does not parse (%s); ", strings.TrimSpace(what))
+		why = fmt.Sprintf("it cannot be parsed (%s); ", strings.TrimSpace(what))
 	}
 	return fmt.Sprintf("%swant an address that begins with http:// or https:// and has a host, such as %q", why, example)
 }
@@ -188,13 +188,13 @@ type emptyURL struct {
 	want string   // describes the address that it must be
 }
 
-// leaveOut warns of the endpoints with an empty URL, which are not in the plan. Such a URL is usually that of an
+// leaveOut warns about the endpoints with an empty URL, which are not in the plan. Such a URL is usually that of an
 // optional backend. If there is no other endpoint, it is an error, because there would be nothing to do.
 func (l *loader) leaveOut() {
 	others := config.Has[loki.Config](l.plan) || config.Has[remotewrite.Config](l.plan) || config.Has[config.Echo](l.plan)
 	for _, e := range l.emptyURLs {
 		if others {
-			l.warn(e.at, l.empty(e.of), "the url is empty, so that nothing is sent to this endpoint")
+			l.warn(e.at, l.empty(e.of), "the url is empty, so nothing is sent to this endpoint")
 		} else {
 			l.complain(e.at, "url", e.of, l.empty(e.of), e.want)
 		}

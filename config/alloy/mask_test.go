@@ -2,7 +2,7 @@ package alloy
 
 import "testing"
 
-// A value that begins with another one is hidden whole.
+// A value that begins with another one is hidden completely.
 func TestMask(t *testing.T) {
 	l := newLoader(Options{})
 	l.hide("secret1", "(A)")

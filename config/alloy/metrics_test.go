@@ -10,7 +10,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// TestRemoteWrite looks at what an endpoint is sent, and by how many senders.
+// TestRemoteWrite checks what is sent to an endpoint, and by how many senders.
 func TestRemoteWrite(t *testing.T) {
 	const v2 = "protobuf_message = \"io.prometheus.write.v2.Request\"\n"
 	type sent struct {
@@ -40,7 +40,7 @@ func TestRemoteWrite(t *testing.T) {
 	}
 }
 
-// TestExporterWarnings loads exporters of which something is not there.
+// TestExporterWarnings loads exporters with collectors and metrics that the agent lacks.
 func TestExporterWarnings(t *testing.T) {
 	f, err := alloy.Load("-", from(`prometheus.exporter.unix "x" {
 	enable_collectors  = ["cpu", "weather"]
@@ -63,7 +63,7 @@ prometheus.exporter.cadvisor "x" {
 		`-:2:2: lighter has no collector "weather", which is left out`,
 		`-:3:2: lighter has no collector "tides", which is left out`,
 		`-:11:2: lighter has no metrics of "percpu" and "tcp"`,
-		`-:12:2: "raw_cgroup_prefix_allowlist" has no effect in lighter: only the Engine's containers are measured, and no other cgroups`,
+		`-:12:2: "raw_cgroup_prefix_allowlist" has no effect in lighter: only the Engine's containers are measured, not other cgroups`,
 	}
 	var got []string
 	for _, d := range f.Warnings {
@@ -79,7 +79,7 @@ prometheus.exporter.cadvisor "x" {
 	}
 }
 
-// TestMatches is told where the conditions on the journal are that do not parse.
+// TestMatches checks the places of conditions on the journal that cannot be parsed.
 func TestMatches(t *testing.T) {
 	_, err := alloy.Load("-", from("loki.source.journal \"x\" {\n\tforward_to = [loki.echo.x.receiver]\n\tmatches = \"a b\"\n}\n\nloki.echo \"x\" { }\n"))
 	if want := `-:3:2: matches: journal matches "a b": "a" is not of the form FIELD=value`; err == nil || err.Error() != want {

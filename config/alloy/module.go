@@ -12,17 +12,17 @@ import (
 	"github.com/grafana/alloy/syntax/vm"
 )
 
-// kind is one kind of component, or of block that sets the agent up.
+// kind is a kind of component, or of block that configures the agent.
 type kind struct {
 	args     func() any // a pointer to new arguments
 	exports  []string
 	build    func(b *builder, args any) map[string]any // makes the nodes, and returns the exports
 	noEffect map[string]string                         // by the path of an argument or block, why it has no effect
-	refused  map[string]string                         // likewise, what to do instead of what the agent does not take
-	partly   map[string]string                         // likewise, which values it does not take, or what is different
+	refused  map[string]string                         // by the same path, what to do instead of what the agent does not support
+	partly   map[string]string                         // by the same path, which values the agent does not support, or what is different
 }
 
-// kindOf returns a kind whose arguments are of one type.
+// kindOf returns a kind whose arguments have type A.
 func kindOf[Args any](build func(*builder, *Args) map[string]any, exports ...string) kind {
 	return kind{
 		args:    func() any { return new(Args) },
@@ -31,30 +31,30 @@ func kindOf[Args any](build func(*builder, *Args) map[string]any, exports ...str
 	}
 }
 
-// without says which arguments have no effect.
+// without adds the arguments that have no effect.
 func (k kind) without(effect map[string]string) kind {
 	k.noEffect = effect
 	return k
 }
 
-// refusing says which arguments the agent does not take.
+// refusing adds the arguments that the agent does not support.
 func (k kind) refusing(paths map[string]string) kind {
 	k.refused = paths
 	return k
 }
 
-// but says of which arguments not all values are taken, or what is different.
+// but adds the arguments that do not support all values, or that are different from Alloy's.
 func (k kind) but(paths map[string]string) kind {
 	k.partly = paths
 	return k
 }
 
-// module is a body of blocks that see each other: the whole configuration, or the inside of a custom
+// module is a body of blocks that can refer to each other: the whole configuration, or the body of a custom
 // component.
 type module struct {
 	l         *loader
 	id        string // of the custom component; empty for the whole configuration
-	alloyID   string // as Alloy writes it, where it becomes a label's value
+	alloyID   string // as Alloy writes it in the value of a label
 	path      string // of the directory that the module is in
 	variables map[string]any
 	registry  *registry
@@ -77,7 +77,7 @@ type entry struct {
 	links     []link
 	state     state
 	failed    bool
-	lacking   bool // of a kind of exporter that the agent lacks, which is no error unless something uses it
+	lacking   bool // an exporter that the agent lacks, which is an error only if something uses it
 	exports   map[string]any
 }
 
@@ -95,13 +95,14 @@ type link struct {
 	reference Reference
 }
 
-// collect sorts the blocks of a body. What is declared and imported is known before anything is looked up.
+// collect sorts the blocks of a body, so that declarations and imports are known before the other blocks are
+// looked up.
 func (m *module) collect(body ast.Body) {
 	var rest []*ast.BlockStmt
 	for _, stmt := range body {
 		b, ok := stmt.(*ast.BlockStmt)
 		if !ok {
-			m.l.fail(spanOf(stmt), "put it into the block that it is an argument of", "the argument %q stands outside of all blocks", stmtName(stmt))
+			m.l.fail(spanOf(stmt), "put it into its block", "the argument %q is outside of all blocks", stmtName(stmt))
 			continue
 		}
 		switch name := b.GetBlockName(); {
@@ -119,7 +120,7 @@ func (m *module) collect(body ast.Body) {
 	}
 }
 
-// add makes an entry of a block.
+// add makes an entry for a block.
 func (m *module) add(b *ast.BlockStmt) {
 	name := b.GetBlockName()
 	e := &entry{id: name, component: &Component{Name: name, Label: b.Label, Module: m.id, File: position(b.NamePos).Filename, Block: b}}
@@ -134,9 +135,9 @@ func (m *module) add(b *ast.BlockStmt) {
 		at := position(other.component.Block.NamePos)
 		hint := "give one of them another label"
 		if b.Label == "" {
-			hint = "make one block of them"
+			hint = "combine them into one block"
 		}
-		m.l.fail(headOf(b), hint, "%s is there twice: also in %s:%d", e.id, at.Filename, at.Line)
+		m.l.fail(headOf(b), hint, "%s is defined twice: also in %s:%d", e.id, at.Filename, at.Line)
 		return
 	}
 	if m.byID == nil {
@@ -146,7 +147,7 @@ func (m *module) add(b *ast.BlockStmt) {
 	m.entries = append(m.entries, e)
 }
 
-// full returns the ID that an entry has in the whole configuration.
+// full returns the ID of an entry in the whole configuration.
 func (m *module) full(id string) string {
 	if m.id == "" {
 		return id
@@ -154,7 +155,7 @@ func (m *module) full(id string) string {
 	return m.id + "." + id
 }
 
-// classify finds the kind of an entry, and says if there is none.
+// classify finds the kind of an entry, and reports an error if there is no such kind.
 func (m *module) classify(e *entry) bool {
 	b, name := e.component.Block, e.component.Name
 	if name == "argument" || name == "export" {
@@ -164,7 +165,7 @@ func (m *module) classify(e *entry) bool {
 		e.kind = k
 		switch {
 		case m.custom != nil:
-			m.l.fail(headOf(b), "put it outside of the declare", "the block %q cannot stand in a declare", name)
+			m.l.fail(headOf(b), "put it outside of the declare", "the block %q is not allowed in a declare", name)
 		case b.Label != "":
 			m.l.fail(headOf(b), "write "+name+" { … }", "the block %q takes no label", name)
 		default:
@@ -197,7 +198,7 @@ func (m *module) classify(e *entry) bool {
 	return true
 }
 
-// evaluate evaluates all entries, each after those that it refers to.
+// evaluate evaluates all entries, each after the entries that it refers to.
 func (m *module) evaluate() {
 	for _, e := range m.entries {
 		m.link(e)
@@ -208,7 +209,7 @@ func (m *module) evaluate() {
 	}
 }
 
-// checkLacking says which exporters the agent lacks. One that nothing scrapes would do nothing in any case.
+// checkLacking reports the exporters that the agent lacks. If nothing scrapes an exporter, it is only a warning.
 func (m *module) checkLacking() {
 	used := map[*entry]bool{}
 	for _, e := range m.entries {
@@ -228,7 +229,7 @@ func (m *module) checkLacking() {
 	}
 }
 
-// link finds the references in an entry's arguments, and says which lead nowhere.
+// link finds the references in an entry's arguments, and reports those to something that does not exist.
 func (m *module) link(e *entry) {
 	walkArguments(e.component.Block.Body, "", func(path string, a *ast.AttributeStmt) {
 		m.warnCoalesce(a.Value)
@@ -240,7 +241,7 @@ func (m *module) link(e *entry) {
 	})
 }
 
-// warnCoalesce warns of a choice between targets that is made before it is known whether there are any.
+// warnCoalesce warns about a choice between lists of targets, because it is made before the targets are known.
 func (m *module) warnCoalesce(e ast.Expr) {
 	var v coalesceVisitor
 	ast.Walk(&v, e)
@@ -248,13 +249,13 @@ func (m *module) warnCoalesce(e ast.Expr) {
 		for _, c := range chains(choice) {
 			to, rest := m.find(c.parts)
 			if to != nil && len(rest) == 1 && (rest[0] == "targets" || rest[0] == "output") {
-				m.l.warn(spanOf(choice), "write array.concat to have the targets of both", "coalesce takes %s, even while it has no targets: which there are is known only while the agent runs", c)
+				m.l.warn(spanOf(choice), "write array.concat to use the targets of both", "coalesce always chooses %s, even if it has no targets: its targets are known only while the agent runs", c)
 			}
 		}
 	}
 }
 
-// coalesceVisitor finds what coalesce may leave out because it is empty.
+// coalesceVisitor finds the arguments of coalesce that it skips if they are empty.
 type coalesceVisitor struct{ found []ast.Expr }
 
 // Visit is called by ast.Walk.
@@ -279,7 +280,7 @@ func walkArguments(body ast.Body, path string, f func(path string, a *ast.Attrib
 	}
 }
 
-// find returns the entry that a name begins with, and the rest of the name.
+// find returns the entry whose ID is the beginning of a name, and the rest of the name.
 func (m *module) find(parts []string) (*entry, []string) {
 	for n := len(parts); n > 0; n-- {
 		if e, ok := m.byID[strings.Join(parts[:n], ".")]; ok && e.component.Label != "" {
@@ -289,8 +290,8 @@ func (m *module) find(parts []string) (*entry, []string) {
 	return nil, nil
 }
 
-// check returns the entry and the export that a name refers to. It says what is wrong with a name that is
-// neither that nor one of the standard library.
+// check returns the entry and the export that a name refers to. If the name refers to neither an entry nor the
+// standard library, it reports an error.
 func (m *module) check(c chain) (to *entry, export string) {
 	switch c.parts[0] {
 	case "module_path":
@@ -312,7 +313,7 @@ func (m *module) check(c chain) (to *entry, export string) {
 	if exports := to.kind.exports; !to.failed && !slices.Contains(exports, rest[0]) {
 		hint := "it exports " + list(exports)
 		if len(exports) == 0 {
-			hint = "it exports nothing; it names in forward_to where it sends"
+			hint = "it exports nothing; its forward_to says where it sends"
 		}
 		m.l.fail(spanOf(c.expr), hint, "%s has no export %q", to.id, rest[0])
 		return nil, ""
@@ -320,7 +321,7 @@ func (m *module) check(c chain) (to *entry, export string) {
 	return to, rest[0]
 }
 
-// missing says that there is nothing of a name.
+// missing reports that nothing has a name.
 func (m *module) missing(c chain) {
 	at := spanOf(c.expr)
 	if len(c.parts) == 1 {
@@ -351,11 +352,11 @@ func (m *module) missing(c chain) {
 	if n := nearest(strings.Join(id, "."), ids); n != "" {
 		hint = "did you mean " + quote(n) + "?"
 	} else if sameKind := ofKind(ids, strings.Join(id[:len(id)-1], ".")); len(sameKind) > 0 {
-		hint = "there is " + list(sameKind)
+		hint = "the configuration has " + list(sameKind)
 	} else if n := nearest(strings.Join(id[:len(id)-1], "."), slices.Sorted(maps.Keys(components()))); n == strings.Join(id[:len(id)-1], ".") {
 		hint = fmt.Sprintf("write one: %s %q { … }", n, id[len(id)-1])
 	} else if n != "" {
-		hint = "a component of that kind is a " + quote(n)
+		hint = "such a component is called " + quote(n)
 	}
 	m.l.fail(at, hint, "there is no component %q", strings.Join(id, "."))
 }
@@ -375,7 +376,7 @@ func hintForWord(word string, called bool) string {
 	if called {
 		return ""
 	}
-	return "a text stands in quotes: " + quote(word)
+	return "write a string in quotes: " + quote(word)
 }
 
 func ofKind(ids []string, kind string) []string {
@@ -388,7 +389,7 @@ func ofKind(ids []string, kind string) []string {
 	return same
 }
 
-// visit evaluates an entry after those that it refers to. path has the entries that wait for it.
+// visit evaluates an entry after the entries that it refers to. path has the entries that wait for it.
 func (m *module) visit(e *entry, path []*entry) {
 	switch e.state {
 	case closed:
@@ -398,7 +399,7 @@ func (m *module) visit(e *entry, path []*entry) {
 		for _, p := range append(path[slices.Index(path, e):], e) {
 			names = append(names, p.id)
 		}
-		m.l.fail(headOf(e.component.Block), "take one of these references out", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
+		m.l.fail(headOf(e.component.Block), "remove one of these references", "%s refers to itself: %s", e.id, strings.Join(names, " -> "))
 		e.failed = true
 		e.exports = placeholders(e.component.Name, e.kind.exports)
 		return
@@ -411,7 +412,7 @@ func (m *module) visit(e *entry, path []*entry) {
 	m.run(e)
 }
 
-// run evaluates an entry, and makes its nodes.
+// run evaluates an entry and makes its nodes.
 func (m *module) run(e *entry) {
 	c := e.component
 	m.l.components = append(m.l.components, c)
@@ -430,7 +431,7 @@ func (m *module) run(e *entry) {
 		if e.failed {
 			e.exports = placeholders(c.Name, e.kind.exports)
 		}
-		if e.failed && (c.Name == "local.file" || c.Name == "remote.http") && m.l.Unset { // no text stands for one that is not known
+		if e.failed && (c.Name == "local.file" || c.Name == "remote.http") && m.l.Unset { // nothing can stand for an unknown text
 			e.exports = nil
 		}
 	}()
@@ -453,8 +454,8 @@ func (m *module) run(e *entry) {
 	}
 }
 
-// placeholders returns what stands for the exports of a component that is wrong, so that what is wrong with
-// those that refer to it is said, too. It is nil for a component of whose exports nothing is known.
+// placeholders returns values for the exports of a component that has errors, so that the errors of components
+// that refer to it are found, too. It returns nil if the exports of the component are unknown.
 func placeholders(component string, exports []string) map[string]any {
 	if _, ok := components()[component]; !ok {
 		return nil
@@ -477,7 +478,7 @@ func placeholders(component string, exports []string) map[string]any {
 	return all
 }
 
-// unknown reports whether a value depends on a component that is wrong.
+// unknown reports whether a value depends on a component that has errors.
 func (m *module) unknown(e ast.Expr) bool {
 	for _, c := range chains(e) {
 		if c.parts[0] == "argument" && m.custom != nil {

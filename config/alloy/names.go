@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// nearest returns the known name that somebody may have meant with another one, or "".
+// nearest returns the known name that is most like name, or "" if none is like it.
 func nearest(name string, known []string) string {
 	best, bestDistance := "", len(name)
 	for _, k := range known {
@@ -20,8 +20,8 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance returns how many letters are to be added, left out, changed or swapped with the next one to
-// make b of a.
+// distance returns how many letters must be added, removed, changed or swapped with the next one to turn a into
+// b.
 func distance(a, b string) int {
 	const longest = 80
 	if len(a) > longest || len(b) > longest {
@@ -49,7 +49,7 @@ func distance(a, b string) int {
 	return rows[1][len(b)]
 }
 
-// didYouMean returns a hint that names the nearest of the known names, or all of them if they are few.
+// didYouMean returns a hint with the nearest of the known names, or with all of them if they are few.
 func didYouMean(name string, known []string) string {
 	if n := nearest(name, known); n != "" {
 		return "did you mean " + quote(n) + "?"
@@ -60,7 +60,7 @@ func didYouMean(name string, known []string) string {
 	}
 	known = slices.Clone(known)
 	slices.Sort(known)
-	return "there is " + list(known)
+	return "known names: " + list(known)
 }
 
 func quote(name string) string { return `"` + name + `"` }

@@ -21,17 +21,17 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// PrintOptions say how a plan is printed.
+// PrintOptions are the options of Print.
 type PrintOptions struct {
-	// Secret returns an expression for a secret of a node: its "token", or the address of its "proxy". It
-	// must not have the secret itself in it.
+	// Secret returns an expression for a secret of a node: its "token", or the address of its "proxy". The
+	// expression must not contain the secret itself.
 	Secret func(node, what string) string
 	// Before is printed before the components, such as those that expressions of Secret refer to.
 	Before string
 }
 
-// Print returns an Alloy file that does the same as a plan. What Alloy has no component for stands in
-// components whose names begin with lighter. It fails for a plan with nodes that only an Alloy file makes.
+// Print returns an Alloy file that does the same as a plan. For nodes that Alloy has no component for, it writes
+// components whose names begin with lighter. It fails for a plan with nodes that only an Alloy file can make.
 func Print(p *config.Plan, o PrintOptions) ([]byte, error) {
 	w := &planPrinter{plan: p, o: o}
 	w.b.WriteString(o.Before)
@@ -55,7 +55,7 @@ type planPrinter struct {
 	errs []error
 }
 
-// rawExpression is an expression as it stands in the file.
+// rawExpression is an expression as it is written in the file.
 type rawExpression string
 
 func (w *planPrinter) block(name, label string, body func()) {
@@ -73,7 +73,7 @@ func (w *planPrinter) attr(name string, value any) {
 	fmt.Fprintf(&w.b, "%s = %s\n", name, expression(value))
 }
 
-// unless writes an attribute if its value is not the one that a component has without it.
+// unless writes an attribute if its value is not the default.
 func unless[T comparable](w *planPrinter, name string, value, without T) {
 	if value != without {
 		w.attr(name, value)
@@ -106,7 +106,7 @@ func expression(value any) string {
 	return fmt.Sprint(value)
 }
 
-// component returns the component that stands for a node, and the export that others use.
+// component returns the name of the component for a node, and the export that other components use.
 func component(args any) (name, export string) {
 	switch args.(type) {
 	case docker.Config:
@@ -139,7 +139,7 @@ func component(args any) (name, export string) {
 	return "", ""
 }
 
-// ref returns the expression of a node's export.
+// ref returns the expression for a node's export.
 func (w *planPrinter) ref(node, export string) string {
 	n, _ := w.plan.Node(node)
 	name, own := component(n.Args)
@@ -149,7 +149,7 @@ func (w *planPrinter) ref(node, export string) string {
 	return name + "." + node + "." + export
 }
 
-// targets returns the expression of the targets of nodes.
+// targets returns the expression for the targets of nodes.
 func (w *planPrinter) targets(from []string) rawExpression {
 	var all []string
 	for _, name := range from {
@@ -176,8 +176,8 @@ func staticTargets(targets []labels.Labels) string {
 	return b.String()
 }
 
-// receivers returns the expression of the receivers of nodes. Where a node takes entries and samples, export
-// names the one that is meant.
+// receivers returns the expression for the receivers of nodes. If a node takes both entries and samples, export
+// names the receiver that is meant.
 func (w *planPrinter) receivers(to []string, export string) rawExpression {
 	var all []string
 	for _, name := range to {
@@ -194,7 +194,7 @@ func (w *planPrinter) receivers(to []string, export string) rawExpression {
 func (w *planPrinter) node(n config.Node) {
 	name, _ := component(n.Args)
 	if _, static := n.Args.(config.Static); static {
-		return // it stands where its targets are used
+		return // it is written where its targets are used
 	}
 	if name == "" {
 		w.errs = append(w.errs, fmt.Errorf("node %q: a node of type %T cannot be printed", n.Name, n.Args))
@@ -284,7 +284,7 @@ func (w *planPrinter) labels(name string, l labels.Labels) {
 	}
 }
 
-// client writes how an endpoint is authenticated to and reached.
+// client writes the proxy and the authentication of an endpoint.
 func (w *planPrinter) client(node string, c promconfig.HTTPClientConfig, proxy lighter.Secret) {
 	if proxy != "" {
 		w.attr("proxy_url", rawExpression(w.o.Secret(node, "proxy")))

@@ -18,7 +18,7 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// What Print writes of the environment's plan is loaded as the same plan, but for the names of nodes.
+// What Print writes for a plan of the environment is loaded as the same plan, except for the names of nodes.
 func TestPrintedPlansAreLoadedAsTheSame(t *testing.T) {
 	for name, environ := range map[string][]string{
 		"local": nil,
@@ -77,7 +77,7 @@ func TestPrintedPlansAreLoadedAsTheSame(t *testing.T) {
 	}
 }
 
-// compareNodes compares each node of a plan with that which the printed text makes, by their hashes.
+// compareNodes compares each node of a plan with the node that the printed text makes, by their hashes.
 func compareNodes(t *testing.T, want, got *config.Plan, text string) {
 	t.Helper()
 	if len(want.Nodes) != len(got.Nodes) {
@@ -108,7 +108,7 @@ func compareNodes(t *testing.T, want, got *config.Plan, text string) {
 	}
 }
 
-// plainNode returns a node with plain names of nodes. What is said in two ways that mean the same is made one.
+// plainNode returns a node with normalized names of nodes. Settings that mean the same are made equal.
 func plainNode(n config.Node, plain func(string) string) config.Node {
 	n.Name = plain(n.Name)
 	all := func(names []string) (out []string) {
@@ -146,7 +146,7 @@ func plainNode(n config.Node, plain func(string) string) config.Node {
 	return n
 }
 
-// oneProxy returns a proxy in the one of two fields in which the environment's plan has it.
+// oneProxy returns a configuration with the proxy in the field that the environment's plan uses.
 func oneProxy(u promconfig.URL, proxy lighter.Secret) (promconfig.URL, lighter.Secret) {
 	if u.URL == nil {
 		return u, proxy

@@ -16,7 +16,7 @@ var exporterSelf = kindOf(func(b *builder, _ *ExporterSelf) map[string]any {
 	return b.page(config.Self{Job: "integrations/self"})
 }, "targets")
 
-// page adds a node that is a target by itself, and returns the exports.
+// page adds a node that is itself a target, and returns the exports.
 func (b *builder) page(args any) map[string]any {
 	node := b.add(config.Node{Name: b.name(""), Args: args})
 	return map[string]any{"targets": []Target{{Node: node}}}
@@ -53,15 +53,15 @@ func (a *ExporterCAdvisor) SetToDefault() {
 	}
 }
 
-// Validate refuses an Engine that cannot be asked.
+// Validate reports an address that is not that of an Engine.
 func (a *ExporterCAdvisor) Validate() error { return checkDockerHost("docker_host", a.DockerHost) }
 
-// lookInterval is how often a container is looked at.
+// lookInterval is the interval at which a container is measured.
 const lookInterval = 15 * time.Second
 
 var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]any {
 	if a.UseDockerTLS {
-		b.fail(b.place("use_docker_tls"), "ask the Engine by its socket, or through a proxy", "lighter asks an Engine for the use of containers without TLS alone")
+		b.fail(b.place("use_docker_tls"), "connect to the Engine through its socket, or through a proxy", "lighter measures containers only through an Engine that it reaches without TLS")
 	}
 	c := config.ContainerMetrics{
 		Interval: lookInterval,
@@ -73,7 +73,7 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 		},
 	}
 	for _, name := range a.AllowlistedContainerLabels {
-		if name != "" { // which Alloy has in the list where there are none
+		if name != "" { // Alloy has an empty name in an empty list
 			c.CAdvisor.LabelAllowlist = append(c.CAdvisor.LabelAllowlist, name)
 		}
 	}
@@ -83,7 +83,7 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 	}
 	exports := b.page(c)
 	node := b.entry.component.Nodes[0]
-	b.l.finish = append(b.l.finish, func() { // when all Engines that are asked anyway are known
+	b.l.finish = append(b.l.finish, func() { // when all other Engines of the plan are known
 		engine := b.engineNode(b.engine(a.DockerHost, clientOf(nil), b.block()), true)
 		i := slices.IndexFunc(b.l.plan.Nodes, func(n config.Node) bool { return n.Name == node })
 		c.Engine = engine
@@ -92,20 +92,20 @@ var exporterCAdvisor = kindOf(func(b *builder, a *ExporterCAdvisor) map[string]a
 	})
 	return exports
 }, "targets").without(map[string]string{
-	"env_metadata_allowlist":      "the environment of containers is not read",
-	"raw_cgroup_prefix_allowlist": "only the Engine's containers are measured, and no other cgroups",
-	"perf_events_config":          "there are no perf events",
-	"resctrl_interval":            "there is no resctrl",
+	"env_metadata_allowlist":      "the environment variables of containers are not read",
+	"raw_cgroup_prefix_allowlist": "only the Engine's containers are measured, not other cgroups",
+	"perf_events_config":          "lighter does not collect perf events",
+	"resctrl_interval":            "lighter does not collect resctrl metrics",
 	"storage_duration":            "no history of a container is kept in memory",
 	"containerd_host":             "only the Engine's containers are measured",
 	"containerd_namespace":        "only the Engine's containers are measured",
-	"docker_tls_cert":             "it is used with use_docker_tls alone",
-	"docker_tls_key":              "it is used with use_docker_tls alone",
-	"docker_tls_ca":               "it is used with use_docker_tls alone",
-	"disable_root_cgroup_stats":   "only the Engine's containers are measured, and no other cgroups",
+	"docker_tls_cert":             "it is used only with use_docker_tls",
+	"docker_tls_key":              "it is used only with use_docker_tls",
+	"docker_tls_ca":               "it is used only with use_docker_tls",
+	"disable_root_cgroup_stats":   "only the Engine's containers are measured, not other cgroups",
 }).but(map[string]string{
-	"enabled_metrics": "a kind of which lighter has no metrics is a warning",
-	"use_docker_tls":  "refused unless it is false; ask the Engine by its socket, or through a proxy",
+	"enabled_metrics": "a kind that lighter has no metrics of causes a warning",
+	"use_docker_tls":  "refused unless it is false; connect to the Engine through its socket, or through a proxy",
 })
 
 // ExporterUnix are the arguments of prometheus.exporter.unix.
@@ -261,8 +261,8 @@ type (
 	}
 )
 
-// SetToDefault sets Alloy's defaults. As in Alloy, a block that is there has no defaults of its own: what it
-// does not say stays as the defaults of the whole are.
+// SetToDefault sets Alloy's defaults. As in Alloy, a block has no defaults of its own: arguments that it does not
+// set keep the defaults that are set here.
 func (a *ExporterUnix) SetToDefault() {
 	d := host.DefaultExporter()
 	*a = ExporterUnix{
@@ -344,7 +344,7 @@ var exporterUnix = kindOf(func(b *builder, a *ExporterUnix) map[string]any {
 	}
 	return b.page(config.HostMetrics{Unix: exporter})
 }, "targets").but(map[string]string{
-	"set_collectors":     "a collector that lighter does not have is a warning",
-	"enable_collectors":  "a collector that lighter does not have is a warning",
-	"disable_collectors": "a collector that lighter does not have is a warning",
+	"set_collectors":     "a collector that lighter does not have causes a warning",
+	"enable_collectors":  "a collector that lighter does not have causes a warning",
+	"disable_collectors": "a collector that lighter does not have causes a warning",
 })

@@ -18,7 +18,7 @@ type PrometheusRelabel struct {
 // SetToDefault sets Alloy's defaults.
 func (a *PrometheusRelabel) SetToDefault() { *a = PrometheusRelabel{MaxCacheSize: 100_000} }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *PrometheusRelabel) Validate() error {
 	switch {
 	case a.MaxCacheSize < 0:
@@ -26,7 +26,7 @@ func (a *PrometheusRelabel) Validate() error {
 	case a.CacheTTL < 0:
 		return errors.New("cache_ttl must be 0 or more")
 	case a.MaxCacheSize > 0 && a.CacheTTL > 0:
-		return errors.New("there is both max_cache_size and cache_ttl")
+		return errors.New("max_cache_size and cache_ttl cannot both be set")
 	case a.MaxCacheSize == 0 && a.CacheTTL == 0:
 		return errors.New("max_cache_size or cache_ttl must be above 0")
 	case a.CacheTTL > 0 && a.CacheTTL < time.Minute:
@@ -43,6 +43,6 @@ var prometheusRelabel = kindOf(func(b *builder, a *PrometheusRelabel) map[string
 	}
 	return map[string]any{"receiver": receiver, "rules": rules}
 }, "receiver", "rules").without(map[string]string{
-	"max_cache_size": "the labels of a series are changed once and kept with it",
-	"cache_ttl":      "the labels of a series are changed once and kept with it",
+	"max_cache_size": "the rules are applied once to each series, and the result is kept with it",
+	"cache_ttl":      "the rules are applied once to each series, and the result is kept with it",
 })

@@ -37,7 +37,7 @@ type RemoteWriteEndpoint struct {
 	RoundRobinDNS        bool                 `alloy:"round_robin_dns,attr,optional"`
 }
 
-// Refused stands for a block that the agent does not take, whatever is in it.
+// Refused is a block that the agent does not support, whatever its arguments are.
 type Refused struct{}
 
 // RemoteWriteQueue is a queue_config block of prometheus.remote_write.
@@ -67,7 +67,7 @@ func (a *RemoteWriteQueue) SetToDefault() {
 	}
 }
 
-// Validate refuses numbers with which nothing could be sent.
+// Validate reports numbers with which nothing could be sent.
 func (a *RemoteWriteQueue) Validate() error {
 	switch {
 	case a.MaxShards < 1:
@@ -102,7 +102,7 @@ func (a *RemoteWriteWAL) SetToDefault() {
 	*a = RemoteWriteWAL{TruncateFrequency: 2 * time.Hour, MinKeepaliveTime: 5 * time.Minute, MaxKeepaliveTime: 8 * time.Hour}
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *RemoteWriteWAL) Validate() error {
 	switch {
 	case a.TruncateFrequency == 0:
@@ -119,7 +119,7 @@ const (
 	messageV2 = "io.prometheus.write.v2.Request"
 )
 
-// tenantHeader names the tenant. In the plan it is a setting of its own.
+// tenantHeader is the header with the tenant, which is a separate setting in the plan.
 const tenantHeader = "X-Scope-OrgID"
 
 // SetToDefault sets Alloy's defaults.
@@ -129,10 +129,10 @@ func (a *RemoteWriteEndpoint) SetToDefault() {
 	a.HTTP.EnableHTTP2 = false
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *RemoteWriteEndpoint) Validate() error {
 	if a.ProtobufMessage != messageV1 && a.ProtobufMessage != messageV2 {
-		return fmt.Errorf("there is no protobuf_message %q; there is %q and %q", a.ProtobufMessage, messageV1, messageV2)
+		return fmt.Errorf("there is no protobuf_message %q; the messages are %q and %q", a.ProtobufMessage, messageV1, messageV2)
 	}
 	return a.HTTP.Validate()
 }
@@ -157,7 +157,7 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 				c.Headers = nil
 			}
 		}
-		if e.ProtobufMessage == messageV2 { // which sends both whatever is said
+		if e.ProtobufMessage == messageV2 { // which always sends both
 			c.Version = 2
 		} else {
 			c.NoExemplars = !e.SendExemplars
@@ -175,24 +175,24 @@ var prometheusRemoteWrite = kindOf(func(b *builder, a *PrometheusRemoteWrite) ma
 	}
 	return map[string]any{"receiver": receiver}
 }, "receiver").without(map[string]string{
-	"endpoint.queue_config.capacity":          "what waits is kept on disk",
-	"endpoint.queue_config.retry_on_http_429": "what an endpoint does not take is kept, and sent until it takes it",
+	"endpoint.queue_config.capacity":          "waiting data is kept on disk",
+	"endpoint.queue_config.retry_on_http_429": "data that an endpoint does not accept is kept, and sent again until it is accepted",
 	"endpoint.round_robin_dns":                "a connection goes to the first address that answers",
-	"wal":                                     "samples that wait are kept on disk until they are sent, or until there are too many",
+	"wal":                                     "waiting samples are kept on disk until they are sent or the buffer is full",
 }).refusing(map[string]string{
-	"endpoint.sigv4":      "put a proxy that signs requests, such as aws-sigv4-proxy, before the endpoint, or use basic_auth, oauth2 or bearer_token",
+	"endpoint.sigv4":      "put a proxy that signs requests, such as aws-sigv4-proxy, in front of the endpoint, or use basic_auth, oauth2 or bearer_token",
 	"endpoint.azuread":    "use an oauth2 block, with the tenant's token_url",
 	"endpoint.google_iam": "use an oauth2 block, or a proxy that authenticates",
 }).but(map[string]string{
-	"endpoint.queue_config.min_shards":           "what is not written in a queue_config is lighter's own choice; there are 4 senders, or as many more or fewer as this and max_shards allow",
+	"endpoint.queue_config.min_shards":           "an argument that is not set has lighter's own default; there are 4 senders, or the number nearest to 4 that min_shards and max_shards allow",
 	"endpoint.queue_config.max_shards":           "the number of senders does not change while the agent runs",
-	"endpoint.queue_config.max_samples_per_send": "where it is not written it is 10000",
-	"endpoint.send_exemplars":                    "with the second version of the protocol they are sent whatever it says",
-	"endpoint.send_native_histograms":            "with the second version of the protocol they are sent whatever it says",
+	"endpoint.queue_config.max_samples_per_send": "if it is not set it is 10000",
+	"endpoint.send_exemplars":                    "with the second version of the protocol they are always sent",
+	"endpoint.send_native_histograms":            "with the second version of the protocol they are always sent",
 })
 
-// set sets what the block says. What it does not say stays as it is, so that the agent's own numbers, which
-// go with its queue on disk, are kept.
+// set sets the arguments that the block has. The others keep the agent's own defaults, which suit its queue on
+// disk.
 func (a *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
 	if a == nil {
 		return
@@ -216,7 +216,7 @@ func (a *RemoteWriteQueue) set(c *remotewrite.Config, block *ast.BlockStmt) {
 	c.MaxAge = a.SampleAgeLimit
 }
 
-// has reports whether a block has an argument or block of a name.
+// has reports whether a block has an argument or block with a name.
 func has(block *ast.BlockStmt, name string) bool {
 	for _, s := range block.Body {
 		if stmtName(s) == name {
@@ -226,7 +226,7 @@ func has(block *ast.BlockStmt, name string) bool {
 	return false
 }
 
-// blockIn returns the first block of a name in another one, or an empty one.
+// blockIn returns the first block with a name in another block, or an empty block.
 func blockIn(block *ast.BlockStmt, name string) *ast.BlockStmt {
 	for _, s := range block.Body {
 		if b, ok := s.(*ast.BlockStmt); ok && b.GetBlockName() == name {

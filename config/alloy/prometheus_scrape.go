@@ -59,7 +59,7 @@ type Clustering struct {
 	Enabled bool `alloy:"enabled,attr"`
 }
 
-// The formats of pages, as Prometheus calls them.
+// The formats of metrics pages, as Prometheus calls them.
 const (
 	protobufProtocol = "PrometheusProto"
 	textProtocol     = "PrometheusText0.0.4"
@@ -67,7 +67,7 @@ const (
 
 var scrapeProtocols = []string{protobufProtocol, "OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", textProtocol}
 
-// The schemes of names of metrics, of which the agent has one.
+// The schemes for the names of metrics. The agent supports only the legacy scheme, with underscores.
 const (
 	legacyNames = "legacy"
 	underscores = "underscores"
@@ -88,7 +88,7 @@ func (a *PrometheusScrape) SetToDefault() {
 	a.HTTP.SetToDefault()
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *PrometheusScrape) Validate() error {
 	if a.ScrapeInterval <= 0 || a.ScrapeTimeout <= 0 {
 		return fmt.Errorf("scrape_interval (%s) and scrape_timeout (%s) must be above 0", a.ScrapeInterval, a.ScrapeTimeout)
@@ -98,13 +98,13 @@ func (a *PrometheusScrape) Validate() error {
 	}
 	if a.EnableProtobufNegotiation {
 		if a.ScrapeProtocols != nil {
-			return fmt.Errorf("there is both enable_protobuf_negotiation and scrape_protocols")
+			return fmt.Errorf("enable_protobuf_negotiation and scrape_protocols cannot both be set")
 		}
 		a.ScrapeNativeHistograms = true
 	}
 	for i, p := range a.ScrapeProtocols {
 		if !slices.Contains(scrapeProtocols, p) {
-			return fmt.Errorf("scrape_protocols: there is no %q; there is %s", p, list(scrapeProtocols))
+			return fmt.Errorf("scrape_protocols: there is no %q; the protocols are %s", p, list(scrapeProtocols))
 		}
 		if slices.Contains(a.ScrapeProtocols[:i], p) {
 			return fmt.Errorf("scrape_protocols has %q twice", p)
@@ -114,13 +114,13 @@ func (a *PrometheusScrape) Validate() error {
 		return fmt.Errorf("scrape_native_histograms needs %q in scrape_protocols", protobufProtocol)
 	}
 	if p := a.ScrapeFallbackProtocol; p != "" && !slices.Contains(scrapeProtocols, p) {
-		return fmt.Errorf("scrape_fallback_protocol: there is no %q; there is %s", p, list(scrapeProtocols))
+		return fmt.Errorf("scrape_fallback_protocol: there is no %q; the protocols are %s", p, list(scrapeProtocols))
 	}
 	if s := a.MetricNameValidationScheme; s != legacyNames && s != "utf8" {
-		return fmt.Errorf(`there is no metric_name_validation_scheme %q; there is "legacy" and "utf8"`, s)
+		return fmt.Errorf(`there is no metric_name_validation_scheme %q; the schemes are "legacy" and "utf8"`, s)
 	}
 	if s := a.MetricNameEscapingScheme; !slices.Contains([]string{"", "allow-utf-8", underscores, "dots", "values"}, s) {
-		return fmt.Errorf(`there is no metric_name_escaping_scheme %q; there is "allow-utf-8", "dots", "underscores" and "values"`, s)
+		return fmt.Errorf(`there is no metric_name_escaping_scheme %q; the schemes are "allow-utf-8", "dots", "underscores" and "values"`, s)
 	}
 	if a.MetricNameEscapingScheme == "allow-utf-8" && a.MetricNameValidationScheme != "utf8" {
 		return fmt.Errorf(`metric_name_escaping_scheme "allow-utf-8" needs metric_name_validation_scheme "utf8"`)
@@ -174,7 +174,7 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 	b.add(config.Node{Name: b.name(""), From: from, To: to, Args: c})
 	return nil
 }).without(map[string]string{
-	"honor_metadata": "TYPE and HELP are sent as metadata_config of prometheus.remote_write says",
+	"honor_metadata": "the metadata_config of prometheus.remote_write decides how TYPE and HELP are sent",
 }).but(map[string]string{
 	"clustering":                         "refused if it is enabled; give each agent its own targets",
 	"convert_classic_histograms_to_nhcb": "refused if it is true: classic histograms are sent as they are",
@@ -185,7 +185,7 @@ var prometheusScrape = kindOf(func(b *builder, a *PrometheusScrape) map[string]a
 	"start_timestamp_zero_ingestion":     "refused if it is true; the second version of the protocol sends the start timestamps themselves",
 })
 
-// refuseScrape refuses what the agent cannot do, if it is asked for.
+// refuseScrape reports the arguments that ask for what the agent cannot do.
 func (b *builder) refuseScrape(a *PrometheusScrape) {
 	refuse := func(asked bool, argument, what, hint string) {
 		if asked {
@@ -193,11 +193,11 @@ func (b *builder) refuseScrape(a *PrometheusScrape) {
 		}
 	}
 	if a.Clustering.Enabled {
-		b.fail(b.place("clustering", "enabled"), "leave the block out, and give each agent its own targets", "lighter does not share targets with other agents")
+		b.fail(b.place("clustering", "enabled"), "remove the block, and give each agent its own targets", "lighter does not share targets with other agents")
 	}
-	refuse(a.ConvertClassicHistogramsToNHCB, "convert_classic_histograms_to_nhcb", "lighter does not convert classic histograms", "leave it out: they are sent as they are")
-	refuse(a.EnableTypeAndUnitLabels, "enable_type_and_unit_labels", "lighter does not add labels of a metric's type and unit", "leave it out: both are sent as metadata")
-	refuse(a.StartTimestampZeroIngestion, "start_timestamp_zero_ingestion", "lighter does not add zero samples at start timestamps", `leave it out, or use protobuf_message = "`+messageV2+`", which sends the start timestamps themselves`)
-	refuse(a.MetricNameValidationScheme != legacyNames, "metric_name_validation_scheme", "lighter takes names of metrics in the legacy form alone", "leave it out: other letters are asked for as underscores")
-	refuse(a.MetricNameEscapingScheme != "" && a.MetricNameEscapingScheme != underscores && a.MetricNameValidationScheme == legacyNames, "metric_name_escaping_scheme", "lighter asks for other letters in names as underscores alone", "leave it out")
+	refuse(a.ConvertClassicHistogramsToNHCB, "convert_classic_histograms_to_nhcb", "lighter does not convert classic histograms", "remove it: they are sent as they are")
+	refuse(a.EnableTypeAndUnitLabels, "enable_type_and_unit_labels", "lighter does not add labels of a metric's type and unit", "remove it: both are sent as metadata")
+	refuse(a.StartTimestampZeroIngestion, "start_timestamp_zero_ingestion", "lighter does not add zero samples at start timestamps", `remove it, or use protobuf_message = "`+messageV2+`", which sends the start timestamps themselves`)
+	refuse(a.MetricNameValidationScheme != legacyNames, "metric_name_validation_scheme", "lighter supports only legacy names of metrics", "remove it: lighter asks for names with underscores in place of other letters")
+	refuse(a.MetricNameEscapingScheme != "" && a.MetricNameEscapingScheme != underscores && a.MetricNameValidationScheme == legacyNames, "metric_name_escaping_scheme", "lighter supports only underscores in place of other letters in names", "remove it")
 }

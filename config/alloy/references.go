@@ -17,7 +17,7 @@ type chain struct {
 
 func (c chain) String() string { return strings.Join(c.parts, ".") }
 
-// chains returns the dotted names in a node of the syntax, each as long as it is written.
+// chains returns the dotted names in a syntax node, each as long as possible.
 func chains(n ast.Node) []chain {
 	var v chainVisitor
 	ast.Walk(&v, n)
@@ -26,7 +26,7 @@ func chains(n ast.Node) []chain {
 
 type chainVisitor struct {
 	found  []chain
-	called ast.Expr // what the last call calls
+	called ast.Expr // the function of the last call
 }
 
 // Visit is called by ast.Walk.
@@ -44,7 +44,7 @@ func (v *chainVisitor) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
-// dotted returns the parts of a name, and whether the expression is one.
+// dotted returns the parts of a dotted name, and reports whether the expression is one.
 func dotted(e ast.Expr) ([]string, bool) {
 	var parts []string
 	for {
@@ -73,7 +73,7 @@ var standardLibrary = map[string][]string{
 	"sys":       {"env"},
 }
 
-// renamed has the names that deprecated functions have today.
+// renamed has the new names of deprecated functions.
 var renamed = map[string]string{
 	"env":           "sys.env",
 	"nonsensitive":  "convert.nonsensitive",
@@ -93,7 +93,7 @@ var renamed = map[string]string{
 	"trim_space":    "string.trim_space",
 }
 
-// libraryFunction returns the name in the standard library that somebody may have meant, or "".
+// libraryFunction returns the name in the standard library that is probably meant, or "".
 func libraryFunction(name string) string {
 	var all []string
 	for namespace, names := range standardLibrary {
@@ -115,8 +115,8 @@ func libraryFunction(name string) string {
 	return ""
 }
 
-// library checks a name whose first part is one of the standard library, and warns of deprecated ones. It
-// reports whether the name is one of the library.
+// library checks a name whose first part belongs to the standard library, and warns about a deprecated one. It
+// reports whether the name belongs to the library.
 func (m *module) library(c chain) bool {
 	root := c.parts[0]
 	if !(*vm.Scope)(nil).IsStdlibIdentifiers(root) {

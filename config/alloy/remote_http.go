@@ -32,7 +32,7 @@ func (a *RemoteHTTP) SetToDefault() {
 	*a = RemoteHTTP{PollFrequency: time.Minute, PollTimeout: 10 * time.Second, Method: http.MethodGet}
 }
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (a *RemoteHTTP) Validate() error {
 	switch {
 	case a.PollFrequency <= 0 || a.PollTimeout <= 0:
@@ -42,7 +42,7 @@ func (a *RemoteHTTP) Validate() error {
 	}
 	_, err := http.NewRequest(a.Method, "http://localhost/", http.NoBody)
 	if err != nil {
-		return fmt.Errorf("%q is no method of HTTP", a.Method)
+		return fmt.Errorf("%q is not an HTTP method", a.Method)
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ var remoteHTTP = kindOf(func(b *builder, a *RemoteHTTP) map[string]any {
 			b.fail(b.place("url"), "", "%s cannot be read: %v", shown, why)
 			return nil
 		}
-		if address != UnsetURL { // of which is warned already
+		if address != UnsetURL { // otherwise there is already a warning
 			b.warn(b.place("url"), "", "%s cannot be read here: %v", shown, why)
 		}
 		b.entry.failed = true
@@ -81,17 +81,17 @@ var remoteHTTP = kindOf(func(b *builder, a *RemoteHTTP) map[string]any {
 	return map[string]any{"content": alloytypes.OptionalSecret{IsSecret: a.IsSecret, Value: string(content)}}
 }, "content")
 
-// Poll is an address whose content a plan was made of. A change of it may change the plan.
+// Poll is an address whose content the plan was made from. A change of the content may change the plan.
 type Poll struct {
-	Every time.Duration // how often it is to be asked
-	Shown string        // the address, without what may be secret in it
+	Every time.Duration // how often to ask
+	Shown string        // the address, without its parts that may be secret
 
 	args   RemoteHTTP
 	client *http.Client
 	sum    [sha256.Size]byte // of the content
 }
 
-// Changed asks for the content, and reports whether it is another one than the plan was made of.
+// Changed requests the content, and reports whether it has changed since the plan was made.
 func (p *Poll) Changed(ctx context.Context) (bool, error) {
 	content, err := p.get(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func (p *Poll) Changed(ctx context.Context) (bool, error) {
 	return sha256.Sum256(content) != p.sum, nil
 }
 
-// maxContent is how much of an answer is taken.
+// maxContent is the maximum size of an answer.
 const maxContent = 16 << 20
 
 func (p *Poll) get(ctx context.Context) ([]byte, error) {
@@ -119,7 +119,7 @@ func (p *Poll) get(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %s, and not 200 OK", response.Status)
+		return nil, fmt.Errorf("the answer is %s, not 200 OK", response.Status)
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxContent+1))
 	if err == nil && len(content) > maxContent {
@@ -128,7 +128,7 @@ func (p *Poll) get(ctx context.Context) ([]byte, error) {
 	return content, err
 }
 
-// withoutURL returns why a request failed, without its address, which may hold a secret.
+// withoutURL returns why a request failed, without the address, which may contain a secret.
 func withoutURL(err error) error {
 	var of *url.Error
 	if errors.As(err, &of) {
@@ -137,11 +137,11 @@ func withoutURL(err error) error {
 	return err
 }
 
-// shownURL returns an address without what may be secret in it.
+// shownURL returns an address without its parts that may be secret.
 func shownURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "an address that does not parse"
+		return "an address that cannot be parsed"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()

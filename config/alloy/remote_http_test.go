@@ -17,7 +17,7 @@ import (
 	"lighter/exporters/loki"
 )
 
-// TestRemoteHTTP makes a plan of what a server says.
+// TestRemoteHTTP makes a plan from the answer of a server.
 func TestRemoteHTTP(t *testing.T) {
 	var content, asked atomic.Value
 	content.Store("one")
@@ -74,7 +74,7 @@ loki.write "w" {
 		t.Errorf("another content: changed = %v, err = %v", changed, err)
 	}
 	content.Store("")
-	want := server.URL + "/tenant cannot be read: the answer is 418 I'm a teapot, and not 200 OK"
+	want := server.URL + "/tenant cannot be read: the answer is 418 I'm a teapot, not 200 OK"
 	if changed, err := f.Polls[0].Changed(t.Context()); changed || err == nil || err.Error() != want {
 		t.Errorf("no content: changed = %v, err = %v", changed, err)
 	}
@@ -90,7 +90,7 @@ loki.write "w" {
 	}
 }
 
-// TestDiscoveries loads what finds targets other than by Docker.
+// TestDiscoveries loads the discoveries other than discovery.docker.
 func TestDiscoveries(t *testing.T) {
 	f, err := alloy.Load("-", from(`discovery.file "x" {
 	files = ["/etc/targets/*.json"]

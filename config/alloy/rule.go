@@ -21,13 +21,13 @@ type Rule struct {
 	Action       RuleAction `alloy:"action,attr,optional"`
 }
 
-// Regex is a regular expression that matches the whole of a value.
+// Regex is a regular expression that must match a whole value.
 type Regex struct{ relabel.Regexp }
 
 // UnmarshalText compiles the expression.
 func (r *Regex) UnmarshalText(text []byte) error {
-	if _, err := regexp.Compile(string(text)); err != nil { // without what is added to match the whole
-		return errors.New("it is no regular expression: " + err.Error())
+	if _, err := regexp.Compile(string(text)); err != nil { // without the anchors
+		return errors.New("it is not a valid regular expression: " + err.Error())
 	}
 	re, err := relabel.NewRegexp(string(text))
 	if err != nil {
@@ -45,7 +45,7 @@ var ruleActions = []string{
 	string(relabel.LabelMap), string(relabel.LabelDrop), string(relabel.LabelKeep), string(relabel.Lowercase), string(relabel.Uppercase),
 }
 
-// UnmarshalText refuses actions that there are not.
+// UnmarshalText refuses an unknown action.
 func (a *RuleAction) UnmarshalText(text []byte) error {
 	for _, known := range ruleActions {
 		if string(text) == known {
@@ -56,7 +56,7 @@ func (a *RuleAction) UnmarshalText(text []byte) error {
 	if n := nearest(string(text), ruleActions); n != "" {
 		return fmt.Errorf("there is no such action; did you mean %q?", n)
 	}
-	return fmt.Errorf("there is no such action; there is %s", list(ruleActions))
+	return fmt.Errorf("there is no such action; the actions are %s", list(ruleActions))
 }
 
 // The defaults of a rule that are compared with.
@@ -77,10 +77,10 @@ func (r *Rule) SetToDefault() {
 	}
 }
 
-// labelTemplate matches a label's name that may have parts of the match in it.
+// labelTemplate matches the name of a label, which may contain references to groups of the match.
 var labelTemplate = regexp.MustCompile(labelPatterns)
 
-// Validate refuses what Alloy refuses.
+// Validate reports the errors that Alloy reports.
 func (r *Rule) Validate() error {
 	action := relabel.Action(r.Action)
 	named := model.LegacyValidation.IsValidLabelName(r.TargetLabel)
@@ -94,11 +94,11 @@ func (r *Rule) Validate() error {
 	case action == relabel.Replace && !strings.Contains(r.TargetLabel, "$") && !named,
 		action == relabel.Replace && strings.Contains(r.TargetLabel, "$") && !labelTemplate.MatchString(r.TargetLabel),
 		(action == relabel.HashMod || cased || equal) && !named:
-		return fmt.Errorf("the target_label %q is no name of a label: that has letters, digits and underscores", r.TargetLabel)
+		return fmt.Errorf("the target_label %q is not a valid label name: a label name has letters, digits and underscores", r.TargetLabel)
 	case (cased || equal) && r.Replacement != wholeMatch:
 		return fmt.Errorf("the action %s takes no replacement", action)
 	case action == relabel.LabelMap && !labelTemplate.MatchString(r.Replacement):
-		return fmt.Errorf("the replacement %q is no name of a label: that has letters, digits and underscores", r.Replacement)
+		return fmt.Errorf("the replacement %q is not a valid label name: a label name has letters, digits and underscores", r.Replacement)
 	case (action == relabel.LabelDrop || action == relabel.LabelKeep) &&
 		(r.SourceLabels != nil || r.TargetLabel != "" || r.Modulus != 0 || r.Separator != anySeparator || r.Replacement != wholeMatch):
 		return fmt.Errorf("the action %s takes a regex and nothing else", action)
@@ -108,7 +108,7 @@ func (r *Rule) Validate() error {
 	return nil
 }
 
-// relabelRules returns rules as the agent runs them.
+// relabelRules returns rules in the form that the agent runs.
 func relabelRules(rules []*Rule) Rules {
 	var all Rules
 	for _, r := range rules {

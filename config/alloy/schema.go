@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// field is an argument or a block that a component takes, as the tags of its arguments say.
+// field is an argument or a block of a component, as a struct tag describes it.
 type field struct {
 	typ      reflect.Type // of an argument's value; of one block
 	block    bool
-	many     bool // the block may be there more than once
+	many     bool // the block may occur more than once
 	optional bool
 }
 
-// fields is what a body may hold, by name.
+// fields are the arguments and blocks that a body may have, by name.
 type fields map[string]field
 
-// fieldsOf reads the tags of a struct as the syntax package does.
+// fieldsOf reads the tags of a struct in the same way as the syntax package.
 func fieldsOf(t reflect.Type) fields {
 	t = elem(t)
 	all := fields{}
@@ -51,7 +51,7 @@ func fieldsOf(t reflect.Type) fields {
 	return all
 }
 
-// within returns the one block in which there is an argument or a block of a name, or "".
+// within returns the name of the only block that has an argument or a block with a name, or "".
 func (f fields) within(name string, block bool) string {
 	found := ""
 	for inner, f := range f {

@@ -17,11 +17,11 @@ import (
 	"github.com/grafana/alloy/syntax/token"
 )
 
-// The bounds of a file, which keep the parser from running out of stack, and of what is said of one.
+// The limits of a file, which keep the parser from running out of stack, and of the errors that are reported.
 const (
 	maxSource       = 1 << 20
-	maxDepth        = 200 // of brackets in brackets
-	maxSyntaxErrors = 20  // one a line
+	maxDepth        = 200 // of nested brackets
+	maxSyntaxErrors = 20  // at most one for each line
 	maxHintLine     = 1000
 )
 
@@ -36,7 +36,7 @@ func (l *loader) read(path string) []*ast.File {
 	if len(names) == 0 {
 		hint := ""
 		if filepath.Ext(path) == ".alloy" {
-			hint = "if it is meant to be a file: Docker makes a directory in the place of a file that it is to mount and that is not there"
+			hint = "if it should be a file: Docker creates a directory in place of a file that it has to mount and that does not exist"
 		}
 		l.fail(at, hint, "the directory has no file whose name ends in .alloy")
 	}
@@ -52,7 +52,7 @@ func (l *loader) read(path string) []*ast.File {
 func sourceNames(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
-		return []string{path}, nil // whether it can be read shows when it is
+		return []string{path}, nil // reading it will show whether it exists
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -67,7 +67,7 @@ func sourceNames(path string) ([]string, error) {
 	return names, nil
 }
 
-// directoryOf returns the directory that module_path names in a file.
+// directoryOf returns the value of module_path in a file.
 func directoryOf(path, file string) string {
 	if path == file {
 		return filepath.Dir(file)
@@ -75,13 +75,13 @@ func directoryOf(path, file string) string {
 	return path
 }
 
-// content reads a file that the plan is made of.
+// content reads a file that the plan is made from.
 func (l *loader) content(name string) ([]byte, error) {
 	l.reads = appendNew(l.reads, name)
 	return l.ReadFile(name)
 }
 
-// parse parses one file. It returns nil if it says that the file is wrong.
+// parse parses one file. It returns nil if the file has errors, which it reports.
 func (l *loader) parse(name string) *ast.File {
 	source, err := l.content(name)
 	at := span{start: token.Position{Filename: name}}
@@ -101,10 +101,10 @@ func (l *loader) parse(name string) *ast.File {
 	return f
 }
 
-// byteOrderMark may stand at the beginning of a text in UTF-8, and says nothing.
+// byteOrderMark may be at the beginning of a text in UTF-8, and is ignored.
 var byteOrderMark = []byte("\ufeff")
 
-// parseSource parses the text of one file, or returns what is wrong with it.
+// parseSource parses the text of one file, or returns its errors.
 func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 	whole := func(hint, format string, args ...any) Diagnostics {
 		return Diagnostics{{Severity: Error, File: name, Message: fmt.Sprintf(format, args...), Hint: hint}}
@@ -113,7 +113,7 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 		return nil, whole(hint, "%s", what)
 	}
 	if len(source) > maxSource {
-		return nil, whole("split it into several files of one directory, and give lighter the directory", "the file has more than %d bytes, and a file may have no more", maxSource)
+		return nil, whole("split it into several files in one directory, and give lighter the directory", "the file has more than %d bytes, which is the limit", maxSource)
 	}
 	if depth(source) > maxDepth {
 		return nil, whole("", "brackets are nested more than %d deep", maxDepth)
@@ -137,7 +137,7 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 			hint = syntaxHint(d.Message, line, source)
 		}
 		if hint == "" && len(wrong) == 0 && strings.HasSuffix(d.Message, "got }") {
-			hint = "this brace closes nothing: take it out, or open a block before it"
+			hint = "this brace closes nothing: remove it, or open a block before it"
 		}
 		if explained && (hint == "" || d.Message == blockAsValue) && followsFrom(d.Message) {
 			inList = inList || d.Message == blockAsValue
@@ -153,16 +153,16 @@ func parseSource(name string, source []byte) (*ast.File, Diagnostics) {
 	return nil, wrong
 }
 
-// blockAsValue is what the parser says of a block where a value should be, such as in a list that is not closed.
+// blockAsValue is the parser's error for a block in place of a value, such as in a list that is not closed.
 const blockAsValue = "cannot use a block as an expression"
 
-// followsFrom reports whether an error may only follow from one before it.
+// followsFrom reports whether an error may only be a consequence of an earlier one.
 func followsFrom(message string) bool {
 	return strings.HasSuffix(message, "got EOF") || strings.HasSuffix(message, "got }") || strings.HasSuffix(message, "got ]") ||
 		message == "expected TERMINATOR, got IDENT" || message == blockAsValue
 }
 
-// plainSyntax returns what the parser says in plain words.
+// plainSyntax returns an error of the parser in plain words.
 func plainSyntax(message string) string {
 	if m := wrongToken.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("expected %s, got %s", plainToken(m[1]), plainToken(m[2]))
@@ -172,7 +172,7 @@ func plainSyntax(message string) string {
 
 var wrongToken = regexp.MustCompile(`^expected (.*), got (\S+)$`)
 
-// plainToken says in words what the parser names by its token.
+// plainToken describes a token of the parser in plain words.
 func plainToken(token string) string {
 	if plain, ok := plainTokens[token]; ok {
 		return plain
@@ -202,24 +202,24 @@ var plainTokens = map[string]string{
 }
 
 var plainMessages = strings.NewReplacer(
-	"missing ',' in field list", "a comma is missing between two fields of an object, or the brace that ends it",
-	"missing ',' in expression list", "a comma is missing between two elements of a list, or the bracket that ends it",
-	"string literal not terminated", "the string has no end",
-	"block comment not terminated", "the comment has no end",
+	"missing ',' in field list", "a comma between two fields of an object, or its closing brace, is missing",
+	"missing ',' in expression list", "a comma between two elements of a list, or its closing bracket, is missing",
+	"string literal not terminated", "the string is not closed",
+	"block comment not terminated", "the comment is not closed",
 )
 
 // hintForReading returns what to do about a file that cannot be read.
 func hintForReading(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("lighter runs as the user of ID %d: give that user the right to read it", os.Geteuid())
+		return fmt.Sprintf("lighter runs as the user with ID %d: allow that user to read it", os.Geteuid())
 	case errors.Is(err, fs.ErrNotExist):
-		return "look at the path; in a container it is a path of the container, and the file has to be mounted there"
+		return "check the path; in a container it is a path inside the container, and the file must be mounted there"
 	}
 	return ""
 }
 
-// cannotRead says why a file that a configuration names cannot be read.
+// cannotRead returns why a file that a configuration names cannot be read.
 func cannotRead(name string, err error) string {
 	if name == "" {
 		return "the name of the file is empty"
@@ -236,7 +236,7 @@ func pathError(err error) error {
 	return err
 }
 
-// depth returns about how deep brackets are nested.
+// depth returns approximately how deep brackets are nested.
 func depth(source []byte) int {
 	deepest, now := 0, 0
 	for _, b := range source {
@@ -251,7 +251,7 @@ func depth(source []byte) int {
 	return deepest
 }
 
-// What people write that is no Alloy syntax.
+// Frequent mistakes in Alloy syntax.
 var (
 	blockAsReference = regexp.MustCompile(`([a-z_][a-z_0-9]*(?:\.[a-z_0-9]+)+)\s+"([^"]*)"\s*\.\s*([a-z_]+)`)
 	pythonString     = regexp.MustCompile(`\br"([^"]*)"`)
@@ -265,10 +265,11 @@ var (
 	shellVariable    = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 )
 
-// How a hint begins for a line in another language, and what it is for a colon; each line of such a file would have one.
+// The beginning of the hint for a line in another language, and the hint for a colon. They are given once, because
+// every line of such a file would have them.
 const (
-	otherHint = "this is no Alloy syntax but looks like "
-	colonHint = "write an equals sign for a colon"
+	otherHint = "this is not Alloy syntax; it looks like "
+	colonHint = "write an equals sign instead of the colon"
 )
 
 // syntaxHint returns what to write instead of a line that cannot be parsed.
@@ -278,21 +279,21 @@ func syntaxHint(message, line string, source []byte) string {
 	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(strings.TrimSpace(string(source)), "{"):
 		return otherHint + "JSON; Alloy writes name = value, and blocks with { and }"
 	case strings.HasPrefix(message, "expected identifier") && strings.HasPrefix(text, "["):
-		return "a block is written NAME { … }, without square brackets"
+		return "write a block as NAME { … }, without square brackets"
 	case strings.HasPrefix(text, "#"), strings.Contains(message, "'#'"):
 		return "a comment begins with //"
 	case strings.Contains(message, "expected }, got EOF"):
 		if n := unclosed(source); n > 0 {
-			return fmt.Sprintf("the brace that is opened in line %d is not closed", n)
+			return fmt.Sprintf("the brace that is opened on line %d is not closed", n)
 		}
 	case blockAsReference.MatchString(line):
 		m := blockAsReference.FindStringSubmatch(line)
 		return fmt.Sprintf("write %s.%s.%s", m[1], m[2], m[3])
 	case pythonString.MatchString(line):
 		m := pythonString.FindStringSubmatch(line)
-		return fmt.Sprintf("a string without escapes stands in backquotes: `%s`", m[1])
+		return fmt.Sprintf("write a string without escapes in backquotes: `%s`", m[1])
 	case strings.Contains(message, "escape"):
-		return `write \\ for a backslash, or the whole string in backquotes`
+		return `write \\ for a backslash, or put the whole string into backquotes`
 	case strings.Contains(message, "single identifier"):
 		if m := dottedArgument.FindStringSubmatch(line); m != nil {
 			if strings.HasPrefix(line[:len(line)-len(text)]+text, "path.") || m[1] == "path" {
@@ -305,34 +306,34 @@ func syntaxHint(message, line string, source []byte) string {
 			return fmt.Sprintf("a label has letters, digits and underscores, and does not begin with a digit: %q", identifier(m[1]))
 		}
 	case strings.Contains(message, "missing ','"):
-		return "a comma stands after each element of a list and after each field of an object, if another line follows"
+		return "write a comma after each element of a list and each field of an object, if another line follows"
 	case strings.HasSuffix(message, "got ,"):
-		return "no comma stands after an argument or a block"
+		return "remove the comma after the argument or block"
 	case strings.Contains(message, "string literal not terminated"):
-		return "end it with a double quote in the same line, or write it in backquotes if it has several lines"
+		return "end it with a double quote on the same line, or write it in backquotes if it has several lines"
 	case strings.Contains(message, "block comment not terminated"):
 		return "a comment that begins with /* ends with */"
 	case strings.Contains(message, "U+00A0"):
-		return "it looks like a space: write a space"
+		return "it looks like a space: replace it with a space"
 	case strings.Contains(message, "U+201"):
-		return `write " for a double quote`
+		return `write " as the double quote`
 	case strings.Contains(message, "'$'") && shellVariable.MatchString(line):
 		return fmt.Sprintf("write sys.env(%q) for a variable of the environment", shellVariable.FindStringSubmatch(line)[1])
 	case strings.HasPrefix(message, "expected block label, got IDENT") && bareLabel.MatchString(line):
 		m := bareLabel.FindStringSubmatch(line)
 		return fmt.Sprintf("write %s %q {", m[1], m[2])
 	case twoLabels.MatchString(line):
-		return `a block has one label at most: write NAME "label" {`
+		return `a block has at most one label: write NAME "label" {`
 	case message == "expected TERMINATOR, got IDENT" && twoArguments.MatchString(line):
-		return "each argument stands in a line of its own"
+		return "write each argument on a separate line"
 	case yamlLine.MatchString(line) && (strings.Contains(message, "expected") || strings.Contains(message, "':'")):
 		return otherHint + "YAML; Alloy writes name = value, and blocks with { and }"
 	case strings.Contains(message, "':'"):
 		return colonHint
 	case singleQuoted.MatchString(line):
-		return `a string stands in " or in backquotes`
+		return `write a string in " or in backquotes`
 	case message == blockAsValue:
-		return "a block has no equals sign before it"
+		return "write the block without an equals sign"
 	}
 	return ""
 }
@@ -351,8 +352,8 @@ func identifier(text string) string {
 	return mapped
 }
 
-// unclosed returns the line of the last brace that is opened and not closed; strings and comments are left
-// out. It is 0 if there is none.
+// unclosed returns the line of the last brace that is opened and not closed, ignoring strings and comments. It
+// returns 0 if there is none.
 func unclosed(source []byte) int {
 	var open []int
 	line := 1

@@ -8,7 +8,7 @@ import (
 	"github.com/grafana/alloy/syntax/ast"
 )
 
-// refusedBlock says why the agent does not take a block of a name. It reports whether that is so.
+// refusedBlock reports whether the agent does not support a block with a name, and adds an error if so.
 func (m *module) refusedBlock(b *ast.BlockStmt, name string) bool {
 	hint, ok := refusedBlocks[name]
 	if ok {
@@ -18,14 +18,14 @@ func (m *module) refusedBlock(b *ast.BlockStmt, name string) bool {
 }
 
 var refusedBlocks = map[string]string{
-	"remotecfg":     "lighter takes its configuration from its own files: put the whole of it here",
-	"foreach":       "write a component for each element of the list; a list of targets takes array.concat and discovery.relabel, too",
-	"import.git":    "clone the repository beside this file, and write import.file",
-	"import.http":   "store the file beside this one, and write import.file",
-	"import.string": "write the declare blocks into this file, or into one of their own with import.file",
+	"remotecfg":     "lighter reads its configuration only from its own files: put the whole configuration there",
+	"foreach":       "write a component for each element of the list; for a list of targets, array.concat and discovery.relabel work, too",
+	"import.git":    "clone the repository next to this file, and write import.file",
+	"import.http":   "save the file next to this one, and write import.file",
+	"import.string": "write the declare blocks into this file, or into a separate file for import.file",
 }
 
-// unknownComponent says that there is no component of a block's name, and what to do instead.
+// unknownComponent reports that no component has the name of a block, and says what to do instead.
 func (m *module) unknownComponent(b *ast.BlockStmt) {
 	name := b.GetBlockName()
 	if f := strings.TrimPrefix(name, "otelcol."); f != name {
@@ -62,18 +62,18 @@ func insteadOf(name string) string {
 	return ""
 }
 
-// instead has what to do instead of components, by the beginning of their names; the first one counts.
+// instead has what to do instead of components, by the beginning of their names. The first match counts.
 var instead = []struct{ prefix, hint string }{
 	{"otelcol.exporter.loki", "lighter ships logs and Prometheus metrics; send entries to loki.write directly"},
 	{"otelcol.exporter.prometheus", "lighter ships logs and Prometheus metrics; send samples to prometheus.remote_write directly"},
 	{"otelcol.receiver.prometheus", "lighter ships logs and Prometheus metrics; send samples to prometheus.remote_write directly"},
 	{"otelcol.receiver.loki", "lighter ships logs and Prometheus metrics; send entries to loki.write directly"},
-	{"otelcol.", "lighter ships logs and Prometheus metrics; have programs send OTLP to the backend itself, or keep Alloy for that part"},
-	{"pyroscope.", "lighter ships logs and metrics, and no profiles; keep Alloy for that part"},
-	{"faro.", "lighter takes nothing from browsers; keep Alloy for that part"},
+	{"otelcol.", "lighter ships logs and Prometheus metrics; let programs send OTLP directly to the backend, or keep Alloy for that part"},
+	{"pyroscope.", "lighter ships logs and metrics, not profiles; keep Alloy for that part"},
+	{"faro.", "lighter does not receive data from browsers; keep Alloy for that part"},
 	{"beyla.", "lighter does not instrument programs; run Beyla itself"},
-	{"mimir.", "lighter does not set rules up; use mimirtool"},
-	{"loki.rules.", "lighter does not set rules up; use lokitool"},
+	{"mimir.", "lighter does not load rules; use mimirtool"},
+	{"loki.rules.", "lighter does not load rules; use lokitool"},
 	{"loki.source.podlogs", kubernetes},
 	{"loki.source.kubernetes", kubernetes},
 	{"loki.source.kubernetes_events", kubernetes},
@@ -85,23 +85,23 @@ var instead = []struct{ prefix, hint string }{
 	{"loki.source.", "lighter reads logs of containers, files, the journal, syslog and Loki's push API (loki.source.docker, .file, .journal, .syslog and .api)"},
 	{"loki.enrich", "add labels with loki.relabel or stage.static_labels"},
 	{"prometheus.enrich", "add labels with discovery.relabel or prometheus.relabel"},
-	{"prometheus.receive_http", "have programs send their samples to the backend itself"},
+	{"prometheus.receive_http", "let programs send their samples directly to the backend"},
 	{"prometheus.exporter.node", "write prometheus.exporter.unix"},
-	{"prometheus.exporter.", `run an exporter of its own, and scrape it: prometheus.scrape with targets = [{ __address__ = "…" }]`},
-	{"prometheus.echo", "the status page shows the targets, and /metrics of lighter what is sent"},
+	{"prometheus.exporter.", `run a separate exporter, and scrape it: prometheus.scrape with targets = [{ __address__ = "…" }]`},
+	{"prometheus.echo", "the status page shows the targets, and /metrics of lighter counts what is sent"},
 	{"prometheus.write.queue", "write prometheus.remote_write"},
 	{"discovery.dockerswarm", "write discovery.docker: its targets have the labels of Swarm's services"},
-	{"discovery.", `lighter finds containers (discovery.docker), files (local.file_match) and what discovery.file, discovery.http and discovery.dns find; write other targets down: targets = [{ __address__ = "…" }]`},
+	{"discovery.", `lighter finds containers (discovery.docker), files (local.file_match) and the targets of discovery.file, discovery.http and discovery.dns; list other targets: targets = [{ __address__ = "…" }]`},
 	{"node_exporter", "write prometheus.exporter.unix"},
 	{"loki.docker", "write loki.source.docker"},
 	{"loki.file", "write loki.source.file"},
-	{"remote.", "write the value to a file and read that with local.file, or take it from the environment with sys.env"},
-	{"database_observability.", "lighter does not look into databases; keep Alloy for that part"},
+	{"remote.", "write the value to a file and read it with local.file, or read it from the environment with sys.env"},
+	{"database_observability.", "lighter does not observe databases; keep Alloy for that part"},
 }
 
 const kubernetes = "lighter is for Docker hosts; keep Alloy in Kubernetes"
 
-// exporterImages has what people run as a container instead of an exporter that Alloy has in itself.
+// exporterImages has the images to run instead of exporters that are part of Alloy.
 var exporterImages = map[string]string{
 	"apache":        "lusotycoon/apache-exporter (port 9117)",
 	"blackbox":      "quay.io/prometheus/blackbox-exporter (port 9115)",
@@ -122,8 +122,8 @@ var exporterImages = map[string]string{
 	"statsd":        "quay.io/prometheus/statsd-exporter (port 9102)",
 }
 
-// alloyComponents are components that Alloy has and the agent lacks, other than those whose names say what
-// family they are of.
+// alloyComponents are components that Alloy has and the agent lacks, without the families that have a common
+// prefix.
 var alloyComponents = []string{
 	"beyla.ebpf", "database_observability.mysql", "database_observability.postgres", "discovery.aws", "discovery.azure", "discovery.consul",
 	"discovery.consulagent", "discovery.digitalocean", "discovery.dockerswarm", "discovery.ec2", "discovery.eureka",

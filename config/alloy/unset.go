@@ -13,14 +13,14 @@ import (
 	"lighter/exporters/remotewrite"
 )
 
-// UnsetURL and UnsetHost stand in the plan for what is not known where a file is only looked at.
+// UnsetURL and UnsetHost are placeholders in the plan for unknown addresses if a file is only examined.
 const (
 	UnsetURL  = "http://unset.invalid/"
 	UnsetHost = "tcp://unset.invalid:2375"
 )
 
-// unsetVariables returns the environment variables that a part of the file reads and that are not set. What the
-// argument of a custom component was made of is not known; it may be any of those that were read.
+// unsetVariables returns the environment variables that a part of the file reads and that are not set. An argument
+// of a custom component may come from any variable that was read, because its origin is not known.
 func (l *loader) unsetVariables(n ast.Node) []string {
 	names := slices.DeleteFunc(environmentCalls(n), func(name string) bool {
 		_, set := l.Getenv(name)
@@ -44,7 +44,7 @@ func (v *argumentVisitor) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
-// notSet says of environment variables that they are not set.
+// notSet returns a sentence that says that environment variables are not set.
 func notSet(names []string) string {
 	if len(names) == 1 {
 		return "the environment variable " + names[0] + " is not set"
@@ -97,7 +97,7 @@ func (l *loader) complain(at span, argument string, of ast.Node, hint, message s
 	if w, said := l.wanting[key]; said {
 		first := &l.diagnostics[w.index]
 		w.places = appendNew(w.places, placeFrom(first.File, at))
-		first.Hint = fmt.Sprintf("%s; %s needed in %s, too", hint, theyAre, strings.Join(w.places, ", "))
+		first.Hint = fmt.Sprintf("%s; %s also needed at %s", hint, theyAre, strings.Join(w.places, ", "))
 		return l.Unset
 	}
 	l.wanting[key] = &wanted{index: len(l.diagnostics)}
@@ -107,14 +107,14 @@ func (l *loader) complain(at span, argument string, of ast.Node, hint, message s
 	return l.Unset
 }
 
-// wanted is what is said of environment variables that are not set.
+// wanted is the diagnostic about environment variables that are not set.
 type wanted struct {
 	index  int      // of the diagnostic
 	places []string // other places that need them
 }
 
-// wants returns the arguments that are wrong for want of environment variables that are not set, and those
-// variables. Of a body they are the arguments that the message speaks of.
+// wants returns the arguments that are wrong because environment variables are not set, and those variables. If of
+// is a body, they are the arguments that the message names.
 func (l *loader) wants(argument string, of ast.Node, message string) (arguments, names []string) {
 	body, isBody := of.(ast.Body)
 	if !isBody {
@@ -129,7 +129,7 @@ func (l *loader) wants(argument string, of ast.Node, message string) (arguments,
 	return arguments, names
 }
 
-// placeFrom names a place to somebody who looks at a file.
+// placeFrom returns the name of a place for a reader of a file.
 func placeFrom(file string, at span) string {
 	if at.start.Filename != file {
 		return fmt.Sprintf("%s:%d", at.start.Filename, at.start.Line)
@@ -137,14 +137,14 @@ func placeFrom(file string, at span) string {
 	return fmt.Sprintf("line %d", at.start.Line)
 }
 
-// The nodes that stand for those of components of which too little is known.
+// The placeholders for the nodes of components that have errors.
 const (
 	unsetLogs    = "unset.logs"
 	unsetMetrics = "unset.metrics"
 	unsetTargets = "unset.targets"
 )
 
-// addUnset adds the nodes that stand for unknown ones, if the plan refers to them.
+// addUnset adds the placeholder nodes that the plan refers to.
 func (l *loader) addUnset() {
 	logs := loki.DefaultConfig()
 	logs.Name, logs.URL = unsetLogs, UnsetURL

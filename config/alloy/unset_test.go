@@ -64,7 +64,7 @@ prometheus.scrape "s" {
 }
 `
 
-// TestUnsetArgument hands a variable that is not set to a custom component.
+// TestUnsetArgument passes a variable that is not set to a custom component.
 func TestUnsetArgument(t *testing.T) {
 	o := from(`declare "sink" {
 	argument "url" { }
@@ -87,7 +87,7 @@ sink "s" {
 	}
 }
 
-// TestUnsetImport imports a file whose name is in a variable that is not set: what uses it is not said to be wrong.
+// TestUnsetImport imports a file whose name is in a variable that is not set: the blocks that use it are not reported.
 func TestUnsetImport(t *testing.T) {
 	o := from(`import.file "lib" {
 	filename = sys.env("NO_FILE")
@@ -109,7 +109,7 @@ func setIt(name string) string {
 	return `set it where lighter runs, or write a default: coalesce(sys.env("` + name + `"), "…")`
 }
 
-// TestUnset loads a file for which variables are not set, to look at it and to run it.
+// TestUnset loads a file for which variables are not set, to examine it and to run it.
 func TestUnset(t *testing.T) {
 	o := from(unsetEverywhere)
 	o.Unset = true
@@ -118,10 +118,10 @@ func TestUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`-:2:2: the environment variable NO_HOST is not set, and host needs it: it is empty; mostly it is "unix:///var/run/docker.sock"; ` + setIt("NO_HOST"),
+		`-:2:2: the environment variable NO_HOST is not set, and host needs it: it is empty; the usual value is "unix:///var/run/docker.sock"; ` + setIt("NO_HOST"),
 		`-:9:21: the function "env" is deprecated; write sys.env instead`,
-		`-:9:21: the environment variable NO_INTERVAL is not set, and refresh_interval needs it: env("NO_INTERVAL") is no duration; write a number with its unit in quotes, such as "30s" or "1h30m"; ` + setIt("NO_INTERVAL"),
-		`-:18:3: the environment variable NO_URL is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; ` + setIt("NO_URL") + `; it is needed in line 37, too`,
+		`-:9:21: the environment variable NO_INTERVAL is not set, and refresh_interval needs it: env("NO_INTERVAL") is not a valid duration; write a number with its unit in quotes, such as "30s" or "1h30m"; ` + setIt("NO_INTERVAL"),
+		`-:18:3: the environment variable NO_URL is not set, and url needs it: want an address that begins with http:// or https:// and has a host, such as "http://loki:3100/loki/api/v1/push"; ` + setIt("NO_URL") + `; it is also needed at line 37`,
 		`-:26:3: the environment variable NO_ID is not set, and client_id needs it: oauth2 needs a client_id; ` + setIt("NO_ID"),
 		`-:33:2: testdata/none cannot be read here: no such file or directory`,
 	}
@@ -180,14 +180,14 @@ prometheus.remote_write "optional" {
 		"one of two, set to nothing": {
 			`"http://loki/push"`, `sys.env("EMPTY")`,
 			[]string{"loki.write.logs", "loki.source.api.in"},
-			`-:15:2: prometheus.scrape.app sends to nothing, so that it does not run
--:24:3: the url is empty, so that nothing is sent to this endpoint; the environment variable EMPTY is empty`,
+			`-:15:2: prometheus.scrape.app sends to nothing, so it does not run
+-:24:3: the url is empty, so nothing is sent to this endpoint; the environment variable EMPTY is empty`,
 		},
 		"one of two, not set": {
 			`sys.env("NOT_SET")`, `"http://prometheus/write"`,
 			[]string{"prometheus.remote_write.optional", "prometheus.relabel.all", "prometheus.scrape.app.static", "prometheus.scrape.app"},
-			`-:5:2: loki.source.api.in sends to nothing, so that it does not run
--:10:3: the url is empty, so that nothing is sent to this endpoint; the environment variable NOT_SET is not set`,
+			`-:5:2: loki.source.api.in sends to nothing, so it does not run
+-:10:3: the url is empty, so nothing is sent to this endpoint; the environment variable NOT_SET is not set`,
 		},
 		"both": {
 			`sys.env("EMPTY")`, `""`, nil,

@@ -12,17 +12,17 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 )
 
-// Target is an element of a list of targets. Either it is written in the file, or it stands for all
-// targets that a node of the plan gives while it runs.
+// Target is an element of a list of targets. Either it is written in the file, or it stands for all targets
+// that a node of the plan provides while the agent runs.
 type Target struct {
-	Node   string        // that gives targets; empty if the target is written in the file
+	Node   string        // that provides targets; empty if the target is written in the file
 	Labels labels.Labels // if it is written in the file
 }
 
-// AlloyCapsule makes a Target a value that an expression hands on as it is.
+// AlloyCapsule makes a Target a value that expressions pass on unchanged.
 func (Target) AlloyCapsule() {}
 
-// ConvertFrom makes a target of an object in the file.
+// ConvertFrom makes a target from an object in the file.
 func (t *Target) ConvertFrom(src any) error {
 	b := labels.NewScratchBuilder(8)
 	v := reflect.ValueOf(src)
@@ -41,7 +41,7 @@ func (t *Target) ConvertFrom(src any) error {
 	return nil
 }
 
-// labelText returns what a value is as the value of a label. As in Alloy that is any value but a secret.
+// labelText returns a value as the value of a label. As in Alloy, any value but null and secrets can be one.
 func labelText(value any) (string, error) {
 	if v, ok := value.(syntax.Value); ok {
 		if v.IsString() {
@@ -68,16 +68,16 @@ func labelText(value any) (string, error) {
 	}
 }
 
-// LogsReceiver is what a component exports that takes log entries.
+// LogsReceiver is the export of a component that receives log entries.
 type LogsReceiver struct {
 	Component string   // its ID
-	Nodes     []string // of the plan; none if what is sent there leads nowhere
+	Nodes     []string // of the plan; empty if what is sent there is dropped
 }
 
-// AlloyCapsule makes a LogsReceiver a value that an expression hands on as it is.
+// AlloyCapsule makes a LogsReceiver a value that expressions pass on unchanged.
 func (LogsReceiver) AlloyCapsule() {}
 
-// ConvertFrom says what is wrong with a value that is no LogsReceiver.
+// ConvertFrom returns what is wrong with a value that is not a LogsReceiver.
 func (*LogsReceiver) ConvertFrom(src any) error {
 	if _, ok := src.(MetricsReceiver); ok {
 		return errors.New("takes metrics, not log entries")
@@ -85,16 +85,16 @@ func (*LogsReceiver) ConvertFrom(src any) error {
 	return syntax.ErrNoConversion
 }
 
-// MetricsReceiver is what a component exports that takes samples.
+// MetricsReceiver is the export of a component that receives samples.
 type MetricsReceiver struct {
 	Component string   // its ID
-	Nodes     []string // of the plan; none if what is sent there leads nowhere
+	Nodes     []string // of the plan; empty if what is sent there is dropped
 }
 
-// AlloyCapsule makes a MetricsReceiver a value that an expression hands on as it is.
+// AlloyCapsule makes a MetricsReceiver a value that expressions pass on unchanged.
 func (MetricsReceiver) AlloyCapsule() {}
 
-// ConvertFrom says what is wrong with a value that is no MetricsReceiver.
+// ConvertFrom returns what is wrong with a value that is not a MetricsReceiver.
 func (*MetricsReceiver) ConvertFrom(src any) error {
 	if _, ok := src.(LogsReceiver); ok {
 		return errors.New("takes log entries, not metrics")
@@ -105,10 +105,10 @@ func (*MetricsReceiver) ConvertFrom(src any) error {
 // Rules are relabel rules that one component exports for others.
 type Rules []*relabel.Config
 
-// AlloyCapsule makes Rules a value that an expression hands on as it is.
+// AlloyCapsule makes Rules a value that expressions pass on unchanged.
 func (Rules) AlloyCapsule() {}
 
-// logNodes returns the nodes behind receivers, each of them once.
+// logNodes returns the nodes of receivers, each once.
 func logNodes(to []LogsReceiver) []string {
 	var nodes []string
 	for _, r := range to {
@@ -117,7 +117,7 @@ func logNodes(to []LogsReceiver) []string {
 	return nodes
 }
 
-// metricNodes likewise.
+// metricNodes returns the nodes of receivers, each once.
 func metricNodes(to []MetricsReceiver) []string {
 	var nodes []string
 	for _, r := range to {

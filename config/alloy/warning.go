@@ -8,5 +8,5 @@ func NewWarning(start, end token.Position, source []byte, message, hint string) 
 	return newDiagnostic(Warning, span{start, end}, source, hint, message)
 }
 
-// Sort orders diagnostics by their files and places, and leaves out repetitions.
+// Sort orders diagnostics by their files and places, and removes duplicates.
 func (ds Diagnostics) Sort() Diagnostics { return ds.sorted() }
