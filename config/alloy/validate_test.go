@@ -91,7 +91,7 @@ func TestValidation(t *testing.T) {
 		"loki.source.docker \"x\" {\nhost = \"unix:///a\"\ntargets = []\nforward_to = []\nrefresh_interval = \"-1s\"\n}\n": "refresh_interval must be above 0",
 		"loki.secretfilter \"x\" {\nforward_to = []\nrate = 2\n}\n":                                                        "rate must be from 0 to 1",
 		"loki.secretfilter \"x\" {\nforward_to = []\ngitleaks_config = \"x\"\n}\n":                                         "stage.replace",
-		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"A\"\n}\n":                                                        "needs one",
+		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"A\"\n}\n":                                                        "needs a port",
 		"discovery.dns \"x\" {\nnames = [\"a\"]\ntype = \"PTR\"\n}\n":                                                      "is not one of the types",
 		"discovery.file \"x\" {\nfiles = [\"a.txt\"]\n}\n":                                                                 "does not end with .json",
 		"discovery.file \"x\" {\nfiles = [\"a.yml\"]\nrefresh_interval = \"0s\"\n}\n":                                      "refresh_interval must be above 0",

@@ -1,10 +1,10 @@
 // Package dns finds targets in DNS records, as Alloy's discovery.dns and Prometheus's DNS discovery do.
 //
 // A target has the labels __meta_dns_name and, by the type of its record, __meta_dns_srv_record_target,
-// __meta_dns_srv_record_port, __meta_dns_mx_record_target or __meta_dns_ns_record_target. A name that DNS does not
-// know, or that has no such records, has no targets; while DNS cannot be asked, a name keeps those that it had.
+// __meta_dns_srv_record_port, __meta_dns_mx_record_target or __meta_dns_ns_record_target. A name that does not exist,
+// or that has no such records, has no targets; while a lookup fails, a name keeps its last targets.
 //
-// Names are looked up as the Go runtime does it: unlike Prometheus it reads /etc/hosts, too, for addresses.
+// Names are looked up by the Go runtime, which, unlike Prometheus, also reads /etc/hosts for addresses.
 package dns
 
 import (
@@ -25,7 +25,7 @@ import (
 	"lighter/discovery"
 )
 
-// The types of records that may be asked for.
+// The types of records that can be looked up.
 const (
 	SRV  = "SRV"
 	A    = "A"
@@ -34,15 +34,15 @@ const (
 	NS   = "NS"
 )
 
-// Config says which records to ask for.
+// Config says which records to look up.
 type Config struct {
 	Names           []string
 	RefreshInterval time.Duration
-	Type            string // in upper case or not
+	Type            string // in upper or lower case
 	Port            int    // of the targets; SRV records have their own
 }
 
-// DefaultConfig returns the Config of a discovery that sets no more than names.
+// DefaultConfig returns the Config of a discovery that sets only names.
 func DefaultConfig() Config { return Config{RefreshInterval: 30 * time.Second, Type: SRV} }
 
 // Validate reports what is wrong with the Config.
@@ -51,7 +51,7 @@ func (c Config) Validate() error {
 	case SRV:
 	case A, AAAA, MX, NS:
 		if c.Port <= 0 || c.Port > 65535 {
-			return fmt.Errorf("%s records have no port, so that discovery by DNS needs one, and %d is none", kind, c.Port)
+			return fmt.Errorf("%s records have no port, so discovery by DNS needs a port, and %d is not a valid one", kind, c.Port)
 		}
 	default:
 		return fmt.Errorf("%q is not one of the types of DNS records SRV, A, AAAA, MX and NS", c.Type)
@@ -70,10 +70,10 @@ const (
 	nsLabel        = "__meta_dns_ns_record_target"
 )
 
-// lookupTimeout is how long DNS may take for one name.
+// lookupTimeout is the time limit for looking up one name.
 const lookupTimeout = 10 * time.Second
 
-// Resolver is what a Discoverer asks. A net.Resolver is one.
+// Resolver looks up records for a Discoverer. net.Resolver implements it.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	LookupSRV(ctx context.Context, service, proto, name string) (cname string, addrs []*net.SRV, err error)
@@ -81,7 +81,7 @@ type Resolver interface {
 	LookupNS(ctx context.Context, name string) ([]*net.NS, error)
 }
 
-// Discoverer asks for the records of names. Run may be called once.
+// Discoverer looks up the records of names. Run may be called once.
 type Discoverer struct {
 	cfg      Config
 	resolver Resolver
@@ -89,7 +89,7 @@ type Discoverer struct {
 	names    []known
 }
 
-// known is what DNS has told of a name.
+// known is the result of the last lookup of a name.
 type known struct {
 	name    string
 	told    bool
@@ -97,7 +97,7 @@ type known struct {
 	lookups lighter.Failures
 }
 
-// New returns a Discoverer that does nothing until Run. A nil resolver is that of the system.
+// New returns a Discoverer that does nothing until Run. If resolver is nil, it uses the resolver of the system.
 func New(cfg Config, resolver Resolver, logger *slog.Logger) *Discoverer {
 	if resolver == nil {
 		resolver = net.DefaultResolver
@@ -113,8 +113,8 @@ func New(cfg Config, resolver Resolver, logger *slog.Logger) *Discoverer {
 	return d
 }
 
-// Run implements discovery.Source. Targets are known when DNS has told of each name, or of one and failed for
-// the others.
+// Run implements discovery.Source. Targets are known when each name has been looked up, at least one of them
+// successfully.
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
 	return discovery.Refresh(ctx, d.cfg.RefreshInterval, d.refresh, update)
 }
@@ -132,7 +132,7 @@ func (d *Discoverer) refresh(ctx context.Context) (targets []lighter.Target, ok 
 	return targets, ok
 }
 
-// ask brings what is known of a name up to date.
+// ask looks a name up and updates what is known of it.
 func (d *Discoverer) ask(ctx context.Context, k *known) {
 	timed, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -146,9 +146,9 @@ func (d *Discoverer) ask(ctx context.Context, k *known) {
 	}
 	if k.lookups.Set(err) {
 		if err != nil {
-			d.logger.Error("DNS cannot be asked for targets: the last ones of the name stay", "name", k.name, "type", d.cfg.Type, "error", err)
+			d.logger.Error("targets cannot be looked up in DNS: the last targets of the name are kept", "name", k.name, "type", d.cfg.Type, "error", err)
 		} else {
-			d.logger.Info("DNS can be asked for targets again", "name", k.name, "type", d.cfg.Type)
+			d.logger.Info("targets can be looked up in DNS again", "name", k.name, "type", d.cfg.Type)
 		}
 	}
 	if err == nil {
@@ -158,7 +158,7 @@ func (d *Discoverer) ask(ctx context.Context, k *known) {
 
 func (d *Discoverer) lookup(ctx context.Context, name string) (targets []lighter.Target, err error) {
 	b := labels.NewBuilder(labels.EmptyLabels())
-	// add adds a target at a host, which DNS has written with a final dot.
+	// add adds a target at a host, whose name ends with a dot.
 	add := func(host string, port int, more ...string) {
 		b.Reset(labels.EmptyLabels())
 		b.Set("__address__", net.JoinHostPort(strings.TrimRight(host, "."), strconv.Itoa(port)))
@@ -199,8 +199,8 @@ func (d *Discoverer) lookup(ctx context.Context, name string) (targets []lighter
 	return targets, partial(len(found), err)
 }
 
-// partial returns no error if some records were found: the resolver leaves out those whose names are not valid,
-// and says so by an error.
+// partial returns nil if some records were found: the resolver omits records whose names are not valid, and
+// returns an error about them.
 func partial(found int, err error) error {
 	if found > 0 {
 		return nil

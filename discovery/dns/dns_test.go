@@ -19,7 +19,7 @@ import (
 	"lighter/discovery/dns"
 )
 
-// resolver answers from what it holds.
+// resolver answers from its fields.
 type resolver struct {
 	mu   sync.Mutex
 	fail error // for the name flaky
@@ -62,7 +62,7 @@ func (r *resolver) LookupNS(context.Context, string) ([]*net.NS, error) {
 	return []*net.NS{{Host: "ns.example."}}, nil
 }
 
-// discover runs a Discoverer for a time, and returns its updates, with the targets of each in one text.
+// discover runs a Discoverer for a time, and returns its updates, with the targets of each update as one text.
 func discover(t *testing.T, cfg dns.Config, r dns.Resolver, log *bytes.Buffer, during func()) (updates []string) {
 	t.Helper()
 	if err := cfg.Validate(); err != nil {
@@ -107,7 +107,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// A name that DNS does not know has no targets; one for which DNS fails keeps its own.
+// A name that does not exist has no targets; a name whose lookup fails keeps its last targets.
 func TestFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &resolver{}
@@ -125,13 +125,13 @@ func TestFailures(t *testing.T) {
 		if diff := cmp.Diff([]string{`{__address__="[fd00::1]:1", __meta_dns_name="flaky"}`, ""}, got); diff != "" {
 			t.Errorf("updates (-want +got):\n%s", diff)
 		}
-		if text := log.String(); strings.Count(text, "cannot be asked") != 1 || strings.Count(text, "again") != 1 {
+		if text := log.String(); strings.Count(text, "cannot be looked up") != 1 || strings.Count(text, "again") != 1 {
 			t.Errorf("log:\n%s", text)
 		}
 	})
 }
 
-// Nothing is known while DNS fails from the start.
+// There are no targets while lookups fail from the start.
 func TestFailsFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := discover(t, dns.Config{Names: []string{"flaky"}, Type: "A", Port: 1, RefreshInterval: time.Minute}, &resolver{fail: errors.New("refused")}, &bytes.Buffer{}, func() { time.Sleep(time.Hour) })
@@ -143,10 +143,10 @@ func TestFailsFromTheStart(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, cfg := range map[string]dns.Config{
-		"have no port":      {Names: []string{"a"}, Type: "A"},
-		"not one of":        {Names: []string{"a"}, Type: "TXT", Port: 1},
-		"at least one name": {Type: "SRV"},
-		"and 70000 is none": {Names: []string{"a"}, Type: "MX", Port: 70000},
+		"have no port":                 {Names: []string{"a"}, Type: "A"},
+		"not one of":                   {Names: []string{"a"}, Type: "TXT", Port: 1},
+		"at least one name":            {Type: "SRV"},
+		"and 70000 is not a valid one": {Names: []string{"a"}, Type: "MX", Port: 70000},
 	} {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", cfg, err)

@@ -1,14 +1,14 @@
-// Package dockerfiles finds containers without asking the Engine. It looks into the Engine's data
-// directory, mounted read-only, which has a folder for each container.
+// Package dockerfiles finds containers without asking the Engine. It reads the Engine's data directory,
+// mounted read-only, which has a folder for each container.
 //
-// Its targets are for reading logs. They have the container's labels as package docker gives them,
+// Its targets are for reading logs. They have the same labels of the container as in package docker,
 // but no address and no network, so they cannot be scraped. The name of a container and whether it
-// runs are in a file that only root may read. An agent that may not read it calls the container by
-// its id and assumes that it runs. If the file can be read but makes no sense, the container's log
-// is not shipped, because the container may have asked for that.
+// runs are in a file that only root may read. An agent that may not read it uses the container's ID
+// as its name and assumes that it runs. If the file can be read but is not valid, the container's log
+// is not shipped, because the container may have opted out.
 //
-// A Discoverer looks at the folders when inotify tells that something has happened there, and every half
-// minute. Where inotify does not work it looks twice a second.
+// A Discoverer checks the folders when inotify reports an event, and every half minute. Where inotify does
+// not work, it checks them twice a second.
 package dockerfiles
 
 import (
@@ -33,10 +33,10 @@ import (
 )
 
 const (
-	// interval is the time between two looks at the folders where inotify does not tell of what happens.
-	// A container must be seen within a second.
+	// interval is the time between two checks of the folders if inotify does not work. A container must be found
+	// within a second.
 	interval = 500 * time.Millisecond
-	// longInterval is the time between two looks where it does.
+	// longInterval is the time between two checks of the folders if inotify works.
 	longInterval = 30 * time.Second
 )
 
@@ -46,11 +46,11 @@ type Discoverer struct {
 	logger *slog.Logger
 
 	// Only Run or List uses these.
-	known      map[string]folder // by id
-	incomplete bool              // the files of a container could not be read at the last look
+	known      map[string]folder // by ID
+	incomplete bool              // the files of a container could not be read at the last check
 	self       docker.SelfFinder
 	watch      func() (watch, error) // newWatch, unless a test replaces it
-	unreadable map[string]bool       // ids of containers whose files cannot be read, as logged; "" stands for all hidden ones
+	unreadable map[string]bool       // IDs of containers whose files cannot be read, as logged; "" stands for all hidden ones
 	lists      lighter.Failures      // of attempts to list the folders
 
 	mu  sync.Mutex
@@ -85,16 +85,16 @@ func (d *Discoverer) Err() error {
 func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) error {
 	w, err := d.watch()
 	if err != nil {
-		d.logger.Warn("no inotify: the folders of containers are looked at twice a second instead of when something happens; raise the sysctl fs.inotify.max_user_instances", "error", err)
+		d.logger.Warn("inotify is not available: the folders of containers are checked twice a second instead of when they change; raise the sysctl fs.inotify.max_user_instances", "error", err)
 	}
 	defer w.close()
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
 	listed := false
 	waited := interval
-	told, untold := true, false // the last look was made because of an event; inotify does not tell
+	told, untold := true, false // whether the last check was made because of an event; whether inotify misses events
 	for ctx.Err() == nil {
-		// Folders are watched before they are looked at, so that what happens after the look is told.
+		// Folders are watched before they are checked, so that later changes cause events.
 		watched := w.add(d.containers(), slices.Collect(maps.Keys(d.known)))
 		changed, err := d.look()
 		d.setErr(err)
@@ -107,14 +107,14 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		if !watched || err != nil || changed || d.incomplete || untold {
 			waited = interval
 		}
-		// The next look is when the clock shows a multiple of that time. Readers of quiet logs wake at
+		// The next check is when the clock shows a multiple of that time. Readers of quiet logs wake at
 		// the same moments, so that the process wakes once for all of them.
 		timer.Reset(waited - time.Duration(time.Now().UnixNano()%int64(waited)))
 		select {
 		case _, open := <-w.events:
 			told, untold = true, false
 			if !open {
-				d.logger.Warn("inotify fails: the folders of containers are looked at twice a second from now on; restart the agent to try it again")
+				d.logger.Warn("inotify has failed: the folders of containers are now checked twice a second; restart the agent to try inotify again")
 				w.close()
 				w = watch{}
 			}
@@ -172,7 +172,7 @@ func (d *Discoverer) look() (changed bool, err error) {
 	return changed, nil
 }
 
-// targets returns the targets of the known containers, in the order of their names and ids.
+// targets returns the targets of the known containers, in the order of their names and IDs.
 func (d *Discoverer) targets() []lighter.Target {
 	self := d.findSelf()
 	targets := make([]lighter.Target, 0, len(d.known))
@@ -189,7 +189,7 @@ func (d *Discoverer) targets() []lighter.Target {
 	return targets
 }
 
-// findSelf returns the id of the agent's own container, or an empty id if that is not certain.
+// findSelf returns the ID of the agent's own container, or an empty ID if that is not certain.
 func (d *Discoverer) findSelf() string {
 	all := make([]docker.Candidate, 0, len(d.known))
 	for id, f := range d.known {
@@ -198,28 +198,28 @@ func (d *Discoverer) findSelf() string {
 	return d.self.Find(all)
 }
 
-// setErr records whether the folders could be listed, and logs it if that is news.
+// setErr records whether the folders could be listed, and logs it if that has changed.
 func (d *Discoverer) setErr(err error) {
 	d.mu.Lock()
 	d.err = err
 	d.mu.Unlock()
 	switch news := d.lists.Set(err); {
 	case news && err != nil:
-		d.logger.Error("containers are not found", "error", err)
+		d.logger.Error("the containers cannot be listed", "error", err)
 	case news:
-		d.logger.Info("containers are found", "in", d.root)
+		d.logger.Info("the containers can now be listed", "in", d.root)
 	}
 }
 
-// logUnreadable logs that the files of a container cannot be read. It does so once a container, until
-// they can be read again, and once for all containers whose files are hidden from the agent.
+// logUnreadable logs that the files of a container cannot be read. It does so once for each container, until they
+// can be read again, and once for all containers whose files the agent may not read.
 func (d *Discoverer) logUnreadable(id string, f folder, err error) {
 	text := "the files that describe a container cannot be read; what was known of the container before is used"
 	switch {
 	case f.hidden:
-		id, text = "", "containers are named by their ids, because the agent may not read the files that describe them. Run the agent as root, or give it the socket"
+		id, text = "", "containers are named by their IDs, because the agent is not permitted to read the files that describe them. Run the agent as root, or give it the socket"
 	case f.broken != "":
-		text = "a container's log is not shipped: the files that describe the container cannot be read, and may say that the log is not to be shipped. They are read again twice a second; removing the container ends this"
+		text = "a container's log is not shipped: the files that describe the container cannot be read, and the container may have opted out. They are read again twice a second; remove the container to end this"
 	}
 	if d.unreadable[id] {
 		return

@@ -63,7 +63,7 @@ func (h host) remove(id string) {
 	}
 }
 
-// logBook holds what was logged, for a test to read.
+// logBook has the log of a test.
 type logBook struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -109,10 +109,10 @@ func TestList(t *testing.T) {
 	}
 }
 
-// update holds the containers of one call of update: their names, and whether they run.
+// update has the containers of one call of update: their names, and whether they run.
 type update []string
 
-// run runs a Discoverer until the test ends. The channel gets all updates.
+// run runs a Discoverer until the test ends. The channel receives all updates.
 func run(t *testing.T, d *dockerfiles.Discoverer) <-chan update {
 	updates := make(chan update, 100)
 	done := make(chan error, 1)
@@ -137,7 +137,7 @@ func run(t *testing.T, d *dockerfiles.Discoverer) <-chan update {
 
 func TestRun(t *testing.T) {
 	for name, tc := range map[string]struct {
-		fails, deaf bool // inotify cannot be had, or tells nothing
+		fails, deaf bool // inotify is not available, or reports no events
 		first       time.Duration
 	}{
 		"inotify works":         {},
@@ -177,7 +177,7 @@ func TestRun(t *testing.T) {
 				h.write(idA, configA, hostA)
 				expect(tc.first, "api-1 runs")
 				if tc.deaf {
-					time.Sleep(time.Second) // in which inotify could have told
+					time.Sleep(time.Second) // in which inotify could have reported an event
 				}
 				h.write(idA, stoppedA, hostA)
 				expect(time.Second, "api-1")
@@ -193,7 +193,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What inotify tells of is looked at at once, and what it does not tell of half a minute later at most.
+// A change that inotify reports is noticed at once, and one that it does not report after at most half a minute.
 func TestLooksWhenTold(t *testing.T) {
 	for name, told := range map[string]bool{"told": true, "not told": false} {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestLooksWhenTold(t *testing.T) {
 				d.Told(events)
 				updates := run(t, d)
 				<-updates
-				time.Sleep(time.Hour + 10*time.Second) // looks are at the half minutes of the clock
+				time.Sleep(time.Hour + 10*time.Second) // checks are at the half minutes of the clock
 				h.write(idA, stoppedA, hostA)
 				start, want := time.Now(), 20*time.Second
 				if told {
@@ -220,7 +220,7 @@ func TestLooksWhenTold(t *testing.T) {
 	}
 }
 
-// Nobody asks why there is no directory: that is logged once.
+// A missing directory is logged once.
 func TestRunWithoutADirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBook
@@ -228,14 +228,14 @@ func TestRunWithoutADirectory(t *testing.T) {
 		d.Deaf(false)
 		run(t, d)
 		time.Sleep(time.Minute)
-		if n := strings.Count(log.String(), "containers are not found"); n != 1 {
-			t.Errorf("logged %d times that containers are not found, want once:\n%s", n, &log)
+		if n := strings.Count(log.String(), "the containers cannot be listed"); n != 1 {
+			t.Errorf("logged %d times that the containers cannot be listed, want once:\n%s", n, &log)
 		}
 	})
 }
 
-// Files that make no sense may say that the container's log is not to be shipped, so it is not. Their
-// content is not logged.
+// The log of a container with invalid files is not shipped, because the container may have opted out. The content of
+// the files is not logged.
 func TestBroken(t *testing.T) {
 	for name, spoil := range map[string]func(file string) error{
 		"no file":  func(file string) error { return os.Mkdir(file, 0o700) },

@@ -6,10 +6,10 @@ import (
 	"lighter/discovery/docker"
 )
 
-// SetSelf sets what is known of the container that the Discoverer runs in.
+// SetSelf sets what is known about the container that the Discoverer runs in.
 func (d *Discoverer) SetSelf(s docker.Self) { d.self.Self = s }
 
-// Deaf has inotify tell nothing. If it fails, that is known.
+// Deaf makes inotify report no events. If fails is set, inotify is not available.
 func (d *Discoverer) Deaf(fails bool) {
 	d.watch = func() (watch, error) {
 		if fails {
@@ -19,7 +19,7 @@ func (d *Discoverer) Deaf(fails bool) {
 	}
 }
 
-// Told has inotify tell what a channel gets, and nothing else.
+// Told makes inotify report only the events of a channel.
 func (d *Discoverer) Told(events chan struct{}) {
 	d.watch = func() (watch, error) {
 		return watch{addOne: func(string) bool { return true }, events: events}, nil

@@ -13,13 +13,13 @@ import (
 	"lighter"
 )
 
-// folder is what is known of a container from the files in its folder.
+// folder is what is known about a container from the files in its folder.
 type folder struct {
 	version string // of the files, see stamp
 	config  config
 	host    hostConfig
 	hidden  bool   // the agent may not read the files
-	broken  string // why the files make no sense although the agent may read them
+	broken  string // why the files are not valid although the agent may read them
 }
 
 // config is the part of config.v2.json that is used (moby, container/container.go).
@@ -44,8 +44,8 @@ type hostConfig struct {
 	NetworkMode string
 }
 
-// read reads the folder of a container, of which before was known. It returns before if the files have
-// not changed. The error wraps fs.ErrNotExist if the folder does not describe a container. With any
+// read reads the folder of a container. before is the result of the last read, and is returned if the files
+// have not changed. The error wraps fs.ErrNotExist if the folder does not describe a container. With any
 // other error, read returns what was known before, or a folder that is hidden or broken.
 func read(dir string, before folder) (folder, error) {
 	configFile, hostFile := filepath.Join(dir, "config.v2.json"), filepath.Join(dir, "hostconfig.json")
@@ -80,8 +80,8 @@ func unreadable(before folder, err error) folder {
 	return folder{version: "broken", broken: err.Error()}
 }
 
-// stamp returns a text that changes when one of the files does. The Engine does not change a file, but
-// replaces it.
+// stamp returns a text that changes when one of the files changes. The Engine never changes a file, but replaces
+// it.
 func stamp(names ...string) (string, error) {
 	var s strings.Builder
 	for _, name := range names {
@@ -100,7 +100,7 @@ func decode(name string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("read %s: it is not JSON as the Engine writes it", name) // without err, which may quote secrets
+		return fmt.Errorf("read %s: it is not JSON of the Engine's format", name) // without err, which may quote secrets
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"lighter/discovery/dockerfiles"
 )
 
-// A container whose files the agent may not read is found all the same, and is called by its id.
+// A container whose files the agent may not read is found nevertheless, and named by its ID.
 func TestHidden(t *testing.T) {
 	h := host{t, t.TempDir()}
 	h.write(idA, configA, hostA)
@@ -33,7 +33,7 @@ func TestHidden(t *testing.T) {
 			}
 		}
 	})
-	if n := strings.Count(log.String(), "named by their ids"); n != 1 {
+	if n := strings.Count(log.String(), "named by their IDs"); n != 1 {
 		t.Errorf("logged %d times, want once:\n%s", n, &log)
 	}
 	h.remove(idB)
@@ -43,8 +43,8 @@ func TestHidden(t *testing.T) {
 	}
 }
 
-// asNobody calls f as a user without any rights of its own. That user may read everything below root
-// but the files that have no permissions at all.
+// asNobody calls f as a user without any privileges. The user can read everything below root except for files
+// without any permissions.
 func asNobody(t *testing.T, root string, f func()) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Dir(root), func(path string, e fs.DirEntry, err error) error {
@@ -60,7 +60,7 @@ func asNobody(t *testing.T, root string, f func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runtime.LockOSThread() // the user is set for a thread
+	runtime.LockOSThread() // the user is set for a single thread
 	defer runtime.UnlockOSThread()
 	before, err := unix.SetfsuidRetUid(65534)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"lighter/discovery/dockerfiles"
 )
 
-// An agent that runs with network_mode: service:app has app's files mounted, and must not take app for
+// An agent that runs with network_mode: service:app has app's files mounted, and must not mistake app for
 // itself.
 func TestAnAgentOnTheNetworkOfAnotherContainerDoesNotTakeThatForItself(t *testing.T) {
 	const (

@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch is an inotify that tells when something happens to the folders. Its zero value tells nothing.
+// watch reports changes of the folders by inotify. Its zero value reports nothing.
 type watch struct {
 	file   *os.File                 // inotify's
-	addOne func(folder string) bool // watches a folder; nil: none can be watched
-	events chan struct{}            // gets a value when something has happened; closed when inotify fails
+	addOne func(folder string) bool // watches a folder; if nil, no folder can be watched
+	events chan struct{}            // receives a value after an event; closed when inotify fails
 }
 
-// events that are watched in a folder. Log lines are none of them: the Engine keeps the log open.
+// events are the events that are watched in a folder. Log lines cause none of them: the Engine keeps the log open.
 const events = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_CLOSE_WRITE | unix.IN_ATTRIB | unix.IN_ONLYDIR
 
-// newWatch returns a watch of no folders. Close it.
+// newWatch returns a watch without folders. The caller must close it.
 func newWatch() (watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -38,7 +38,7 @@ func newWatch() (watch, error) {
 	return w, nil
 }
 
-// read takes events until the watch is closed or inotify fails. Which events they are does not matter.
+// read reads events until the watch is closed or inotify fails. The kind of event does not matter.
 func (w watch) read() {
 	defer close(w.events)
 	buf := make([]byte, 4<<10)
@@ -54,11 +54,11 @@ func (w watch) read() {
 	}
 }
 
-// between is the least time between two reads of events, so that many of them make one look.
+// between is the minimum time between two reads of events, so that many events cause one check.
 const between = 100 * time.Millisecond
 
-// add watches a folder and the folders in it that are named. It may be called for the same folders again
-// and again. It returns false if not all of them can be watched.
+// add watches a folder and the named folders in it. It may be called repeatedly for the same folders. It returns
+// false if not all of them can be watched.
 func (w watch) add(dir string, names []string) bool {
 	if w.addOne == nil {
 		return false

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Inotify tells of all that happens to the folders of containers and to the files that describe these.
+// Inotify reports all changes of the folders of containers and of the files that describe the containers.
 func TestWatchTells(t *testing.T) {
 	for name, change := range map[string]func(dir, file string) error{
 		"a folder comes":          func(dir, _ string) error { return os.Mkdir(filepath.Join(dir, "b"), 0o700) },
@@ -41,7 +41,7 @@ func TestWatchTells(t *testing.T) {
 			}
 			<-w.events
 			w.close()
-			for range w.events { // it is closed when nothing reads inotify any more
+			for range w.events { // it is closed when inotify is no longer read
 			}
 		})
 	}

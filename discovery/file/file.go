@@ -1,9 +1,9 @@
 // Package file finds targets in files of target groups, as Alloy's discovery.file and Prometheus's file discovery
 // do.
 //
-// A target has the label __meta_filepath. Files are looked at every two seconds and read when they have changed,
-// and all are read every RefreshInterval. A file that cannot be read, or is not what it must be, keeps the targets
-// that it had; one that is gone has none.
+// A target has the label __meta_filepath. Files are checked every two seconds and read when they have changed, and
+// all are read every RefreshInterval. If a file cannot be read or is not valid, its last targets are kept; if it no
+// longer exists, it has no targets.
 package file
 
 import (
@@ -23,13 +23,13 @@ import (
 	"lighter/discovery/groups"
 )
 
-// Config says which files hold targets.
+// Config says which files contain targets.
 type Config struct {
-	Files           []string      // paths; the last part may have *, and ends with .json, .yml or .yaml
-	RefreshInterval time.Duration // between two reads of a file that does not look changed
+	Files           []string      // paths; the last part may contain *, and ends with .json, .yml or .yaml
+	RefreshInterval time.Duration // between two reads of a file that seems unchanged
 }
 
-// DefaultConfig returns the Config of a discovery that sets no more than files.
+// DefaultConfig returns the Config of a discovery that sets only files.
 func DefaultConfig() Config { return Config{RefreshInterval: 5 * time.Minute} }
 
 // maxDelay is the longest time until a change is noticed.
@@ -37,7 +37,7 @@ const maxDelay = 2 * time.Second
 
 const filepathLabel = "__meta_filepath"
 
-// maxBytes of a file are read.
+// maxBytes is the maximum size of a file.
 const maxBytes = 64 << 20
 
 var validName = regexp.MustCompile(`^[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)$`)
@@ -49,7 +49,7 @@ func (c Config) Validate() error {
 	}
 	for _, name := range c.Files {
 		if !validName.MatchString(name) {
-			return fmt.Errorf("the file %q does not end with .json, .yml or .yaml, or has * elsewhere than in its last part", name)
+			return fmt.Errorf("the file %q does not end with .json, .yml or .yaml, or has * in another part than the last one", name)
 		}
 		if _, err := filepath.Match(name, ""); err != nil {
 			return fmt.Errorf("the file %q: %w", name, err)
@@ -65,7 +65,7 @@ type Discoverer struct {
 	files  map[string]*known
 }
 
-// known is what was read of a file.
+// known is the result of reading a file.
 type known struct {
 	info    fs.FileInfo // as it was before the file was read; nil if it must be read
 	read    time.Time
@@ -87,7 +87,7 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 	return discovery.Refresh(ctx, every, func(context.Context) ([]lighter.Target, bool) { return d.look(), true }, update)
 }
 
-// look returns the targets of all files, after it has read those that have changed.
+// look reads the files that have changed, and returns the targets of all files.
 func (d *Discoverer) look() []lighter.Target {
 	var targets []lighter.Target
 	there := map[string]bool{}
@@ -127,10 +127,10 @@ func (d *Discoverer) refresh(path string, f *known) {
 		targets, err = read(path, info)
 	}
 	if f.reads.Set(err) && err != nil {
-		d.logger.Error("a file of targets cannot be read: its last targets stay", "file", path, "error", err)
+		d.logger.Error("a file of targets cannot be read: its last targets are kept", "file", path, "error", err)
 	}
 	if err != nil {
-		f.info = nil // it is tried again
+		f.info = nil // try it again
 		return
 	}
 	f.info, f.read, f.targets = info, now, targets

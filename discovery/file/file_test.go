@@ -16,7 +16,7 @@ import (
 	"lighter/discovery/file"
 )
 
-// write puts a file in place, as one that was not there a moment before.
+// write replaces a file atomically.
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
@@ -27,11 +27,11 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// interval is the time between two looks of the Discoverers of a test, on the clock of a synctest bubble.
+// interval is the refresh interval of the Discoverers of a test, on the clock of a synctest bubble.
 const interval = time.Minute
 
-// running runs a Discoverer, and returns what wants one update since the last call, with targets that are given by
-// their addresses, the label job, and their files; or that there was none.
+// running runs a Discoverer, and returns two functions. wait wants one update since the last call, with targets that
+// are given by their addresses, the label job, and their files; quiet wants no update.
 func running(t *testing.T, log *bytes.Buffer, files ...string) (wait func(want ...string), quiet func()) {
 	t.Helper()
 	cfg := file.Config{Files: files, RefreshInterval: interval}
@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 		write(t, two, "- targets: ['c:3']\n  labels:\n    job: y\n")
 		wait("a:1 x one.json", "b:2 x one.json", "c:3 y two.yml")
 		write(t, one, `[{"targets": `)
-		quiet() // the last ones stay
+		quiet() // the last targets are kept
 		write(t, two, "- targets: ['c:4']\n")
 		wait("a:1 x one.json", "b:2 x one.json", "c:4  two.yml")
 		write(t, one, `[]`)
@@ -141,6 +141,6 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	if file.DefaultConfig().Validate() == nil {
-		t.Error("no files are no error")
+		t.Error("no error for an empty list of files")
 	}
 }

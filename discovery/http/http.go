@@ -1,8 +1,8 @@
 // Package http finds targets by asking a server for its target groups, as Alloy's discovery.http and Prometheus's
 // HTTP discovery do.
 //
-// A target has the label __meta_url, without user information. While the server cannot be asked, or answers with
-// anything but 200 and a JSON list of target groups, the last targets stay.
+// A target has the label __meta_url, without user information. While the server cannot be reached, or does not
+// answer with 200 and a JSON list of target groups, the last targets are kept.
 package http
 
 import (
@@ -25,24 +25,24 @@ import (
 	"lighter/discovery/groups"
 )
 
-// Config says whom to ask.
+// Config says which server to ask.
 type Config struct {
 	URL             string
-	RefreshInterval time.Duration // between two requests, and how long one may take, if that is not too short
+	RefreshInterval time.Duration // between two requests; also the time limit of a request, unless it is below minTimeout
 	HTTP            promconfig.HTTPClientConfig
 }
 
-// DefaultConfig returns the Config of a discovery that sets no more than the URL.
+// DefaultConfig returns the Config of a discovery that sets only the URL.
 func DefaultConfig() Config {
 	return Config{RefreshInterval: time.Minute, HTTP: promconfig.DefaultHTTPClientConfig}
 }
 
 const urlLabel = "__meta_url"
 
-// minTimeout is what a request may take in any case.
+// minTimeout is the lowest time limit of a request.
 const minTimeout = 5 * time.Second
 
-// maxBytes of an answer are read.
+// maxBytes is the maximum size of an answer.
 const maxBytes = 64 << 20
 
 // Validate reports what is wrong with the Config.
@@ -52,26 +52,26 @@ func (c Config) Validate() error {
 	case err != nil:
 		var parse *url.Error
 		if errors.As(err, &parse) {
-			err = parse.Err // without the URL, which may hold a password
+			err = parse.Err // without the URL, which may contain a password
 		}
-		return fmt.Errorf("the URL cannot be read: %w", err)
+		return fmt.Errorf("the URL cannot be parsed: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("the URL %q is not one of http or https with a host", withoutQuery(u))
+		return fmt.Errorf("the URL %q does not begin with http:// or https:// and a host", withoutQuery(u))
 	}
 	return c.HTTP.Validate()
 }
 
-// Discoverer asks for the targets. Run may be called once.
+// Discoverer asks a server for targets. Run may be called once.
 type Discoverer struct {
 	cfg    Config
 	logger *slog.Logger
 	client *http.Client
-	label  string           // the URL as targets have it, without a password
-	shown  string           // likewise for the log: without the query, which may hold a token
+	label  string           // the URL for the label of targets, without a password
+	shown  string           // the URL for the log, without the query, which may contain a token
 	asks   lighter.Failures // of requests
 }
 
-// New returns a Discoverer that does nothing until Run. userAgent is what it says of itself.
+// New returns a Discoverer that does nothing until Run. userAgent is the User-Agent of its requests.
 func New(cfg Config, userAgent string, logger *slog.Logger) (*Discoverer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func New(cfg Config, userAgent string, logger *slog.Logger) (*Discoverer, error)
 	return &Discoverer{cfg: cfg, logger: logger, client: client, label: label, shown: withoutQuery(u)}, nil
 }
 
-// withoutQuery returns a URL without what in it may be secret.
+// withoutQuery returns a URL without the parts that may be secret.
 func withoutQuery(u *url.URL) string {
 	shown := *u
 	shown.User, shown.RawQuery, shown.ForceQuery, shown.Fragment, shown.RawFragment = nil, "", false, "", ""
@@ -110,9 +110,9 @@ func (d *Discoverer) Run(ctx context.Context, update func([]lighter.Target)) err
 		}
 		if d.asks.Set(err) {
 			if err != nil {
-				d.logger.Error("targets cannot be asked for: the last ones stay", "url", d.shown, "error", err)
+				d.logger.Error("the server cannot be asked for targets: the last targets are kept", "url", d.shown, "error", err)
 			} else {
-				d.logger.Info("targets can be asked for again", "url", d.shown)
+				d.logger.Info("the server can be asked for targets again", "url", d.shown)
 			}
 		}
 		return targets, err == nil
@@ -132,7 +132,7 @@ func (d *Discoverer) ask(ctx context.Context) ([]lighter.Target, error) {
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {
-			err = failed.Err // without the URL, whose query may hold a token
+			err = failed.Err // without the URL, whose query may contain a token
 		}
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (d *Discoverer) ask(ctx context.Context) ([]lighter.Target, error) {
 		return nil, fmt.Errorf("the server answers with the status %d", resp.StatusCode)
 	}
 	if kind := resp.Header.Get("Content-Type"); !isJSON.MatchString(strings.TrimSpace(kind)) {
-		return nil, fmt.Errorf("the server answers with the Content-Type %.60q, and not with application/json", kind)
+		return nil, fmt.Errorf("the server answers with the Content-Type %.60q instead of application/json", kind)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBytes+1))
 	if err != nil {

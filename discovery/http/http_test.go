@@ -96,8 +96,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// That a server does not answer is said once, however often it is asked, and without what the URL has that is
-// secret.
+// A server that does not answer is logged once, however often it is asked, and without the secret parts of the
+// URL.
 func TestServerDoesNotAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -135,6 +135,6 @@ func TestValidate(t *testing.T) {
 	}
 	cfg := discovery.Config{URL: "http://a/b", HTTP: promconfig.HTTPClientConfig{BearerToken: "a", BearerTokenFile: "b"}}
 	if _, err := discovery.New(cfg, "", slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("two ways to authenticate are no error")
+		t.Error("no error for two ways to authenticate")
 	}
 }
