@@ -1,44 +1,43 @@
-// Package file reads text files, a line an entry, and finds files by glob patterns. It does what Alloy's
-// loki.source.file and local.file_match do.
+// Package file reads text files, whose lines become entries, and finds files by glob patterns. It does the same as
+// Alloy's loki.source.file and local.file_match.
 //
-// A Tailer follows one path. A file that is renamed is read to its end before the next one is begun, also
-// when that happened while nobody read; the files in between, such as app.log.1 after app.log.2, are read
-// too. A file that is copied and cut off (logrotate's copytruncate) is read on in the copy, if there is one
-// in its directory. A file that is deleted and made again, or that does not exist yet, is read when it is
-// there.
+// A Tailer follows one path. A file that is renamed is read to its end before the next one is begun, even if it
+// was renamed while no Tailer was running; the files in between, such as app.log.1 after app.log.2, are read too.
+// If a file is copied and truncated (logrotate's copytruncate), reading continues in the copy, if it is in the same
+// directory. A file that is deleted and created again, or that does not exist yet, is read as soon as it exists.
 //
 // # Times
 //
-// The time of an entry is when it was read, as with Alloy. To be exact: for the lines of one read the Tailer
-// writes down an anchor, which is a place in the file and the clock's time, and a line's time is the anchor's
-// and a nanosecond for each byte from there to the end of the line. So no two lines of a path have the same
-// time, the times have the order of the lines, and what is read again has the times of before: an anchor is
-// on disk before a line that depends on it is handed on. While more than 128 reads wait for their
-// acknowledgement there are no new anchors, and later lines have times a little after the last one's.
+// The time of an entry is the time at which it was read, as in Alloy. More precisely, the Tailer stores an anchor
+// for the lines of one read, which is an offset in the file and the current time, and the time of a line is the time
+// of the anchor plus a nanosecond for each byte from there to the end of the line. So no two lines of a path have
+// the same time, the times have the order of the lines, and lines that are read again have the same times as before,
+// because an anchor is on disk before a line that depends on it is passed on. While more than 128 reads wait for
+// their acknowledgement there are no new anchors, and later lines have times slightly after the last one's.
 //
-// # What is exact
+// # Guarantees
 //
-// A file is known by its device and inode, by a sum of its first bytes and by one of the bytes before the
-// position. After kill -9 reading goes on at the position, and lines that are sent twice are the same entries:
-// same time, same text. There are these exceptions:
-//   - A last line without a newline is handed on when its file is rotated away, or when it has not grown for
-//     a minute. If it grows afterwards, its rest is a line of its own, and if the agent is killed before the
-//     first part is acknowledged, the whole line is sent after the part.
-//   - Lines that are written to a file after it was copied and before it is cut off are lost with
-//     copytruncate. So are the lines that were not read yet if the copy is packed at once, and those of a file
-//     that is deleted, or cut off without a copy, while it is not open.
-//   - A file that was made anew with the same bytes up to the position is taken for the same one.
-//   - A copy is looked for if 64 bytes of the file, or more, were read before it was cut off.
-//   - A renamed file that has no successor, or an empty one, is read on for as long as it is written, but not
-//     after it was quiet for a minute. What was rotated before the path was ever seen is not read.
-//   - Of several files that were rotated between two looks, with numbers behind their names, those are read that
-//     were written after the one read last. One that was written before it, because its writer kept that open,
-//     is left out; so are those with other names, such as app-1.log.
+// A file is identified by its device and inode, by a checksum of its first bytes and by a checksum of the bytes
+// before the position. After kill -9 reading continues at the position, and lines that are sent twice are the same
+// entries, with the same time and text. There are these exceptions:
+//   - A last line without a newline is passed on when its file is rotated, or when it has not grown for a minute.
+//     If it grows afterwards, its rest is a separate line, and if the agent is killed before the first part is
+//     acknowledged, the whole line is sent after the part.
+//   - With copytruncate, lines that are written to a file after it was copied and before it is truncated are lost.
+//     So are unread lines if the copy is compressed immediately, and unread lines of a file that is deleted, or
+//     truncated without a copy, while it is not open.
+//   - A new file with the same bytes up to the position is mistaken for the old one.
+//   - A copy is looked for only if at least 64 bytes of the file were read before it was truncated.
+//   - A renamed file that has no successor, or an empty one, is read as long as it is written, but not after it was
+//     quiet for a minute. Files that were rotated before the path was first seen are not read.
+//   - If several files were rotated between two checks, with numbers after their names, only those are read that
+//     were written after the file that was read last. A file that was written before it, because its writer kept
+//     that file open, is skipped; so are files with other names, such as app-1.log.
 //
 // # Cost
 //
 // A quiet file costs a goroutine and no buffer, and after a minute no file descriptor; one inotify.Watcher per
-// process wakes Tailers. Where inotify does not tell of writes, as with network file systems, a file is
-// looked at by the clock. A busy file is not read line by line but twice a second. Reads bounds how many files
-// are read at a time.
+// process wakes Tailers. If inotify does not report writes, as on network file systems, a file is checked at
+// intervals. A busy file is not read line by line but twice a second. Reads limits how many files are read at the
+// same time.
 package file

@@ -11,23 +11,23 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// CheckEncoding returns an error if the name is none that the IANA gives to an encoding, or one of an
-// encoding that cannot be read.
+// CheckEncoding returns an error if the name is not an IANA name of an encoding, or if the encoding is not
+// supported.
 func CheckEncoding(name string) error {
 	_, err := encodingOf(name)
 	return err
 }
 
-// coding is how the text of a file is encoded. The zero value is not known yet.
+// coding is the encoding of the text of a file. The zero value means that it is not known yet.
 type coding struct {
 	encoding encoding.Encoding // nil for UTF-8
-	newline  []byte            // nil if the coding is not known yet; its length is that of a unit
-	skip     int64             // bytes of the mark at the beginning of the file
+	newline  []byte            // nil if the coding is not known yet; its length is the length of a unit
+	skip     int64             // length of the byte order mark
 }
 
 var utf8Coding = coding{newline: []byte{'\n'}}
 
-// encodingOf returns the encoding of a name; the newline says in how many bytes a unit is.
+// encodingOf returns the encoding with a name. The length of its newline is the length of a unit.
 func encodingOf(name string) (coding, error) {
 	switch strings.ToUpper(name) {
 	case "", "UTF-8":
@@ -43,7 +43,7 @@ func encodingOf(name string) (coding, error) {
 	}
 	e, err := ianaindex.IANA.Encoding(name)
 	if err != nil {
-		return coding{}, fmt.Errorf("the encoding %q is none that the IANA knows", name)
+		return coding{}, fmt.Errorf("the encoding %q is unknown; it must be a name that is registered with the IANA", name)
 	}
 	if e == nil {
 		return coding{}, fmt.Errorf("the encoding %q cannot be read", name)
@@ -63,7 +63,7 @@ func utf16Coding(order unicode.Endianness) coding {
 	return coding{encoding: unicode.UTF16(order, unicode.IgnoreBOM), newline: newline}
 }
 
-// byteOrderMarks are what files begin with that say their encoding themselves, in place of what was set.
+// byteOrderMarks are the marks at the beginning of a file that override the configured encoding.
 var byteOrderMarks = []struct {
 	mark   []byte
 	coding coding
@@ -75,8 +75,8 @@ var byteOrderMarks = []struct {
 	{[]byte{0xFF, 0xFE}, utf16Coding(unicode.LittleEndian)},
 }
 
-// codingOf returns the coding of a file that begins with head, four bytes unless the file is shorter. It
-// is the set one unless the file says another. It is not known yet as long as head may be a part of a mark.
+// codingOf returns the coding of a file that begins with head, which has four bytes unless the file is shorter. It
+// is the configured one unless the file has a mark. It is unknown while head may be the beginning of a mark.
 func codingOf(head []byte, set coding) coding {
 	for _, m := range byteOrderMarks {
 		if bytes.HasPrefix(head, m.mark) {
@@ -91,7 +91,7 @@ func codingOf(head []byte, set coding) coding {
 	return set
 }
 
-// line returns where the next newline of b is, which begins at a unit of the text; -1 if there is none.
+// line returns the index of the next newline in b that begins at a unit of the text, or -1 if there is none.
 func (c *coding) line(b []byte) int {
 	unit := len(c.newline)
 	if unit == 1 {

@@ -51,7 +51,7 @@ func (t *Tailer) open() (bool, error) {
 const maxTries = 10
 
 // errMoved means that files were renamed while the directory was searched.
-var errMoved = errors.New("files were renamed meanwhile")
+var errMoved = errors.New("files were renamed in the meantime")
 
 // choose returns the open file in which reading continues. It may be s, which is the file at the path, or nil
 // if there is none there. If choose returns nil, done means that there is no such file at present; otherwise
@@ -70,7 +70,7 @@ func (t *Tailer) choose(s *openFile, careful bool) (found *openFile, done bool, 
 			return s, false, err
 		}
 		if !t.ended {
-			t.feed.Logger.Info("the file was cut off or made anew: it is read from its beginning")
+			t.feed.Logger.Info("the file was truncated or created again: it is read from its beginning")
 		}
 	}
 	dir := t.scan()
@@ -158,7 +158,7 @@ func (t *Tailer) openOne(dir files, may func(look) bool) (*openFile, error) {
 	return nil, nil
 }
 
-// first begins the trail of a path that is seen for the first time.
+// first begins the trail of a path that is read for the first time.
 func (t *Tailer) first(s *openFile) (*openFile, error) {
 	if s == nil {
 		t.late = true
@@ -268,7 +268,7 @@ func (t *Tailer) anew(dir files) look {
 		}
 		s, err := openPath(f.name, t.o.Decompression)
 		if s == nil || err != nil {
-			continue // it cannot be read by the next visit either
+			continue // the next visit cannot read it either
 		}
 		holds, err := t.holds(s)
 		s.close()

@@ -23,9 +23,9 @@ type MatchOptions struct {
 	IgnoreOlderThan time.Duration // leave out files that have not changed for so long; 0 means none
 }
 
-// Match returns a target for each file that the patterns of targets find, with the file's path in __path__ and
-// all other labels of the target. A target's pattern is in __path__, and one of the files to leave out may be
-// in __path_exclude__.
+// Match returns a target for each file that matches the pattern of a target, with the file's path in __path__ and
+// all other labels of the target. The pattern of a target is in __path__, and a pattern of files to omit may be in
+// __path_exclude__.
 //
 // In a pattern * and ? stand for characters of a name, [a-z] and [^a-z] or [!a-z] for one of several, {a,b} for
 // one of several texts, and ** as a whole name for any number of directories; \ takes the meaning from the
@@ -42,7 +42,7 @@ func Match(targets []lighter.Target, o MatchOptions) ([]lighter.Target, error) {
 		}
 		exclude, err := compile(target.Labels.Get(LabelPathExclude))
 		if err != nil {
-			failed = append(failed, fmt.Errorf("leave out files by %q: %w", target.Labels.Get(LabelPathExclude), err))
+			failed = append(failed, fmt.Errorf("exclude files by %q: %w", target.Labels.Get(LabelPathExclude), err))
 			continue // better no file than one that should be left out
 		}
 		for _, file := range files {
@@ -78,7 +78,7 @@ func Glob(pattern string) ([]string, error) {
 	}
 	w := walk{found: map[string]bool{}}
 	for _, names := range all {
-		if names[0] == "" && len(names) > 1 { // from the root
+		if names[0] == "" && len(names) > 1 { // an absolute path
 			w.walk("/", names[1:], nil)
 		} else {
 			w.walk("", names, nil)
@@ -95,10 +95,10 @@ func Glob(pattern string) ([]string, error) {
 // patterns are the alternatives of a pattern, without braces, split into names.
 type patterns [][]string
 
-// maxAlternatives is how many alternatives the braces of a pattern may stand for.
+// maxAlternatives is how many alternatives a pattern may have because of its braces.
 const maxAlternatives = 1000
 
-var errAlternatives = fmt.Errorf("its braces stand for more than %d patterns", maxAlternatives)
+var errAlternatives = fmt.Errorf("its braces expand to more than %d patterns", maxAlternatives)
 
 // compile parses a pattern. An empty one matches nothing.
 func compile(pattern string) (patterns, error) {
@@ -106,7 +106,7 @@ func compile(pattern string) (patterns, error) {
 		return nil, nil
 	}
 	if strings.Contains(pattern, "\x00") {
-		return nil, fmt.Errorf("%q is malformed: no path has a zero byte", pattern)
+		return nil, fmt.Errorf("%q is malformed: a path cannot contain a zero byte", pattern)
 	}
 	all, err := expand(pattern)
 	if err != nil {
@@ -124,7 +124,7 @@ func compile(pattern string) (patterns, error) {
 		for i, name := range kept {
 			kept[i] = negate(name)
 			if _, err := path.Match(kept[i], ""); err != nil {
-				return nil, fmt.Errorf("%q is malformed: a [ or a \\ is not completed", name)
+				return nil, fmt.Errorf("%q is malformed: it has an incomplete [ or \\", name)
 			}
 		}
 		p = append(p, kept)
@@ -228,7 +228,7 @@ func matchNames(pattern, names []string) bool {
 	return len(names) == 0
 }
 
-// walk finds files.
+// walk is a search for files.
 type walk struct {
 	found  map[string]bool
 	failed []error

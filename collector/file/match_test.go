@@ -99,7 +99,7 @@ func TestMatchErrors(t *testing.T) {
 		if len(found) != 1 || err == nil || len(err.Error()) > 3000 {
 			t.Errorf("%.20q: %d files, error %v", pattern, len(found), err)
 		}
-		// What is to be left out is not known: nothing is found.
+		// If the excluded files are not known, nothing is found.
 		bad = lighter.Target{Labels: labels.FromStrings("__path__", dir+"/*.log", "__path_exclude__", pattern)}
 		if found, err := file.Match([]lighter.Target{bad}, file.MatchOptions{}); len(found) > 0 || err == nil {
 			t.Errorf("without %.20q: %d files, error %v", pattern, len(found), err)

@@ -55,8 +55,8 @@ type openFile struct {
 	file   *os.File
 	name   string
 	packed string // "gz", "bz2" or "z"; empty for a plain file
-	look          // as it was when it was opened; refresh makes it new
-	offset int64  // where fill reads on
+	look          // the state when the file was opened, or at the last refresh
+	offset int64  // where fill continues
 	links  uint64 // number of names that the file has
 
 	unpack *bufio.Reader
@@ -68,7 +68,7 @@ type openFile struct {
 
 // openPath opens a file. It returns nil and no error if there is none.
 func openPath(name, packed string) (*openFile, error) {
-	if l, err := lookAt(name); err != nil || !l.exists { // opening a pipe would block
+	if l, err := lookAt(name); err != nil || !l.exists { // because opening a pipe would block
 		return nil, err
 	}
 	f, err := os.Open(name)
@@ -86,13 +86,13 @@ func openPath(name, packed string) (*openFile, error) {
 	return s, nil
 }
 
-// refresh looks at the file again.
+// refresh examines the file again.
 func (s *openFile) refresh() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(s.file.Fd()), &st); err != nil {
 		return &os.PathError{Op: "stat", Path: s.name, Err: err}
 	}
-	s.look, s.links = lookOf(&st), uint64(st.Nlink) //nolint:unconvert // it has 32 bits on arm64
+	s.look, s.links = lookOf(&st), uint64(st.Nlink) //nolint:unconvert // Nlink has 32 bits on arm64
 	return nil
 }
 
@@ -136,7 +136,7 @@ func (s *openFile) begin() (*bufio.Reader, error) {
 	case "bz2":
 		return bufio.NewReader(bzip2.NewReader(in)), nil
 	}
-	return nil, fmt.Errorf("unpack %s: %q is no known format, these are gz, bz2 and z", s.name, s.packed)
+	return nil, fmt.Errorf("decompress %s: there is no format %q; the formats are gz, bz2 and z", s.name, s.packed)
 }
 
 // broken adds to an error which file could not be decompressed. A file that ends too early may still be
@@ -145,7 +145,7 @@ func (s *openFile) broken(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("unpack %s as %s: %w", s.name, s.packed, err)
+	return fmt.Errorf("decompress %s as %s: %w", s.name, s.packed, err)
 }
 
 // seek makes fill continue at an offset.
@@ -248,9 +248,8 @@ func (s *openFile) mark(offset int64, read []byte) position.Bookmark {
 	return b
 }
 
-// afterNulls returns the offset of the first byte that is not zero, at or after an offset of a plain file at
-// which there are zeros. It returns -1 if there is none up to the end: somebody may have reserved the
-// room, and write there later.
+// afterNulls returns the offset of the first byte that is not zero, at or after an offset of a plain file that has
+// zeros there. It returns -1 if there are only zeros: a program may have reserved the space to write there later.
 func (s *openFile) afterNulls(offset int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	at := max(offset, s.nulls)
@@ -277,4 +276,4 @@ func (s *openFile) afterNulls(offset int64) (int64, error) {
 	}
 }
 
-func (s *openFile) close() { _ = s.file.Close() } // it was only read
+func (s *openFile) close() { _ = s.file.Close() } // the file was only read

@@ -14,7 +14,7 @@ import (
 	"lighter/collector/tail"
 )
 
-// reader is where a Tailer is in its files.
+// reader is the place of a Tailer in its files.
 type reader struct {
 	trail    trail
 	at       int               // index in the trail of the visit that is read
@@ -22,7 +22,7 @@ type reader struct {
 	mark     position.Bookmark // of offset; zero if there is none
 	ended    bool              // the visit has been read to its end
 	late     bool              // there was no file at the path when Run began
-	lastTime int64             // the greatest time that a line has or may have
+	lastTime int64             // the latest time that a line has or may have
 	dirty    bool              // the trail must be written before a line is handed on
 
 	file                *openFile // nil while none is open
@@ -448,7 +448,7 @@ func (t *Tailer) writeTrail() {
 	t.dirty = false
 }
 
-// handOn hands on the lines that were read.
+// handOn passes the lines on that were read.
 func (t *Tailer) handOn(ctx context.Context) error {
 	if t.feed.Empty() {
 		return nil

@@ -29,10 +29,10 @@ type Source struct {
 	Key    string        // for Options.Key
 }
 
-// Sources returns what is to be read for targets, each with the path of a file in its label __path__. The
-// entries have the labels of the target that do not begin with __, and the path as filename. Targets that
-// would give the same are one Source, and targets without a path are none. A path whose entries get several
-// sets of labels is read for each; the keys tell them apart.
+// Sources returns the sources of targets, which each have the path of a file in the label __path__. The entries have
+// the labels of the target that do not begin with __, and the path as filename. Targets with the
+// same path and labels become one Source, and targets without a path are ignored. A path whose entries get several
+// sets of labels is read once for each set; the keys distinguish the Sources.
 func Sources(targets []lighter.Target) []Source {
 	var all []Source
 	for _, target := range targets {
@@ -62,13 +62,13 @@ func Sources(targets []lighter.Target) []Source {
 	return all
 }
 
-// Gone reports whether the file of a Source was removed, of which key is the Key: it does not exist, and its
-// folder does. A folder that does not exist may be on a disk that is not mounted.
+// Gone reports whether the file of the Source with a Key was removed: it does not exist, but its folder exists. A
+// folder that does not exist may be on a disk that is not mounted.
 func Gone(key string) bool {
 	if !removed(key) {
 		return false
 	}
-	n := len(key) - len("@0123456789abcdef") // what Sources may have added; a path may end in the same way
+	n := len(key) - len("@0123456789abcdef") // the suffix that Sources may have added; a path may end in the same way
 	if n <= 0 || key[n] != '@' || strings.Trim(key[n+1:], "0123456789abcdef") != "" {
 		return true
 	}
@@ -83,7 +83,7 @@ func removed(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// legacyLabels returns the labels of entries as Alloy's positions have them: without the filename.
+// legacyLabels returns the labels of entries in the form of Alloy's positions, without the filename.
 func legacyLabels(l labels.Labels) string {
 	var b strings.Builder
 	b.WriteByte('{')

@@ -15,7 +15,7 @@ type trail []visit
 type visit struct {
 	Device    uint64   `json:"dev,omitempty"` // zero if unknown
 	Inode     uint64   `json:"inode"`
-	Head      uint32   `json:"head,omitempty"` // sum of the first HeadBytes bytes of the file on disk
+	Head      uint32   `json:"head,omitempty"` // checksum of the first HeadBytes bytes of the file on disk
 	HeadBytes int64    `json:"head_bytes,omitempty"`
 	Anchors   []anchor `json:"anchors"` // by offset; there is always at least one
 	Until     int64    `json:"until"`   // lines that end at this offset or before have their final times, from the anchors
@@ -31,7 +31,7 @@ func (a anchor) at(offset int64) int64 { return a[1] + offset - a[0] }
 const (
 	// maxAnchors is how many anchors a trail has at most. All are written each time the position moves.
 	maxAnchors = 128
-	// maxVisits is how many files may wait for their acknowledgement before the first of them is forgotten.
+	// maxVisits is how many files may wait for their acknowledgement before the first one is forgotten.
 	maxVisits = 64
 	// anchorBytes is how many bytes one anchor covers. A flood needs an anchor for each such amount; other
 	// logs need one for each read.
@@ -56,10 +56,10 @@ func (v *visit) time(end int64) int64 {
 	return v.Anchors[i].at(end)
 }
 
-// last returns the greatest time that a line of the visit may have had.
+// last returns the latest time that a line of the visit may have had.
 func (v *visit) last() int64 { return v.time(max(v.Until, v.begin())) }
 
-// find returns the visit, and the offset in it, up to which the lines with times up to at were read.
+// find returns the visit, and the offset in it, up to which lines with times not after at were read.
 func (t trail) find(at int64) (i int, offset int64) {
 	for i = len(t) - 1; i > 0 && t[i].Anchors[0][1] >= at; i-- {
 	}
@@ -88,7 +88,7 @@ func (t *trail) prune(acked position.Position) (visits int) {
 	return visits
 }
 
-// anchors returns how many the trail has.
+// anchors returns the number of anchors of the trail.
 func (t trail) anchors() (n int) {
 	for i := range t {
 		n += len(t[i].Anchors)
@@ -96,16 +96,16 @@ func (t trail) anchors() (n int) {
 	return n
 }
 
-// note returns the trail as it is kept.
+// note returns the trail in the form in which it is stored.
 func (t trail) note() []byte {
 	b, err := json.Marshal(t)
-	if err != nil { // integers: it cannot happen
+	if err != nil { // impossible: the trail has only integers
 		return nil
 	}
 	return b
 }
 
-// parseTrail returns the trail of a note; it is empty if the note is none that can be followed.
+// parseTrail returns the trail of a note. It is empty if the note is not valid.
 func parseTrail(note []byte) trail {
 	var t trail
 	if len(note) == 0 || json.Unmarshal(note, &t) != nil {
