@@ -10,18 +10,18 @@ import (
 	"lighter/collector/stage"
 )
 
-// EntryBytes is how much memory an entry of a batch takes beside its line.
+// EntryBytes is how much memory an entry of a batch takes in addition to its line.
 const EntryBytes = 40
 
-// FieldBytes is how much memory a field of an entry takes beside its name and value.
+// FieldBytes is how much memory a field of an entry takes in addition to its name and value.
 const FieldBytes = 40
 
-// Paths hands batches on to several Logs. Only one goroutine at a time may call its methods, because the
-// stages behind a Logs may take batches from one alone.
+// Paths passes batches on to several Logs. Only one goroutine at a time may call its methods, because the
+// stages after a Logs accept batches from only one goroutine.
 type Paths []lighter.Logs
 
-// HandOn hands a batch that nobody holds to each of the paths. It blocks while one of them has no room, or
-// until ctx ends, whose error it returns then. When all paths have acknowledged the batch, acknowledged is
+// HandOn passes a batch that nobody holds to each of the paths. It blocks while one of them has no room. If ctx
+// ends first, it returns the error of ctx. When all paths have acknowledged the batch, acknowledged is
 // called once, from any goroutine, with the number of entries that a backend has refused for good; after an
 // error it is not called. Without any path the batch is acknowledged at once.
 func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(refused int)) error {
@@ -29,7 +29,7 @@ func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(r
 		acknowledged(0)
 		return nil
 	}
-	batches := make([]*lighter.Batch, len(p)) // a path may change its batch, so each has one of its own
+	batches := make([]*lighter.Batch, len(p)) // a path may change its batch, so each gets its own
 	batches[0] = b
 	for i := 1; i < len(p); i++ {
 		batches[i] = clone(b)
@@ -56,8 +56,8 @@ func (p Paths) HandOn(ctx context.Context, b *lighter.Batch, acknowledged func(r
 	return nil
 }
 
-// Release hands on what stages of the paths hold back, because no more batches will come, or because somebody
-// waits for those that came. It blocks while a path has no room. An error is ctx's.
+// Release passes on what stages of the paths hold back, because no more batches will come, or because a sender waits
+// for the previous ones. It blocks while a path has no room. It returns only errors of ctx.
 func (p Paths) Release(ctx context.Context) error {
 	var errs []error
 	for _, logs := range p {
@@ -68,8 +68,8 @@ func (p Paths) Release(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Held returns how many lines the stages of a path hold back; of several paths, those of the one that holds back
-// most. After an error of HandOn or Release these are the lines of earlier batches that are not handed on.
+// Held returns the largest number of lines that the stages of a path hold back. After an error of HandOn or Release
+// these are the lines of earlier batches that were not passed on.
 func (p Paths) Held() (lines int) {
 	for _, logs := range p {
 		if h, ok := logs.(stage.Holder); ok {
@@ -79,7 +79,7 @@ func (p Paths) Held() (lines int) {
 	return lines
 }
 
-// clone returns a batch of the same entries. It shares the memory of the lines, which nobody writes to.
+// clone returns a batch with the same entries. It shares the memory of the lines, which is never written.
 func clone(b *lighter.Batch) *lighter.Batch {
 	c := &lighter.Batch{Streams: slices.Clone(b.Streams), Entries: slices.Clone(b.Entries), Bytes: b.Bytes}
 	for i := range c.Entries {

@@ -12,10 +12,10 @@ import (
 )
 
 // maxStreams is how many label sets a Streams remembers in each half of its maps. Senders choose labels, so the number
-// of label sets has no other bound.
+// of label sets has no other limit.
 const maxStreams = 10_000
 
-// maxKeyBytes is the size of the largest label set that a Streams remembers. A larger one is made anew each time.
+// maxKeyBytes is the size of the largest label set that a Streams remembers. A stream with a larger one is created each time.
 const maxKeyBytes = 4 << 10
 
 // Streams returns the same stream for the same label set for as long as the label set is in use. It forgets label
@@ -25,7 +25,7 @@ type Streams struct {
 
 	mu     sync.Mutex
 	byRaw  recent.Map[string, *lighter.Stream] // by the labels before the rules; nil if a rule drops them
-	byKept recent.Map[string, *lighter.Stream] // by the labels that the stream has
+	byKept recent.Map[string, *lighter.Stream] // by the labels of the stream
 	key    []byte
 }
 
