@@ -161,7 +161,7 @@ func TestStopBeforeAFileIsRead(t *testing.T) {
 	for _, args := range [][]string{{"run", pipe}, {"validate", pipe}, {"explain", pipe}, {"fmt", pipe}, {"explain"}, {"validate", "-"}, {"fmt", "-"}} {
 		var stdout, stderr output
 		code := run(ctx, args, &cli{stdin: stdin, stdout: &stdout, stderr: &stderr, environ: []string{"GRAFANA_LOKI_URL=http://loki:3100", "GRAFANA_LOKI_TOKEN_FILE=" + pipe, "LIGHTER_DATA_DIR=" + t.TempDir()}})
-		if code != exitFailed || !strings.Contains(stderr.String(), "stopped by SIGTERM before all of it was read") {
+		if code != exitFailed || !strings.Contains(stderr.String(), "stopped by SIGTERM before it was read completely") {
 			t.Errorf("lighter %s = %d, stdout %q, stderr:\n%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
 		}
 	}

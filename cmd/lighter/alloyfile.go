@@ -23,20 +23,20 @@ import (
 	"lighter/config/env"
 )
 
-// defaultFile is the path of the configuration in Alloy's image. A container whose image is changed to
-// lighter's has it there.
+// defaultFile is the path of the configuration in Alloy's image. A container whose image was changed from Alloy's
+// to lighter's has its configuration there.
 const defaultFile = "/etc/alloy/config.alloy"
 
-// defaultDataDir is where Alloy's image stores data unless its command says something else. A volume that is
-// mounted there has Alloy's positions.
+// defaultDataDir is where Alloy's image stores data by default. A volume that is mounted there has Alloy's
+// positions.
 const defaultDataDir = "/var/lib/alloy/data"
 
-// stdin is what a command line calls the standard input.
+// stdin is the name of the standard input on a command line.
 const stdin = "-"
 
-// loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that hold
-// beside it. unset is of a file that is only looked at, perhaps elsewhere than where it runs. An error of the
-// file is an alloy.Diagnostics.
+// loadFile reads an Alloy file, a directory of them, or stdin, with the environment's settings that apply together
+// with it. unset is true for a file that is only examined, perhaps on another machine than the one that runs it. An
+// error in the file is an alloy.Diagnostics.
 func (c *cli) loadFile(ctx context.Context, flags runFlags, path string, unset bool) (*alloy.File, []string, error) {
 	s, warnings, err := env.ForFile(flags.environ(c.environ), fileReader(ctx))
 	if err != nil {
@@ -71,11 +71,10 @@ func (c *cli) loadFile(ctx context.Context, flags runFlags, path string, unset b
 	return f, warnings, nil
 }
 
-// mostOfFile limits how much of a file is read. It is more than a configuration may have.
+// mostOfFile limits how much of a file is read. It is larger than the largest configuration that is allowed.
 const mostOfFile = 8 << 20
 
-// readFile reads a file, or as much of it as is taken for one, until ctx ends. stdin is read once, and has the same
-// content ever after.
+// readFile reads up to mostOfFile bytes of a file, until ctx ends. stdin is read only once, and its content is kept.
 func (c *cli) readFile(ctx context.Context, name string) ([]byte, error) {
 	if name != stdin {
 		return fileReader(ctx)(name)
@@ -90,7 +89,7 @@ func (c *cli) readFile(ctx context.Context, name string) ([]byte, error) {
 	return bytes.Clone(c.piped), nil
 }
 
-// fileReader returns a function that reads a file, or as much of it as is taken for one, until ctx ends.
+// fileReader returns a function that reads up to mostOfFile bytes of a file, until ctx ends.
 func fileReader(ctx context.Context) func(name string) ([]byte, error) {
 	return func(name string) ([]byte, error) {
 		return unlessStopped(ctx, func() ([]byte, error) {
@@ -104,8 +103,8 @@ func fileReader(ctx context.Context) func(name string) ([]byte, error) {
 	}
 }
 
-// unlessStopped returns what read returns, or an error when ctx ends before. A named pipe that nobody writes to can
-// be waited for without end, and so can stdin; nothing interrupts that, so that read is left to itself then.
+// unlessStopped returns the result of read, or an error if ctx ends first. A read of stdin, or of a named pipe that
+// nobody writes to, may block forever and cannot be interrupted, so read may still be running after the return.
 func unlessStopped(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		content []byte
@@ -120,12 +119,12 @@ func unlessStopped(ctx context.Context, read func() ([]byte, error)) ([]byte, er
 	case r := <-done:
 		return r.content, r.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("stopped by %w before all of it was read", context.Cause(ctx))
+		return nil, fmt.Errorf("stopped by %w before it was read completely", context.Cause(ctx))
 	}
 }
 
-// fileArgument checks arguments as check does, and refuses a file whose name is empty: a variable of the shell, mostly,
-// that is not set.
+// fileArgument checks arguments as check does, and refuses an empty file name, which usually comes from a shell
+// variable that is not set.
 func fileArgument(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return usageArgs(func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -138,7 +137,7 @@ func fileArgument(check cobra.PositionalArgs) cobra.PositionalArgs {
 	})
 }
 
-// lookup returns a variable, the last of that name.
+// lookup returns the last variable with a name, and reports whether there is one.
 func (c *cli) lookup(name string) (string, bool) {
 	i := slices.IndexFunc(c.environ, func(kv string) bool { return len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '=' })
 	return c.env(name), i >= 0
@@ -205,7 +204,7 @@ func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Lo
 		maps.DeleteFunc(asked, func(p *alloy.Poll, _ time.Time) bool { return !slices.Contains(all, p) })
 		for _, p := range all {
 			last, known := asked[p]
-			if !known { // it was read when the plan was made
+			if !known { // the address was read when the plan was made
 				asked[p] = now
 			}
 			if !known || now.Sub(last) < p.Every {
@@ -218,7 +217,7 @@ func watchPolls(ctx context.Context, polls func() []*alloy.Poll, logger *slog.Lo
 				delete(failures, p.Shown)
 			case ctx.Err() == nil && failures[p.Shown] != err.Error():
 				failures[p.Shown] = err.Error()
-				logger.Warn("the content of an address is not known; the one before is used", "error", err)
+				logger.Warn("the content of an address cannot be read; the previous content is used", "error", err)
 			}
 			differs = differs || is
 		}
@@ -256,7 +255,7 @@ func sideFiles(f *alloy.File, path string) []string {
 	})
 }
 
-// sayDiagnostics prints what is wrong with a file, and returns an error that means that it was printed. It
+// sayDiagnostics prints the diagnostics about a file, and returns an error that means that they were printed. It
 // returns other errors unchanged.
 func (c *cli) sayDiagnostics(err error) error {
 	var all alloy.Diagnostics

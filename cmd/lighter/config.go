@@ -37,9 +37,9 @@ func (c *cli) configCommand() *cobra.Command {
 	}
 }
 
-const configHead = `// What the environment's settings amount to. lighter run FILE does the same.
-// Secrets are not in it: they are read from where the environment has them. Settings of the process, such as
-// LIGHTER_DATA_DIR and LIGHTER_LISTEN, hold beside a file and stay in the environment.
+const configHead = `// The configuration by environment variables as a file: lighter run FILE does the same.
+// It contains no secrets: they are read from where the environment has them. Settings of the process, such as
+// LIGHTER_DATA_DIR and LIGHTER_LISTEN, also apply with a file and remain in the environment.
 `
 
 // backends are the nodes of the environment's plan with secrets, and the prefixes of their variables.

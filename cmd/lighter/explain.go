@@ -27,7 +27,7 @@ func (c *cli) explainCommand() *cobra.Command {
 	var flags runFlags
 	cmd := &cobra.Command{
 		Use:   "explain [FILE|DIR]",
-		Short: "Print what will run: each node, from where, and to where",
+		Short: "Print what will run: each node, its inputs and its outputs",
 		Args:  fileArgument(atMostOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.explain(cmd.Context(), flags, args)
@@ -62,7 +62,7 @@ func (c *cli) explain(ctx context.Context, flags runFlags, args []string) error 
 	if len(found) == 0 {
 		return nil
 	}
-	fmt.Fprintln(c.stdout, "\nWhat deserves a look")
+	fmt.Fprintln(c.stdout, "\nWarnings")
 	return alloy.Fprint(c.stdout, found)
 }
 
@@ -95,10 +95,10 @@ func explainPlan(w io.Writer, p *config.Plan) error {
 		case len(to) > 0:
 			fmt.Fprintf(out, "  to    %s\n", strings.Join(to, ", "))
 		case givesTargets(n.Args):
-			fmt.Fprintln(out, "  to    nobody: nothing uses it")
+			fmt.Fprintln(out, "  to    nothing: no node uses it")
 		}
 		if len(from) == 0 && isEnd(n.Args) {
-			fmt.Fprintln(out, "  from  nobody: nothing reaches it")
+			fmt.Fprintln(out, "  from  nothing: no node sends to it")
 		}
 	}
 	return out.Flush()
@@ -139,7 +139,7 @@ func whatItDoes(args any) string {
 		for _, t := range c.Targets {
 			addresses = append(addresses, t.Get("__address__")+t.Get("__path__"))
 		}
-		return "targets that are written down: " + strings.Join(addresses, ", ")
+		return "static targets: " + strings.Join(addresses, ", ")
 	case config.Self:
 		return "the agent's own metrics"
 	case config.HostMetrics:
@@ -165,7 +165,7 @@ func whatItDoes(args any) string {
 		}
 		return "listens for syslog messages on " + strings.Join(addresses, ", ")
 	case config.PushSource:
-		return "takes Loki's push API on " + c.Listen
+		return "serves Loki's push API on " + c.Listen
 	case config.AgentLog:
 		return "the agent's own log"
 	case config.Stages:
@@ -193,7 +193,7 @@ func hostOf(address string) string {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "an address that does not parse"
+		return "an address that cannot be parsed"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()

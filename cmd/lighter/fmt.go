@@ -24,7 +24,7 @@ func (c *cli) fmtCommand() *cobra.Command {
 			return c.format(cmd.Context(), args[0], write, test)
 		},
 	}
-	cmd.Flags().BoolVarP(&write, "write", "w", false, "write the result to the file and not to stdout")
+	cmd.Flags().BoolVarP(&write, "write", "w", false, "write the result to the file instead of stdout")
 	cmd.Flags().BoolVarP(&test, "test", "t", false, "print nothing, and fail if the file is not formatted")
 	return cmd
 }
@@ -33,7 +33,7 @@ func (c *cli) format(ctx context.Context, file string, write, test bool) error {
 	name := file
 	if file == stdin {
 		if write {
-			return usageError{errors.New("stdin cannot be written: leave -w out")}
+			return usageError{errors.New("stdin cannot be written: remove -w")}
 		}
 		name = "stdin"
 	}
@@ -66,7 +66,7 @@ func (c *cli) format(ctx context.Context, file string, write, test bool) error {
 
 // replaceFile replaces the content of a file, so that the file is complete at any time: on a full disk the
 // old content remains. A file that cannot be replaced, such as one that is mounted by itself, is
-// overwritten in place, and so is a file that belongs to somebody else.
+// overwritten in place, and so is a file that belongs to another user.
 func replaceFile(name string, content []byte) error {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target // the link remains
@@ -97,7 +97,7 @@ func replaceFile(name string, content []byte) error {
 	return os.WriteFile(name, content, info.Mode().Perm())
 }
 
-// sameOwner gives a file to the owner of another, and reports whether it has that owner now.
+// sameOwner gives a file the owner of another file, and reports whether that was possible.
 func sameOwner(f *os.File, other os.FileInfo) bool {
 	was, ok := other.Sys().(*syscall.Stat_t)
 	return !ok || f.Chown(int(was.Uid), int(was.Gid)) == nil

@@ -13,8 +13,8 @@ const (
 	formatted   = "// A comment.\nlogging {\n\tlevel  = \"info\"\n\tformat = \"json\"\n}\n"
 )
 
-// fmt prints the formatted text. -w writes it and keeps the file's mode; -t only reports whether that is
-// needed.
+// fmt prints the formatted text. -w writes it and keeps the file's mode; -t only reports whether the file is
+// formatted.
 func TestFmt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.alloy")
 	link := filepath.Join(t.TempDir(), "link.alloy")
@@ -67,7 +67,7 @@ func TestFmtOfABrokenFile(t *testing.T) {
 // A file keeps its owner.
 func TestFmtKeepsTheOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root may give files away")
+		t.Skip("only root can change the owner of a file")
 	}
 	file := filepath.Join(t.TempDir(), "config.alloy")
 	if err := os.WriteFile(file, []byte(unformatted), 0o600); err != nil {

@@ -53,8 +53,8 @@ func (c *cli) healthcheckCommand() *cobra.Command {
 	}
 }
 
-// agentAddress returns the address of the agent's server: the argument, or else the address that the agent
-// has written into its data directory, or else LIGHTER_LISTEN. It reads no other setting, so that a mistake
+// agentAddress returns the address of the agent's server: the argument, the address that the agent has written into
+// its data directory, or LIGHTER_LISTEN, in this order. It reads no other setting, so that a mistake
 // in one does not make the agent look unhealthy.
 func (c *cli) agentAddress(args []string) (string, error) {
 	if len(args) > 0 {
@@ -83,8 +83,8 @@ func (c *cli) healthSettings() (*env.Settings, error) {
 func addressFile(dataDir string) string { return filepath.Join(dataDir, "address") }
 
 // writeAddress writes the address of the agent's server into directories where its health check may look, and
-// returns what removes it again. It is no reason for the agent not to run that this fails: the health check asks
-// where LIGHTER_LISTEN says then.
+// returns a function that removes it. A failure does not prevent the agent from running: the health check then uses
+// LIGHTER_LISTEN.
 func writeAddress(addr string, dirs ...string) (remove func()) {
 	for _, dir := range dirs {
 		file := addressFile(dir)
@@ -131,7 +131,7 @@ func askReady(ctx context.Context, url string) error {
 	return fmt.Errorf("the agent is not ready: %s", whyNotReady(status, body))
 }
 
-// wantsTLS is the beginning of the response of Go's server to a request without TLS, if it accepts none.
+// wantsTLS is the beginning of the response of Go's server to a request without TLS if it requires TLS.
 const wantsTLS = "Client sent an HTTP request to an HTTPS server"
 
 // ask returns the status and the beginning of the body of a response.
@@ -140,8 +140,8 @@ func ask(ctx context.Context, url string) (status string, body []byte, err error
 	if err != nil {
 		return "", nil, fmt.Errorf("ask %s: %w", url, err)
 	}
-	// A separate client: the agent is local, so no proxy of the environment is used. Its certificate is for
-	// the name that others know, and no secret is sent.
+	// This is a separate client: the agent is local, so no proxy of the environment is used. The certificate is not
+	// verified, because it is for the name that other clients use, and no secret is sent.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -58,8 +58,8 @@ func TestHealthcheckOfNobody(t *testing.T) {
 	}
 }
 
-// A health check finds an agent whose address and data directory are set by flags by its argument, and one
-// of which only the address is set by a flag by the data directory.
+// If flags set the address and the data directory of an agent, a health check finds it by the argument. If a flag
+// sets only the address, it finds the agent by the data directory.
 func TestHealthcheckFindsTheAgent(t *testing.T) {
 	dir, stored := t.TempDir(), t.TempDir()
 	environ := []string{"DOCKER_HOST=unix://" + filepath.Join(dir, "none.sock"), "GRAFANA_LOKI_URL=http://127.0.0.1:1", "LIGHTER_DATA_DIR=" + dir}

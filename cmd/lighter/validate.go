@@ -14,7 +14,7 @@ func (c *cli) validateCommand() *cobra.Command {
 	var flags runFlags
 	cmd := &cobra.Command{
 		Use:   "validate FILE|DIR",
-		Short: "Check an Alloy file: every error, and what it accepts though it cannot do what was meant",
+		Short: "Check an Alloy file, and print all errors and warnings",
 		Args:  fileArgument(exactlyOne),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.validate(cmd.Context(), flags, args[0], strict)
