@@ -151,18 +151,20 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 			logger.Info("shutdown", "signal", by)
 		}
 	})
-	health, err := c.healthSettings()
-	if err != nil { // those of the run are the same, and were read
-		return c.refuse(ctx, err)
+	// The health check is a process of its own, without the flags. If its settings are invalid although flags
+	// override them here, it cannot find the agent, and the agent runs all the same.
+	healthDir := plan.Agent.DataDir
+	if health, err := c.healthSettings(); err == nil {
+		healthDir = health.DataDir
 	}
 	event := "startup_failed"
 	err = serveAgent(ctx, first, serveOptions{
 		logger:    logger,
 		own:       own,
 		uiPrefix:  flags.uiPrefix,
-		healthDir: health.DataDir,
+		healthDir: healthDir,
 		listening: func(s *web.Server) {
-			event = "failed" // later failures are those of a running agent
+			event = "failed" // from now on the agent runs
 			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)
 			if len(args) == 0 && config.Has[config.Recent](plan) {
 				logger.Info("no backend is set (GRAFANA_LOKI_URL, GRAFANA_PROM_URL): the newest lines and samples are kept in memory, and shown on the agent's page", "page", s.URL())

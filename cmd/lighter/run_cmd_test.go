@@ -233,3 +233,13 @@ func TestDataDirLikeAlloys(t *testing.T) {
 		}
 	}
 }
+
+// A flag overrides a variable, also if the variable's value is invalid.
+func TestFlagOverAnInvalidVariable(t *testing.T) {
+	file := writeFile(t, "") // no directory can be made below it
+	environ := []string{"LIGHTER_LISTEN=garbage", "GRAFANA_LOKI_URL=http://127.0.0.1:1"}
+	code, _, stderr := command(t, environ, "run", "--server.http.listen-addr=127.0.0.1:0", "--storage.path="+filepath.Join(file, "data"))
+	if code != exitFailed || strings.Contains(stderr, "LIGHTER_LISTEN") || !strings.Contains(stderr, "data directory") {
+		t.Errorf("exit %d, stderr %q, want an error about the data directory alone", code, stderr)
+	}
+}

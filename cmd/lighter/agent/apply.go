@@ -36,7 +36,7 @@ func (a *Agent) Apply(p *config.Plan) error {
 	}
 	a.warnOfFixed(a.process, p.Agent)
 	removed := old.without(next)
-	// From here on the plan is accepted. Later failures, such as those of a disk, are logged, and the rest
+	// From here on the plan is accepted. Later failures, such as a disk error, are logged, and the rest
 	// runs.
 	a.logFailure("a part of the previous configuration did not stop cleanly", removed.stop(isDiscovery)) // before mu is locked, because their updates wait for it
 

@@ -371,7 +371,7 @@ func (g *graph) stop(is func(*node) bool) error {
 	return group(all)
 }
 
-// close releases the resources of the parts, none of which runs.
+// close releases the resources of the parts. No part may be running.
 func (g *graph) close() error {
 	var errs []error
 	for _, n := range g.nodes {

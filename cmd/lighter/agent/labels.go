@@ -46,7 +46,7 @@ func sentSeries(p *config.Plan, scrape config.Node, l labels.Labels) labels.Labe
 	return l
 }
 
-// withExternal adds labels to those of a stream or series, which win.
+// withExternal adds external labels to a stream or series. The labels that it has already take precedence.
 func withExternal(own, external labels.Labels) labels.Labels {
 	b := labels.NewBuilder(external)
 	own.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })

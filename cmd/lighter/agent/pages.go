@@ -25,7 +25,7 @@ const (
 	countPage  = "logs" + pageDomain // what stages have counted
 )
 
-// pageOf returns the host of a node's page, for kinds of nodes of which a plan may have several.
+// pageOf returns the host of a node's page, for kinds that a plan may contain several times.
 func pageOf(node string) string { return node + pageDomain }
 
 // The job label of each page. Published dashboards select containers and hosts by the last two.

@@ -152,7 +152,7 @@ func TestThePositionOfARemovedFile(t *testing.T) {
 	}
 }
 
-// A source reads the files of targets that are found in files or by HTTP, like those of any others.
+// A source reads the files of targets that discovery.file or discovery.http has found, as for any other target.
 func TestTargetsOfDiscoveries(t *testing.T) {
 	h, b := newHost(t), newBackend(t)
 	dir := t.TempDir()

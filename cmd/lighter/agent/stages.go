@@ -88,7 +88,7 @@ type logStages struct {
 	key       string        // of the log's position
 	positions *position.Store
 	maxLine   int
-	count     bool // the stages that are made count entries, and not those of another path
+	count     bool // the stages of this path count entries; only one of the paths of a log does
 	logger    *slog.Logger
 }
 

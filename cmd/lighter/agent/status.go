@@ -315,5 +315,5 @@ func ofHeld(all []loki.HeldStream) (held []web.HeldStream) {
 	return held
 }
 
-// refusedBefore is why a stream is held of which the backend has said nothing since the agent started.
+// refusedBefore is the reason of a held stream if the backend has not refused it since the agent started.
 const refusedBefore = "The backend refused it before the agent was restarted."
