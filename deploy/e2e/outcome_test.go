@@ -17,6 +17,7 @@ type outcome struct {
 	delivered  int // each line counts once
 	lost       int // neither delivered nor refused by the backend
 	refused    int // named in a response as refused
+	torn       int // left out by a follower of Podman, which has returned a part of a record; see tears
 	thrown     int // deleted by the Engine's rotation before they were delivered
 	twice      int // arrived again unchanged
 	changed    int // entries that nobody wrote: other bytes, another time, another stream
@@ -31,6 +32,9 @@ func (o outcome) of(scenario string, peak int64, took time.Duration) string {
 	fmt.Fprintf(&b, "chaos: %-14s  written %7d  delivered %7d  lost %d", scenario, o.written, o.delivered, o.lost)
 	if o.refused > 0 {
 		fmt.Fprintf(&b, " (refused by the backend %d)", o.refused)
+	}
+	if o.torn > 0 {
+		fmt.Fprintf(&b, " (torn by Podman %d)", o.torn)
 	}
 	if o.thrown > 0 {
 		fmt.Fprintf(&b, " (deleted by Docker %d)", o.thrown)
@@ -67,6 +71,7 @@ func account(want []stream, backend *fault.Server, deaths []death) outcome {
 func accountOf(want []stream, backend *fault.Server, deaths []death) outcome {
 	var o outcome
 	got, refused := backend.Lines.Streams(), backend.Lines.Refused()
+	t := newTears()
 	for _, s := range want {
 		places := make(map[key]int, len(s.lines)) // from line to its place in its stream
 		for i, line := range s.lines {
@@ -77,16 +82,23 @@ func accountOf(want []stream, backend *fault.Server, deaths []death) outcome {
 		for _, e := range refused[s.labels] {
 			no[key{e.Nanos, e.Hash}] = true
 		}
-		o.stream(places, got[s.labels], no, deaths)
+		missing, unknown := o.stream(places, got[s.labels], no, deaths)
+		t.add(s, missing, unknown)
 		if o.first == "" && o.lost > 0 {
 			o.first = firstLost(s, got[s.labels])
 		}
 	}
+	var parts int
+	o.torn, parts = t.count()
+	o.lost -= o.torn
+	o.changed -= parts
 	return o
 }
 
-// stream adds the outcome of one stream.
-func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []death) {
+// stream adds the outcome of one stream. It returns the lines that were lost, and the entries that nobody
+// wrote.
+func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []death) (missing, unknown map[key]bool) {
+	missing, unknown = make(map[key]bool), make(map[key]bool)
 	last := make(map[key]fault.Entry, len(got)) // the last arrival of each line
 	latest := -1
 	for _, e := range got {
@@ -94,6 +106,7 @@ func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]
 		i, ok := places[k]
 		if !ok {
 			o.changed++
+			unknown[k] = true
 			continue
 		}
 		before, again := last[k]
@@ -119,8 +132,10 @@ func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]
 			o.refused++
 		} else {
 			o.lost++
+			missing[k] = true
 		}
 	}
+	return missing, unknown
 }
 
 // firstLost returns the first missing line of a stream.
@@ -166,6 +181,9 @@ func (v *victim) judge(t *testing.T, o outcome) {
 	if o.lost > 0 || o.changed > 0 || o.disordered > 0 || o.late > 0 {
 		t.Errorf("lost %d, changed %d, out of order %d, sent again although nothing was killed within %s of their response, which was complete, %d; first: %s",
 			o.lost, o.changed, o.disordered, settled, o.late, o.first)
+	}
+	if o.torn > max(10, o.written/10_000) {
+		t.Errorf("Podman tore or left out %d of %d lines, which is more than its defect explains", o.torn, o.written)
 	}
 	for _, b := range []*fault.Server{v.loki, v.prom} {
 		for _, err := range b.Errors() {

@@ -89,7 +89,7 @@ func (l *lab) finds(t *testing.T, query string, written []stream, match func(str
 			}
 		}
 		if n += len(lines); len(lines) > 0 {
-			want = append(want, stream{s.labels, lines})
+			want = append(want, stream{labels: s.labels, lines: lines})
 		}
 	}
 	if n == 0 {

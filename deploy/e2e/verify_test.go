@@ -42,8 +42,9 @@ func (c tally) String() string {
 
 // stream is what a stream must contain: its labels, and its lines in the order in which they were written.
 type stream struct {
-	labels string // as labels.Labels prints them
-	lines  []jsonfile.Line
+	labels    string // as labels.Labels prints them
+	container string
+	lines     []jsonfile.Line
 }
 
 // streams returns what the agent must deliver of the generators. The tests define the contract's label set
@@ -58,7 +59,7 @@ func (a *agent) streams(t *testing.T, generators []*generator) []stream {
 				"service", g.service, "container", g.Name, "stream", line.Stream).String()
 			s := byLabels[ls]
 			if s == nil {
-				s = &stream{labels: ls}
+				s = &stream{labels: ls, container: g.Name}
 				byLabels[ls] = s
 				order = append(order, ls)
 			}

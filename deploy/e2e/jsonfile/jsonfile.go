@@ -24,6 +24,13 @@ type Line struct {
 	Nanos  int64  // Unix time, as the Engine recorded it
 	Stream string // stdout or stderr
 	Text   string
+	Record Record // of a log that Podman wrote
+}
+
+// Record is where a line's record is in a log file of Podman. It is zero for a line of several records.
+type Record struct {
+	Offset int64 // of its first byte
+	Header int   // bytes before the text
 }
 
 // Read returns the lines of the log at path in the order in which they were written, beginning with those of
@@ -112,7 +119,7 @@ func (j *Joiner) Add(at time.Time, stream, log string) {
 	if open && j.done[i].Nanos == at.UnixNano() {
 		j.done[i].Text += text
 	} else {
-		j.done = append(j.done, Line{at.UnixNano(), stream, text})
+		j.done = append(j.done, Line{Nanos: at.UnixNano(), Stream: stream, Text: text})
 		i = len(j.done) - 1
 	}
 	if ended {

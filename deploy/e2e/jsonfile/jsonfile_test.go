@@ -46,12 +46,12 @@ func TestRead(t *testing.T) {
 	}
 	const second = 1767323045_000000000
 	want := []Line{
-		{second + 1, "stdout", "one"},
-		{second + 2, "stdout", "two"},
-		{second + 3, "stderr", "other"},
-		{second + 2, "stdout", ""},
-		{second + 4, "stdout", "unfinished"},
-		{second + 5, "stdout", "a new start"},
+		{Nanos: second + 1, Stream: "stdout", Text: "one"},
+		{Nanos: second + 2, Stream: "stdout", Text: "two"},
+		{Nanos: second + 3, Stream: "stderr", Text: "other"},
+		{Nanos: second + 2, Stream: "stdout", Text: ""},
+		{Nanos: second + 4, Stream: "stdout", Text: "unfinished"},
+		{Nanos: second + 5, Stream: "stdout", Text: "a new start"},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

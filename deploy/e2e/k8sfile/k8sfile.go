@@ -29,7 +29,9 @@ func Read(path string, starts []time.Time) ([]jsonfile.Line, error) {
 	}
 	var out []jsonfile.Line
 	open := make(map[string]piece) // by stream, the last piece of a line that has not ended
+	size := len(b)
 	for n := 1; len(b) > 0; n++ {
+		offset := int64(size - len(b))
 		record, rest, ended := bytes.Cut(b, []byte("\n"))
 		if b = rest; !ended {
 			break // it is being written
@@ -46,9 +48,13 @@ func Read(path string, starts []time.Time) ([]jsonfile.Line, error) {
 		before, going := open[stream]
 		if going = going && !startedBetween(starts, before.at, at); going {
 			out[before.index].Text += text
+			out[before.index].Record = jsonfile.Record{}
 		} else {
 			before.index = len(out)
-			out = append(out, jsonfile.Line{Nanos: at.Truncate(time.Second).UnixNano(), Stream: stream, Text: text})
+			out = append(out, jsonfile.Line{
+				Nanos: at.Truncate(time.Second).UnixNano(), Stream: stream, Text: text,
+				Record: jsonfile.Record{Offset: offset, Header: len(record) - len(text)},
+			})
 		}
 		if f[2] == "P" {
 			open[stream] = piece{before.index, at}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,13 +25,18 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := func(n int) int64 { return time.Date(2026, 1, 2, 3, 4, n, 0, time.UTC).UnixNano() }
+	record := func(text string) jsonfile.Record {
+		at := strings.Index(log, text)
+		offset := strings.LastIndex(log[:at], "\n") + 1
+		return jsonfile.Record{Offset: int64(offset), Header: at - offset}
+	}
 	want := []jsonfile.Line{
-		{Nanos: second(5), Stream: "stdout", Text: "one"},
+		{Nanos: second(5), Stream: "stdout", Text: "one", Record: record("one")},
 		{Nanos: second(5), Stream: "stdout", Text: "a long line"},
-		{Nanos: second(5), Stream: "stderr", Text: "beside it"},
-		{Nanos: second(6), Stream: "stdout", Text: ""},
-		{Nanos: second(6), Stream: "stdout", Text: "unfinished"},
-		{Nanos: second(9), Stream: "stdout", Text: "next run"},
+		{Nanos: second(5), Stream: "stderr", Text: "beside it", Record: record("beside it")},
+		{Nanos: second(6), Stream: "stdout", Text: "", Record: record("\n2026-01-02T03:04:06.5")},
+		{Nanos: second(6), Stream: "stdout", Text: "unfinished", Record: record("unfinished")},
+		{Nanos: second(9), Stream: "stdout", Text: "next run", Record: record("next run")},
 	}
 	got, err := Read(path, []time.Time{time.Unix(0, second(1)), time.Unix(0, second(8))})
 	if err != nil || !slices.Equal(got, want) {
