@@ -15,6 +15,10 @@ import (
 //     stop, it randomly returns or leaves out each remaining line (nxadm/tail, StopAtEOF and sendLine). So
 //     what a follower returns is handed on only if the container still runs afterwards. The log of a
 //     stopped container is read without follow, which returns all of it.
+//   - Before Podman 4.7, a request for the last messages of a log leaves the log's file open in the service
+//     for good (libpod/logs, getTailLog). So what other Engines are asked about the end of a log is not
+//     asked: whether a follower that returns nothing stands still, what a response must contain, and whether
+//     a stopped container's log has ended.
 //   - The times of a log are whole seconds. If a run ends with a line without a newline and the next one
 //     begins within that second, the times do not show where the line ends. So the position records the
 //     messages of that line, and the type unended skips them.

@@ -52,6 +52,7 @@ type scripted struct {
 	follower *follower    // the newest
 	opened   int          // number of followers
 	asked    int          // number of other responses
+	lasts    int          // number of responses that began with one of the last messages
 	forgot   int          // number of records that followers have left out because of forgets
 }
 
@@ -73,6 +74,7 @@ func (e *scripted) OpenLogs(ctx context.Context, _ string, since int64, follow b
 	f := &follower{e: e, since: since, next: e.first, held: len(e.log), changed: make(chan struct{}, 1)}
 	switch {
 	case last != 0:
+		e.lasts++
 		f.next = max(len(e.log)-max(last, 0), e.first)
 	case e.leavesOut && since > 0 && e.oldestEndsBefore(since):
 		f.next = e.file

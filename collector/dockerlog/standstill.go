@@ -29,7 +29,7 @@ const (
 // continues, and only a new response reveals that. A standstill checks only while the tailer waits for the
 // Engine.
 type standstill struct {
-	lastTime func(ctx context.Context) (int64, error) // requests the time of the log's last message
+	lastTime func(ctx context.Context) (int64, error) // requests the time of the log's last message; nil if the Engine must not be asked
 	close    func()                                   // ends the read that waits
 
 	ctx    context.Context
@@ -51,10 +51,12 @@ type standstill struct {
 // watchStandstill returns a standstill for the open stream. Call stop when the stream has ended.
 func (t *Tailer) watchStandstill(ctx context.Context) *standstill {
 	s := &standstill{
-		lastTime: func(ctx context.Context) (int64, error) { return t.firstTime(ctx, 0, 1) },
 		close:    func() { _ = t.body.Close() },
 		patience: t.patience,
 		silence:  min(minSilence/minPatience*t.patience, maxSilence),
+	}
+	if !t.container.Podman {
+		s.lastTime = func(ctx context.Context) (int64, error) { return t.firstTime(ctx, 0, 1) }
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.timer = time.AfterFunc(time.Hour, s.check)
@@ -121,6 +123,9 @@ func (s *standstill) check() {
 	s.mu.Unlock()
 	if expecting {
 		s.end(reads, errHole)
+		return
+	}
+	if s.lastTime == nil {
 		return
 	}
 	for range 2 {

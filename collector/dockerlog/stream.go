@@ -69,7 +69,7 @@ func (t *Tailer) stream(ctx context.Context, p portion) error {
 		since, last, follow = 0, known.last, !inRounds(t.container) && !t.container.Podman
 	}
 	mustReach, stopBefore := int64(0), int64(0)
-	if !known.unchecked {
+	if !known.unchecked && !t.container.Podman {
 		if mustReach, err = t.mustReach(ctx, from); err != nil {
 			return t.explain("find the end of the log", err)
 		}
@@ -162,8 +162,8 @@ func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
 	if err != nil {
 		return p, err
 	}
-	t.started = c.Started
-	if t.container.Podman && p == fromPosition && !c.Running {
+	t.started, t.stopped = c.Started, !c.Running
+	if t.container.Podman && p == fromPosition && t.stopped {
 		p = toTheEnd
 	}
 	return p, nil
@@ -204,9 +204,6 @@ func (t *Tailer) finish(ctx context.Context) error {
 	ended := t.ended(ctx)
 	if !errors.Is(ended, tail.ErrStopped) && !errors.Is(ended, lighter.ErrGone) {
 		return ended
-	}
-	if errors.Is(ended, tail.ErrStopped) && t.container.Podman && t.following {
-		return errMore
 	}
 	if errors.Is(ended, tail.ErrStopped) && t.decoder.lines.MayGoOn() && !t.askedAgain {
 		t.askedAgain, t.readOnce = true, true

@@ -61,6 +61,7 @@ type Tailer struct {
 	top          int64     // time of the position at which the stream was opened
 	started      time.Time // when the container's run began; only known for a terminal's log, and for Podman
 	following    bool      // the response continues until the container stops
+	stopped      bool      // the container did not run when the stream was opened; only known for a terminal's log, and for Podman
 	finishing    bool      // the remaining lines have no newline
 
 	// mustFind means that the response must contain the line before the position. If it does not, the
@@ -332,6 +333,12 @@ func (t *Tailer) ended(ctx context.Context) error {
 		return t.explain("ask why the log ended", err)
 	}
 	if c.Running {
+		return errMore
+	}
+	if t.container.Podman {
+		if t.stopped && c.Started.Equal(t.started) {
+			return tail.ErrStopped // the response had the whole log
+		}
 		return errMore
 	}
 	last, err := t.firstTime(ctx, 0, 1)
