@@ -110,7 +110,7 @@ type Endpoint struct {
 	Kind         string           `json:"kind"` // "loki" or "remote_write"
 	URL          string           `json:"url"`  // without user info
 	Up           bool             `json:"up"`
-	Since        time.Time        `json:"since,omitzero"` // when Up last changed
+	Since        time.Time        `json:"since,omitzero"` // since when it has taken nothing; zero while Up is set
 	Waiting      int64            `json:"waiting"`        // entries or samples
 	WaitingBytes int64            `json:"waitingBytes"`
 	Delivered    int64            `json:"delivered"`          // entries or samples
@@ -119,6 +119,11 @@ type Endpoint struct {
 	LastError    string           `json:"lastError,omitempty"`
 	HeldStreams  int              `json:"heldStreams,omitempty"` // how many streams wait because the backend refuses them for now
 	Held         []HeldStream     `json:"held,omitempty"`        // the first of them, in the order in which they are tried again
+}
+
+// Unused reports whether nothing has been sent to the backend yet, so that Up says nothing.
+func (e Endpoint) Unused() bool {
+	return e.Up && e.Delivered == 0 && len(e.Dropped) == 0 && e.HeldStreams == 0 && e.LastError == ""
 }
 
 // HeldStream is a stream that a backend refuses for now. Its entries wait while all other streams go on.

@@ -67,7 +67,8 @@ func working() web.Status {
 		Endpoints: []web.Endpoint{
 			{Name: "prom", Kind: "remote_write", URL: "https://prom.example/api/v1/write", Since: now.Add(-time.Minute), Waiting: 2000, WaitingBytes: 1 << 20,
 				NotReady: "prom refuses the data: status 401: no credentials (check the user and the token)", LastError: "status 401: no credentials (check the user and the token)"},
-			{Name: "loki", Kind: "loki", URL: "https://logs.example/loki/api/v1/push", Up: true, Since: now.Add(-72 * time.Hour), Delivered: 1234500, Dropped: map[string]int64{"too_old": 3, "line_too_long": 1},
+			{Name: "new", Kind: "loki", URL: "https://new.example/loki/api/v1/push", Up: true, Waiting: 3, WaitingBytes: 200},
+			{Name: "loki", Kind: "loki", URL: "https://logs.example/loki/api/v1/push", Up: true, Delivered: 1234500, Dropped: map[string]int64{"too_old": 3, "line_too_long": 1},
 				HeldStreams: 12, Held: []web.HeldStream{
 					{Labels: `{container="app-noisy-1", service="noisy"}`, Waiting: 4000, WaitingBytes: 300 << 10, Since: now.Add(-5 * time.Minute), NextAttempt: now.Add(12 * time.Second),
 						Reason: "Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '<b>'"},
