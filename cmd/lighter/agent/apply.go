@@ -84,10 +84,10 @@ func (a *Agent) warnOfFixed(old, next config.Agent) {
 }
 
 // endReaders ends, and waits for, the readers and listeners that use a removed part, lose one of their
-// paths or count on another one, the listeners that change, because another one may take their address, and the loops that send to
-// a removed endpoint: an endpoint must not be closed while somebody sends to it. All others are left to the
-// managers, which do not wait: a loop whose target is no longer scraped marks its series as stale at the
-// endpoints that remain.
+// paths or count on another one, the listeners that change, because another one may take their address, and
+// the loops that send to a removed endpoint: an endpoint must not be closed while somebody sends to it. All
+// others are left to the managers, which do not wait: a loop whose target is no longer scraped marks its
+// series as stale at the endpoints that remain.
 func (a *Agent) endReaders(removed, next *graph) {
 	kept := map[string]path{}
 	for _, p := range paths(next.plan) {
@@ -103,7 +103,7 @@ func (a *Agent) endReaders(removed, next *graph) {
 			slices.ContainsFunc(of, func(p path) bool {
 				again, ok := kept[p.prefix()]
 				return !ok || !slices.Equal(again.ways, p.ways) || removed.part(p.endpoint) != nil || removed.part(p.args.Engine) != nil ||
-					slices.ContainsFunc(p.stages, func(n config.Node) bool { return removed.part(n.Name) != nil })
+					slices.ContainsFunc(p.through, func(n config.Node) bool { return removed.part(n.Name) != nil })
 			})
 	})
 	a.loops.End(func(j collector.Job) bool {
@@ -120,7 +120,7 @@ func sameListener(source string, old, next *graph) bool {
 				continue
 			}
 			nodes = append(nodes, p.name, g.nodes[source].hash, g.nodes[p.endpoint].hash)
-			for _, s := range p.stages {
+			for _, s := range p.through {
 				nodes = append(nodes, s.Name, g.nodes[s.Name].hash)
 			}
 		}

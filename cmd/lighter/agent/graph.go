@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -61,7 +60,6 @@ type part struct {
 	client     *http.Client        // of a scrape
 	pipelines  []*process.Pipeline // of stages, by index in the list; nil for those that are made for each log
 	failures   *slog.Logger        // logs failed scrapes; nil if they are not logged
-	failureLog io.Closer           // closes failures
 	loki       *loki.Endpoint
 	remote     *remotewrite.Endpoint
 	recent     *recent.Store
@@ -70,6 +68,7 @@ type part struct {
 	reads   file.Reads   // of an endpoint that takes entries of files
 	samples scrape.Sink  // of an endpoint that takes samples
 
+	close  func() error                    // releases the resources; nil if there are none
 	run    func(ctx context.Context) error // runs until ctx ends; nil if the part has no goroutine
 	cancel context.CancelFunc              // nil while it does not run; this and the next two are guarded by Agent.applying
 	done   chan struct{}
@@ -133,7 +132,7 @@ func (a *Agent) makePart(n *node, was *part) error {
 		}
 		d := docker.New(c, client, a.o.Logger)
 		d.EventsSince = func() int64 { return a.eventsSince(n.Name) }
-		n.part = &part{engine: client, discoverer: d, source: d}
+		n.part = &part{engine: client, discoverer: d, source: d, close: client.Close}
 	case config.Files:
 		files := dockerfiles.New(c.Root, a.o.Logger)
 		n.part = &part{files: files, source: files}
@@ -179,13 +178,14 @@ func (a *Agent) makePart(n *node, was *part) error {
 			return err
 		}
 		client.Transport = transport{a.own, client.Transport}
-		n.part = &part{client: client}
+		n.part = &part{client: client, close: func() error { client.CloseIdleConnections(); return nil }}
 		if c.FailureLogFile != "" {
 			f, err := os.OpenFile(c.FailureLogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 			if err != nil {
 				return fmt.Errorf("the log of failed scrapes cannot be written: %w", err)
 			}
-			n.part.failures, n.part.failureLog = slog.New(slog.NewJSONHandler(f, nil)), f
+			n.part.failures = slog.New(slog.NewJSONHandler(f, nil))
+			n.part.close = func() error { client.CloseIdleConnections(); return f.Close() }
 		}
 	case config.Stages:
 		all, err := a.stages.pipelines(n.Name, c.List)
@@ -193,7 +193,7 @@ func (a *Agent) makePart(n *node, was *part) error {
 			return err
 		}
 		if all != nil {
-			n.part = &part{pipelines: all}
+			n.part = &part{pipelines: all, close: func() error { closePipelines(all); return nil }}
 		}
 	case config.LogSource, config.JournalSource:
 		n.part = &part{}
@@ -289,7 +289,7 @@ func (a *Agent) openLoki(n *node, c loki.Config, memory int64) (dir string, err 
 	c.Name, c.Dir, c.MaxBytes = n.Name, dir, a.process.BufferMax
 	e, err := loki.New(c, loki.Options{UserAgent: a.userAgent(), FlushTimeout: flushTimeout, MemoryBytes: memory, Metrics: a.metrics.loki, Send: a.metrics.sending, Logger: a.o.Logger})
 	if err == nil {
-		n.part = &part{loki: e, logs: e, run: e.Run}
+		n.part = &part{loki: e, logs: e, run: e.Run, close: e.Close}
 	}
 	return dir, err
 }
@@ -307,7 +307,7 @@ func (a *Agent) openRemoteWrite(n *node, c remotewrite.Config) (dir string, err 
 	c.Name, c.Dir, c.MaxBytes = n.Name, dir, a.process.BufferMax
 	e, err := remotewrite.New(c, remotewrite.Options{UserAgent: a.userAgent(), FlushTimeout: flushTimeout, Metrics: a.metrics.remote, SendMetrics: a.metrics.sending, Logger: a.o.Logger})
 	if err == nil {
-		n.part = &part{remote: e, samples: e, run: e.Run}
+		n.part = &part{remote: e, samples: e, run: e.Run, close: e.Close}
 	}
 	return dir, err
 }
@@ -375,22 +375,8 @@ func (g *graph) stop(is func(*node) bool) error {
 func (g *graph) close() error {
 	var errs []error
 	for _, n := range g.nodes {
-		p := n.part
-		switch {
-		case p == nil:
-		case p.engine != nil:
-			errs = append(errs, p.engine.Close())
-		case p.loki != nil:
-			errs = append(errs, p.loki.Close())
-		case p.remote != nil:
-			errs = append(errs, p.remote.Close())
-		case p.client != nil:
-			p.client.CloseIdleConnections()
-			if p.failureLog != nil {
-				errs = append(errs, p.failureLog.Close())
-			}
-		default:
-			closePipelines(p.pipelines)
+		if n.part != nil && n.part.close != nil {
+			errs = append(errs, n.part.close())
 		}
 	}
 	return errors.Join(errs...)

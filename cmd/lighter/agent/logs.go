@@ -23,16 +23,13 @@ import (
 
 // path is one way from a source of entries through stages to an endpoint. Each log has a reader and a
 // position for each path, so that an endpoint that stands still stops only the readers of its own paths:
-// the others continue, and it continues later from its own position.
+// the others continue, and it continues later from its own position. A path's name is part of the keys of
+// positions on disk.
 type path struct {
-	source   config.Node
-	args     config.LogSource // of a source of containers' logs; the zero value for any other
-	stages   []config.Node
-	endpoint string // the name of the endpoint's node
-	// name is unique among the paths of the source, and part of the keys of positions on disk. It is the
-	// endpoint's name, followed by the names of the stages if several ways lead to the endpoint.
-	name string
-	ways []process.Way // of the stages
+	route  // through stages
+	source config.Node
+	args   config.LogSource // of a source of containers' logs; the zero value for any other
+	ways   []process.Way    // of the stages
 }
 
 // key returns the key of a log among positions and readers: "source/path/log".
@@ -42,33 +39,17 @@ func (p path) prefix() string { return p.source.Name + "/" + p.name + "/" }
 
 // paths returns the paths of all sources of entries of a valid plan.
 func paths(p *config.Plan) (all []path) {
+	isStage := func(args any) bool { _, ok := args.(config.Stages); return ok }
 	for _, n := range p.Nodes {
 		if !givesEntries(n) {
 			continue
 		}
 		args, _ := n.Args.(config.LogSource)
-		first, ways := len(all), map[string]int{}
-		var follow func(node config.Node, stages []config.Node)
-		follow = func(node config.Node, stages []config.Node) {
-			for _, name := range node.To {
-				next, _ := p.Node(name)
-				if _, ok := next.Args.(config.Stages); ok {
-					follow(next, append(slices.Clip(stages), next))
-					continue
-				}
-				ways[name]++
-				all = append(all, path{source: n, args: args, stages: stages, endpoint: name, name: name})
-			}
-		}
-		follow(n, nil)
-		for i := range all[first:] {
-			one := &all[first+i]
-			one.ways = waysOf(all[first:first+i], *one)
-			if ways[one.endpoint] > 1 {
-				for _, s := range one.stages {
-					one.name += "+" + s.Name
-				}
-			}
+		first := len(all)
+		for _, r := range routes(p, n, isStage) {
+			one := path{route: r, source: n, args: args}
+			one.ways = waysOf(all[first:], one)
+			all = append(all, one)
 		}
 	}
 	return all
@@ -83,12 +64,12 @@ func waysOf(before []path, p path) (ways []process.Way) {
 		}
 		return all
 	}
-	all := names(p.stages)
+	all := names(p.through)
 	for i := range all {
 		ways = append(ways, process.Way{
 			Name: strings.Join(append(all[i+1:len(all):len(all)], p.endpoint), "+"),
 			Again: slices.ContainsFunc(before, func(o path) bool {
-				return len(o.stages) > i && slices.Equal(names(o.stages[:i+1]), all[:i+1])
+				return len(o.through) > i && slices.Equal(names(o.through[:i+1]), all[:i+1])
 			}),
 		})
 	}
@@ -191,7 +172,7 @@ func (a *Agent) tailJob(f followed) (collector.Job, bool) {
 
 // version identifies the configuration of the stages and the endpoint of a path.
 func (g *graph) version(p path) (version string) {
-	for _, s := range p.stages {
+	for _, s := range p.through {
 		version += s.Name + g.nodes[s.Name].hash
 	}
 	return version + fmt.Sprint(g.part(p.endpoint).id)

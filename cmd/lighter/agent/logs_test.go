@@ -49,7 +49,7 @@ func TestWays(t *testing.T) {
 	var got []string
 	for _, p := range paths(plan) {
 		for i, w := range p.ways {
-			got = append(got, fmt.Sprintf("%s: %s to %s, again %v", p.name, p.stages[i].Name, w.Name, w.Again))
+			got = append(got, fmt.Sprintf("%s: %s to %s, again %v", p.name, p.through[i].Name, w.Name, w.Again))
 		}
 	}
 	want := []string{

@@ -250,7 +250,7 @@ func sendsUnlabelled(p *config.Plan, endpoint string) bool {
 
 // mayLabel reports whether stages of a path may change the labels of streams.
 func mayLabel(p path) bool {
-	for _, n := range p.stages {
+	for _, n := range p.through {
 		for _, args := range n.Args.(config.Stages).List {
 			switch args.(type) {
 			case config.RelabelStreams, process.Arguments:

@@ -95,7 +95,7 @@ type logStages struct {
 // makers returns the makers of the stages of a log on a path, in order. A container's own label that cannot
 // be parsed is logged, and has no effect.
 func (s *logStages) makers(g *graph, p path) (all []stage.Maker) {
-	for at, n := range p.stages {
+	for at, n := range p.through {
 		shared := g.part(n.Name)
 		s.count = !p.ways[at].Again
 		for i, args := range n.Args.(config.Stages).List {

@@ -15,36 +15,13 @@ import (
 )
 
 // way is one way of samples from a scrape, through the metric relabels on it, to an endpoint.
-type way struct {
-	relabels []config.Node
-	endpoint string // the name of the endpoint's node
-	// name is unique among the ways of the scrape. It is the endpoint's name, followed by the names of the
-	// metric relabels if several ways lead to the endpoint.
-	name string
-}
+type way struct{ route }
 
 // ways returns the ways of a scrape of a valid plan.
 func ways(p *config.Plan, from config.Node) (all []way) {
-	to := map[string]int{}
-	var follow func(node config.Node, relabels []config.Node)
-	follow = func(node config.Node, relabels []config.Node) {
-		for _, name := range node.To {
-			next, _ := p.Node(name)
-			if _, ok := next.Args.(config.MetricRelabel); ok {
-				follow(next, append(slices.Clip(relabels), next))
-				continue
-			}
-			to[name]++
-			all = append(all, way{relabels: relabels, endpoint: name, name: name})
-		}
-	}
-	follow(from, nil)
-	for i := range all {
-		if one := &all[i]; to[one.endpoint] > 1 {
-			for _, r := range one.relabels {
-				one.name += "+" + r.Name
-			}
-		}
+	isRelabel := func(args any) bool { _, ok := args.(config.MetricRelabel); return ok }
+	for _, r := range routes(p, from, isRelabel) {
+		all = append(all, way{r})
 	}
 	return all
 }
@@ -70,7 +47,7 @@ func severalEndpoints(p *config.Plan, scrape config.Node) []string {
 
 // rules returns the rules on the way, in order.
 func (w way) rules() (all []*relabel.Config) {
-	for _, n := range w.relabels {
+	for _, n := range w.through {
 		all = append(all, n.Args.(config.MetricRelabel).Rules...)
 	}
 	return all
@@ -79,7 +56,7 @@ func (w way) rules() (all []*relabel.Config) {
 // version changes when a rule on the way changes.
 func (w way) version(g *graph) string {
 	var b strings.Builder
-	for _, n := range w.relabels {
+	for _, n := range w.through {
 		b.WriteString("/" + n.Name + g.nodes[n.Name].hash)
 	}
 	return b.String()
@@ -91,7 +68,7 @@ func (w way) sink(to scrape.Sink, logger *slog.Logger) scrape.Sink {
 	if len(rules) == 0 {
 		return to
 	}
-	s := &relabelSink{Sink: to, rules: rules, logger: logger.With("metric_relabel", w.relabels[len(w.relabels)-1].Name)}
+	s := &relabelSink{Sink: to, rules: rules, logger: logger.With("metric_relabel", w.through[len(w.through)-1].Name)}
 	if p, ok := to.(scrape.Packer); ok {
 		return &packingSink{s, p}
 	}
