@@ -163,6 +163,7 @@ func (c *cli) runAgent(ctx context.Context, flags runFlags, args []string) error
 		own:       own,
 		uiPrefix:  flags.uiPrefix,
 		healthDir: healthDir,
+		alloy:     len(args) > 0,
 		listening: func(s *web.Server) {
 			event = "failed" // from now on the agent runs
 			logger.Info("listening", "port", s.Port(), "env", plan.Agent.Environment)

@@ -24,6 +24,7 @@ type serveOptions struct {
 	healthDir string                     // where a health check looks that does not know the flags
 	listening func(*web.Server)          // is called once the server has its address
 	read      func() (configured, error) // reads the configuration again; nil if there is nothing to read
+	alloy     bool                       // the configuration is an Alloy file, which may name files and addresses to watch
 }
 
 // serveAgent runs an agent and its server until ctx ends, and returns nil after a clean stop. On SIGHUP, on
@@ -70,14 +71,16 @@ func serveAgent(ctx context.Context, first configured, o serveOptions) (err erro
 		reloadOnHangup(ctx, hangups, reloads.reload)
 		return nil
 	})
-	parts.Go(func() error {
-		watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // reload logs why it fails
-		return nil
-	})
-	parts.Go(func() error {
-		watchPolls(ctx, reloads.addresses, logger, func() { _ = reloads.reload() })
-		return nil
-	})
+	if o.alloy {
+		parts.Go(func() error {
+			watchFiles(ctx, reloads.files, func() { _ = reloads.reload() }) // reload logs why it fails
+			return nil
+		})
+		parts.Go(func() error {
+			watchPolls(ctx, reloads.addresses, logger, func() { _ = reloads.reload() })
+			return nil
+		})
+	}
 	err = a.Run(ctx)
 	cancel(nil)
 	stopServing()
