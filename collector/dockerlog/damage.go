@@ -53,7 +53,7 @@ func (t *Tailer) examine(ctx context.Context, cause error) error {
 		if err != nil && !errors.Is(err, errNoTimestamp) {
 			return t.explain("find the beginning of the log", err)
 		}
-		if first > from.Time {
+		if first > from.Time || t.container.Podman {
 			t.remedy = remedy{lost: true}
 			return nil
 		}

@@ -16,12 +16,25 @@ import (
 //     what a follower returns is handed on only if the container still runs afterwards. The log of a
 //     stopped container is read without follow, which returns all of it.
 //   - Before Podman 4.7, a request for the last messages of a log leaves the log's file open in the service
-//     for good (libpod/logs, getTailLog). So what other Engines are asked about the end of a log is not
-//     asked: whether a follower that returns nothing stands still, what a response must contain, and whether
-//     a stopped container's log has ended.
+//     for good (libpod/logs, getTailLog). So no Podman is asked for the end of a log: a follower that returns
+//     nothing is not checked, a response is not compared with the end of the log, and the log of a stopped
+//     container ends where its response ends.
+//   - A container that is being stopped does not run, although it may write until its process ends.
 //   - The times of a log are whole seconds. If a run ends with a line without a newline and the next one
 //     begins within that second, the times do not show where the line ends. So the position records the
 //     messages of that line, and the type unended skips them.
+
+// hasStopped reports whether a container's process has ended. While Podman stops a container, its state is
+// "stopping", or "running" in versions after 5, although it does not count as running.
+func hasStopped(c *lighter.Container) bool {
+	return !c.Running && c.State != "stopping" && c.State != "running"
+}
+
+// caughtUp reports whether the stream has come to the position at which it was opened. Other Engines are
+// asked what a stream must contain: see expecting.
+func (t *Tailer) caughtUp() bool {
+	return !t.container.Podman || t.decoder.latest(t.feed.Chunk.Buf) >= t.top
+}
 
 // prove returns errMore if a response of a Podman follower may lack lines, because the container has
 // stopped in the meantime.

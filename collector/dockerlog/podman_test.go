@@ -1,6 +1,7 @@
 package dockerlog_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lighter/collector/tail"
 )
 
 // podmanScript is a script of a Podman container with random runs, and their lines.
@@ -239,5 +242,24 @@ func TestFollowerThatForgets(t *testing.T) {
 		}
 		s.kill()
 		s.expect()
+	})
+}
+
+// A container writes while Podman stops it.
+func TestContainerThatPodmanStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scriptBy(t, func(s *script) { s.podman, s.seconds, s.pieces = true, true, 0 })
+		s.write(out(0, "ready"))
+		s.change(func() { s.stopping = true })
+		s.write(out(1, "shutting down"))
+		time.Sleep(3 * time.Second)
+		s.write(out(3e6, "flushed"))
+		time.Sleep(time.Second)
+		s.change(func() { s.stopping = false })
+		s.stop()
+		s.expect("out: ready", "out: shutting down", "out: flushed")
+		if !errors.Is(s.ended, tail.ErrStopped) {
+			t.Errorf("Run returned %v, want %v", s.ended, tail.ErrStopped)
+		}
 	})
 }

@@ -49,6 +49,7 @@ type scripted struct {
 	file     int          // index in log where the current file begins
 	ends     []int        // indexes in log where the earlier files end
 	stopped  bool         // the container is stopped
+	stopping bool         // like Podman: the container is being stopped, and still writes
 	follower *follower    // the newest
 	opened   int          // number of followers
 	asked    int          // number of other responses
@@ -114,7 +115,11 @@ func (e *scripted) oldestEndsBefore(at int64) bool {
 func (e *scripted) Inspect(context.Context, string) (*lighter.Container, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return &lighter.Container{Running: !e.stopped, Started: time.Unix(0, e.started)}, nil
+	c := &lighter.Container{Running: !e.stopped && !e.stopping, Started: time.Unix(0, e.started)}
+	if e.stopping {
+		c.State = "stopping"
+	}
+	return c, nil
 }
 
 // start starts the container again.

@@ -139,7 +139,7 @@ func (t *Tailer) goneSinceSetBack(ctx context.Context, from position.Position) (
 	if err != nil || first == from.Time {
 		return false, err
 	}
-	if first == 0 {
+	if first == 0 && !t.container.Podman {
 		newest, err := t.newest(ctx)
 		if err != nil || newest >= from.Time { // the log is damaged: the Engine has not read that far
 			return false, err
@@ -162,8 +162,8 @@ func (t *Tailer) lookAtRun(ctx context.Context, p portion) (portion, error) {
 	if err != nil {
 		return p, err
 	}
-	t.started, t.stopped = c.Started, !c.Running
-	if t.container.Podman && p == fromPosition && t.stopped {
+	t.started, t.stopped = c.Started, hasStopped(c)
+	if t.container.Podman && p == fromPosition && !c.Running {
 		p = toTheEnd
 	}
 	return p, nil

@@ -61,7 +61,7 @@ type Tailer struct {
 	top          int64     // time of the position at which the stream was opened
 	started      time.Time // when the container's run began; only known for a terminal's log, and for Podman
 	following    bool      // the response continues until the container stops
-	stopped      bool      // the container did not run when the stream was opened; only known for a terminal's log, and for Podman
+	stopped      bool      // the container had stopped when the stream was opened; only known for a terminal's log, and for Podman
 	finishing    bool      // the remaining lines have no newline
 
 	// mustFind means that the response must contain the line before the position. If it does not, the
@@ -258,7 +258,7 @@ func (t *Tailer) read(ctx context.Context, body io.Reader) error {
 	for {
 		buf := t.feed.Chunk.Buf
 		expecting := t.expecting()
-		if !expecting {
+		if !expecting && t.caughtUp() {
 			t.feed.Reading()
 		}
 		still.reading(max(t.decoder.latest(buf), t.top), expecting)
@@ -337,7 +337,7 @@ func (t *Tailer) ended(ctx context.Context) error {
 	}
 	if t.container.Podman {
 		if t.stopped && c.Started.Equal(t.started) {
-			return tail.ErrStopped // the response had the whole log
+			return tail.ErrStopped // the response was opened after the stop, so it had the whole log
 		}
 		return errMore
 	}

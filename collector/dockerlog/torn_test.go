@@ -1,7 +1,6 @@
 package dockerlog_test
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,10 +36,10 @@ func TestAnOutageDoesNotTearATrace(t *testing.T) {
 			open()
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, podman := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				s := unreadScript(t)
-				s.newEngine = true
+				s.newEngine, s.podman, s.seconds = !podman, podman, podman
 				s.stages = []stage.Maker{multiline.Maker(multiline.Config{}, multiline.NewMetrics(prometheus.NewRegistry()))}
 				s.tail()
 				var want int
@@ -59,10 +58,10 @@ func TestAnOutageDoesNotTearATrace(t *testing.T) {
 						}
 					}
 					if joined != want {
-						t.Fatalf("%d whole traces, want %d, among\n%s", joined, want, fmt.Sprintf("%q", s.sink.Lines()))
+						t.Fatalf("%s, Podman %v: %d whole traces, want %d, among\n%q", name, podman, joined, want, s.sink.Lines())
 					}
 				}
 			})
-		})
+		}
 	}
 }

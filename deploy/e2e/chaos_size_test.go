@@ -143,6 +143,7 @@ func (o outcome) plus(p outcome) outcome {
 	o.written += p.written
 	o.delivered += p.delivered
 	o.lost += p.lost
+	o.torn += p.torn
 	o.refused += p.refused
 	o.thrown += p.thrown
 	o.twice += p.twice

@@ -84,21 +84,23 @@ func accountOf(want []stream, backend *fault.Server, deaths []death) outcome {
 		}
 		missing, unknown := o.stream(places, got[s.labels], no, deaths)
 		t.add(s, missing, unknown)
-		if o.first == "" && o.lost > 0 {
-			o.first = firstLost(s, got[s.labels])
-		}
 	}
-	var parts int
-	o.torn, parts = t.count()
+	torn, parts := t.find()
+	o.torn = len(torn)
 	o.lost -= o.torn
 	o.changed -= parts
+	for _, s := range want {
+		if o.first == "" && o.lost > 0 {
+			o.first = firstLost(s, got[s.labels], torn)
+		}
+	}
 	return o
 }
 
-// stream adds the outcome of one stream. It returns the lines that were lost, and the entries that nobody
-// wrote.
-func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []death) (missing, unknown map[key]bool) {
-	missing, unknown = make(map[key]bool), make(map[key]bool)
+// stream adds the outcome of one stream. It returns the lines that were lost, and how often each entry
+// arrived that nobody wrote.
+func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]bool, deaths []death) (missing map[key]bool, unknown map[key]int) {
+	missing, unknown = make(map[key]bool), make(map[key]int)
 	last := make(map[key]fault.Entry, len(got)) // the last arrival of each line
 	latest := -1
 	for _, e := range got {
@@ -106,7 +108,7 @@ func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]
 		i, ok := places[k]
 		if !ok {
 			o.changed++
-			unknown[k] = true
+			unknown[k]++
 			continue
 		}
 		before, again := last[k]
@@ -138,14 +140,14 @@ func (o *outcome) stream(places map[key]int, got []fault.Entry, refused map[key]
 	return missing, unknown
 }
 
-// firstLost returns the first missing line of a stream.
-func firstLost(s stream, got []fault.Entry) string {
+// firstLost returns the first missing line of a stream that was not torn.
+func firstLost(s stream, got []fault.Entry, torn map[tornKey]bool) string {
 	have := make(map[key]bool, len(got))
 	for _, e := range got {
 		have[key{e.Nanos, e.Hash}] = true
 	}
 	for i, line := range s.lines {
-		if !have[key{line.Nanos, fault.Hash(line.Text)}] {
+		if k := (key{line.Nanos, fault.Hash(line.Text)}); !have[k] && !torn[tornKey{s.labels, k}] {
 			return fmt.Sprintf("line %d of %d of %s, of %s: %s", i+1, len(s.lines), s.labels, time.Unix(0, line.Nanos).UTC().Format(time.RFC3339Nano), short(line.Text))
 		}
 	}
