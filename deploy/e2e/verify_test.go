@@ -266,12 +266,23 @@ func onceEach(lines []jsonfile.Line) []jsonfile.Line {
 	seen := make(map[jsonfile.Line]bool, len(lines))
 	var out []jsonfile.Line
 	for _, line := range lines {
+		line.Record = jsonfile.Record{}
 		if !seen[line] {
 			seen[line] = true
 			out = append(out, line)
 		}
 	}
 	return out
+}
+
+func TestOnceEach(t *testing.T) {
+	line := func(offset int64, text string) jsonfile.Line {
+		return jsonfile.Line{Nanos: 1, Stream: "stdout", Text: text, Record: jsonfile.Record{Offset: offset}}
+	}
+	got := onceEach([]jsonfile.Line{line(0, ""), line(10, "a"), line(20, "")})
+	if want := []jsonfile.Line{line(0, ""), line(0, "a")}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 func short(s string) string {
