@@ -25,7 +25,8 @@ import (
 //     messages of that line, and the type unended skips them.
 
 // hasStopped reports whether a container's process has ended. While Podman stops a container, its state is
-// "stopping", or "running" in versions after 5, although it does not count as running.
+// "stopping", or "running" in newer versions (5.6, pkg/api/handlers/compat), although it does not count as
+// running.
 func hasStopped(c *lighter.Container) bool {
 	return !c.Running && c.State != "stopping" && c.State != "running"
 }
